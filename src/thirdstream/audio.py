@@ -1,0 +1,383 @@
+"""Recordings: read, measure, cut, join and write.
+
+Conventions: a wave is float32, full scale 1.0, shaped (n_channels, n_samples) in blocks and
+(n_samples,) where it is mono. Everything works on streams of blocks, so that a recording of any
+length needs the memory of a few blocks. Inside the package the rate is 44,100 Hz.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import soundfile as sf
+import soxr
+from av.audio.resampler import AudioResampler
+from numpy.typing import NDArray
+from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
+from thirdstream.files import ThirdstreamError, whole_file
+
+SR = 44_100  # Hz
+SEGMENT = 131_072  # samples: 2.97 s, the paper's segment
+TARGET_RMS_DB = -20.0  # of the whole piece, full scale
+SILENCE_DB = -80.0  # a piece whose RMS is below this is silent
+BLOCK = 1 << 18  # samples read at a time
+LIMITER_S = 0.005  # look-ahead and release of the peak limiter
+
+Wave = NDArray[np.float32]
+
+# Sound inside these is left to PyAV; everything else is tried with libsndfile first.
+VIDEO_SUFFIXES = frozenset(
+    ".m4a .m4b .aac .mp4 .mov .mkv .mka .webm .wma .avi .3gp .ac3 .mpg .ts".split()
+)
+SUFFIXES = VIDEO_SUFFIXES | frozenset(
+    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .caf .w64 .rf64".split()
+)
+# Playlists and the like, which name other files or hosts, are not among these.
+AV_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,matroska,webm,aac,asf,avi,mp3,ogg,flac,wav,ac3,mpeg,mpegts",
+}
+WRITERS = {  # suffix: libsndfile's format, its encoding, highest peak (lossy codecs overshoot)
+    ".wav": ("WAV", "PCM_24", 0.999),
+    ".flac": ("FLAC", "PCM_24", 0.999),
+    ".aiff": ("AIFF", "PCM_24", 0.999),
+    ".ogg": ("OGG", "VORBIS", 0.84),
+    ".mp3": ("MP3", "MPEG_LAYER_III", 0.84),
+}
+
+
+class AudioError(ThirdstreamError):
+    """A recording that cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says: rate in Hz, channels, samples per channel (0: it does not say)."""
+
+    sr: int
+    n_channels: int
+    n_samples: int
+
+
+@dataclass(frozen=True)
+class Level:
+    """A measured recording: its samples at its own rate, and the RMS of its mono mix at 44.1 kHz."""
+
+    n_samples: int
+    rms: float
+
+    @property
+    def rms_db(self) -> float:
+        """RMS in dB, full scale; -inf for digital silence."""
+        return 20 * math.log10(self.rms) if self.rms > 0 else -math.inf
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is nothing to hear, so nothing that could be normalised."""
+        return self.rms_db < SILENCE_DB
+
+    @property
+    def gain(self) -> float:
+        """The factor that brings the piece to -20 dB (paper, section 2.1)."""
+        return 10 ** (TARGET_RMS_DB / 20) / self.rms
+
+
+def find_recordings(folder: Path) -> list[Path]:
+    """All files below `folder` with an audio or video suffix, sorted; hidden ones are left out."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+
+
+def info(path: Path) -> AudioInfo:
+    """Read the header; raises AudioError if the file is missing, empty or not audio."""
+    if not path.is_file():
+        raise AudioError(f"{path}: there is no such file; check the path")
+    if not _is_for_av(path):
+        header = sf.info(str(path))
+        return AudioInfo(header.samplerate, header.channels, header.frames)
+    try:
+        with av.open(str(path), options=AV_OPTIONS) as container:
+            if not container.streams.audio:
+                raise AudioError(f"{path}: holds no sound; give a file with an audio track")
+            stream = container.streams.audio[0]
+            seconds = (container.duration or 0) / 1_000_000
+            return AudioInfo(stream.sample_rate, stream.channels, int(seconds * stream.sample_rate))
+    except (av.FFmpegError, ValueError) as error:
+        raise AudioError(
+            f"{path}: is not audio in a format we know; "
+            "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
+        ) from error
+
+
+def _is_for_av(path: Path) -> bool:
+    """Whether libsndfile cannot open the file."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return True
+    try:
+        sf.info(str(path))
+    except sf.SoundFileError:
+        return True
+    return False
+
+
+def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wave]:
+    """Decode a recording piece by piece.
+
+    sr: rate of the result in Hz (soxr, high quality), None for the file's own.
+    mono: mix all channels in equal parts.
+
+    Yields (n_channels, n_samples) blocks, none empty. Raises AudioError on a file that is missing,
+    not audio, empty, cut short, damaged, or that holds NaN or infinite samples.
+    """
+    header = info(path)
+    stream = _checked(path, _av_blocks(path) if _is_for_av(path) else _sf_blocks(path), header)
+    if mono:
+        stream = (block.mean(axis=0, keepdims=True) for block in stream)
+    if sr is not None and sr != header.sr:
+        stream = resampled(
+            stream, sr_in=header.sr, sr_out=sr, n_channels=1 if mono else header.n_channels
+        )
+    return stream
+
+
+def _sf_blocks(path: Path) -> Iterator[Wave]:
+    with sf.SoundFile(str(path)) as file:
+        n_read = 0
+        while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+            n_read += len(block)
+            yield block.T
+        if n_read < file.frames:
+            raise AudioError(
+                f"{path}: ends after {n_read / file.samplerate:.2f} s of the "
+                f"{file.frames / file.samplerate:.2f} s its header promises; "
+                "fetch it again, or save what is there as a new file"
+            )
+
+
+def _av_blocks(path: Path) -> Iterator[Wave]:
+    with av.open(str(path), options=AV_OPTIONS) as container:
+        resampler = AudioResampler(format="fltp")
+        for frame in container.decode(audio=0):
+            for converted in resampler.resample(frame):
+                yield converted.to_ndarray()
+        for converted in resampler.resample(None):
+            yield converted.to_ndarray()
+
+
+def _checked(path: Path, stream: Iterator[Wave], header: AudioInfo) -> Iterator[Wave]:
+    """Pass blocks on; turn every fault of decoding into an AudioError that says where."""
+    n_read = 0
+    try:
+        for block in stream:
+            finite = np.isfinite(block).all(axis=0)
+            if not finite.all():
+                at_s = (n_read + int(np.argmin(finite))) / header.sr
+                raise AudioError(
+                    f"{path}: holds NaN or infinite samples, the first at {at_s:.3f} s; "
+                    "export it again from the program that made it"
+                )
+            n_read += block.shape[1]
+            yield block
+    except (sf.SoundFileError, av.FFmpegError) as error:
+        raise AudioError(
+            f"{path}: is damaged after {n_read / header.sr:.2f} s ({error}); fetch it again"
+        ) from error
+    if n_read == 0:
+        raise AudioError(f"{path}: holds no samples; leave it out")
+
+
+def resampled(
+    stream: Iterable[Wave], *, sr_in: int, sr_out: int, n_channels: int
+) -> Iterator[Wave]:
+    """Change the rate of a stream of (n_channels, n_samples) blocks with soxr."""
+    if sr_in == sr_out:
+        yield from stream
+        return
+    resampler = soxr.ResampleStream(sr_in, sr_out, n_channels, dtype="float32")
+    for block in stream:
+        for start in range(0, block.shape[1], BLOCK):  # soxr's output buffer is one block too
+            out = resampler.resample_chunk(_interleaved(block[:, start : start + BLOCK]))
+            if len(out):
+                yield out.reshape(-1, n_channels).T
+    out = resampler.resample_chunk(_interleaved(np.zeros((n_channels, 0), np.float32)), last=True)
+    if len(out):
+        yield out.reshape(-1, n_channels).T
+
+
+def _interleaved(block: Wave) -> Wave:
+    """(n_channels, n_samples) -> what soxr takes: (n_samples,) for one channel, else transposed."""
+    return np.ascontiguousarray(block[0] if block.shape[0] == 1 else block.T)
+
+
+def read(path: Path, *, sr: int | None = SR, mono: bool = True) -> tuple[Wave, int]:
+    """Read a whole recording, held in memory once.
+
+    Returns the wave, (n_samples,) if `mono` else (n_channels, n_samples), and its rate in Hz.
+    Raises AudioError as `blocks` does.
+    """
+    header = info(path)
+    rate = sr or header.sr
+    capacity = math.ceil(header.n_samples * rate / header.sr) + rate
+    wave = np.zeros((capacity, 1 if mono else header.n_channels), np.float32)
+    n_read = 0
+    for block in blocks(path, sr=sr, mono=mono):
+        if n_read + block.shape[1] > len(wave):
+            wave.resize((2 * (n_read + block.shape[1]), wave.shape[1]), refcheck=False)
+        wave[n_read : n_read + block.shape[1]] = block.T
+        n_read += block.shape[1]
+    return (wave[:n_read, 0] if mono else wave[:n_read].T), rate
+
+
+def measure(path: Path) -> Level:
+    """Listen to a whole recording once: its length and its loudness. Raises AudioError."""
+    header = info(path)
+    n_samples, n_mono, power = 0, 0, 0.0
+
+    def counted() -> Iterator[Wave]:
+        nonlocal n_samples
+        for block in blocks(path, sr=None, mono=False):
+            n_samples += block.shape[1]
+            yield block.mean(axis=0, keepdims=True)
+
+    for block in resampled(counted(), sr_in=header.sr, sr_out=SR, n_channels=1):
+        power += float(np.square(block, dtype=np.float64).sum())
+        n_mono += block.shape[1]
+    return Level(n_samples, math.sqrt(power / max(n_mono, 1)))
+
+
+def level_of(wave: Wave) -> Level:
+    """The Level of a (n_channels, n_samples) wave in memory."""
+    mono = wave.mean(axis=0, dtype=np.float64)
+    return Level(wave.shape[1], float(np.sqrt(np.mean(np.square(mono)))))
+
+
+def windows(stream: Iterable[NDArray], *, size: int, hop: int) -> Iterator[NDArray]:
+    """Cut a stream along its last axis into overlapping windows of `size`, one every `hop`.
+
+    The last window is filled up with zeros. A stream of n > 0 items gives
+    1 + max(0, ceil((n - size) / hop)) windows.
+    """
+    buffer: NDArray | None = None
+    for block in stream:
+        buffer = block if buffer is None else np.concatenate([buffer, block], axis=-1)
+        while buffer.shape[-1] > size:
+            yield buffer[..., :size]
+            buffer = buffer[..., hop:]
+    if buffer is not None:
+        n_missing = size - buffer.shape[-1]
+        yield np.pad(buffer, [(0, 0)] * (buffer.ndim - 1) + [(0, n_missing)])
+
+
+def overlap_add(stream: Iterable[NDArray], *, hop: int, margin: int = 0) -> Iterator[NDArray]:
+    """Join windows made by `windows` again, with linear cross-fades that sum to one.
+
+    margin: items at each inner end of a window that are not used at all.
+
+    Yields arrays along the last axis: what went into `windows`, then its zeros at the end. Raises
+    ValueError where more than two windows would overlap or the margins leave nothing to fade.
+    """
+    tail: NDArray | None = None
+    for window in stream:
+        overlap = window.shape[-1] - hop
+        n_fade = overlap - 2 * margin
+        if overlap > hop or n_fade < 0:
+            raise ValueError(f"hop {hop} and margin {margin} do not suit {window.shape[-1]} items")
+        joined = window
+        if tail is not None:
+            fade = np.linspace(0, 1, n_fade + 2, dtype=window.dtype)[1:-1]
+            rise = np.concatenate([np.zeros(margin), fade, np.ones(margin)]).astype(window.dtype)
+            head = tail * (1 - rise) + window[..., :overlap] * rise
+            joined = np.concatenate([head, window[..., overlap:]], axis=-1)
+        yield joined[..., :hop]
+        tail = joined[..., hop:]
+    if tail is not None and tail.shape[-1]:
+        yield tail
+
+
+def exactly(stream: Iterable[Wave], *, n_samples: int, n_channels: int) -> Iterator[Wave]:
+    """Cut a stream of blocks, or fill it with silence, to exactly `n_samples`."""
+    n_left = n_samples
+    for block in stream:
+        if n_left > 0:
+            yield block[:, :n_left]
+        n_left -= block.shape[1]
+    while n_left > 0:
+        yield np.zeros((n_channels, min(n_left, BLOCK)), np.float32)
+        n_left -= BLOCK
+
+
+def limited(stream: Iterable[Wave], *, ceiling: float, sr: int = SR) -> Iterator[Wave]:
+    """Keep every sample within +-`ceiling` by turning the level down smoothly around peaks.
+
+    The gain is the least that any sample within `LIMITER_S` needs, averaged over as long again, so
+    it is never more than a sample needs: the bound holds exactly. Below the ceiling nothing changes.
+    """
+    reach = max(1, round(LIMITER_S * sr))
+    buffer: Wave | None = None
+
+    def turned_down(part: Wave) -> Wave:
+        peak = np.abs(part).max(axis=0)
+        needed = np.minimum(1.0, ceiling / np.maximum(peak, 1e-9))
+        lowest = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
+        gain = uniform_filter1d(lowest, 2 * reach + 1, mode="nearest")
+        return np.clip(part * gain, -ceiling, ceiling).astype(np.float32)  # clip: rounding only
+
+    for block in stream:
+        if buffer is None:
+            buffer = np.zeros((block.shape[0], 2 * reach), np.float32)
+        buffer = np.concatenate([buffer, block], axis=1)
+        if buffer.shape[1] > 4 * reach:
+            yield turned_down(buffer)[:, 2 * reach : -2 * reach]
+            buffer = buffer[:, -4 * reach :]
+    if buffer is not None:
+        rest = turned_down(np.pad(buffer, [(0, 0), (0, 2 * reach)]))[:, 2 * reach : -2 * reach]
+        if rest.shape[1]:
+            yield rest
+
+
+def ceiling_of(path: Path) -> float:
+    """The highest peak that is safe in a file of this name. Raises AudioError on unknown endings."""
+    if path.suffix.lower() not in WRITERS:
+        raise AudioError(
+            f"{path}: cannot write '{path.suffix or 'no ending'}'; end the name in "
+            + ", ".join(WRITERS)
+        )
+    return WRITERS[path.suffix.lower()][2]
+
+
+def write(path: Path, stream: Iterable[Wave], *, sr: int, n_channels: int) -> int:
+    """Write blocks as WAV (24-bit), FLAC, AIFF, OGG or MP3, by the name's ending.
+
+    Returns the samples per channel. The file appears whole or not at all. Raises AudioError for an
+    unknown ending, a rate or number of channels the format cannot hold, and a full disk.
+    """
+    ceiling_of(path)
+    file_format, subtype, _ = WRITERS[path.suffix.lower()]
+    n_written = 0
+    lossy = {"compression_level": 0.2} if file_format in ("OGG", "MP3") else {}
+    with whole_file(path) as temporary:
+        try:
+            with sf.SoundFile(
+                str(temporary), "w", sr, n_channels, subtype, format=file_format, **lossy
+            ) as file:
+                for block in stream:
+                    for start in range(0, block.shape[1], 1 << 16):
+                        file.write(block[:, start : start + (1 << 16)].T)
+                    n_written += block.shape[1]
+        except sf.SoundFileError as error:
+            raise AudioError(
+                f"{path}: cannot be written as {sr} Hz, {n_channels} channels ({error}); "
+                "free some space, or choose .wav or .flac"
+            ) from error
+        if sf.info(str(temporary)).frames < n_written:
+            raise OSError(28, "no space left on the disk")
+    return n_written

@@ -1,0 +1,61 @@
+"""One file holds a model: weights, statistics, configuration and model card.
+
+A checkpoint is a safetensors file; what is not a tensor is JSON in its header. Nothing in it is
+code, and loading it runs none.
+"""
+
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from thirdstream.files import ThirdstreamError, whole_file
+
+HEADER = "thirdstream"
+
+
+class CheckpointError(ThirdstreamError):
+    """A file that is not a model, or not one this version can use."""
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and header as one file, whole or not at all. Raises ThirdstreamError."""
+    text = json.dumps(header, allow_nan=False)
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with whole_file(path) as temporary:
+        try:
+            save_file(contiguous, temporary, metadata={HEADER: text})
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the header of a file that `save` wrote. Raises CheckpointError."""
+    header = read_header(path)
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header alone, without reading a tensor. Raises CheckpointError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        return json.loads(metadata[HEADER])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: is not a thirdstream model ({error}); "
+            "give a .safetensors file or a run folder that `thirdstream train` made"
+        ) from error
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on: the versions of Python and of the packages that compute."""
+    names = ("thirdstream", "torch", "numpy", "librosa", "soundfile", "soxr")
+    return {"python": platform.python_version()} | {name: version(name) for name in names}

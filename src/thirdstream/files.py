@@ -1,0 +1,51 @@
+"""Errors a user can act on, and files that appear whole or not at all."""
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class ThirdstreamError(Exception):
+    """A fault the user can mend; its text names the file, the fault and the remedy."""
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it becomes `path`, on failure it is removed.
+
+    The rename is atomic, so a reader sees the old file, the new file or none, never a part of one.
+    Raises ThirdstreamError where the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise ThirdstreamError(
+            f"{path}: cannot be written ({error.strerror or error}); "
+            "free some space or choose another place, then run the same command again"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as JSON, whole or not at all; NaN is refused."""
+    text = json.dumps(content, indent=1, allow_nan=False)
+    with whole_file(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, *, kind: str) -> Any:
+    """Read a JSON file; raises ThirdstreamError that says which `kind` of file was expected."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ThirdstreamError(f"{path}: is not a readable {kind} ({error})") from error

@@ -1,0 +1,137 @@
+"""Wave to normalised mel spectrogram and back to mel power (paper, section 2.2).
+
+Conventions: mel power and normalised mels are (batch, n_frames, n_mels); a segment of 131,072
+samples has 259 frames. Frames are centred; the wave is padded with n_fft / 2 zeros at its end, and
+at both ends by the transform, as librosa does with `center=True`.
+"""
+
+import math
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from thirdstream.audio import SEGMENT, SR
+
+LN10 = math.log(10)
+
+
+@dataclass(frozen=True)
+class MelConfig:
+    """The transform: rates and frequencies in Hz, lengths in samples. Defaults are the paper's."""
+
+    sr: int = SR
+    n_fft: int = 2048
+    hop_length: int = 512
+    n_mels: int = 256
+    f_min: float = 0.0
+    f_max: float = SR / 2
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of one segment: 259 with the paper's values."""
+        return 1 + (SEGMENT + self.n_fft // 2) // self.hop_length
+
+    def filters(self) -> NDArray[np.float32]:
+        """Slaney's mel filter bank, (n_mels, 1 + n_fft // 2)."""
+        with warnings.catch_warnings():
+            # The lowest filters are narrower than a bin, and some are empty: so they are in the
+            # paper too, and their deviation of 0 + 1e-3 keeps the normalisation finite.
+            warnings.filterwarnings("ignore", message="Empty filters")
+            return librosa.filters.mel(
+                sr=self.sr, n_fft=self.n_fft, n_mels=self.n_mels, fmin=self.f_min, fmax=self.f_max
+            ).astype(np.float32)
+
+
+class LogMel(nn.Module):
+    """wave -> normalised mel of one style, with the style's statistics as buffers.
+
+    scale: s, the standard deviation of all training values of the mel power.
+    mel_std: s_f, (n_mels,), the deviation of each mel of log10(1 + X / s), with 1e-3 added.
+    """
+
+    scale: Tensor
+    mel_std: Tensor
+    window: Tensor
+    filters: Tensor
+
+    def __init__(self, config: MelConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or MelConfig()
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("mel_std", torch.ones(self.config.n_mels))
+        self.register_buffer("window", torch.hann_window(self.config.n_fft), persistent=False)
+        self.register_buffer("filters", torch.from_numpy(self.config.filters()), persistent=False)
+
+    def power(self, wave: Tensor) -> Tensor:
+        """Mel power spectrogram: (batch, n_samples) -> (batch, n_frames, n_mels)."""
+        padded = nn.functional.pad(wave, (0, self.config.n_fft // 2))
+        stft = torch.stft(
+            padded,
+            self.config.n_fft,
+            self.config.hop_length,
+            window=self.window,
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
+        )  # (batch, 1 + n_fft // 2, n_frames)
+        return (self.filters @ stft.abs().square()).transpose(1, 2)
+
+    def normalise(self, power: Tensor) -> Tensor:
+        """Xn = log10(1 + X / s) / s_f (paper, section 2.2), any leading shape, last axis mels."""
+        return torch.log1p(power / self.scale) / (LN10 * self.mel_std)
+
+    def denormalise(self, mel: Tensor) -> Tensor:
+        """The exact inverse of `normalise`; values below 0, which no power has, become 0."""
+        return self.scale * torch.expm1(mel.clamp(min=0) * self.mel_std * LN10)
+
+    def forward(self, wave: Tensor) -> Tensor:
+        """(batch, n_samples) at -20 dB -> normalised mel (batch, n_frames, n_mels)."""
+        return self.normalise(self.power(wave))
+
+    def set_statistics(self, statistics: "Statistics") -> None:
+        """Take over measured statistics. Raises ValueError if they are of another n_mels."""
+        if len(statistics.mel_std) != self.config.n_mels:
+            raise ValueError(f"{len(statistics.mel_std)} statistics for {self.config.n_mels} mels")
+        self.scale.fill_(statistics.scale)
+        self.mel_std.copy_(torch.tensor(statistics.mel_std))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """s and s_f of one style (see LogMel)."""
+
+    scale: float
+    mel_std: list[float]
+
+
+def measure_statistics(arrays: Callable[[], Iterable[NDArray[np.float32]]]) -> Statistics:
+    """s and s_f over all training data of one style (paper, section 2.2), in two passes.
+
+    arrays: called once a pass, gives mel power in pieces (..., n_mels), float32.
+
+    Sums are kept in float64 around the first value seen, so that millions of frames lose nothing.
+    """
+    _, variance_in_mel, mean_in_mel = _moments(arrays())
+    scale = float(np.sqrt(variance_in_mel.mean() + mean_in_mel.var())) or 1.0
+    _, variance, _ = _moments(np.log1p(power / scale) / LN10 for power in arrays())
+    return Statistics(scale, [float(value) for value in np.sqrt(variance) + 1e-3])
+
+
+def _moments(arrays: Iterable[NDArray]) -> tuple[int, NDArray, NDArray]:
+    """Count, variance and mean of each mel, merged piece by piece (Chan, Golub, LeVeque 1979)."""
+    count, mean, squares = 0, np.zeros(()), np.zeros(())
+    for array in arrays:
+        rows = array.reshape(-1, array.shape[-1]).astype(np.float64)
+        row_mean = rows.mean(axis=0)
+        delta = row_mean - mean
+        total = count + len(rows)
+        squares = squares + rows.var(axis=0) * len(rows) + delta**2 * (count * len(rows) / total)
+        mean = mean + delta * (len(rows) / total)
+        count = total
+    return count, squares / max(count, 1), mean

@@ -1,0 +1,170 @@
+"""Mel power back to sound: magnitudes by non-negative least squares, phases by fast Griffin-Lim.
+
+Conventions: mel power (batch, n_frames, n_mels); magnitude (batch, n_freqs, n_frames) with
+n_freqs = 1 + n_fft // 2; wave (batch, n_samples). Frame t is centred on sample t * hop_length.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from thirdstream.mel.features import MelConfig
+
+MOMENTUM = 0.99  # alpha of fast Griffin-Lim; the authors' recommendation
+N_ITER = 32
+OVERLAP = 16  # frames a chunk of a stream shares with the one before
+HELD_BACK = 4  # frames at a chunk's end whose samples still lack neighbours
+
+
+class Chunk(NamedTuple):
+    """Some frames of a long spectrogram.
+
+    power: mel power (batch, n_frames, n_mels). start: complex (batch, n_freqs, n_frames), the phases
+    from which to search.
+    """
+
+    power: Tensor
+    start: Tensor
+
+    def joined(self, after: "Chunk") -> "Chunk":
+        """These frames and then those."""
+        power = torch.cat([self.power, after.power], dim=1)
+        return Chunk(power, torch.cat([self.start, after.start], dim=2))
+
+    def last(self, n_frames: int) -> "Chunk":
+        """The last frames, all if there are fewer."""
+        return Chunk(self.power[:, -n_frames:], self.start[:, :, -n_frames:])
+
+
+class Synthesiser(nn.Module):
+    """mel power -> wave. Without learnt parts; filter bank and pseudo-inverse are derived."""
+
+    filters: Tensor
+    inverse: Tensor
+    window: Tensor
+
+    def __init__(self, config: MelConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or MelConfig()
+        filters = torch.from_numpy(self.config.filters())
+        inverse = torch.linalg.pinv(filters.double()).float()
+        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("inverse", inverse, persistent=False)
+        self.register_buffer("window", torch.hann_window(self.config.n_fft), persistent=False)
+
+    def magnitude(self, power: Tensor, *, n_iter: int = 32) -> Tensor:
+        """Least-squares magnitudes: (batch, n_frames, n_mels) -> (batch, n_freqs, n_frames).
+
+        Starts from the clipped pseudo-inverse and refines by the multiplicative updates of Lee and
+        Seung (2001), which keep every value at or above zero and never raise the error.
+        """
+        target = power.transpose(1, 2)
+        # A bin clipped to 0 would stay 0 for ever: give it a trace of what its filters hold.
+        floor = 1e-2 * (self.filters.T @ target) / self.filters.square().sum(0)[:, None].add(1e-12)
+        spectrum = torch.maximum(self.inverse @ target, floor)
+        numerator = self.filters.T @ target
+        for _ in range(n_iter):
+            denominator = self.filters.T @ (self.filters @ spectrum)
+            spectrum = spectrum * (numerator / denominator.clamp(min=1e-30))
+        return spectrum.sqrt()
+
+    def stft(self, wave: Tensor) -> Tensor:
+        """(batch, n_samples) -> complex (batch, n_freqs, 1 + n_samples // hop_length)."""
+        return torch.stft(
+            wave,
+            self.config.n_fft,
+            self.config.hop_length,
+            window=self.window,
+            pad_mode="constant",
+            return_complex=True,
+        )
+
+    def istft(self, spectrum: Tensor) -> Tensor:
+        """The inverse of `stft`, with (n_frames - 1) * hop_length samples."""
+        return torch.istft(
+            spectrum, self.config.n_fft, self.config.hop_length, window=self.window
+        )
+
+    def griffin_lim(
+        self,
+        magnitude: Tensor,
+        *,
+        start: Tensor,
+        n_iter: int = N_ITER,
+        known: Tensor | None = None,
+    ) -> Tensor:
+        """Find a wave with these magnitudes by fast Griffin-Lim (Perraudin et al. 2013, alg. 2).
+
+        start: complex, shaped as `magnitude`; only its phase counts.
+        known: (batch, n_known) first samples that are already fixed, kept as they are.
+
+        Returns (batch, (n_frames - 1) * hop_length).
+        """
+        spectrum = _with_phase(magnitude, start)
+        previous = spectrum
+        for _ in range(n_iter):
+            projected = self.stft(self._pinned(self.istft(spectrum), known))
+            accelerated = projected + MOMENTUM * (projected - previous)
+            spectrum = _with_phase(magnitude, accelerated)
+            previous = projected
+        return self._pinned(self.istft(spectrum), known)
+
+    @staticmethod
+    def _pinned(wave: Tensor, known: Tensor | None) -> Tensor:
+        if known is None:
+            return wave
+        return torch.cat([known, wave[:, known.shape[1] :]], dim=1)
+
+    def noise(self, shape: torch.Size | tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Random phases, complex, from the generator: where Griffin-Lim starts in the paper."""
+        angle = torch.rand(shape, generator=generator, device=generator.device) * (2 * torch.pi)
+        return torch.polar(torch.ones_like(angle), angle).to(self.window.device)
+
+    def forward(
+        self, power: Tensor, *, generator: torch.Generator, content: Tensor | None = None
+    ) -> Tensor:
+        """(batch, n_frames, n_mels) -> (batch, (n_frames - 1) * hop_length).
+
+        content: (batch, n_samples) recording whose phases to start from; without it, noise.
+        """
+        magnitude = self.magnitude(power)
+        if content is None:
+            return self.griffin_lim(magnitude, start=self.noise(magnitude.shape, generator))
+        n_samples = (magnitude.shape[2] - 1) * self.config.hop_length
+        padded = nn.functional.pad(content, (0, max(0, n_samples - content.shape[1])))
+        return self.griffin_lim(magnitude, start=self.stft(padded[:, :n_samples]))
+
+    def stream(self, chunks: Iterable[Chunk], *, n_iter: int = N_ITER) -> Iterator[np.ndarray]:
+        """Synthesise mel power that comes in chunks, without seams, in the memory of one chunk.
+
+        Every chunk is computed from OVERLAP frames before its own first: there the samples found
+        before are held fixed, so that the phases go on from them. A cross-fade would cancel where
+        two independent solutions meet; this cannot.
+
+        Yields (batch, n_samples) blocks, together (n_frames - 1) * hop_length samples.
+        """
+        hop = self.config.hop_length
+        before: Chunk | None = None  # the frames that the next chunk repeats
+        known = held = torch.zeros(1, 0)
+        for chunk in chunks:
+            whole = chunk if before is None else before.joined(chunk)
+            wave = self.griffin_lim(
+                self.magnitude(whole.power),
+                start=whole.start,
+                n_iter=n_iter,
+                known=None if before is None else known,
+            )
+            n_known = 0 if before is None else known.shape[1]
+            n_final = max(n_known, wave.shape[1] - HELD_BACK * hop)
+            yield wave[:, n_known:n_final].numpy()
+            before = whole.last(OVERLAP)
+            n_repeated = (before.power.shape[1] - 1) * hop
+            known, held = wave[:, wave.shape[1] - n_repeated : n_final], wave[:, n_final:]
+        yield held.numpy()
+
+
+def _with_phase(magnitude: Tensor, phase_of: Tensor) -> Tensor:
+    return phase_of * (magnitude / phase_of.abs().clamp(min=1e-16))

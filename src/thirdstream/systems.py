@@ -1,0 +1,41 @@
+"""Everything that transfers, by name, and the models that come with the package."""
+
+from pathlib import Path
+
+from thirdstream.files import ThirdstreamError
+from thirdstream.mel import TWINS
+from thirdstream.mel.system import load as load_mel
+from thirdstream.transfer import System
+
+MODELS = Path(__file__).parent / "models"
+SYSTEMS = tuple(TWINS)
+DEFAULT = "twin-cnn"
+
+
+def load(name_or_path: str | Path = DEFAULT) -> System:
+    """A trained system: a bundled model's name, a checkpoint, or a run folder (its best model).
+
+    Raises ThirdstreamError where there is none.
+    """
+    return load_mel(find(name_or_path))
+
+
+def find(name_or_path: str | Path) -> Path:
+    """The checkpoint that a name or a path stands for. Raises ThirdstreamError."""
+    path = Path(name_or_path)
+    bundled = MODELS / f"{name_or_path}.safetensors"
+    if path.is_dir():
+        path = path / "best.safetensors"
+    elif not path.exists() and bundled.is_file():
+        path = bundled
+    if not path.is_file():
+        raise ThirdstreamError(
+            f"{name_or_path}: is no model; give a .safetensors file, a run folder of "
+            f"`thirdstream train`, or one of: {', '.join(bundled_names())}"
+        )
+    return path
+
+
+def bundled_names() -> list[str]:
+    """The names of the models that come with the package."""
+    return sorted(path.stem for path in MODELS.glob("*.safetensors"))

@@ -1,0 +1,240 @@
+"""The ladder of transfer: blocks -> array -> file -> folder, any length, any rate.
+
+Each rung adds one thing. A system answers for blocks at 44.1 kHz and -20 dB; `System.transfer` adds
+rate and loudness for an array; `transfer_file` reads and writes; `transfer_files` goes through
+folders and says what became of each file.
+"""
+
+import math
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from thirdstream import audio
+from thirdstream.audio import BLOCK, SR, Level, Wave
+from thirdstream.files import ThirdstreamError
+
+Phase = Literal["content", "noise"]
+Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to transfer.
+
+    to: target style. source: the recording's own style, by default the other one of the model; the
+    same as `to` gives the self-reconstruction. phase: where the search for phases starts, the
+    recording's own or, as in the paper, noise. seed: of that noise.
+    """
+
+    to: str
+    source: str | None = None
+    phase: Phase = "content"
+    seed: int = 0
+
+
+class System(ABC):
+    """Whatever transfers. `name` is its name in SYSTEMS; `styles` are those it knows."""
+
+    name: str
+    styles: tuple[str, str]
+
+    @abstractmethod
+    def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
+        """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into as many samples or a few more."""
+
+    def check(self, options: Options) -> None:
+        """Raise ThirdstreamError if this system does not know the styles."""
+        for style in (options.to, options.source or options.to):
+            if style not in self.styles:
+                raise ThirdstreamError(
+                    f"the model {self.name} does not know the style {style!r}; "
+                    f"it knows {' and '.join(self.styles)}"
+                )
+
+    def transfer(
+        self,
+        wave: Wave,
+        sr: int,
+        *,
+        to: str,
+        source: str | None = None,
+        phase: Phase = "content",
+        seed: int = 0,
+    ) -> Wave:
+        """Transfer a whole wave, (n_samples,) or (n_channels, n_samples), of any rate `sr` in Hz.
+
+        The other arguments are those of Options. Returns a wave of the same shape and rate, with
+        the input's RMS and no sample beyond full scale; silence stays silence. Raises
+        ThirdstreamError on a style the system does not know and on an empty or non-finite wave.
+        """
+        options = Options(to, source, phase, seed)
+        self.check(options)
+        channels = np.atleast_2d(np.asarray(wave, dtype=np.float32))
+        if channels.ndim != 2 or channels.shape[1] == 0 or not np.isfinite(channels).all():
+            raise ThirdstreamError(
+                f"the wave must be (n_samples,) or (n_channels, n_samples), not empty and without "
+                f"NaN (got shape {np.shape(wave)}); check how it was read"
+            )
+        stream = (channels[:, at : at + BLOCK] for at in range(0, channels.shape[1], BLOCK))
+        level = audio.level_of(channels)
+        parts = list(transfer_blocks(self, stream, options, sr=sr, level=level, ceiling=0.999))
+        result = np.concatenate(parts, axis=1)
+        return result[0] if np.ndim(wave) == 1 else result
+
+
+def transfer_blocks(
+    system: System,
+    stream: Iterable[Wave],
+    options: Options,
+    *,
+    sr: int,
+    level: Level,
+    ceiling: float,
+    progress: Progress = lambda share: None,
+) -> Iterator[Wave]:
+    """Transfer blocks of rate `sr` whose loudness is known, and match it again.
+
+    The result waits in a temporary file on disk until its own loudness is known. Yields exactly
+    `level.n_samples` samples, no peak above `ceiling`.
+    """
+    if level.silent:
+        yield from (np.zeros_like(block) for block in stream)
+        return
+    first, stream = _peek(stream)
+    n_channels, n_inside = first.shape[0], math.ceil(level.n_samples * SR / sr)
+    inside = audio.resampled(stream, sr_in=sr, sr_out=SR, n_channels=n_channels)
+    scaled = (block * np.float32(level.gain) for block in inside)
+    with tempfile.TemporaryFile(prefix="thirdstream-") as spool:
+        power, n_done = 0.0, 0
+        restyled = system.stream(scaled, options)
+        for block in audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels):
+            spool.write(np.ascontiguousarray(block.T, dtype=np.float32))
+            power += float(np.square(block.mean(axis=0, dtype=np.float64)).sum())
+            n_done += block.shape[1]
+            progress(n_done / n_inside)
+        spool.seek(0)
+        rms = math.sqrt(power / n_inside)
+        gain = np.float32(level.rms / rms if rms > 0 else 0.0)
+        back = audio.resampled(
+            _unspool(spool, n_channels), sr_in=SR, sr_out=sr, n_channels=n_channels
+        )
+        whole = audio.exactly(back, n_samples=level.n_samples, n_channels=n_channels)
+        yield from audio.limited((block * gain for block in whole), ceiling=ceiling, sr=sr)
+
+
+def _peek(stream: Iterable[Wave]) -> tuple[Wave, Iterator[Wave]]:
+    iterator = iter(stream)
+    first = next(iterator)
+
+    def again() -> Iterator[Wave]:
+        yield first
+        yield from iterator
+
+    return first, again()
+
+
+def _unspool(spool: "tempfile._TemporaryFileWrapper[bytes]", n_channels: int) -> Iterator[Wave]:
+    while data := spool.read(4 * n_channels * BLOCK):
+        yield np.frombuffer(data, np.float32).reshape(-1, n_channels).T
+
+
+def transfer_file(
+    system: System,
+    path: Path,
+    out: Path,
+    options: Options,
+    *,
+    force: bool = False,
+    progress: Progress = lambda share: None,
+) -> str | None:
+    """Transfer one recording of any length into the file `out`, in flat memory.
+
+    Rate, length, loudness and, for one or two channels, channels stay; more channels are mixed to
+    one. Returns a remark for the user, or None. Raises AudioError if `path` cannot be read or `out`
+    cannot be written, and ThirdstreamError if `out` exists and `force` is not given.
+    """
+    system.check(options)
+    ceiling = audio.ceiling_of(out)
+    if out.exists() and not force:
+        raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
+    header = audio.info(path)
+    mono = header.n_channels > 2
+    n_channels = 1 if mono else header.n_channels
+    level = audio.measure(path)
+    stream = audio.blocks(path, sr=None, mono=mono)
+    restyled = transfer_blocks(
+        system, stream, options, sr=header.sr, level=level, ceiling=ceiling, progress=progress
+    )
+    audio.write(out, restyled, sr=header.sr, n_channels=n_channels)
+    if level.silent:
+        return "is silent, and so is the result"
+    return f"had {header.n_channels} channels, mixed to one" if mono else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file: written, skipped (`remark` says why), or failed with `error`."""
+
+    path: Path
+    out: Path
+    remark: str | None = None
+    error: str | None = None
+
+
+def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tuple[Path, Path]]:
+    """Pair each recording, in the given files and folders, with its place below `out`.
+
+    A folder keeps its inner folders. A single file may be given an `out` with an audio ending.
+    Raises ThirdstreamError if there is nothing to do, or two recordings would get one name.
+    """
+    if len(inputs) == 1 and inputs[0].is_file() and out.suffix.lower() in audio.WRITERS:
+        return [(inputs[0], out)]
+    pairs: list[tuple[Path, Path]] = []
+    for path in inputs:
+        if path.is_dir():
+            inside = audio.find_recordings(path)
+            if not inside:
+                raise ThirdstreamError(f"{path}: holds no recordings; check the folder")
+            pairs += [(one, out / one.relative_to(path).with_suffix(suffix)) for one in inside]
+        else:
+            pairs.append((path, out / (path.stem + suffix)))
+    taken: dict[Path, Path] = {}
+    for path, target in pairs:
+        if target in taken:
+            raise ThirdstreamError(
+                f"{path} and {taken[target]} would both be written to {target}; "
+                "rename one, or transfer them into two folders"
+            )
+        taken[target] = path
+    return pairs
+
+
+def transfer_files(
+    system: System,
+    pairs: Sequence[tuple[Path, Path]],
+    options: Options,
+    *,
+    force: bool = False,
+    skip_existing: bool = False,
+    progress: Callable[[Path, float], None] = lambda path, share: None,
+) -> Iterator[Outcome]:
+    """Transfer many recordings; a bad one does not stop the others. Yields each one's outcome."""
+    system.check(options)
+    for path, out in pairs:
+        if skip_existing and out.exists():
+            yield Outcome(path, out, remark="is there already")
+            continue
+        try:
+            remark = transfer_file(
+                system, path, out, options, force=force,
+                progress=lambda share, path=path: progress(path, share),
+            )  # fmt: skip
+            yield Outcome(path, out, remark)
+        except ThirdstreamError as error:
+            yield Outcome(path, out, error=str(error))
