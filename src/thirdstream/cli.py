@@ -2,9 +2,10 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
 from rich.console import Console
@@ -40,7 +41,7 @@ def progress_bar() -> Progress:
 
 
 def prepare(
-    sources: Annotated[tuple[str, ...], tyro.conf.Positional],
+    sources: tuple[str, ...],
     /,
     *,
     out: Path,
@@ -115,41 +116,238 @@ class Network:
 
 
 def train(
-    system: Annotated[str, tyro.conf.Positional],
+    system: str,
     /,
     *,
     corpus: Path,
     out: Path,
     preset: str = "default",
     resume: bool = False,
-    training: tyro.conf.OmitArgPrefixes[TrainingConfig] = TrainingConfig(),  # noqa: B008
+    options: tyro.conf.OmitArgPrefixes[TrainingConfig] = TrainingConfig(),  # noqa: B008
     network: tyro.conf.OmitArgPrefixes[Network] = Network(),  # noqa: B008
 ) -> None:
     """Train a system on a prepared corpus.
 
     Example: thirdstream train twin-cnn --corpus corpus --out run --epochs 50 --batch-size 16
 
-    Ctrl-C saves everything; --resume goes on exactly where it stopped, with the settings the run
-    was begun with. Watch it with: tensorboard --logdir run
+    Ctrl-C saves everything; --resume goes on exactly where it stopped. Watch the losses, pictures
+    and sounds with: tensorboard --logdir run
 
     Args:
         system: which one; `thirdstream systems` lists them.
         corpus: folder that `thirdstream prepare` made.
         out: folder of the run; its best model is best.safetensors.
         preset: size of the network and weights of the losses: default, or paper, as published.
-        resume: go on with the run in --out.
-        training: how long and how fast.
+        resume: go on with the run in --out, with the settings it was begun with.
+        options: how long and how fast.
         network: changes to the preset.
     """
-    state, config = _state(system, corpus, out, preset, resume, training, network)
     opened = Corpus.open(corpus)
+    state, config = _state(system, opened, out, preset, resume, (options, network))
     with progress_bar() as bar:
         task = bar.add_task(f"training {system}", total=None, completed=state.step)
-        for step in globals()["training"].train(state, opened, config, out):
-            losses = ", ".join(f"{name} {loss:.4f}" for name, loss in step.losses.items())
-            description = f"epoch {step.epoch}/{config.epochs}  {losses}"
-            bar.update(task, total=step.n_steps, completed=step.step, description=description)
-            if step.validation:
-                scores = ", ".join(f"{name} {loss:.5f}" for name, loss in step.validation.items())
-                bar.console.print(f"epoch {step.epoch}: validation {scores}")
+        for step in training.train(state, opened, config, out):
+            losses = _losses(step.losses)
+            text = f"epoch {step.epoch}/{config.epochs} {losses}"
+            bar.update(task, total=step.n_steps, completed=step.step, description=text)
+            if step.validation is not None:
+                scores = _losses(step.validation) or "none, for want of validation recordings"
+                bar.console.print(f"epoch {step.epoch}: training {losses}; validation {scores}")
     OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
+
+
+def _losses(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items())
+
+
+def _state(
+    system: str,
+    opened: Corpus,
+    out: Path,
+    preset: str,
+    resume: bool,
+    changes: tuple[TrainingConfig, Network],
+) -> tuple[training.State, TrainingConfig]:
+    """A new run's state, or an old one's."""
+    options, network = changes
+    if resume:
+        state, config = training.load_state(out)
+        for name, value in vars(options).items():
+            if value not in (getattr(TrainingConfig(), name), getattr(config, name)):
+                raise ThirdstreamError(
+                    f"{out}: was begun with {name} {getattr(config, name)}, not {value}; "
+                    "leave the option out to go on, or start a new run"
+                )
+        return state, config
+    if (out / "resume.safetensors").exists() or (out / "best.safetensors").exists():
+        raise ThirdstreamError(f"{out}: holds a run; go on with --resume, or choose another folder")
+    if system not in TWINS:
+        raise ThirdstreamError(f"{system}: no such system to train; there are {', '.join(TWINS)}")
+    presets = TWINS[system].PRESETS
+    if preset not in presets:
+        raise ThirdstreamError(f"{system} has no preset {preset!r}; it has {', '.join(presets)}")
+    return training.begin(system, network.changed(presets[preset]), opened, options), options
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """What happens to files that are there already, and how new ones are written."""
+
+    force: bool = False
+    """Replace results that exist."""
+    skip_existing: bool = False
+    """Leave recordings out whose result exists."""
+    format: Literal["wav", "flac", "ogg", "mp3", "aiff"] = "wav"
+    """Of results whose name you do not give; WAV, FLAC and AIFF have 24 bits."""
+
+
+def transfer(
+    inputs: tuple[Path, ...],
+    /,
+    *,
+    to: str,
+    out: Path,
+    model: str = systems.DEFAULT,
+    source: str | None = None,
+    phase: Phase = "content",
+    seed: int = 0,
+    files: tyro.conf.OmitArgPrefixes[Files] = Files(),  # noqa: B008
+) -> None:
+    """Turn recordings into another style.
+
+    Example: thirdstream transfer song.mp3 --to jazz --out restyled
+
+    Length, rate and loudness stay as they are; stereo stays stereo, more channels become one.
+
+    Args:
+        inputs: files, or folders that are searched for recordings.
+        to: the style to turn them into, such as jazz or classical.
+        out: folder for the results; for a single recording also a file name.
+        model: name of a bundled model, a .safetensors file, or a run folder.
+        source: the recording's own style; by default the model's other one. The same as --to gives
+            the recording as the model hears it (self-reconstruction).
+        phase: start from the phases of the recording (clearer), or from noise as in the paper.
+        seed: of that noise.
+        files: what happens to files.
+    """
+    loaded = systems.load(model)
+    pairs = plan(inputs, out, suffix=f".{files.format}")
+    options = Options(to, source, phase, seed)
+    n_failed = 0
+    with progress_bar() as bar:
+        task = bar.add_task("transferring", total=len(pairs))
+
+        def show(path: Path, share: float) -> None:
+            bar.update(task, description=f"{path.name} {share:.0%}")
+
+        switches = {"force": files.force, "skip_existing": files.skip_existing}
+        for outcome in transfer_files(loaded, pairs, options, **switches, progress=show):
+            bar.advance(task)
+            n_failed += outcome.error is not None
+            remark = f" ({outcome.remark})" if outcome.remark else ""
+            text = outcome.error or f"{outcome.path} -> {outcome.out}{remark}"
+            bar.console.print(text, soft_wrap=True, markup=False)
+    if n_failed:
+        raise Failed(f"{n_failed} of {len(pairs)} recordings failed; the others are in {out}")
+
+
+def info(path: str, /) -> None:
+    """Say what is in a corpus or a model.
+
+    Args:
+        path: a corpus folder, a run folder, a .safetensors file, or a bundled model's name.
+    """
+    if (Path(path) / "corpus.json").exists() or (Path(path) / "recordings").is_dir():
+        _print_corpus(Corpus.open(Path(path)))
+        return
+    found = systems.find(path)
+    OUT.print(f"[bold]{found}[/bold]", soft_wrap=True)
+    OUT.print_json(data=checkpoint.read_header(found))
+
+
+def list_systems() -> None:
+    """List the systems that can be trained and the models that come with the package."""
+    table = Table("system", "presets", "parameters", "bundled model")
+    bundled = systems.bundled_names()
+    for name, twin in TWINS.items():
+        presets = twin.PRESETS
+        sizes = [sum(p.numel() for p in twin(("a", "b"), c).parameters()) for c in presets.values()]
+        table.add_row(
+            name,
+            "\n".join(presets),
+            "\n".join(f"{size:,}" for size in sizes),
+            name if name in bundled else "none",
+        )
+    OUT.print(table)
+
+
+def demo(*, out: Path = Path("out"), force: bool = False) -> None:
+    """Transfer the bundled clips, with pictures and a table of losses.
+
+    Args:
+        out: folder for the results.
+        force: replace results that exist.
+    """
+    from thirdstream.demo import run
+
+    loaded = systems.load()
+    clips = systems.bundled_clips()
+    rows = []
+    with progress_bar() as bar:
+        task = bar.add_task("demo", total=len(clips))
+        for row in run(loaded, clips, out, force=force):
+            rows.append(row)
+            bar.advance(task)
+    table = Table("clip", "to", "eq. 1 (self-reconstruction)", "eq. 2 (latent)", "RMS dB", "peak")
+    for row in rows:
+        numbers = (f"{row.reconstruction:.5f}", f"{row.latent:.5f}", f"{row.rms_db:.1f}")
+        table.add_row(row.clip, row.to, *numbers, f"{row.peak:.3f}")
+    OUT.print(table)
+    OUT.print(f"The results lie in {out.resolve()}", soft_wrap=True, markup=False)
+
+
+COMMANDS = {
+    "demo": demo,
+    "prepare": prepare,
+    "train": train,
+    "transfer": transfer,
+    "info": info,
+    "systems": list_systems,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 all done, 1 a fault that was explained, 2 misuse, 130 Ctrl-C."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="thirdstream",
+            description=f"thirdstream {version('thirdstream')}: classical recordings into jazz and "
+            "jazz into classical. Every command explains itself: thirdstream COMMAND --help. "
+            "With --debug, a fault shows where in the program it happened.",
+            args=given,
+        )
+    except (Interrupted, KeyboardInterrupt) as error:
+        _complain(str(error) or "interrupted; run the same command again to go on")
+        raise SystemExit(130) from None
+    except (Failed, ThirdstreamError) as error:
+        if debug:
+            raise
+        _complain(str(error))
+        raise SystemExit(1) from None
+    except Exception as error:
+        if debug:
+            raise
+        _complain(f"an unexpected fault ({error!r}); run it with --debug and report what it prints")
+        raise SystemExit(1) from None
+
+
+def _complain(text: str) -> None:
+    ERR.print(f"thirdstream: {text}", soft_wrap=True, markup=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from thirdstream.mel.system import load as load_mel
 from thirdstream.transfer import System
 
 MODELS = Path(__file__).parent / "models"
+CLIPS = Path(__file__).parent / "clips"
 SYSTEMS = tuple(TWINS)
 DEFAULT = "twin-cnn"
 
@@ -39,3 +40,8 @@ def find(name_or_path: str | Path) -> Path:
 def bundled_names() -> list[str]:
     """The names of the models that come with the package."""
     return sorted(path.stem for path in MODELS.glob("*.safetensors"))
+
+
+def bundled_clips() -> list[Path]:
+    """The demo's clips, STYLE_TITLE.ogg, two of each style."""
+    return sorted(CLIPS.glob("*.ogg"))

@@ -1,0 +1,183 @@
+"""What every twin must be: parametrised over TWINS and their presets."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from conftest import STYLES, TINY
+
+from thirdstream.mel import TWINS
+from thirdstream.mel.blocks import PerStyle, pad_time
+from thirdstream.mel.cnn import LATENT, TwinCNN
+from thirdstream.mel.twin import RECONSTRUCTION, Code, Twin, TwinConfig
+
+EVERY = [(name, preset) for name, twin in TWINS.items() for preset in twin.PRESETS]
+
+
+def build(name: str, preset: str, seed: int = 0) -> Twin:
+    torch.manual_seed(seed)
+    return TWINS[name](STYLES, TWINS[name].PRESETS[preset])
+
+
+def mels(n_frames: int = 20, n_mels: int = 16, batch: int = 2) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return {style: torch.rand(batch, n_frames, n_mels, generator=generator) for style in STYLES}
+
+
+@pytest.mark.parametrize(("name", "preset"), EVERY)
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 4, 5, 7, 16, 259])
+def test_any_number_of_frames_keeps_its_shape(name: str, preset: str, n_frames: int) -> None:
+    twin = build(name, preset)
+    mel = torch.rand(1, n_frames, 16)
+    for target in STYLES:
+        assert twin.transfer(mel, source="jazz", target=target).shape == mel.shape
+
+
+@pytest.mark.parametrize(("name", "preset"), EVERY)
+def test_the_code_of_a_segment_has_the_papers_size(name: str, preset: str) -> None:
+    code = build(name, preset).encode(torch.rand(1, 259, 256), "jazz")
+    assert code.content.shape == (1, 4, 65, 64)
+    assert code.n_frames == 259
+
+
+@pytest.mark.parametrize(("name", "preset"), EVERY)
+def test_losses_have_weights_and_reach_every_parameter(name: str, preset: str) -> None:
+    twin = build(name, preset)
+    losses = twin(mels())
+    assert RECONSTRUCTION in losses
+    assert all(loss.ndim == 0 for loss in losses.values())
+    twin.total(losses).backward()
+    without = [key for key, p in twin.named_parameters() if p.grad is None]
+    assert without == []
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_one_batch_is_learnt(name: str) -> None:
+    twin = build(name, "default")
+    optimizer = torch.optim.Adam(twin.parameters(), lr=3e-3)
+    batch = mels(n_frames=16)
+    first = twin(batch)[RECONSTRUCTION].item()
+    for _ in range(60):
+        optimizer.zero_grad()
+        losses = twin(batch)
+        twin.total(losses).backward()
+        optimizer.step()
+    assert losses[RECONSTRUCTION].item() < 0.5 * first
+
+
+def test_weights_and_losses_must_have_the_same_names() -> None:
+    twin = TwinCNN(STYLES, dataclasses.replace(TINY, weights={RECONSTRUCTION: 1.0}))
+    with pytest.raises(ValueError, match="do not match losses"):
+        twin.total(twin(mels()))
+
+
+def test_the_total_is_the_weighted_sum() -> None:
+    twin = TwinCNN(STYLES, dataclasses.replace(TINY, weights={RECONSTRUCTION: 2.0, LATENT: 3.0}))
+    values = {LATENT: torch.tensor(10.0), RECONSTRUCTION: torch.tensor(1.0)}
+    assert twin.total(values).item() == 32.0
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [({"channels": (4,)}, "two blocks"), ({"kernel_size": 4}, "odd"), ({"n_convs": 0}, "n_convs"),
+     ({"norm": "batch"}, "norm must be one of"), ({"patch": 0}, "patch"),
+     ({"latent_channels": -1}, "latent_channels")],
+)  # fmt: skip
+def test_networks_that_cannot_be_are_refused(change: dict, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        TwinConfig(**change)
+
+
+@pytest.mark.parametrize("norm", ["none", "instance", "group"])
+@pytest.mark.parametrize("latent_channels", [None, 1, 8])
+@pytest.mark.parametrize("patch", [1, 2])
+def test_width_depth_code_and_norm_are_free(norm: str, latent_channels: int | None, patch: int) -> None:
+    config = TwinConfig((3, 5, 2), latent_channels, 3, 2, norm, patch)  # type: ignore[arg-type]
+    code = TwinCNN(STYLES, config).encode(torch.rand(1, 32, 32), "jazz")
+    size = 32 // config.reduction
+    assert code.content.shape == (1, latent_channels or 2, size, size)
+
+
+def test_an_unknown_style_is_refused() -> None:
+    with pytest.raises(ValueError, match="knows classical and jazz"):
+        build("twin-cnn", "paper").other("polka")
+
+
+@pytest.mark.parametrize("style", ["pop", "keys", "items", "train", "weight", "type"])
+def test_any_style_name_will_do(style: str) -> None:
+    twin = TwinCNN((style, "other"), TINY)
+    assert twin.reconstruct(torch.rand(1, 8, 8), style).shape == (1, 8, 8)
+
+
+def test_per_style_modules_are_parameters() -> None:
+    assert len(list(PerStyle({"pop": torch.nn.Linear(1, 1)}).parameters())) == 2
+
+
+def test_time_is_padded_only_as_far_as_needed() -> None:
+    assert pad_time(torch.ones(1, 1, 7, 4), 2).shape == (1, 1, 8, 4)
+    assert pad_time(torch.ones(1, 1, 8, 4), 2).shape == (1, 1, 8, 4)
+    assert not pad_time(torch.ones(1, 1, 7, 4), 2)[:, :, 7].any()
+
+
+# --- the twin CNN -------------------------------------------------------------------------------
+
+
+class Perfect(TwinCNN):
+    """Encodes by adding a constant and decodes by taking it away, the same for both styles."""
+
+    def encode(self, mel: torch.Tensor, style: str) -> Code:
+        return Code(mel[:, None] + 1, mel.shape[1])
+
+    def decode(self, code: Code, style: str) -> torch.Tensor:
+        return code.content[:, 0] - 1
+
+
+class Skewed(Perfect):
+    """As above, but jazz decodes twice as loud: its codes come back changed."""
+
+    def decode(self, code: Code, style: str) -> torch.Tensor:
+        return super().decode(code, style) * (2.0 if style == "jazz" else 1.0)
+
+
+def test_a_perfect_twin_loses_nothing() -> None:
+    """Also where codes of the two styles differ: each is compared with itself, never the other."""
+    losses = Perfect(STYLES, TINY).losses({"classical": torch.zeros(1, 4, 4), "jazz": torch.ones(1, 4, 4)})
+    assert losses[RECONSTRUCTION].item() == 0.0
+    assert losses[LATENT].item() == 0.0
+
+
+def test_equations_1_and_2_in_numbers() -> None:
+    batch = {"classical": torch.full((1, 4, 4), 3.0), "jazz": torch.full((1, 4, 4), 5.0)}
+    losses = Skewed(STYLES, TINY).losses(batch)
+    # eq. 1: classical 0, jazz |10 - 5|; eq. 2: classical's goes through jazz, |7 - 4|; jazz's 0.
+    assert losses[RECONSTRUCTION].item() == pytest.approx((0 + 5) / 2)
+    assert losses[LATENT].item() == pytest.approx((3 + 0) / 2)
+
+
+def test_the_paper_preset_has_the_published_size() -> None:
+    assert sum(p.numel() for p in build("twin-cnn", "paper").parameters()) == 8_054
+
+
+def test_the_published_weights_give_the_published_answers(reference) -> None:
+    weights = np.load(reference / "cnn_weights.npz")
+    outputs, inputs = np.load(reference / "cnn_outputs.npz"), np.load(reference / "inputs.npz")
+    twin = TwinCNN(STYLES, TwinCNN.PRESETS["paper"])
+    state = {}
+    for name, value in weights.items():
+        style, part, block, conv, kind = name.split(".")
+        key = f"{part}s.of.style-{style}.blocks.{block[-1]}.layers.{conv[-1]}.0."
+        tensor = torch.from_numpy(value)
+        state |= {key + "weight": tensor.permute(3, 2, 0, 1)} if kind == "kernel" else {key + "bias": tensor}
+    twin.load_state_dict(state)
+    with torch.no_grad():
+        for style in STYLES:
+            other, mel = twin.other(style), torch.from_numpy(inputs[style][..., 0])
+            code = twin.encode(mel, style)
+            answers = {
+                f"latent_{style}": code.content.permute(0, 2, 3, 1),
+                f"self_{style}": twin.decode(code, style)[..., None],
+                f"{style}_to_{other}": twin.transfer(mel, source=style, target=other)[..., None],
+            }
+            for name, answer in answers.items():
+                np.testing.assert_allclose(answer.numpy(), outputs[name], atol=1e-4, err_msg=name)
