@@ -21,9 +21,10 @@ class TwinCNN(Twin):
         "paper": TwinConfig(weights={RECONSTRUCTION: 1.0, LATENT: 1.0}),
         # Departs from the paper: same code size, but folded 2 x 2, wider, and with 1x1 projections.
         "default": TwinConfig(
-            channels=(32, 48),
+            channels=(32, 64),
             latent_channels=4,
             kernel_size=3,
+            n_convs=2,
             patch=2,
             weights={RECONSTRUCTION: 1.0, LATENT: 0.1},
         ),

@@ -1,0 +1,50 @@
+"""One training pair, forward and backward: each preset, and the paper's without channels_last."""
+
+import torch
+from signals import segments
+from tables import show, time_in_turn
+
+from thirdstream.mel import TWINS
+from thirdstream.mel.cnn import TwinCNN
+from thirdstream.mel.features import LogMel
+from thirdstream.mel.twin import Code, Twin, TwinConfig
+
+STYLES = ("classical", "jazz")
+BATCH = 4
+
+
+class Plain(TwinCNN):
+    """The same network with channels first in memory, as torch does it unless told otherwise."""
+
+    def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
+        super().__init__(styles, config)
+        self.to(memory_format=torch.contiguous_format)
+
+    def encode(self, mel: torch.Tensor, style: str) -> Code:
+        return Code(self.encoders[style](mel[:, None]), mel.shape[1])
+
+
+def main() -> None:
+    mel = LogMel()(segments(2 * BATCH))
+    batch = {"classical": mel[:BATCH], "jazz": mel[BATCH:]}
+
+    def step(twin: Twin) -> None:
+        twin.zero_grad()
+        twin.total(twin(batch)).backward()
+
+    twins = {
+        f"{name}, {preset}": twin(STYLES, config)
+        for name, twin in TWINS.items()
+        for preset, config in twin.PRESETS.items()
+    }
+    twins["twin-cnn, paper, channels first"] = Plain(STYLES, TwinCNN.PRESETS["paper"])
+    seconds = time_in_turn({name: lambda twin=twin: step(twin) for name, twin in twins.items()})
+    rows = [
+        [name, f"{sum(p.numel() for p in twins[name].parameters()):,}", f"{s / BATCH:.3f}"]
+        for name, s in seconds.items()
+    ]
+    show(f"Training step, batch {BATCH}", ["", "parameters", "s a pair"], rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Whole transfers of files: time against real time, and memory, for growing lengths."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+from signals import segments
+from tables import peak_mb, show
+
+from thirdstream import systems
+from thirdstream.audio import SR
+from thirdstream.transfer import Options, transfer_file
+
+MINUTES = (1, 4, 16)
+
+
+def one(minutes: float, n_channels: int, folder: Path) -> tuple[float, float]:
+    """Seconds and peak MB of one transfer; run in a process of its own."""
+    wave = np.concatenate(list(segments(12).numpy()))
+    path = folder / "in.wav"
+    n_left = round(minutes * 60 * SR)
+    with sf.SoundFile(path, "w", SR, n_channels, "PCM_16") as file:
+        while n_left > 0:
+            part = wave[:n_left]
+            file.write(np.stack([part] * n_channels, axis=1))
+            n_left -= len(part)
+    system = systems.load()
+    start = time.perf_counter()
+    transfer_file(system, path, folder / "out.wav", Options("jazz"), force=True)
+    return time.perf_counter() - start, peak_mb()
+
+
+def main(minutes: tuple[float, ...]) -> None:
+    rows = []
+    for length in minutes:
+        for n_channels in (1, 2):
+            command = [sys.executable, __file__, "--one", str(length), str(n_channels)]
+            text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            seconds, memory = map(float, text.split())
+            speed = f"{length * 60 / seconds:.1f}"
+            rows.append([f"{length:g}", str(n_channels), f"{seconds:.1f}", speed, f"{memory:.0f}"])
+    headings = ["minutes", "channels", "s", "times real time", "peak MB"]
+    show("Transfer of whole files with the bundled twin CNN", headings, rows)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        with tempfile.TemporaryDirectory() as temporary:
+            print(*one(float(sys.argv[2]), int(sys.argv[3]), Path(temporary)))
+    else:
+        main(tuple(map(float, sys.argv[1:])) or MINUTES)

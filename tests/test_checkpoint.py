@@ -1,0 +1,62 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import STYLES, TINY
+from safetensors.torch import save_file
+
+from thirdstream import checkpoint
+from thirdstream.checkpoint import CheckpointError
+from thirdstream.mel.features import Statistics
+from thirdstream.mel.system import MelSystem, load
+
+
+def test_the_path_is_enough_to_load_a_model(system: MelSystem, tmp_path: Path) -> None:
+    system.set_statistics({style: Statistics(3.0, [0.5] * 256) for style in STYLES})
+    system.card["corpus"] = "none"
+    system.save(tmp_path / "model.safetensors")
+    loaded = load(tmp_path / "model.safetensors")
+    assert loaded.twin.config == TINY
+    assert (loaded.styles, loaded.name, loaded.mel) == (system.styles, system.name, system.mel)
+    assert loaded.card == {"corpus": "none"}
+    power = torch.rand(1, 20, 256)
+    expected = system.convert(power, source="jazz", target="classical")
+    assert torch.equal(loaded.convert(power, source="jazz", target="classical"), expected)
+
+
+def test_the_header_names_versions(system: MelSystem, tmp_path: Path) -> None:
+    system.save(tmp_path / "model.safetensors")
+    versions = checkpoint.read_header(tmp_path / "model.safetensors")["versions"]
+    assert {"python", "thirdstream", "torch", "librosa"} <= set(versions)
+
+
+def test_files_that_are_no_models(tmp_path: Path) -> None:
+    (tmp_path / "text.safetensors").write_text("hello")
+    (tmp_path / "empty.safetensors").touch()
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    for name in ("text", "empty", "other", "missing"):
+        with pytest.raises(CheckpointError, match=f"{name}.safetensors: is not a thirdstream model"):
+            load(tmp_path / f"{name}.safetensors")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda h: h.pop("twin"), lambda h: h.update(system="nonesuch"), lambda h: h.update(styles=["a"]),
+     lambda h: h["twin"].update(channels=[9, 9]), lambda h: h["twin"].update(surprise=1)],
+)  # fmt: skip
+def test_a_header_that_does_not_fit_is_explained(system: MelSystem, tmp_path: Path, damage) -> None:
+    header = json.loads(json.dumps(system.header()))
+    damage(header)
+    checkpoint.save(tmp_path / "m.safetensors", system.state_dict(), header)
+    with pytest.raises(CheckpointError, match="does not fit this version"):
+        load(tmp_path / "m.safetensors")
+
+
+def test_mels_must_divide_into_the_code() -> None:
+    from thirdstream.mel.features import MelConfig
+    from thirdstream.mel.system import build
+
+    with pytest.raises(checkpoint.ThirdstreamError, match="60 mels are not a multiple of 8"):
+        build("twin-cnn", STYLES, dataclasses.replace(TINY), MelConfig(n_mels=60))

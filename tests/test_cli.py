@@ -1,0 +1,227 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from conftest import music
+
+from thirdstream import cli, systems
+from thirdstream.audio import SR
+from thirdstream.mel.system import MelSystem
+
+
+def run(*arguments: object) -> int:
+    """The exit code of a command."""
+    try:
+        cli.main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture
+def model(system: MelSystem, tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    system.save(path)
+    return path
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    path = tmp_path / "song.wav"
+    sf.write(path, music(0, 20_000), SR)
+    return path
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, "--help") == 0
+    text = capsys.readouterr().out
+    assert "--help" in text
+    assert len(text.splitlines()) > 5
+
+
+def test_the_whole_way(
+    recordings: dict[str, Path], song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("accelerate", reason="training needs the extra [train]")
+    corpus, out = tmp_path / "corpus", tmp_path / "run"
+    assert run("prepare", *(f"{s}={f}" for s, f in recordings.items()), "--out", corpus, "--n-jobs", 1) == 0
+    assert run("info", corpus) == 0
+    assert "classical" in capsys.readouterr().out
+    small = ["--channels", 2, 3, "--patch", 4, "--n-convs", 1, "--epochs", 1, "--batch-size", 2]
+    assert run("train", "twin-cnn", "--corpus", corpus, "--out", out, *small) == 0
+    assert run("transfer", song, "--to", "jazz", "--out", tmp_path / "o", "--model", out) == 0
+    assert sf.info(tmp_path / "o" / "song.wav").frames == 20_000
+    capsys.readouterr()
+    assert run("info", out) == 0
+    printed = capsys.readouterr().out
+    header = json.loads(printed[printed.index("{") :])
+    assert header["twin"]["channels"] == [2, 3]
+    assert header["card"]["training"]["batch_size"] == 2
+
+
+def test_prepare_tells_of_bad_files_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, style in enumerate(("classical", "jazz")):
+        (tmp_path / style).mkdir()
+        sf.write(tmp_path / style / "a.wav", music(number, 140_000), SR)
+    (tmp_path / "jazz" / "text.wav").write_text("no music")
+    sources = [f"{style}={tmp_path / style}" for style in ("classical", "jazz")]
+    assert run("prepare", *sources, "--out", tmp_path / "corpus", "--n-jobs", 1) == 1
+    errors = capsys.readouterr().err.replace("\n", "")
+    assert "text.wav: is not audio" in errors
+    assert "1 of 3 files could not be used" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["transfer", "{song}", "--to", "polka", "--model", "{model}"], "does not know the style 'polka'"),
+        (["transfer", "nowhere.wav", "--to", "jazz", "--model", "{model}"], "there is no such file"),
+        (["transfer", "{song}", "--to", "jazz", "--model", "nonesuch"], "is no model; give"),
+        (["transfer", "{song}", "--to", "jazz", "--model", "{song}"], "is not a thirdstream model"),
+        (["prepare", "jazz=nowhere"], "there is no such folder"),
+        (["train", "twin-cnn", "--corpus", "nowhere"], "holds no corpus"),
+    ],
+)
+def test_faults_are_one_clear_sentence_and_exit_code_1(
+    arguments: list[str], fault: str, song: Path, model: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    filled = [argument.format(song=song, model=model) for argument in arguments]
+    assert run(*filled, "--out", tmp_path / "out") == 1
+    errors = capsys.readouterr().err
+    assert fault in errors.replace("\n", "")
+    assert "Traceback" not in errors
+
+
+def test_train_refuses_what_it_does_not_know(small_corpus, tmp_path, capsys) -> None:
+    common = ["--corpus", small_corpus.path, "--out", tmp_path / "run"]
+    for arguments, fault in (
+        (["polka"], "no such system to train; there are twin-cnn"),
+        (["twin-cnn", "--preset", "huge"], "has no preset 'huge'; it has paper, default"),
+        (["twin-cnn", "--kernel-size", 4], "kernel_size must be odd"),
+        (["twin-cnn", "--patch", 48], "256 mels are not a multiple of 96"),
+        (["twin-cnn", "--resume"], "holds no run to resume"),
+        (["twin-cnn", "--epochs", 0], "must be positive"),
+    ):
+        assert run("train", *arguments, *common) == 1, arguments
+        assert fault in capsys.readouterr().err.replace("\n", ""), arguments
+
+
+def test_a_run_is_neither_overwritten_nor_changed_on_resuming(small_corpus, tmp_path, capsys) -> None:
+    pytest.importorskip("accelerate", reason="training needs the extra [train]")
+    small = ["--channels", 2, 3, "--patch", 4, "--n-convs", 1]
+    common = ["train", "twin-cnn", "--corpus", small_corpus.path, "--out", tmp_path / "run"]
+    assert run(*common, *small, "--epochs", 1, "--batch-size", 2) == 0
+    kept = (tmp_path / "run" / "best.safetensors").read_bytes()
+    assert run(*common) == 1
+    assert "go on with --resume" in capsys.readouterr().err.replace("\n", "")
+    assert run(*common, "--resume", "--lr", 0.5) == 1
+    assert "was begun with lr 0.001, not 0.5" in capsys.readouterr().err.replace("\n", "")
+    assert run(*common, "--resume") == 0
+    assert (tmp_path / "run" / "best.safetensors").read_bytes() == kept
+
+
+def test_transfer_of_a_folder_with_a_bad_file(song: Path, model: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "bad.wav").write_text("no music")
+    song.rename(tmp_path / "in" / "song.wav")
+    common = ["transfer", tmp_path / "in", "--to", "jazz", "--out", tmp_path / "o", "--model", model]
+    assert run(*common, "--format", "flac") == 1
+    assert "1 of 2 recordings failed" in capsys.readouterr().err.replace("\n", "")
+    assert [path.name for path in (tmp_path / "o").iterdir()] == ["song.flac"]
+    assert run(*common, "--format", "flac") == 1
+    assert "exists already; add --force" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_unexpected_faults_show_a_traceback_only_with_debug(monkeypatch, capsys) -> None:
+    def broken() -> None:
+        """Break."""
+        raise RuntimeError("inner detail")
+
+    monkeypatch.setitem(cli.COMMANDS, "systems", broken)
+    assert run("systems") == 1
+    assert "run it with --debug" in capsys.readouterr().err.replace("\n", "")
+    with pytest.raises(RuntimeError, match="inner detail"):
+        cli.main(["systems", "--debug"])
+
+
+def test_misuse_exits_with_2(capsys) -> None:
+    assert run("transfer") == 2
+    assert run("train", "twin-cnn", "--epohcs", 3) == 2
+
+
+def test_systems_are_listed_with_their_sizes(capsys) -> None:
+    assert run("systems") == 0
+    text = capsys.readouterr().out
+    assert "twin-cnn" in text
+    assert "8,054" in text
+
+
+def test_the_module_is_the_command() -> None:
+    command = [sys.executable, "-m", "thirdstream", "systems"]
+    assert "twin-cnn" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.slow
+def test_ctrl_c_exits_with_130_and_no_traceback(tmp_path: Path, model: Path) -> None:
+    sf.write(tmp_path / "long.wav", np.tile(music(0, 10 * SR), 30), SR)
+    command = ["transfer", tmp_path / "long.wav", "--to", "jazz", "--out", tmp_path / "o", "--model", model]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "thirdstream", *map(str, command)],
+        stderr=subprocess.PIPE, text=True, env=os.environ | {"FORCE_COLOR": "1"},
+    )  # fmt: skip
+    assert process.stderr is not None
+    text = process.stderr.read(1)  # the bar: it is at work
+    process.send_signal(signal.SIGINT)
+    text += process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "interrupted" in text
+    assert "Traceback" not in text
+    assert not (tmp_path / "o").exists() or not list((tmp_path / "o").iterdir())
+
+
+# --- the bundled model --------------------------------------------------------------------------
+
+
+def test_the_bundled_model_and_clips_are_there() -> None:
+    assert "twin-cnn" in systems.bundled_names()
+    styles = [clip.stem.partition("_")[0] for clip in systems.bundled_clips()]
+    assert styles == ["classical", "classical", "jazz", "jazz"]
+
+
+@pytest.mark.slow
+def test_the_demo(tmp_path: Path, capsys) -> None:
+    assert run("demo", "--out", tmp_path / "out") == 0
+    text = capsys.readouterr().out
+    assert str(tmp_path / "out") in text.replace("\n", "")
+    for clip in systems.bundled_clips():
+        n_samples = sf.info(clip).frames
+        for style in ("classical", "jazz"):
+            assert sf.info(tmp_path / "out" / f"{clip.stem}_to_{style}.wav").frames == n_samples
+        assert (tmp_path / "out" / f"{clip.stem}.png").stat().st_size > 10_000
+    assert run("demo", "--out", tmp_path / "out") == 1
+    assert "--force" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_bundled_model_reconstructs_its_clips() -> None:
+    """The clips are of no piece that it was trained on. An untrained twin is at 0.3 or more."""
+    import torch
+
+    from thirdstream import audio
+
+    model = systems.load("twin-cnn")
+    assert isinstance(model, MelSystem)
+    for clip in systems.bundled_clips():
+        style = clip.stem.partition("_")[0]
+        wave, _ = audio.read(clip)
+        segment = torch.from_numpy(wave[: audio.SEGMENT] * audio.level_of(wave[None]).gain)[None]
+        mel = model.log_mel(style)(segment)
+        assert (model.twin.reconstruct(mel, style) - mel).abs().mean() < 0.12

@@ -1,0 +1,184 @@
+import json
+import math
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+from conftest import STYLES, TINY, found_in, music
+
+from thirdstream import corpus as corpora
+from thirdstream.audio import SEGMENT, SR
+from thirdstream.corpus import Corpus
+from thirdstream.mel import system as systems
+from thirdstream.mel import training
+from thirdstream.mel.training import Interrupted, State, Step, TrainingConfig, TrainingError
+
+pytest.importorskip("accelerate", reason="training needs the extra [train]")
+pytest.importorskip("tensorboard", reason="training needs the extra [train]")
+
+CONFIG = TrainingConfig(epochs=3, batch_size=2, lr=1e-2, schedule="cosine")
+
+
+def begin(corpus: Corpus, config: TrainingConfig = CONFIG) -> State:
+    return training.begin("twin-cnn", TINY, corpus, config)
+
+
+def run(state: State, corpus: Corpus, out: Path, config: TrainingConfig = CONFIG) -> list[Step]:
+    return list(training.train(state, corpus, config, out))
+
+
+def same(first: State, second: State) -> bool:
+    pairs = zip(first.system.state_dict().values(), second.system.state_dict().values(), strict=True)
+    return all(torch.equal(one, other) for one, other in pairs)
+
+
+def test_a_run_learns_and_leaves_what_it_promises(small_corpus: Corpus, tmp_path: Path) -> None:
+    steps = run(begin(small_corpus), small_corpus, tmp_path)
+    per_epoch = training.steps_per_epoch(small_corpus, CONFIG)
+    assert [step.step for step in steps] == list(range(1, 3 * per_epoch + 1))
+    ends = [step for step in steps if step.validation is not None]
+    assert [step.epoch for step in ends] == [1, 2, 3]
+    assert ends[-1].validation["reconstruction"] < ends[0].validation["reconstruction"]
+    for name in ("best.safetensors", "last.safetensors", "resume.safetensors"):
+        assert (tmp_path / name).is_file()
+    history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    mean = np.mean([step.losses["latent"] for step in steps[:per_epoch]])
+    assert history[0]["train"]["latent"] == pytest.approx(mean)
+    assert not list(tmp_path.rglob("*.part*"))
+
+
+def test_the_best_checkpoint_is_the_best(small_corpus: Corpus, tmp_path: Path) -> None:
+    run(begin(small_corpus), small_corpus, tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    lowest = min(row["validation"]["reconstruction"] for row in rows)
+    best = systems.load(tmp_path / "best.safetensors")
+    scores = training.validate(best, small_corpus, CONFIG)
+    assert scores["reconstruction"] == pytest.approx(lowest, rel=1e-5)
+
+
+def test_tensorboard_has_losses_pictures_and_sound(small_corpus: Corpus, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(begin(small_corpus), small_corpus, tmp_path)
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    assert {"train/reconstruction", "train/latent", "validation/latent"} <= set(tags["scalars"])
+    assert "jazz: original, to jazz, to classical" in tags["images"]
+    assert set(tags["audio"]) == {"classical to jazz", "jazz to classical"}
+
+
+def test_the_same_seed_is_the_same_run(small_corpus: Corpus, tmp_path: Path) -> None:
+    first, second = begin(small_corpus), begin(small_corpus)
+    losses = [[step.losses for step in run(state, small_corpus, tmp_path / str(k))]
+              for k, state in enumerate((first, second))]  # fmt: skip
+    assert losses[0] == losses[1]
+    assert same(first, second)
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 5])
+def test_a_resumed_run_equals_one_that_never_stopped(
+    small_corpus: Corpus, tmp_path: Path, stop_at: int
+) -> None:
+    whole = begin(small_corpus)
+    expected = run(whole, small_corpus, tmp_path / "whole")
+    done = []
+    with pytest.raises(Interrupted, match="To go on: thirdstream train twin-cnn .* --resume"):
+        for step in training.train(begin(small_corpus), small_corpus, CONFIG, tmp_path / "cut"):
+            done.append(step)
+            if step.step == stop_at:
+                os.kill(os.getpid(), signal.SIGINT)
+    state, config = training.load_state(tmp_path / "cut")
+    assert config == CONFIG
+    done += run(state, small_corpus, tmp_path / "cut")
+    assert [step.losses for step in done] == [step.losses for step in expected]
+    assert [step.validation for step in done] == [step.validation for step in expected]
+    assert same(state, whole)
+    histories = [(tmp_path / name / "history.jsonl").read_text() for name in ("whole", "cut")]
+    assert histories[0] == histories[1]
+
+
+def test_a_second_ctrl_c_is_not_swallowed() -> None:
+    with pytest.raises(KeyboardInterrupt), training.interruptible() as interrupted:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupted.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_training_works_outside_the_main_thread() -> None:
+    seen = []
+
+    def work() -> None:
+        with training.interruptible() as interrupted:
+            seen.append(interrupted.is_set())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_nan_stops_and_keeps_the_last_good_model(
+    small_corpus: Corpus, tmp_path: Path, where: str
+) -> None:
+    state = begin(small_corpus)
+    good: dict[str, torch.Tensor] = {}
+    with pytest.raises(TrainingError, match="not finite.*last good model") as caught:
+        for step in training.train(state, small_corpus, CONFIG, tmp_path):
+            if step.epoch == 2 and not good:
+                good = {k: v.clone() for k, v in state.system.state_dict().items()}
+                parameter = next(state.system.twin.parameters())
+                if where == "loss":
+                    state.system.log_mel("jazz").scale.fill_(math.nan)
+                else:
+                    parameter.register_hook(lambda gradient: gradient * math.nan)
+    assert where in str(caught.value)
+    kept = systems.load(tmp_path / "last.safetensors")
+    assert all(torch.isfinite(value).all() for value in kept.state_dict().values())
+    for key, value in state.system.twin.state_dict().items():  # the bad step was not taken
+        assert torch.equal(value, good[f"twin.{key}"])
+
+
+def test_a_corpus_too_small_for_a_batch_is_refused(small_corpus: Corpus, tmp_path: Path) -> None:
+    config = TrainingConfig(batch_size=1000)
+    with pytest.raises(TrainingError, match="too few training segments.*lower --batch-size"):
+        run(begin(small_corpus, config), small_corpus, tmp_path, config)
+
+
+def test_a_corpus_without_validation_recordings_still_trains(tmp_path: Path) -> None:
+    folders = {style: tmp_path / style for style in STYLES}
+    for number, folder in enumerate(folders.values()):
+        folder.mkdir()
+        sf.write(folder / "only.wav", music(number, 2 * SEGMENT), SR)
+    list(corpora.prepare(found_in(folders), tmp_path / "corpus", n_jobs=1))
+    corpus = Corpus.open(tmp_path / "corpus")
+    steps = run(begin(corpus), corpus, tmp_path / "run")
+    assert steps[-1].validation == {}
+    assert (tmp_path / "run" / "best.safetensors").is_file()
+
+
+def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="holds no run to resume"):
+        training.load_state(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"lr": math.nan}])
+def test_training_that_cannot_be_is_refused(change: dict) -> None:
+    with pytest.raises(TrainingError, match="must be positive"):
+        TrainingConfig(**change)
+
+
+def test_the_cosine_ends_at_zero() -> None:
+    config = TrainingConfig(lr=0.1, schedule="cosine")
+    assert config.lr_at(0.0) == pytest.approx(0.1)
+    assert config.lr_at(0.5) == pytest.approx(0.05)
+    assert config.lr_at(1.0) == pytest.approx(0.0)
+    assert TrainingConfig(lr=0.1).lr_at(0.7) == 0.1

@@ -1,0 +1,279 @@
+import math
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+from conftest import music, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thirdstream import audio
+from thirdstream.audio import SEGMENT, SR, AudioError
+from thirdstream.files import ThirdstreamError
+from thirdstream.mel.system import HOP_FRAMES, MelSystem
+from thirdstream.transfer import Options, plan, transfer_file, transfer_files
+
+JAZZ = Options("jazz")
+
+
+def level_steps_db(wave: np.ndarray, size: int = 2048) -> float:
+    """How far the level of a steady sound strays, in dB."""
+    rows = wave[: len(wave) // size * size].reshape(-1, size)
+    levels = np.sqrt(np.mean(np.square(rows, dtype=np.float64), axis=1))
+    return float(20 * np.log10(levels.max() / levels.min()))
+
+
+# --- arrays -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 2, 511, 5_000, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT + 77])
+def test_any_length_comes_back_as_long(system: MelSystem, n: int) -> None:
+    wave = music(0, max(n, 100))[:n] + np.float32(0.01)
+    result = system.transfer(wave, SR, to="jazz")
+    assert result.shape == (n,)
+    assert result.dtype == np.float32
+    assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("sr", [8_000, 22_050, 48_000, 192_000])
+@pytest.mark.parametrize("shape", [(), (1,), (2,)])
+def test_rate_shape_and_loudness_stay(system: MelSystem, sr: int, shape: tuple[int, ...]) -> None:
+    wave = np.broadcast_to(music(1, sr // 2, sr=sr), (*shape, sr // 2)).copy()
+    result = system.transfer(wave, sr, to="classical")
+    assert result.shape == wave.shape
+    levels = [audio.level_of(np.atleast_2d(x)).rms_db for x in (wave, result)]
+    assert levels[1] == pytest.approx(levels[0], abs=0.5)
+    assert np.abs(result).max() <= 0.999
+
+
+def test_silence_stays_silence(system: MelSystem) -> None:
+    assert not system.transfer(np.zeros(5000, np.float32), SR, to="jazz").any()
+
+
+@pytest.mark.parametrize("phase", ["content", "noise"])
+def test_a_long_steady_tone_has_no_seam(unchanging: MelSystem, phase: str) -> None:
+    """With a twin that changes nothing, what is heard is windows, cross-fades and phases alone."""
+    n_windows = 5
+    wave = tone(n_windows * HOP_FRAMES * 512, hz=440)
+    result = unchanging.transfer(wave, SR, to="jazz", phase=phase)  # type: ignore[arg-type]
+    assert level_steps_db(result[4096:-4096]) < (0.1 if phase == "content" else 1.5)
+    spectrum = np.abs(np.fft.rfft(result * np.hanning(len(result))))
+    around = round(440 * len(result) / SR)
+    outside = np.delete(spectrum, np.arange(around - 400, around + 400))
+    assert 20 * math.log10(outside.max() / spectrum.max()) < -45
+
+
+def test_a_twin_that_changes_nothing_gives_the_recording_back(unchanging: MelSystem) -> None:
+    wave = music(3, 2 * SEGMENT)
+    result = unchanging.transfer(wave, SR, to="jazz")
+    assert np.corrcoef(result, wave)[0, 1] > 0.95
+
+
+def test_channels_stay_apart(unchanging: MelSystem) -> None:
+    wave = np.stack([tone(SEGMENT, hz=440), 0.3 * tone(SEGMENT, hz=1000)])
+    result = unchanging.transfer(wave, SR, to="jazz")
+    for channel, hz in zip(result, (440, 1000), strict=True):
+        spectrum = np.abs(np.fft.rfft(channel[:SR]))
+        assert abs(int(spectrum.argmax()) - hz) <= 2
+
+
+def test_the_seed_decides_the_noise(unchanging: MelSystem) -> None:
+    wave = music(0, 30_000)
+    first, again, other = (
+        unchanging.transfer(wave, SR, to="jazz", phase="noise", seed=seed) for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_to_its_own_style_is_the_self_reconstruction(system: MelSystem) -> None:
+    wave = music(0, 30_000)
+    same = system.transfer(wave, SR, to="jazz", source="jazz")
+    assert not np.array_equal(same, system.transfer(wave, SR, to="jazz"))
+
+
+@pytest.mark.parametrize(
+    "wave", [np.zeros(0), np.array([0.0, np.nan]), np.array([np.inf]), np.zeros((2, 2, 2))]
+)
+def test_waves_that_cannot_be_transferred(system: MelSystem, wave: np.ndarray) -> None:
+    with pytest.raises(ThirdstreamError, match="not empty and without NaN"):
+        system.transfer(wave.astype(np.float32), SR, to="jazz")
+
+
+def test_unknown_styles_are_refused(system: MelSystem) -> None:
+    for options in ({"to": "polka"}, {"to": "jazz", "source": "polka"}):
+        with pytest.raises(ThirdstreamError, match="does not know the style 'polka'; it knows"):
+            system.transfer(tone(100), SR, **options)
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3"])
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_a_file_keeps_length_rate_channels_and_loudness(
+    system: MelSystem, tmp_path: Path, suffix: str, n_channels: int
+) -> None:
+    wave = np.stack([music(k, 60_001, sr=48_000) for k in range(n_channels)])
+    sf.write(tmp_path / "in.wav", wave.T, 48_000)
+    out = tmp_path / f"out{suffix}"
+    assert transfer_file(system, tmp_path / "in.wav", out, JAZZ) is None
+    result, sr = audio.read(out, sr=None, mono=False)
+    assert (sr, result.shape) == (48_000, wave.shape)
+    assert np.abs(result).max() < 1.0
+    # both measured as a listener would, whatever the codec does
+    levels = [audio.measure(path).rms_db for path in (tmp_path / "in.wav", out)]
+    assert levels[1] == pytest.approx(levels[0], abs=0.6)
+    assert abs(result.mean()) < 1e-3  # no DC
+
+
+def test_a_file_is_transferred_as_its_array_is(system: MelSystem, tmp_path: Path) -> None:
+    wave = music(0, 2 * SEGMENT + 5)
+    sf.write(tmp_path / "in.wav", wave, SR, subtype="FLOAT")
+    transfer_file(system, tmp_path / "in.wav", tmp_path / "out.wav", JAZZ)
+    result, _ = audio.read(tmp_path / "out.wav")
+    np.testing.assert_allclose(result, system.transfer(wave, SR, to="jazz"), atol=1e-5)
+
+
+def test_odd_recordings_have_a_defined_outcome(system: MelSystem, tmp_path: Path) -> None:
+    kinds = {
+        "silence": (np.zeros(10_000), SR, "is silent, and so is the result"),
+        "one_sample": (np.full(1, 0.5), SR, None),
+        "8k": (music(0, 4_000, sr=8_000), 8_000, None),
+        "six": (np.stack([music(k, 96_000, sr=192_000) for k in range(6)], axis=1), 192_000,
+                "had 6 channels, mixed to one"),
+    }  # fmt: skip
+    for name, (wave, sr, remark) in kinds.items():
+        sf.write(tmp_path / f"{name}.wav", wave, sr)
+        out = tmp_path / "out" / f"{name}.wav"
+        assert transfer_file(system, tmp_path / f"{name}.wav", out, JAZZ) == remark
+        header = sf.info(out)
+        assert (header.frames, header.samplerate, header.channels) == (len(wave), sr, 1)
+
+
+def test_existing_results_are_kept_without_force(system: MelSystem, tmp_path: Path) -> None:
+    sf.write(tmp_path / "in.wav", music(0, 5_000), SR)
+    (tmp_path / "out.wav").write_text("precious")
+    with pytest.raises(ThirdstreamError, match="exists already; add --force"):
+        transfer_file(system, tmp_path / "in.wav", tmp_path / "out.wav", JAZZ)
+    assert (tmp_path / "out.wav").read_text() == "precious"
+    transfer_file(system, tmp_path / "in.wav", tmp_path / "out.wav", JAZZ, force=True)
+    assert sf.info(tmp_path / "out.wav").frames == 5_000
+
+
+def test_a_bad_output_name_is_refused_before_any_work(system: MelSystem, tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="cannot write '.txt'"):
+        transfer_file(system, tmp_path / "missing.wav", tmp_path / "out.txt", JAZZ)
+
+
+def test_progress_goes_to_the_end(system: MelSystem, tmp_path: Path) -> None:
+    sf.write(tmp_path / "in.wav", music(0, SEGMENT), SR)
+    shares: list[float] = []
+    transfer_file(system, tmp_path / "in.wav", tmp_path / "o.wav", JAZZ, progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+
+
+# --- folders ------------------------------------------------------------------------------------
+
+
+def test_one_bad_file_does_not_stop_the_others(system: MelSystem, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    (source / "inner").mkdir(parents=True)
+    sf.write(source / "a.wav", music(0, 3_000), SR)
+    (source / "b.wav").write_text("no music")
+    sf.write(source / "inner" / "c.flac", music(1, 3_000), SR)
+    pairs = plan([source], tmp_path / "out")
+    outcomes = list(transfer_files(system, pairs, JAZZ))
+    assert [outcome.error is None for outcome in outcomes] == [True, False, True]
+    assert (tmp_path / "out" / "inner" / "c.wav").is_file()
+    assert not (tmp_path / "out" / "b.wav").exists()
+    again = list(transfer_files(system, pairs, JAZZ, skip_existing=True))
+    assert [outcome.remark for outcome in again] == ["is there already", None, "is there already"]
+
+
+def test_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "a" / "x").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    for name in ("one.mp3", "a/two.wav", "a/x/three.ogg", "a/two.flac"):
+        (tmp_path / name).touch()
+    one, out = tmp_path / "one.mp3", tmp_path / "out"
+    assert plan([one], out / "named.flac") == [(one, out / "named.flac")]
+    assert plan([one], out) == [(one, out / "one.wav")]
+    assert plan([tmp_path / "a" / "x"], out, suffix=".ogg")[0][1] == out / "three.ogg"
+    with pytest.raises(ThirdstreamError, match="holds no recordings"):
+        plan([tmp_path / "empty"], out)
+    with pytest.raises(ThirdstreamError, match="would both be written to"):
+        plan([tmp_path / "a"], out)
+
+
+@settings(deadline=None, max_examples=30)
+@given(names=st.sets(st.from_regex(r"[a-z]{1,3}(/[a-z]{1,3})?\.(wav|mp3)", fullmatch=True), min_size=1))
+def test_a_plan_never_writes_two_recordings_to_one_file(
+    tmp_path_factory: pytest.TempPathFactory, names: set[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("in")
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    try:
+        targets = [target for _, target in plan([folder], folder / "out")]
+    except ThirdstreamError:
+        assert len({name.rpartition(".")[0] for name in names}) < len(names)
+    else:
+        assert len(set(targets)) == len(names)
+
+
+# --- faults from outside ------------------------------------------------------------------------
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from thirdstream.mel.cnn import TwinCNN
+from thirdstream.mel.system import MelSystem
+from thirdstream.mel.twin import TwinConfig
+from thirdstream.transfer import Options, transfer_file
+system = MelSystem("x", TwinCNN(("classical", "jazz"), TwinConfig((2, 3), 2, 3, 1, patch=4)))
+print("ready", flush=True)
+transfer_file(system, Path(sys.argv[1]), Path(sys.argv[2]), Options("jazz"))
+"""
+
+
+def test_a_full_disk_leaves_nothing_behind(system: MelSystem, tmp_path: Path) -> None:
+    """A limit on the size of files is what a full disk is to a process."""
+    sf.write(tmp_path / "in.wav", music(0, SEGMENT), SR)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(ThirdstreamError, match="free some space"):
+            transfer_file(system, tmp_path / "in.wav", tmp_path / "out" / "o.wav", JAZZ)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_the_middle_leaves_nothing_half_written(tmp_path: Path) -> None:
+    sf.write(tmp_path / "in.wav", music(0, 40 * SEGMENT), SR)
+    out = tmp_path / "out" / "o.wav"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "in.wav"), str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(1.5)
+    os.kill(process.pid, signal.SIGINT)
+    process.wait(timeout=60)
+    process.stdout.close()
+    assert process.returncode != 0
+    assert not out.parent.exists() or list(out.parent.iterdir()) == []
