@@ -4,9 +4,9 @@ import warnings
 
 import librosa
 import numpy as np
+
 from signals import segments
 from tables import show, time_in_turn
-
 from thirdstream.audio import SR
 from thirdstream.mel.features import LogMel
 
@@ -19,7 +19,9 @@ def main() -> None:
 
     def theirs() -> np.ndarray:
         padded = np.pad(waves.numpy(), [(0, 0), (0, 1024)])
-        return librosa.feature.melspectrogram(y=padded, sr=SR, n_fft=2048, hop_length=512, n_mels=256)
+        return librosa.feature.melspectrogram(
+            y=padded, sr=SR, n_fft=2048, hop_length=512, n_mels=256
+        )
 
     ours = log_mel.power(waves).numpy()
     reference = theirs().transpose(0, 2, 1)

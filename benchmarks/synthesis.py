@@ -9,10 +9,10 @@ import warnings
 import librosa
 import numpy as np
 import torch
-from signals import segments
-from tables import show, time_in_turn
 from torch.nn.functional import pad
 
+from signals import segments
+from tables import show, time_in_turn
 from thirdstream.audio import SR
 from thirdstream.mel.features import LogMel
 from thirdstream.mel.synthesis import Synthesiser
@@ -48,7 +48,12 @@ def main() -> None:
     }
     seconds = time_in_turn(calls, n_runs=3)
     rows = [
-        [name, f"{s / N:.3f}", f"{seconds['librosa, from noise'] / s:.1f}", f"{convergence(calls[name]()):.4f}"]
+        [
+            name,
+            f"{s / N:.3f}",
+            f"{seconds['librosa, from noise'] / s:.1f}",
+            f"{convergence(calls[name]()):.4f}",
+        ]
         for name, s in seconds.items()
     ]
     headings = ["", "s a segment", "times librosa's speed", "spectral convergence"]

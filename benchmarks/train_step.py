@@ -1,9 +1,9 @@
 """One training pair, forward and backward: each preset, and the paper's without channels_last."""
 
 import torch
+
 from signals import segments
 from tables import show, time_in_turn
-
 from thirdstream.mel import TWINS
 from thirdstream.mel.cnn import TwinCNN
 from thirdstream.mel.features import LogMel

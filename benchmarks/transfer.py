@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import soundfile as sf
+
 from signals import segments
 from tables import peak_mb, show
-
 from thirdstream import systems
 from thirdstream.audio import SR
 from thirdstream.transfer import Options, transfer_file

@@ -2,7 +2,7 @@
 
     pip install 'thirdstream[scores]'        and, from Debian: fluidsynth, fluid-soundfont-gm,
                                              musescore-general-soundfont-small
-    python recipes/rendered_corpus.py SHEETS OUT      a folder of lead sheets (.mxl) -> OUT/STYLE/*.flac
+    python recipes/rendered_corpus.py SHEETS OUT      lead sheets (.mxl) -> OUT/STYLE/*.flac
     python recipes/rendered_corpus.py --clips OUT     the tunes of tunes.py -> OUT/*.ogg
 
 Each lead sheet is arranged in one style only, so that no piece is in two splits of the corpus. The
@@ -23,9 +23,9 @@ import joblib
 import mido
 import numpy as np
 from music21 import chord, converter, harmony, note
-from tunes import CLIPS
 
 from thirdstream import audio
+from tunes import CLIPS
 
 SOUNDFONTS = [
     Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
@@ -139,7 +139,9 @@ def classical(sheet: Sheet, rng: random.Random, tempo: float | None = None) -> A
     events = []
     for tone in sheet.melody:
         swell = int(8 * min(1.0, tone.length / 2))
-        events.append(Event(tone.start, tone.length * 0.98, tone.pitch, 70 + swell + rng.randint(0, 8), 0))
+        events.append(
+            Event(tone.start, tone.length * 0.98, tone.pitch, 70 + swell + rng.randint(0, 8), 0)
+        )
     voices = [66.0, 59.0]
     broken = rng.random() < 0.5  # broken chords below the melody, or held ones
     beat = 0.0
@@ -151,7 +153,9 @@ def classical(sheet: Sheet, rng: random.Random, tempo: float | None = None) -> A
             offset = 0.5 * number if broken else 0.0
             for part in range(2 if broken else 1):
                 length = 0.9 if broken else 1.95
-                events.append(Event(beat + offset + part, length, target, rng.randint(50, 60), number + 1))
+                events.append(
+                    Event(beat + offset + part, length, target, rng.randint(50, 60), number + 1)
+                )
         events.append(Event(beat, 1.9, nearest(now.bass, 43), rng.randint(56, 66), 3))
         beat += 2.0
     return Arrangement(events, programs, tempo or rng.uniform(76, 120))
@@ -172,7 +176,10 @@ def jazz(sheet: Sheet, rng: random.Random, tempo: float | None = None) -> Arrang
         if now.start > beat - 1 or beat % 2 == 0:
             step = now.bass
         else:
-            step = rng.choice([after.bass + 1, after.bass - 1, now.pitches[len(now.pitches) // 2]]) % 12
+            step = (
+                rng.choice([after.bass + 1, after.bass - 1, now.pitches[len(now.pitches) // 2]])
+                % 12
+            )
         events.append(Event(beat, 0.9, nearest(step, 38), rng.randint(88, 104), 1))
         events += _drums(beat, rng)
         if rng.random() < 0.5:
@@ -241,7 +248,9 @@ def render(arrangement: Arrangement, out: Path, rng: random.Random, max_s: float
     n_fade = audio.SR // 2
     wave[:, -n_fade:] *= np.linspace(1, 0, n_fade, dtype=np.float32)
     loud = wave * audio.level_of(wave).gain
-    audio.write(out, audio.limited([loud], ceiling=audio.ceiling_of(out)), sr=audio.SR, n_channels=1)
+    audio.write(
+        out, audio.limited([loud], ceiling=audio.ceiling_of(out)), sr=audio.SR, n_channels=1
+    )
 
 
 def make_piece(path: Path, style: str, seed: int, out: Path) -> str:

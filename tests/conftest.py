@@ -28,7 +28,9 @@ def music(seed: int, n_samples: int, *, sr: int = SR) -> np.ndarray:
     wave = 0.003 * rng.standard_normal(n_samples)
     for start in range(0, n_samples, sr // 4):
         t = np.arange(min(sr, n_samples - start)) / sr
-        wave[start : start + len(t)] += np.exp(-4 * t) * np.sin(2 * np.pi * rng.uniform(80, 3000) * t)
+        wave[start : start + len(t)] += np.exp(-4 * t) * np.sin(
+            2 * np.pi * rng.uniform(80, 3000) * t
+        )
     return (0.5 * wave / np.abs(wave).max()).astype(np.float32)
 
 

@@ -5,10 +5,10 @@ import av
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import music, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import music, tone
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, AudioError
 
@@ -191,11 +191,15 @@ def test_overlap_add_of_windows_is_the_identity(n: int, size: int, share: float,
     assert not joined[:, n:].any()
 
 
-@pytest.mark.parametrize("n", [1, 2, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT, 3 * SEGMENT + 5])
+@pytest.mark.parametrize(
+    "n", [1, 2, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT, 3 * SEGMENT + 5]
+)
 def test_overlap_add_of_real_segments(n: int) -> None:
     wave = np.random.default_rng(0).standard_normal((1, n)).astype(np.float32)
     windows = audio.windows([wave], size=SEGMENT, hop=SEGMENT * 7 // 8)
-    joined = np.concatenate(list(audio.overlap_add(windows, hop=SEGMENT * 7 // 8, margin=100)), axis=1)
+    joined = np.concatenate(
+        list(audio.overlap_add(windows, hop=SEGMENT * 7 // 8, margin=100)), axis=1
+    )
     np.testing.assert_allclose(joined[:, :n], wave, atol=1e-6)
 
 
@@ -239,7 +243,9 @@ def test_written_files_read_back(
     tmp_path: Path, suffix: str, subtype: str, error: float, n_channels: int
 ) -> None:
     wave = np.stack([music(k, 2 * SR + 321) for k in range(n_channels)])
-    n = audio.write(tmp_path / f"a{suffix}", [wave[:, :999], wave[:, 999:]], sr=SR, n_channels=n_channels)
+    n = audio.write(
+        tmp_path / f"a{suffix}", [wave[:, :999], wave[:, 999:]], sr=SR, n_channels=n_channels
+    )
     assert n == wave.shape[1]
     assert sf.info(tmp_path / f"a{suffix}").subtype == subtype
     read, _ = audio.read(tmp_path / f"a{suffix}", mono=False)

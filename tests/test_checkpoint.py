@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import STYLES, TINY
 from safetensors.torch import save_file
 
+from conftest import STYLES, TINY
 from thirdstream import checkpoint
 from thirdstream.checkpoint import CheckpointError
 from thirdstream.mel.features import Statistics
@@ -37,15 +37,22 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
     (tmp_path / "empty.safetensors").touch()
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     for name in ("text", "empty", "other", "missing"):
-        with pytest.raises(CheckpointError, match=f"{name}.safetensors: is not a thirdstream model"):
+        with pytest.raises(
+            CheckpointError, match=f"{name}.safetensors: is not a thirdstream model"
+        ):
             load(tmp_path / f"{name}.safetensors")
 
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda h: h.pop("twin"), lambda h: h.update(system="nonesuch"), lambda h: h.update(styles=["a"]),
-     lambda h: h["twin"].update(channels=[9, 9]), lambda h: h["twin"].update(surprise=1)],
-)  # fmt: skip
+    [
+        lambda header: header.pop("twin"),
+        lambda header: header.update(system="nonesuch"),
+        lambda header: header.update(styles=["a"]),
+        lambda header: header["twin"].update(channels=[9, 9]),
+        lambda header: header["twin"].update(surprise=1),
+    ],
+)
 def test_a_header_that_does_not_fit_is_explained(system: MelSystem, tmp_path: Path, damage) -> None:
     header = json.loads(json.dumps(system.header()))
     damage(header)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import music
 
+from conftest import music
 from thirdstream import cli, systems
 from thirdstream.audio import SR
 from thirdstream.mel.system import MelSystem
@@ -51,7 +51,10 @@ def test_the_whole_way(
 ) -> None:
     pytest.importorskip("accelerate", reason="training needs the extra [train]")
     corpus, out = tmp_path / "corpus", tmp_path / "run"
-    assert run("prepare", *(f"{s}={f}" for s, f in recordings.items()), "--out", corpus, "--n-jobs", 1) == 0
+    assert (
+        run("prepare", *(f"{s}={f}" for s, f in recordings.items()), "--out", corpus, "--n-jobs", 1)
+        == 0
+    )
     assert run("info", corpus) == 0
     assert "classical" in capsys.readouterr().out
     small = ["--channels", 2, 3, "--patch", 4, "--n-convs", 1, "--epochs", 1, "--batch-size", 2]
@@ -66,7 +69,9 @@ def test_the_whole_way(
     assert header["card"]["training"]["batch_size"] == 2
 
 
-def test_prepare_tells_of_bad_files_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_prepare_tells_of_bad_files_and_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number, style in enumerate(("classical", "jazz")):
         (tmp_path / style).mkdir()
         sf.write(tmp_path / style / "a.wav", music(number, 140_000), SR)
@@ -81,8 +86,14 @@ def test_prepare_tells_of_bad_files_and_fails(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (["transfer", "{song}", "--to", "polka", "--model", "{model}"], "does not know the style 'polka'"),
-        (["transfer", "nowhere.wav", "--to", "jazz", "--model", "{model}"], "there is no such file"),
+        (
+            ["transfer", "{song}", "--to", "polka", "--model", "{model}"],
+            "does not know the style 'polka'",
+        ),
+        (
+            ["transfer", "nowhere.wav", "--to", "jazz", "--model", "{model}"],
+            "there is no such file",
+        ),
         (["transfer", "{song}", "--to", "jazz", "--model", "nonesuch"], "is no model; give"),
         (["transfer", "{song}", "--to", "jazz", "--model", "{song}"], "is not a thirdstream model"),
         (["prepare", "jazz=nowhere"], "there is no such folder"),
@@ -114,7 +125,9 @@ def test_train_refuses_what_it_does_not_know(small_corpus, tmp_path, capsys) -> 
         assert fault in capsys.readouterr().err.replace("\n", ""), arguments
 
 
-def test_a_run_is_neither_overwritten_nor_changed_on_resuming(small_corpus, tmp_path, capsys) -> None:
+def test_a_run_is_neither_overwritten_nor_changed_on_resuming(
+    small_corpus, tmp_path, capsys
+) -> None:
     pytest.importorskip("accelerate", reason="training needs the extra [train]")
     small = ["--channels", 2, 3, "--patch", 4, "--n-convs", 1]
     common = ["train", "twin-cnn", "--corpus", small_corpus.path, "--out", tmp_path / "run"]
@@ -128,11 +141,22 @@ def test_a_run_is_neither_overwritten_nor_changed_on_resuming(small_corpus, tmp_
     assert (tmp_path / "run" / "best.safetensors").read_bytes() == kept
 
 
-def test_transfer_of_a_folder_with_a_bad_file(song: Path, model: Path, tmp_path: Path, capsys) -> None:
+def test_transfer_of_a_folder_with_a_bad_file(
+    song: Path, model: Path, tmp_path: Path, capsys
+) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "bad.wav").write_text("no music")
     song.rename(tmp_path / "in" / "song.wav")
-    common = ["transfer", tmp_path / "in", "--to", "jazz", "--out", tmp_path / "o", "--model", model]
+    common = [
+        "transfer",
+        tmp_path / "in",
+        "--to",
+        "jazz",
+        "--out",
+        tmp_path / "o",
+        "--model",
+        model,
+    ]
     assert run(*common, "--format", "flac") == 1
     assert "1 of 2 recordings failed" in capsys.readouterr().err.replace("\n", "")
     assert [path.name for path in (tmp_path / "o").iterdir()] == ["song.flac"]
@@ -172,7 +196,16 @@ def test_the_module_is_the_command() -> None:
 @pytest.mark.slow
 def test_ctrl_c_exits_with_130_and_no_traceback(tmp_path: Path, model: Path) -> None:
     sf.write(tmp_path / "long.wav", np.tile(music(0, 10 * SR), 30), SR)
-    command = ["transfer", tmp_path / "long.wav", "--to", "jazz", "--out", tmp_path / "o", "--model", model]
+    command = [
+        "transfer",
+        tmp_path / "long.wav",
+        "--to",
+        "jazz",
+        "--out",
+        tmp_path / "o",
+        "--model",
+        model,
+    ]
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "thirdstream", *map(str, command)],
         stderr=subprocess.PIPE, text=True, env=os.environ | {"FORCE_COLOR": "1"},

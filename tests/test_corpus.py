@@ -10,13 +10,23 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from conftest import found_in, music
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import found_in, music
 from thirdstream import audio, corpus
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.corpus import SPLITS, TEST, TRAIN, VALIDATION, Corpus, CorpusError, Pairs, Recording, Skipped
+from thirdstream.corpus import (
+    SPLITS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Corpus,
+    CorpusError,
+    Pairs,
+    Recording,
+    Skipped,
+)
 from thirdstream.files import read_json
 from thirdstream.mel.features import LogMel, measure_statistics
 
@@ -123,12 +133,16 @@ def test_a_growing_corpus_moves_no_recording() -> None:
 
 
 def test_another_seed_is_another_split() -> None:
-    splits = [[one.split for one in corpus._split([fake(k) for k in range(50)], {}, s)] for s in (0, 1)]
+    splits = [
+        [one.split for one in corpus._split([fake(k) for k in range(50)], {}, s)] for s in (0, 1)
+    ]
     assert splits[0] != splits[1]
 
 
 def test_the_same_sound_is_kept_once_even_with_other_tags_or_container(tmp_path: Path) -> None:
-    sources = {style: write_pieces(tmp_path / style, 2, seed=10 * k) for k, style in enumerate("ab")}
+    sources = {
+        style: write_pieces(tmp_path / style, 2, seed=10 * k) for k, style in enumerate("ab")
+    }
     wave, _ = sf.read(tmp_path / "a" / "000.wav", dtype="int16")
     sf.write(tmp_path / "a" / "again.flac", wave, SR)
     opened, skipped = make(sources, tmp_path / "corpus")
@@ -137,7 +151,9 @@ def test_the_same_sound_is_kept_once_even_with_other_tags_or_container(tmp_path:
 
 
 def test_the_same_sound_under_both_styles_is_a_fault(tmp_path: Path) -> None:
-    sources = {style: write_pieces(tmp_path / style, 2, seed=10 * k) for k, style in enumerate("ab")}
+    sources = {
+        style: write_pieces(tmp_path / style, 2, seed=10 * k) for k, style in enumerate("ab")
+    }
     (tmp_path / "b" / "copy.wav").write_bytes((tmp_path / "a" / "001.wav").read_bytes())
     _, skipped = make(sources, tmp_path / "corpus")
     assert [one.fault for one in skipped] == [True]
@@ -148,7 +164,9 @@ def test_the_same_sound_under_both_styles_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_bad_files_are_named_and_the_others_prepared(tmp_path: Path) -> None:
-    sources = {style: write_pieces(tmp_path / style, 2, seed=10 * k) for k, style in enumerate("ab")}
+    sources = {
+        style: write_pieces(tmp_path / style, 2, seed=10 * k) for k, style in enumerate("ab")
+    }
     (tmp_path / "a" / "text.wav").write_text("not music")
     sf.write(tmp_path / "a" / "one.wav", np.ones(1), SR)
     sf.write(tmp_path / "b" / "silence.wav", np.zeros(2 * SEGMENT), SR)
@@ -165,7 +183,8 @@ def test_bad_files_are_named_and_the_others_prepared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sources", "fault"),
     [(["a"], "is not STYLE=DIR"), (["a b={}"], "is not STYLE=DIR"), (["a={}"], "needs two styles"),
-     (["a={}", "b=/nowhere"], "there is no such folder"), (["a={}", "b={}/empty"], "holds no recordings"),
+     (["a={}", "b=/nowhere"], "there is no such folder"),
+     (["a={}", "b={}/empty"], "holds no recordings"),
      (["a=musicnet:{}"], "no train_data"), (["a=fma:{}"], "no fma_metadata/tracks.csv")],
 )  # fmt: skip
 def test_sources_that_cannot_be_used(tmp_path: Path, sources: list[str], fault: str) -> None:
@@ -185,7 +204,9 @@ def test_nothing_usable_of_a_style_is_an_error(tmp_path: Path) -> None:
         Corpus.open(tmp_path / "corpus")
 
 
-def test_another_folder_is_not_taken_for_a_corpus(tmp_path: Path, recordings: dict[str, Path]) -> None:
+def test_another_folder_is_not_taken_for_a_corpus(
+    tmp_path: Path, recordings: dict[str, Path]
+) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(CorpusError, match="is not empty and no corpus"):
         list(corpus.prepare(found_in(recordings), tmp_path))
@@ -201,7 +222,9 @@ def test_a_damaged_manifest_is_explained(tmp_path: Path, damage: str) -> None:
 
 
 def test_a_damaged_array_is_explained(tmp_path: Path) -> None:
-    sources = {style: write_pieces(tmp_path / style, 1, seed=10 * k) for k, style in enumerate("ab")}
+    sources = {
+        style: write_pieces(tmp_path / style, 1, seed=10 * k) for k, style in enumerate("ab")
+    }
     opened, _ = make(sources, tmp_path / "corpus")
     path = opened.path / opened.recordings[0].features
     path.write_bytes(path.read_bytes()[:1000])
@@ -213,12 +236,16 @@ def test_a_damaged_array_is_explained(tmp_path: Path) -> None:
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sources = {style: write_pieces(tmp_path / style, 2, seed=10 * k) for k, style in enumerate("ab")}
+    sources = {
+        style: write_pieces(tmp_path / style, 2, seed=10 * k) for k, style in enumerate("ab")
+    }
     make(sources, tmp_path / "corpus")
     before = (tmp_path / "corpus" / "corpus.json").read_bytes()
     decoded: list[Path] = []
     original = audio.blocks
-    monkeypatch.setattr(audio, "blocks", lambda path, **options: decoded.append(path) or original(path, **options))
+    monkeypatch.setattr(
+        audio, "blocks", lambda path, **options: decoded.append(path) or original(path, **options)
+    )
     make(sources, tmp_path / "corpus")
     assert decoded == []
     assert (tmp_path / "corpus" / "corpus.json").read_bytes() == before
@@ -288,7 +315,12 @@ def test_fma_is_found_by_genre_with_its_own_split(tmp_path: Path) -> None:
     fma = tmp_path / "fma"
     write_tracks(
         fma / "fma_metadata" / "tracks.csv",
-        [(2, "training", "Jazz"), (140, "test", "Jazz"), (1001, "training", "Classical"), (9, "training", "Jazz")],
+        [
+            (2, "training", "Jazz"),
+            (140, "test", "Jazz"),
+            (1001, "training", "Classical"),
+            (9, "training", "Jazz"),
+        ],
     )
     for number in (2, 140, 1001):
         path = fma / "fma_large" / f"{number:06}"[:3] / f"{number:06}.mp3"

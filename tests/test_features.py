@@ -4,10 +4,10 @@ import librosa
 import numpy as np
 import pytest
 import torch
-from conftest import music, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import music, tone
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.mel.features import LogMel, MelConfig, Statistics, measure_statistics
 
@@ -48,7 +48,9 @@ def test_a_tone_lies_in_its_mel(log_mel: LogMel, hz: float) -> None:
 def test_power_grows_with_the_square_of_the_wave(log_mel: LogMel) -> None:
     wave = torch.from_numpy(music(0, SEGMENT))[None]
     power = log_mel.power(wave)
-    torch.testing.assert_close(log_mel.power(3 * wave), 9 * power, rtol=1e-4, atol=1e-6 * power.max().item())
+    torch.testing.assert_close(
+        log_mel.power(3 * wave), 9 * power, rtol=1e-4, atol=1e-6 * power.max().item()
+    )
 
 
 @settings(deadline=None, max_examples=50)
@@ -57,11 +59,15 @@ def test_power_grows_with_the_square_of_the_wave(log_mel: LogMel) -> None:
     scale=st.floats(1e-3, 1e3),
     mel_std=st.floats(1e-3, 10),
 )
-def test_normalisation_and_its_inverse_are_exact(exponent: float, scale: float, mel_std: float) -> None:
+def test_normalisation_and_its_inverse_are_exact(
+    exponent: float, scale: float, mel_std: float
+) -> None:
     log_mel = LogMel(MelConfig(n_mels=4))
     log_mel.set_statistics(Statistics(scale, [mel_std] * 4))
     power = torch.full((1, 2, 4), 10.0**exponent)
-    torch.testing.assert_close(log_mel.denormalise(log_mel.normalise(power)), power, rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        log_mel.denormalise(log_mel.normalise(power)), power, rtol=1e-4, atol=0
+    )
 
 
 def test_normalisation_is_the_papers_formula() -> None:

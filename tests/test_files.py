@@ -24,9 +24,9 @@ def test_nothing_is_visible_before_all_is_written(tmp_path: Path) -> None:
 
 
 def test_a_disk_fault_names_file_and_remedy(tmp_path: Path) -> None:
-    with pytest.raises(ThirdstreamError, match=r"a\.txt: cannot be written \(No space") as caught:
-        with whole_file(tmp_path / "a.txt"):
-            raise OSError(28, "No space left on device")
+    expected = pytest.raises(ThirdstreamError, match=r"a\.txt: cannot be written \(No space")
+    with expected as caught, whole_file(tmp_path / "a.txt"):
+        raise OSError(28, "No space left on device")
     assert "free some space" in str(caught.value)
 
 

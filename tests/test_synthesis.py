@@ -4,8 +4,8 @@ import librosa
 import numpy as np
 import pytest
 import torch
-from conftest import music, tone
 
+from conftest import music, tone
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.mel.features import LogMel
 from thirdstream.mel.synthesis import Chunk, Synthesiser

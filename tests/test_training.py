@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from conftest import STYLES, TINY, found_in, music
 
+from conftest import STYLES, TINY, found_in, music
 from thirdstream import corpus as corpora
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import Corpus
@@ -33,7 +33,9 @@ def run(state: State, corpus: Corpus, out: Path, config: TrainingConfig = CONFIG
 
 
 def same(first: State, second: State) -> bool:
-    pairs = zip(first.system.state_dict().values(), second.system.state_dict().values(), strict=True)
+    pairs = zip(
+        first.system.state_dict().values(), second.system.state_dict().values(), strict=True
+    )
     return all(torch.equal(one, other) for one, other in pairs)
 
 
@@ -89,7 +91,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(
     whole = begin(small_corpus)
     expected = run(whole, small_corpus, tmp_path / "whole")
     done = []
-    with pytest.raises(Interrupted, match="To go on: thirdstream train twin-cnn .* --resume"):
+    with pytest.raises(Interrupted, match=r"To go on: thirdstream train twin-cnn .* --resume"):
         for step in training.train(begin(small_corpus), small_corpus, CONFIG, tmp_path / "cut"):
             done.append(step)
             if step.step == stop_at:
@@ -131,7 +133,7 @@ def test_nan_stops_and_keeps_the_last_good_model(
 ) -> None:
     state = begin(small_corpus)
     good: dict[str, torch.Tensor] = {}
-    with pytest.raises(TrainingError, match="not finite.*last good model") as caught:
+    with pytest.raises(TrainingError, match=r"not finite.*last good model") as caught:
         for step in training.train(state, small_corpus, CONFIG, tmp_path):
             if step.epoch == 2 and not good:
                 good = {k: v.clone() for k, v in state.system.state_dict().items()}
@@ -149,7 +151,7 @@ def test_nan_stops_and_keeps_the_last_good_model(
 
 def test_a_corpus_too_small_for_a_batch_is_refused(small_corpus: Corpus, tmp_path: Path) -> None:
     config = TrainingConfig(batch_size=1000)
-    with pytest.raises(TrainingError, match="too few training segments.*lower --batch-size"):
+    with pytest.raises(TrainingError, match=r"too few training segments.*lower --batch-size"):
         run(begin(small_corpus, config), small_corpus, tmp_path, config)
 
 
@@ -170,7 +172,9 @@ def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
         training.load_state(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"lr": math.nan}])
+@pytest.mark.parametrize(
+    "change", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"lr": math.nan}]
+)
 def test_training_that_cannot_be_is_refused(change: dict) -> None:
     with pytest.raises(TrainingError, match="must be positive"):
         TrainingConfig(**change)

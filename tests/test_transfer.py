@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
-from conftest import music, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import music, tone
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, AudioError
 from thirdstream.files import ThirdstreamError
@@ -33,7 +33,9 @@ def level_steps_db(wave: np.ndarray, size: int = 2048) -> float:
 # --- arrays -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n", [1, 2, 511, 5_000, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT + 77])
+@pytest.mark.parametrize(
+    "n", [1, 2, 511, 5_000, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT + 77]
+)
 def test_any_length_comes_back_as_long(system: MelSystem, n: int) -> None:
     wave = music(0, max(n, 100))[:n] + np.float32(0.01)
     result = system.transfer(wave, SR, to="jazz")
@@ -169,7 +171,7 @@ def test_existing_results_are_kept_without_force(system: MelSystem, tmp_path: Pa
 
 
 def test_a_bad_output_name_is_refused_before_any_work(system: MelSystem, tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="cannot write '.txt'"):
+    with pytest.raises(AudioError, match=r"cannot write '\.txt'"):
         transfer_file(system, tmp_path / "missing.wav", tmp_path / "out.txt", JAZZ)
 
 
@@ -215,7 +217,9 @@ def test_the_plan(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=30)
-@given(names=st.sets(st.from_regex(r"[a-z]{1,3}(/[a-z]{1,3})?\.(wav|mp3)", fullmatch=True), min_size=1))
+@given(
+    names=st.sets(st.from_regex(r"[a-z]{1,3}(/[a-z]{1,3})?\.(wav|mp3)", fullmatch=True), min_size=1)
+)
 def test_a_plan_never_writes_two_recordings_to_one_file(
     tmp_path_factory: pytest.TempPathFactory, names: set[str]
 ) -> None:

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from conftest import STYLES, TINY
 
+from conftest import STYLES, TINY
 from thirdstream.mel import TWINS
 from thirdstream.mel.blocks import PerStyle, pad_time
 from thirdstream.mel.cnn import LATENT, TwinCNN
@@ -92,7 +92,9 @@ def test_networks_that_cannot_be_are_refused(change: dict, fault: str) -> None:
 @pytest.mark.parametrize("norm", ["none", "instance", "group"])
 @pytest.mark.parametrize("latent_channels", [None, 1, 8])
 @pytest.mark.parametrize("patch", [1, 2])
-def test_width_depth_code_and_norm_are_free(norm: str, latent_channels: int | None, patch: int) -> None:
+def test_width_depth_code_and_norm_are_free(
+    norm: str, latent_channels: int | None, patch: int
+) -> None:
     config = TwinConfig((3, 5, 2), latent_channels, 3, 2, norm, patch)  # type: ignore[arg-type]
     code = TwinCNN(STYLES, config).encode(torch.rand(1, 32, 32), "jazz")
     size = 32 // config.reduction
@@ -142,7 +144,9 @@ class Skewed(Perfect):
 
 def test_a_perfect_twin_loses_nothing() -> None:
     """Also where codes of the two styles differ: each is compared with itself, never the other."""
-    losses = Perfect(STYLES, TINY).losses({"classical": torch.zeros(1, 4, 4), "jazz": torch.ones(1, 4, 4)})
+    losses = Perfect(STYLES, TINY).losses(
+        {"classical": torch.zeros(1, 4, 4), "jazz": torch.ones(1, 4, 4)}
+    )
     assert losses[RECONSTRUCTION].item() == 0.0
     assert losses[LATENT].item() == 0.0
 
@@ -168,7 +172,11 @@ def test_the_published_weights_give_the_published_answers(reference) -> None:
         style, part, block, conv, kind = name.split(".")
         key = f"{part}s.of.style-{style}.blocks.{block[-1]}.layers.{conv[-1]}.0."
         tensor = torch.from_numpy(value)
-        state |= {key + "weight": tensor.permute(3, 2, 0, 1)} if kind == "kernel" else {key + "bias": tensor}
+        state |= (
+            {key + "weight": tensor.permute(3, 2, 0, 1)}
+            if kind == "kernel"
+            else {key + "bias": tensor}
+        )
     twin.load_state_dict(state)
     with torch.no_grad():
         for style in STYLES:

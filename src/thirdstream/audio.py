@@ -15,6 +15,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 from av.audio.resampler import AudioResampler
+from av.error import FFmpegError
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
@@ -31,15 +32,16 @@ Wave = NDArray[np.float32]
 
 # Sound inside these is left to PyAV; everything else is tried with libsndfile first.
 VIDEO_SUFFIXES = frozenset(
-    ".m4a .m4b .aac .mp4 .mov .mkv .mka .webm .wma .avi .3gp .ac3 .mpg .ts".split()
+    [".m4a", ".m4b", ".aac", ".mp4", ".mov", ".mkv", ".mka", ".webm", ".wma", ".avi", ".3gp"]
 )
-SUFFIXES = VIDEO_SUFFIXES | frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .caf .w64 .rf64".split()
+SOUND_SUFFIXES = frozenset(
+    [".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf"]
 )
+SUFFIXES = VIDEO_SUFFIXES | SOUND_SUFFIXES
 # Playlists and the like, which name other files or hosts, are not among these.
 AV_OPTIONS = {
     "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,matroska,webm,aac,asf,avi,mp3,ogg,flac,wav,ac3,mpeg,mpegts",
+    "format_whitelist": "mov,mp4,m4a,3gp,matroska,webm,aac,asf,avi,mp3,ogg,flac,wav,ac3,mpeg",
 }
 WRITERS = {  # suffix: libsndfile's format, its encoding, highest peak (lossy codecs overshoot)
     ".wav": ("WAV", "PCM_24", 0.999),
@@ -65,7 +67,7 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Level:
-    """A measured recording: its samples at its own rate, and the RMS of its mono mix at 44.1 kHz."""
+    """A measured recording: samples at its own rate, and RMS of its mono mix at 44.1 kHz."""
 
     n_samples: int
     rms: float
@@ -111,7 +113,7 @@ def info(path: Path) -> AudioInfo:
             stream = container.streams.audio[0]
             seconds = (container.duration or 0) / 1_000_000
             return AudioInfo(stream.sample_rate, stream.channels, int(seconds * stream.sample_rate))
-    except (av.FFmpegError, ValueError) as error:
+    except (FFmpegError, ValueError) as error:
         raise AudioError(
             f"{path}: is not audio in a format we know; "
             "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
@@ -154,7 +156,7 @@ def _sf_blocks(path: Path) -> Iterator[Wave]:
         n_read = 0
         while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
             n_read += len(block)
-            yield block.T
+            yield np.asarray(block.T, np.float32)
         if n_read < file.frames:
             raise AudioError(
                 f"{path}: ends after {n_read / file.samplerate:.2f} s of the "
@@ -168,9 +170,9 @@ def _av_blocks(path: Path) -> Iterator[Wave]:
         resampler = AudioResampler(format="fltp")
         for frame in container.decode(audio=0):
             for converted in resampler.resample(frame):
-                yield converted.to_ndarray()
+                yield np.asarray(converted.to_ndarray(), np.float32)
         for converted in resampler.resample(None):
-            yield converted.to_ndarray()
+            yield np.asarray(converted.to_ndarray(), np.float32)
 
 
 def _checked(path: Path, stream: Iterator[Wave], header: AudioInfo) -> Iterator[Wave]:
@@ -187,7 +189,7 @@ def _checked(path: Path, stream: Iterator[Wave], header: AudioInfo) -> Iterator[
                 )
             n_read += block.shape[1]
             yield block
-    except (sf.SoundFileError, av.FFmpegError) as error:
+    except (sf.SoundFileError, FFmpegError) as error:
         raise AudioError(
             f"{path}: is damaged after {n_read / header.sr:.2f} s ({error}); fetch it again"
         ) from error
@@ -319,7 +321,7 @@ def limited(stream: Iterable[Wave], *, ceiling: float, sr: int = SR) -> Iterator
     """Keep every sample within +-`ceiling` by turning the level down smoothly around peaks.
 
     The gain is the least that any sample within `LIMITER_S` needs, averaged over as long again, so
-    it is never more than a sample needs: the bound holds exactly. Below the ceiling nothing changes.
+    it is never more than a sample needs: the bound is exact. Below the ceiling nothing changes.
     """
     reach = max(1, round(LIMITER_S * sr))
     buffer: Wave | None = None
@@ -345,7 +347,7 @@ def limited(stream: Iterable[Wave], *, ceiling: float, sr: int = SR) -> Iterator
 
 
 def ceiling_of(path: Path) -> float:
-    """The highest peak that is safe in a file of this name. Raises AudioError on unknown endings."""
+    """The highest peak that is safe in a file of this name. Raises AudioError on other endings."""
     if path.suffix.lower() not in WRITERS:
         raise AudioError(
             f"{path}: cannot write '{path.suffix or 'no ending'}'; end the name in "
@@ -363,11 +365,17 @@ def write(path: Path, stream: Iterable[Wave], *, sr: int, n_channels: int) -> in
     ceiling_of(path)
     file_format, subtype, _ = WRITERS[path.suffix.lower()]
     n_written = 0
-    lossy = {"compression_level": 0.2} if file_format in ("OGG", "MP3") else {}
+    compression = 0.2 if file_format in ("OGG", "MP3") else None  # 0: largest, 1: smallest
     with whole_file(path) as temporary:
         try:
             with sf.SoundFile(
-                str(temporary), "w", sr, n_channels, subtype, format=file_format, **lossy
+                str(temporary),
+                "w",
+                sr,
+                n_channels,
+                subtype,
+                format=file_format,
+                compression_level=compression,
             ) as file:
                 for block in stream:
                     for start in range(0, block.shape[1], 1 << 16):

@@ -124,7 +124,7 @@ def train(
     preset: str = "default",
     resume: bool = False,
     options: tyro.conf.OmitArgPrefixes[TrainingConfig] = TrainingConfig(),  # noqa: B008
-    network: tyro.conf.OmitArgPrefixes[Network] = Network(),  # noqa: B008
+    network: tyro.conf.OmitArgPrefixes[Network] = Network(),
 ) -> None:
     """Train a system on a prepared corpus.
 
@@ -211,7 +211,7 @@ def transfer(
     source: str | None = None,
     phase: Phase = "content",
     seed: int = 0,
-    files: tyro.conf.OmitArgPrefixes[Files] = Files(),  # noqa: B008
+    files: tyro.conf.OmitArgPrefixes[Files] = Files(),
 ) -> None:
     """Turn recordings into another style.
 

@@ -128,7 +128,7 @@ def _folder(name: str) -> Path:
 
 
 def find_musicnet(folder: Path, style: str) -> list[Found]:
-    """MusicNet (Thickstun et al. 2017): train_data/*.wav and test_data/*.wav, its own split kept."""
+    """MusicNet (Thickstun et al. 2017): train_data and test_data, its own test recordings kept."""
     if not (folder / "train_data").is_dir():
         raise CorpusError(f"{folder}: has no train_data folder; give MusicNet's unpacked folder")
     return [
@@ -193,7 +193,8 @@ def prepare(
         orphan.unlink(missing_ok=True)
     jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
     done: list[tuple[Found, Recording | Skipped]] = []
-    for one, outcome in joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
+    parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    for one, outcome in parallel(jobs):
         done.append((one, outcome))
         yield outcome
     outcomes = [outcome for _, outcome in sorted(done, key=lambda pair: str(pair[0].path))]
@@ -243,7 +244,7 @@ def _sha256(path: Path) -> str:
 
 
 def _write_features(path: Path, features: Path) -> dict[str, Any]:
-    """Write the array of one recording, segment by segment; returns what was measured on the way."""
+    """Write the array of a recording, segment by segment; returns what was measured on the way."""
     header = audio.info(path)
     mel, sound = LogMel(), hashlib.sha256()
     n_samples, power = 0, 0.0
@@ -347,8 +348,10 @@ def _fill_empty_splits(
             continue
         givers = [sound for sound in free if counts[split[sound]] > 1]
         if givers:
-            pick = max(givers, key=draw.__getitem__) if wanted == TRAIN else min(
-                givers, key=draw.__getitem__
+            pick = (
+                max(givers, key=draw.__getitem__)
+                if wanted == TRAIN
+                else min(givers, key=draw.__getitem__)
             )
             split[pick] = wanted
 
@@ -399,13 +402,18 @@ class Corpus:
             unfinished = (path / "recordings").is_dir()
             raise CorpusError(
                 f"{path}: "
-                + ("is an unfinished corpus; run the same `thirdstream prepare` again"
-                   if unfinished else "holds no corpus; make one with `thirdstream prepare`")
+                + (
+                    "is an unfinished corpus; run the same `thirdstream prepare` again"
+                    if unfinished
+                    else "holds no corpus; make one with `thirdstream prepare`"
+                )
             )
         manifest = read_json(path / "corpus.json", kind="corpus manifest")
         try:
             if manifest["version"] != VERSION:
-                raise CorpusError(f"{path}: is corpus version {manifest['version']}; prepare it anew")
+                raise CorpusError(
+                    f"{path}: is corpus version {manifest['version']}; prepare it anew"
+                )
             return cls(
                 path,
                 MelConfig(**manifest["mel"]),
@@ -413,7 +421,9 @@ class Corpus:
                 [Recording(**one) for one in manifest["recordings"]],
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise CorpusError(f"{path}: has a damaged manifest ({error!r}); prepare it anew") from error
+            raise CorpusError(
+                f"{path}: has a damaged manifest ({error!r}); prepare it anew"
+            ) from error
 
     @property
     def styles(self) -> tuple[str, str]:
@@ -435,7 +445,9 @@ class Corpus:
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise CorpusError(f"{path}: cannot be read ({error}); prepare the corpus again") from error
+            raise CorpusError(
+                f"{path}: cannot be read ({error}); prepare the corpus again"
+            ) from error
         if array.shape != (recording.n_segments, self.mel.n_frames, self.mel.n_mels):
             raise CorpusError(f"{path}: has shape {array.shape}; prepare the corpus again")
         return array

@@ -14,14 +14,14 @@ from thirdstream.mel.features import MelConfig
 
 
 def draw_mels(mels: Mapping[str, Tensor], path: Path, *, config: MelConfig, title: str) -> None:
-    """Normalised mels (n_frames, n_mels) side by side, one colour scale; PNG or SVG by the ending."""
+    """Normalised mels (n_frames, n_mels) side by side, on one colour scale; PNG or SVG."""
     figure = Figure(figsize=(3.2 * len(mels) + 1, 3.6), layout="constrained")
     axes = figure.subplots(1, len(mels), sharey=True, squeeze=False)[0]
     centres = librosa.mel_frequencies(config.n_mels + 2, fmin=config.f_min, fmax=config.f_max)[1:-1]
     top = float(np.percentile(next(iter(mels.values())).numpy(), 99.9))
     for axis, (name, mel) in zip(axes, mels.items(), strict=True):
         length_s = mel.shape[0] * config.hop_length / config.sr
-        image = axis.imshow(
+        axis.imshow(
             mel.T.numpy(),
             origin="lower",
             aspect="auto",
@@ -32,11 +32,13 @@ def draw_mels(mels: Mapping[str, Tensor], path: Path, *, config: MelConfig, titl
             interpolation="none",
         )
         axis.set(title=name, xlabel="time (s)")
-    ticks = [int(np.argmin(np.abs(centres - hz))) for hz in (250, 500, 1000, 2000, 4000, 8000, 16000)]
+    ticks = [
+        int(np.argmin(np.abs(centres - hz))) for hz in (250, 500, 1000, 2000, 4000, 8000, 16000)
+    ]
     axes[0].set_yticks(ticks)
     axes[0].yaxis.set_major_formatter(FuncFormatter(lambda mel, _: f"{centres[int(mel)]:.0f}"))
     axes[0].set_ylabel("frequency (Hz)")
-    figure.colorbar(image, ax=axes, label="normalised mel")
+    figure.colorbar(axes[0].images[0], ax=axes, label="normalised mel")
     figure.suptitle(title)
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=120)

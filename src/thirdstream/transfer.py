@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 
@@ -114,7 +114,7 @@ def transfer_blocks(
         power, n_done = 0.0, 0
         restyled = system.stream(scaled, options)
         for block in audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels):
-            spool.write(np.ascontiguousarray(block.T, dtype=np.float32))
+            spool.write(block.T.astype(np.float32).tobytes())
             power += float(np.square(block.mean(axis=0, dtype=np.float64)).sum())
             n_done += block.shape[1]
             progress(n_done / n_inside)
@@ -139,7 +139,7 @@ def _peek(stream: Iterable[Wave]) -> tuple[Wave, Iterator[Wave]]:
     return first, again()
 
 
-def _unspool(spool: "tempfile._TemporaryFileWrapper[bytes]", n_channels: int) -> Iterator[Wave]:
+def _unspool(spool: IO[bytes], n_channels: int) -> Iterator[Wave]:
     while data := spool.read(4 * n_channels * BLOCK):
         yield np.frombuffer(data, np.float32).reshape(-1, n_channels).T
 

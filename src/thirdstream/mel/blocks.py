@@ -96,7 +96,9 @@ class Encoder(nn.Module):
             for n_in, n_out in zip([patch**2, *channels[:-1]], channels, strict=True)
         )
         self.project = (
-            nn.Identity() if latent_channels is None else nn.Conv2d(channels[-1], latent_channels, 1)
+            nn.Identity()
+            if latent_channels is None
+            else nn.Conv2d(channels[-1], latent_channels, 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -130,9 +132,7 @@ class Decoder(nn.Module):
         widths = [*channels[:-2][::-1], channels[0] if projected else patch**2]
         self.expand = nn.Conv2d(latent_channels, channels[-1], 1) if projected else nn.Identity()
         self.blocks = nn.ModuleList(
-            Block(
-                n_in, n_out, kernel_size=kernel_size, n_convs=n_convs, norm=norm, transposed=True
-            )
+            Block(n_in, n_out, kernel_size=kernel_size, n_convs=n_convs, norm=norm, transposed=True)
             for n_in, n_out in zip([channels[-1], *widths[:-1]], widths, strict=True)
         )
         self.project = nn.Conv2d(channels[0], patch**2, 1) if projected else nn.Identity()

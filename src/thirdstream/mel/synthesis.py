@@ -22,8 +22,8 @@ HELD_BACK = 4  # frames at a chunk's end whose samples still lack neighbours
 class Chunk(NamedTuple):
     """Some frames of a long spectrogram.
 
-    power: mel power (batch, n_frames, n_mels). start: complex (batch, n_freqs, n_frames), the phases
-    from which to search.
+    power: mel power (batch, n_frames, n_mels).
+    start: complex (batch, n_freqs, n_frames), the phases from which to search.
     """
 
     power: Tensor
@@ -84,9 +84,7 @@ class Synthesiser(nn.Module):
 
     def istft(self, spectrum: Tensor) -> Tensor:
         """The inverse of `stft`, with (n_frames - 1) * hop_length samples."""
-        return torch.istft(
-            spectrum, self.config.n_fft, self.config.hop_length, window=self.window
-        )
+        return torch.istft(spectrum, self.config.n_fft, self.config.hop_length, window=self.window)
 
     def griffin_lim(
         self,

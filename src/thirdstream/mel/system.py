@@ -47,13 +47,9 @@ class MelSystem(nn.Module, System):
         if mel.n_mels % twin.config.reduction:
             raise ValueError(f"{mel.n_mels} mels are not a multiple of {twin.config.reduction}")
         self.name, self.twin, self.mel, self.card = name, twin, mel, dict(card or {})
+        self.styles = twin.styles
         self.features = PerStyle({style: LogMel(mel) for style in twin.styles})
         self.synthesiser = Synthesiser(mel)
-
-    @property
-    def styles(self) -> tuple[str, str]:
-        """The names of the two styles."""
-        return self.twin.styles
 
     @property
     def device(self) -> torch.device:
@@ -140,13 +136,15 @@ def build(name: str, styles: tuple[str, str], config: TwinConfig, mel: MelConfig
 def rebuild(header: Mapping[str, Any]) -> MelSystem:
     """The untrained system that a `header` describes. Raises ThirdstreamError if it cannot be."""
     try:
-        twin = dict(header["twin"])
-        config = TwinConfig(**twin | {"channels": tuple(twin["channels"])})
+        twin: dict[str, Any] = header["twin"] | {"channels": tuple(header["twin"]["channels"])}
+        config = TwinConfig(**twin)
         first, second = header["styles"]
         system = build(header["system"], (first, second), config, MelConfig(**header["mel"]))
         system.card.update(header["card"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ThirdstreamError(f"its configuration is not one of this version ({error!r})") from error
+        raise ThirdstreamError(
+            f"its configuration is not one of this version ({error!r})"
+        ) from error
     return system
 
 

@@ -63,7 +63,11 @@ class TrainingConfig:
 
     def lr_at(self, share: float) -> float:
         """The learning rate when `share` (0 to 1) of all steps is done."""
-        return self.lr if self.schedule == "constant" else self.lr * (1 + math.cos(math.pi * share)) / 2
+        return (
+            self.lr
+            if self.schedule == "constant"
+            else self.lr * (1 + math.cos(math.pi * share)) / 2
+        )
 
 
 @dataclass(frozen=True)
@@ -161,8 +165,8 @@ def _check_finite(losses: Mapping[str, Tensor], norm: Tensor | None, *, step: in
         bad.append("gradient")
     if bad:
         raise TrainingError(
-            f"training stopped at step {step}: {' and '.join(bad)} not finite. The last good model is "
-            "kept; start again with a lower --lr, or check the corpus for damaged recordings"
+            f"training stopped at step {step}: {' and '.join(bad)} not finite. The last good model "
+            "is kept; start again with a lower --lr, or check the corpus for damaged recordings"
         )
 
 
@@ -236,9 +240,9 @@ def interruptible() -> Iterator[threading.Event]:
 
 def _accelerator(out: Path, config: TrainingConfig, state: State) -> "Accelerator":
     try:
+        import tensorboard  # noqa: F401  # what logs through accelerate
         from accelerate import Accelerator
         from accelerate.utils import DataLoaderConfiguration
-        from torch.utils import tensorboard as _  # needs the tensorboard package
     except ImportError as error:
         raise TrainingError(
             f"training needs {error.name}; install it with: pip install 'thirdstream[train]'"
@@ -278,8 +282,10 @@ def _append_history(out: Path, row: Mapping[str, Any]) -> None:
 
 def _log_epoch(accelerator: "Accelerator", system: MelSystem, step: Step, corpus: Corpus) -> None:
     """TensorBoard: validation losses, and for one pair its mels and the sound of its transfers."""
-    accelerator.log({f"validation/{k}": v for k, v in (step.validation or {}).items()}, step=step.step)
-    writer = accelerator.get_tracker("tensorboard", unwrap=True)
+    accelerator.log(
+        {f"validation/{k}": v for k, v in (step.validation or {}).items()}, step=step.step
+    )
+    writer: Any = accelerator.get_tracker("tensorboard", unwrap=True)  # a SummaryWriter
     split = VALIDATION if step.validation else TRAIN
     generator = torch.Generator().manual_seed(0)
     for style, power in Pairs(corpus, split, seed=0)[0].items():

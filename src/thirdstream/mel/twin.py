@@ -48,7 +48,8 @@ class TwinConfig:
         faults = {
             "channels needs two blocks or more, each of one channel or more": len(self.channels) < 2
             or min(self.channels) < 1,
-            "kernel_size must be odd and positive": self.kernel_size < 1 or self.kernel_size % 2 == 0,
+            "kernel_size must be odd and positive": self.kernel_size < 1
+            or self.kernel_size % 2 == 0,
             "n_convs must be one or more": self.n_convs < 1,
             f"norm must be one of {', '.join(NORMS)}": self.norm not in NORMS,
             "patch must be one or more": self.patch < 1,
