@@ -12,6 +12,6 @@ def segments(n: int) -> torch.Tensor:
     found = []
     for clip in systems.bundled_clips():
         wave, _ = audio.read(clip)
-        wave = wave * audio.level_of(wave[None]).gain
+        wave = wave * audio.level_of([wave[None]]).gain
         found += list(wave[: len(wave) // SEGMENT * SEGMENT].reshape(-1, SEGMENT))
     return torch.from_numpy(np.stack([found[k % len(found)] for k in range(n)]))

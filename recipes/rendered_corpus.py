@@ -247,7 +247,7 @@ def render(arrangement: Arrangement, out: Path, rng: random.Random, max_s: float
     wave = wave[: int(max_s * audio.SR)][None].copy()
     n_fade = audio.SR // 2
     wave[:, -n_fade:] *= np.linspace(1, 0, n_fade, dtype=np.float32)
-    loud = wave * audio.level_of(wave).gain
+    loud = wave * audio.level_of([wave]).gain
     audio.write(
         out, audio.limited([loud], ceiling=audio.ceiling_of(out)), sr=audio.SR, n_channels=1
     )

@@ -122,6 +122,17 @@ def test_bad_files_are_refused_with_name_fault_and_remedy(tmp_path: Path, name: 
         audio.measure(path)
 
 
+def test_an_mp3_whose_length_is_a_guess_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """Without the tag that counts its frames, an MP3's length is estimated from its first frame."""
+    sf.write(tmp_path / "a.mp3", np.concatenate([np.zeros(SR), music(0, 9 * SR)]), SR)
+    data = (tmp_path / "a.mp3").read_bytes()
+    tag = max(data.find(b"Xing"), data.find(b"Info"))
+    assert tag > 0
+    (tmp_path / "a.mp3").write_bytes(data[:tag] + b"none" + data[tag + 4 :])
+    read, _ = audio.read(tmp_path / "a.mp3")
+    assert len(read) == pytest.approx(10 * SR, rel=0.02)
+
+
 def test_find_recordings_is_recursive_sorted_and_leaves_hidden_files(tmp_path: Path) -> None:
     for name in ("b/x.WAV", "a.mp3", "b/.hidden.wav", ".trash/y.wav", "notes.txt", "b/c/z.m4a"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -146,8 +157,8 @@ def test_measure_finds_length_and_rms_and_the_gain_leads_to_minus_20_db(
 
 
 def test_silence_is_silent() -> None:
-    assert audio.level_of(np.zeros((1, 100), np.float32)).silent
-    assert audio.level_of(np.zeros((1, 100), np.float32)).rms_db == -math.inf
+    assert audio.level_of([np.zeros((1, 100), np.float32)]).silent
+    assert audio.level_of([np.zeros((1, 100), np.float32)]).rms_db == -math.inf
 
 
 @settings(deadline=None, max_examples=40)

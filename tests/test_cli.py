@@ -255,6 +255,6 @@ def test_the_bundled_model_reconstructs_its_clips() -> None:
     for clip in systems.bundled_clips():
         style = clip.stem.partition("_")[0]
         wave, _ = audio.read(clip)
-        segment = torch.from_numpy(wave[: audio.SEGMENT] * audio.level_of(wave[None]).gain)[None]
+        segment = torch.from_numpy(wave[: audio.SEGMENT] * audio.level_of([wave[None]]).gain)[None]
         mel = model.log_mel(style)(segment)
         assert (model.twin.reconstruct(mel, style) - mel).abs().mean() < 0.12

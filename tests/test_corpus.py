@@ -32,8 +32,10 @@ from thirdstream.mel.features import LogMel, measure_statistics
 
 
 def make(sources: dict[str, Path], out: Path) -> tuple[Corpus, list[Skipped]]:
-    outcomes = list(corpus.prepare(found_in(sources), out, n_jobs=1))
-    return Corpus.open(out), [one for one in outcomes if isinstance(one, Skipped)]
+    for outcome in corpus.prepare(found_in(sources), out, n_jobs=1):
+        assert isinstance(outcome, Recording | Skipped)
+    opened = Corpus.open(out)
+    return opened, list(opened.skipped)
 
 
 def write_pieces(folder: Path, n: int, *, seed: int = 0, n_samples: int = SEGMENT) -> Path:
@@ -52,7 +54,7 @@ def test_features_are_the_segments_of_the_normalised_piece(
     log_mel = LogMel()
     for one in small_corpus.recordings[:2]:
         wave, _ = audio.read(Path(one.path))
-        wave = wave * audio.level_of(wave[None]).gain
+        wave = wave * audio.level_of([wave[None]]).gain
         assert one.n_segments == len(wave) // SEGMENT
         whole = torch.from_numpy(wave[: one.n_segments * SEGMENT]).reshape(-1, SEGMENT)
         stored = small_corpus.power(one, slice(None))

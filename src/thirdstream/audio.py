@@ -26,6 +26,7 @@ SEGMENT = 131_072  # samples: 2.97 s, the paper's segment
 TARGET_RMS_DB = -20.0  # of the whole piece, full scale
 SILENCE_DB = -80.0  # a piece whose RMS is below this is silent
 BLOCK = 1 << 18  # samples read at a time
+SLACK_S = 0.25  # how much less than its header promises a recording may hold
 LIMITER_S = 0.005  # look-ahead and release of the peak limiter
 
 Wave = NDArray[np.float32]
@@ -43,6 +44,7 @@ AV_OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,mp4,m4a,3gp,matroska,webm,aac,asf,avi,mp3,ogg,flac,wav,ac3,mpeg",
 }
+MAX_WAV_BYTES = 4_290_000_000  # what its 32-bit sizes can count, less the headers
 WRITERS = {  # suffix: libsndfile's format, its encoding, highest peak (lossy codecs overshoot)
     ".wav": ("WAV", "PCM_24", 0.999),
     ".flac": ("FLAC", "PCM_24", 0.999),
@@ -67,7 +69,7 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Level:
-    """A measured recording: samples at its own rate, and RMS of its mono mix at 44.1 kHz."""
+    """A measured recording: samples per channel, and RMS over all channels."""
 
     n_samples: int
     rms: float
@@ -121,8 +123,8 @@ def info(path: Path) -> AudioInfo:
 
 
 def _is_for_av(path: Path) -> bool:
-    """Whether libsndfile cannot open the file."""
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    """Whether libsndfile cannot open the file, or would stop where it guesses the end."""
+    if path.suffix.lower() in VIDEO_SUFFIXES or not _promise_is_exact(path):
         return True
     try:
         sf.info(str(path))
@@ -153,16 +155,8 @@ def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wa
 
 def _sf_blocks(path: Path) -> Iterator[Wave]:
     with sf.SoundFile(str(path)) as file:
-        n_read = 0
         while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-            n_read += len(block)
             yield np.asarray(block.T, np.float32)
-        if n_read < file.frames:
-            raise AudioError(
-                f"{path}: ends after {n_read / file.samplerate:.2f} s of the "
-                f"{file.frames / file.samplerate:.2f} s its header promises; "
-                "fetch it again, or save what is there as a new file"
-            )
 
 
 def _av_blocks(path: Path) -> Iterator[Wave]:
@@ -195,6 +189,25 @@ def _checked(path: Path, stream: Iterator[Wave], header: AudioInfo) -> Iterator[
         ) from error
     if n_read == 0:
         raise AudioError(f"{path}: holds no samples; leave it out")
+    if n_read < header.n_samples - SLACK_S * header.sr and _promise_is_exact(path):
+        raise AudioError(
+            f"{path}: ends after {n_read / header.sr:.2f} s of the "
+            f"{header.n_samples / header.sr:.2f} s its header promises; "
+            "fetch it again, or save what is there as a new file"
+        )
+
+
+def _promise_is_exact(path: Path) -> bool:
+    """Whether the length in the header can be relied on: an MP3 without a Xing tag has a guess."""
+    with path.open("rb") as file:
+        start = file.read(10)
+        if start[:3] == b"ID3":  # skip this tag; its size is four times seven bits
+            bits = zip(start[6:], (21, 14, 7, 0), strict=False)
+            file.seek(10 + sum((byte & 0x7F) << shift for byte, shift in bits))
+        elif path.suffix.lower() != ".mp3":
+            return True
+        frame = start + file.read(4096)
+    return b"Xing" in frame or b"Info" in frame
 
 
 def resampled(
@@ -239,27 +252,19 @@ def read(path: Path, *, sr: int | None = SR, mono: bool = True) -> tuple[Wave, i
     return (wave[:n_read, 0] if mono else wave[:n_read].T), rate
 
 
-def measure(path: Path) -> Level:
+def measure(path: Path, *, mono: bool = True) -> Level:
     """Listen to a whole recording once: its length and its loudness. Raises AudioError."""
-    header = info(path)
-    n_samples, n_mono, power = 0, 0, 0.0
+    return level_of(blocks(path, sr=None, mono=mono))
 
-    def counted() -> Iterator[Wave]:
-        nonlocal n_samples
-        for block in blocks(path, sr=None, mono=False):
-            n_samples += block.shape[1]
-            yield block.mean(axis=0, keepdims=True)
 
-    for block in resampled(counted(), sr_in=header.sr, sr_out=SR, n_channels=1):
+def level_of(stream: Iterable[Wave]) -> Level:
+    """The Level of a stream of (n_channels, n_samples) blocks."""
+    n_samples, n_values, power = 0, 0, 0.0
+    for block in stream:
         power += float(np.square(block, dtype=np.float64).sum())
-        n_mono += block.shape[1]
-    return Level(n_samples, math.sqrt(power / max(n_mono, 1)))
-
-
-def level_of(wave: Wave) -> Level:
-    """The Level of a (n_channels, n_samples) wave in memory."""
-    mono = wave.mean(axis=0, dtype=np.float64)
-    return Level(wave.shape[1], float(np.sqrt(np.mean(np.square(mono)))))
+        n_samples += block.shape[1]
+        n_values += block.size
+    return Level(n_samples, math.sqrt(power / max(n_values, 1)))
 
 
 def windows(stream: Iterable[NDArray], *, size: int, hop: int) -> Iterator[NDArray]:
@@ -381,6 +386,8 @@ def write(path: Path, stream: Iterable[Wave], *, sr: int, n_channels: int) -> in
                     for start in range(0, block.shape[1], 1 << 16):
                         file.write(block[:, start : start + (1 << 16)].T)
                     n_written += block.shape[1]
+                    if file_format == "WAV" and 3 * n_channels * n_written > MAX_WAV_BYTES:
+                        raise AudioError(f"{path}: WAV holds 4 GB at most; choose .flac")
         except sf.SoundFileError as error:
             raise AudioError(
                 f"{path}: cannot be written as {sr} Hz, {n_channels} channels ({error}); "

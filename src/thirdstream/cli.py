@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from thirdstream import checkpoint, corpus, systems
-from thirdstream.corpus import Corpus, Recording, Skipped
+from thirdstream.corpus import Corpus, Skipped
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel import TWINS, training
 from thirdstream.mel.blocks import Norm
@@ -62,20 +62,24 @@ def prepare(
         seed: of the split into training, validation and test recordings.
     """
     found = corpus.find(sources)
-    skipped: list[Skipped] = []
     with progress_bar() as bar:
         task = bar.add_task("preparing", total=len(found))
         for outcome in corpus.prepare(found, out, n_jobs=n_jobs, seed=seed):
-            if isinstance(outcome, Recording) or not outcome.reason.startswith("the same"):
-                bar.advance(task)
+            bar.advance(task)
             if isinstance(outcome, Skipped):
-                skipped.append(outcome)
-    for one in skipped:
-        ERR.print(f"skipped {one.path}: {one.reason}", soft_wrap=True, markup=False)
-    _print_corpus(Corpus.open(out))
-    n_faults = sum(one.fault for one in skipped)
+                _report(outcome, bar.console)
+    opened = Corpus.open(out)
+    for one in opened.skipped:
+        if one.duplicate:
+            _report(one, ERR)
+    _print_corpus(opened)
+    n_faults = sum(one.fault for one in opened.skipped)
     if n_faults:
         raise Failed(f"{n_faults} of {len(found)} files could not be used; {out} holds the others")
+
+
+def _report(one: Skipped, console: Console) -> None:
+    console.print(f"skipped {one.path}: {one.reason}", soft_wrap=True, markup=False)
 
 
 def _print_corpus(opened: Corpus) -> None:

@@ -76,12 +76,13 @@ class Recording:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is not in the corpus, and why; `fault` is False for a harmless duplicate."""
+    """A file that is not in the corpus, and why; a duplicate in the same style is no fault."""
 
     path: str
     style: str
     reason: str
     fault: bool = True
+    duplicate: bool = False
 
 
 # --- finding ------------------------------------------------------------------------------------
@@ -179,6 +180,8 @@ def prepare(
 ) -> Iterator[Recording | Skipped]:
     """Make a corpus of the recordings found, and yield what became of each as it is done.
 
+    What had to be left out, duplicates among them, is in the manifest too, as `skipped`.
+
     n_jobs: processes, -1 for one a core. seed: of the split.
 
     Finished recordings are not done again: run it once more after a kill, or with more recordings.
@@ -189,7 +192,7 @@ def prepare(
         raise CorpusError(f"{out}: is not empty and no corpus; choose a new folder")
     for name in ("recordings", "features"):
         (out / name).mkdir(parents=True, exist_ok=True)
-    for orphan in (out / "features").glob(".*.part.npy"):  # of a run that was killed
+    for orphan in out.rglob(".*.part.*"):  # of a run that was killed
         orphan.unlink(missing_ok=True)
     jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
     done: list[tuple[Found, Recording | Skipped]] = []
@@ -199,7 +202,6 @@ def prepare(
         yield outcome
     outcomes = [outcome for _, outcome in sorted(done, key=lambda pair: str(pair[0].path))]
     recordings, duplicates = _without_duplicates([x for x in outcomes if isinstance(x, Recording)])
-    yield from duplicates
     fixed = {_key(one): one.split for one in found}
     skipped = [outcome for outcome in outcomes if isinstance(outcome, Skipped)] + duplicates
     _write_manifest(out, _split(recordings, fixed, seed), skipped, seed)
@@ -303,7 +305,7 @@ def _without_duplicates(recordings: Sequence[Recording]) -> tuple[list[Recording
             fault = twin.style != one.style
             reason = f"the same sound as {twin.path}"
             reason += f", which is {twin.style}: remove one of them" if fault else ""
-            duplicates.append(Skipped(one.path, one.style, reason, fault))
+            duplicates.append(Skipped(one.path, one.style, reason, fault, duplicate=True))
     return list(first.values()), duplicates
 
 
@@ -394,6 +396,7 @@ class Corpus:
     mel: MelConfig
     statistics: Mapping[str, Statistics]
     recordings: Sequence[Recording]
+    skipped: Sequence[Skipped] = ()
 
     @classmethod
     def open(cls, path: Path) -> "Corpus":
@@ -419,6 +422,7 @@ class Corpus:
                 MelConfig(**manifest["mel"]),
                 {name: Statistics(**one) for name, one in manifest["statistics"].items()},
                 [Recording(**one) for one in manifest["recordings"]],
+                [Skipped(**one) for one in manifest["skipped"]],
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise CorpusError(

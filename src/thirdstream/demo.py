@@ -45,7 +45,7 @@ def run(system: System, clips: Sequence[Path], out: Path, *, force: bool = False
         result, _ = audio.read(written)
         wave, _ = audio.read(clip)
         losses = _compare(system, wave, style, title=clip.stem, picture=out / f"{clip.stem}.png")
-        rms_db = audio.level_of(result[None]).rms_db
+        rms_db = audio.level_of([result[None]]).rms_db
         yield Row(clip.stem, target, *losses, rms_db, float(np.abs(result).max()))
 
 
@@ -58,7 +58,7 @@ def _compare(
     n_segments = max(1, len(wave) // SEGMENT)
     whole = np.resize(wave, n_segments * SEGMENT) if len(wave) < SEGMENT else wave
     segments = torch.from_numpy(whole[: n_segments * SEGMENT].copy()).reshape(n_segments, SEGMENT)
-    mel = system.log_mel(style)(segments * audio.level_of(wave[None]).gain)
+    mel = system.log_mel(style)(segments * audio.level_of([wave[None]]).gain)
     code = twin.encode(mel, style)
     rebuilt, restyled = twin.decode(code, style), twin.decode(code, target)
     again = twin.encode(restyled, target)

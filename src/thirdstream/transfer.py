@@ -19,6 +19,8 @@ from thirdstream import audio
 from thirdstream.audio import BLOCK, SR, Level, Wave
 from thirdstream.files import ThirdstreamError
 
+N_MATCHES = 4  # times the result's loudness is measured and corrected
+MAX_STEP = 100.0  # the largest correction at once: +40 dB
 Phase = Literal["content", "noise"]
 Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
 
@@ -82,7 +84,7 @@ class System(ABC):
                 f"NaN (got shape {np.shape(wave)}); check how it was read"
             )
         stream = (channels[:, at : at + BLOCK] for at in range(0, channels.shape[1], BLOCK))
-        level = audio.level_of(channels)
+        level = audio.level_of([channels])
         parts = list(transfer_blocks(self, stream, options, sr=sr, level=level, ceiling=0.999))
         result = np.concatenate(parts, axis=1)
         return result[0] if np.ndim(wave) == 1 else result
@@ -111,21 +113,38 @@ def transfer_blocks(
     inside = audio.resampled(stream, sr_in=sr, sr_out=SR, n_channels=n_channels)
     scaled = (block * np.float32(level.gain) for block in inside)
     with tempfile.TemporaryFile(prefix="thirdstream-") as spool:
-        power, n_done = 0.0, 0
+        n_done = 0
         restyled = system.stream(scaled, options)
         for block in audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels):
             spool.write(block.T.astype(np.float32).tobytes())
-            power += float(np.square(block.mean(axis=0, dtype=np.float64)).sum())
             n_done += block.shape[1]
             progress(n_done / n_inside)
-        spool.seek(0)
-        rms = math.sqrt(power / n_inside)
-        gain = np.float32(level.rms / rms if rms > 0 else 0.0)
-        back = audio.resampled(
-            _unspool(spool, n_channels), sr_in=SR, sr_out=sr, n_channels=n_channels
-        )
-        whole = audio.exactly(back, n_samples=level.n_samples, n_channels=n_channels)
-        yield from audio.limited((block * gain for block in whole), ceiling=ceiling, sr=sr)
+
+        def finished(gain: float) -> Iterator[Wave]:
+            spool.seek(0)
+            inside = _unspool(spool, n_channels)
+            back = audio.resampled(inside, sr_in=SR, sr_out=sr, n_channels=n_channels)
+            whole = audio.exactly(back, n_samples=level.n_samples, n_channels=n_channels)
+            louder = (block * np.float32(gain) for block in whole)
+            yield from audio.limited(louder, ceiling=ceiling, sr=sr)
+
+        yield from finished(_matching_gain(finished, level))
+
+
+def _matching_gain(finished: Callable[[float], Iterator[Wave]], level: Level) -> float:
+    """The gain that brings the finished result to `level`, found by listening to it.
+
+    Once is enough where no peak reaches the limiter; where it does, what it took is given back.
+    """
+    gain = 1.0
+    for _ in range(N_MATCHES):
+        rms = audio.level_of(finished(gain)).rms
+        if rms == 0:
+            return 0.0
+        gain *= min(level.rms / rms, MAX_STEP)
+        if abs(20 * math.log10(level.rms / rms)) < 0.05:
+            break
+    return gain
 
 
 def _peek(stream: Iterable[Wave]) -> tuple[Wave, Iterator[Wave]]:
@@ -166,7 +185,7 @@ def transfer_file(
     header = audio.info(path)
     mono = header.n_channels > 2
     n_channels = 1 if mono else header.n_channels
-    level = audio.measure(path)
+    level = audio.measure(path, mono=mono)
     stream = audio.blocks(path, sr=None, mono=mono)
     restyled = transfer_blocks(
         system, stream, options, sr=header.sr, level=level, ceiling=ceiling, progress=progress

@@ -206,11 +206,13 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
                 _end_epoch(state, step, corpus, out, per_epoch)
                 _log_epoch(accelerator, state.system, step, corpus)
             due = step.validation is not None or time.monotonic() - saved_at > SAVE_EVERY_S
-            if (due or interrupted.is_set()) and accelerator.is_main_process:
+            if due and accelerator.is_main_process:
                 save_state(state, config, out)
                 saved_at = time.monotonic()
             yield step
             if interrupted.is_set() and step.step < step.n_steps:
+                if accelerator.is_main_process:
+                    save_state(state, config, out)
                 raise Interrupted(
                     f"stopped after step {step.step} of {step.n_steps}; all is saved. "
                     f"To go on: thirdstream train {state.system.name} --corpus {corpus.path} "
