@@ -30,6 +30,12 @@ def test_a_disk_fault_names_file_and_remedy(tmp_path: Path) -> None:
     assert "free some space" in str(caught.value)
 
 
+def test_a_folder_that_cannot_be_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a file")
+    with pytest.raises(ThirdstreamError, match="cannot be made a folder"):
+        write_json(tmp_path / "a" / "b.json", 1)
+
+
 def test_nan_is_not_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", float("nan"))

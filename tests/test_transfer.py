@@ -79,6 +79,23 @@ def test_a_twin_that_changes_nothing_gives_the_recording_back(unchanging: MelSys
     assert np.corrcoef(result, wave)[0, 1] > 0.95
 
 
+@pytest.mark.parametrize("cut", [1_000, 70_000, SEGMENT])
+def test_a_stream_does_not_depend_on_how_it_is_cut(system: MelSystem, cut: int) -> None:
+    wave = music(4, 2 * SEGMENT + 999)[None]
+    whole = np.concatenate(list(system.stream([wave], JAZZ)), axis=1)
+    blocks = [wave[:, at : at + cut] for at in range(0, wave.shape[1], cut)]
+    again = np.concatenate(list(system.stream(blocks, JAZZ)), axis=1)
+    assert whole.shape[1] >= wave.shape[1]
+    np.testing.assert_array_equal(again, whole)
+
+
+def test_opposite_channels_are_not_taken_for_silence(unchanging: MelSystem) -> None:
+    wave = np.stack([music(0, SEGMENT), -music(0, SEGMENT)])
+    result = unchanging.transfer(wave, SR, to="jazz")
+    levels = [audio.level_of([x]).rms_db for x in (wave, result)]
+    assert levels[1] == pytest.approx(levels[0], abs=0.1)
+
+
 def test_channels_stay_apart(unchanging: MelSystem) -> None:
     wave = np.stack([tone(SEGMENT, hz=440), 0.3 * tone(SEGMENT, hz=1000)])
     result = unchanging.transfer(wave, SR, to="jazz")
@@ -171,6 +188,16 @@ def test_existing_results_are_kept_without_force(system: MelSystem, tmp_path: Pa
     assert sf.info(tmp_path / "out.wav").frames == 5_000
 
 
+def test_a_recording_is_never_replaced_by_its_own_transfer(
+    system: MelSystem, tmp_path: Path
+) -> None:
+    sf.write(tmp_path / "in.wav", music(0, 5_000), SR)
+    before = (tmp_path / "in.wav").read_bytes()
+    with pytest.raises(ThirdstreamError, match="is the recording itself"):
+        transfer_file(system, tmp_path / "in.wav", tmp_path / "in.wav", JAZZ, force=True)
+    assert (tmp_path / "in.wav").read_bytes() == before
+
+
 def test_a_bad_output_name_is_refused_before_any_work(system: MelSystem, tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"cannot write '\.txt'"):
         transfer_file(system, tmp_path / "missing.wav", tmp_path / "out.txt", JAZZ)
@@ -211,6 +238,8 @@ def test_the_plan(tmp_path: Path) -> None:
     assert plan([one], out / "named.flac") == [(one, out / "named.flac")]
     assert plan([one], out) == [(one, out / "one.wav")]
     assert plan([tmp_path / "a" / "x"], out, suffix=".ogg")[0][1] == out / "three.ogg"
+    with pytest.raises(ThirdstreamError, match="give files or folders"):
+        plan([], out)
     with pytest.raises(ThirdstreamError, match="holds no recordings"):
         plan([tmp_path / "empty"], out)
     with pytest.raises(ThirdstreamError, match="would both be written to"):

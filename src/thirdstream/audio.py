@@ -333,6 +333,8 @@ def limited(stream: Iterable[Wave], *, ceiling: float, sr: int = SR) -> Iterator
 
     def turned_down(part: Wave) -> Wave:
         peak = np.abs(part).max(axis=0)
+        if peak.max() <= ceiling:
+            return part
         needed = np.minimum(1.0, ceiling / np.maximum(peak, 1e-9))
         lowest = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
         gain = uniform_filter1d(lowest, 2 * reach + 1, mode="nearest")

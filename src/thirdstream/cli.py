@@ -15,11 +15,12 @@ from rich.table import Table
 from thirdstream import checkpoint, corpus, systems
 from thirdstream.corpus import Corpus, Skipped
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel import TWINS, training
+from thirdstream.mel import TWINS
 from thirdstream.mel.blocks import Norm
-from thirdstream.mel.training import Interrupted, TrainingConfig
+from thirdstream.mel.training import Interrupted, State, TrainingConfig, begin, load_state
+from thirdstream.mel.training import train as train_run
 from thirdstream.mel.twin import TwinConfig
-from thirdstream.transfer import Options, Phase, plan, transfer_files
+from thirdstream.transfer import Options, plan, transfer_files
 
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False)
@@ -127,7 +128,7 @@ def train(
     out: Path,
     preset: str = "default",
     resume: bool = False,
-    options: tyro.conf.OmitArgPrefixes[TrainingConfig] = TrainingConfig(),  # noqa: B008
+    training: tyro.conf.OmitArgPrefixes[TrainingConfig] = TrainingConfig(),  # noqa: B008
     network: tyro.conf.OmitArgPrefixes[Network] = Network(),
 ) -> None:
     """Train a system on a prepared corpus.
@@ -143,20 +144,21 @@ def train(
         out: folder of the run; its best model is best.safetensors.
         preset: size of the network and weights of the losses: default, or paper, as published.
         resume: go on with the run in --out, with the settings it was begun with.
-        options: how long and how fast.
+        training: how long and how fast.
         network: changes to the preset.
     """
     opened = Corpus.open(corpus)
-    state, config = _state(system, opened, out, preset, resume, (options, network))
+    state, config = _state(system, opened, out, preset, resume, (training, network))
     with progress_bar() as bar:
         task = bar.add_task(f"training {system}", total=None, completed=state.step)
-        for step in training.train(state, opened, config, out):
+        for step in train_run(state, opened, config, out):
             losses = _losses(step.losses)
             text = f"epoch {step.epoch}/{config.epochs} {losses}"
             bar.update(task, total=step.n_steps, completed=step.step, description=text)
             if step.validation is not None:
                 scores = _losses(step.validation) or "none, for want of validation recordings"
-                bar.console.print(f"epoch {step.epoch}: training {losses}; validation {scores}")
+                line = f"epoch {step.epoch}: last step {losses}; validation {scores}"
+                bar.console.print(line, soft_wrap=True)
     OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
 
 
@@ -171,12 +173,12 @@ def _state(
     preset: str,
     resume: bool,
     changes: tuple[TrainingConfig, Network],
-) -> tuple[training.State, TrainingConfig]:
+) -> tuple[State, TrainingConfig]:
     """A new run's state, or an old one's."""
-    options, network = changes
+    training, network = changes
     if resume:
-        state, config = training.load_state(out)
-        for name, value in vars(options).items():
+        state, config = load_state(out)
+        for name, value in vars(training).items():
             if value not in (getattr(TrainingConfig(), name), getattr(config, name)):
                 raise ThirdstreamError(
                     f"{out}: was begun with {name} {getattr(config, name)}, not {value}; "
@@ -190,7 +192,7 @@ def _state(
     presets = TWINS[system].PRESETS
     if preset not in presets:
         raise ThirdstreamError(f"{system} has no preset {preset!r}; it has {', '.join(presets)}")
-    return training.begin(system, network.changed(presets[preset]), opened, options), options
+    return begin(system, network.changed(presets[preset]), opened, training), training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,12 +211,9 @@ def transfer(
     inputs: tuple[Path, ...],
     /,
     *,
-    to: str,
     out: Path,
+    style: tyro.conf.OmitArgPrefixes[Options],
     model: str = systems.DEFAULT,
-    source: str | None = None,
-    phase: Phase = "content",
-    seed: int = 0,
     files: tyro.conf.OmitArgPrefixes[Files] = Files(),
 ) -> None:
     """Turn recordings into another style.
@@ -225,18 +224,13 @@ def transfer(
 
     Args:
         inputs: files, or folders that are searched for recordings.
-        to: the style to turn them into, such as jazz or classical.
         out: folder for the results; for a single recording also a file name.
+        style: into which style, and how.
         model: name of a bundled model, a .safetensors file, or a run folder.
-        source: the recording's own style; by default the model's other one. The same as --to gives
-            the recording as the model hears it (self-reconstruction).
-        phase: start from the phases of the recording (clearer), or from noise as in the paper.
-        seed: of that noise.
         files: what happens to files.
     """
     loaded = systems.load(model)
     pairs = plan(inputs, out, suffix=f".{files.format}")
-    options = Options(to, source, phase, seed)
     n_failed = 0
     with progress_bar() as bar:
         task = bar.add_task("transferring", total=len(pairs))
@@ -245,7 +239,7 @@ def transfer(
             bar.update(task, description=f"{path.name} {share:.0%}")
 
         switches = {"force": files.force, "skip_existing": files.skip_existing}
-        for outcome in transfer_files(loaded, pairs, options, **switches, progress=show):
+        for outcome in transfer_files(loaded, pairs, style, **switches, progress=show):
             bar.advance(task)
             n_failed += outcome.error is not None
             remark = f" ({outcome.remark})" if outcome.remark else ""
@@ -310,6 +304,11 @@ def demo(*, out: Path = Path("out"), force: bool = False) -> None:
     OUT.print(f"The results lie in {out.resolve()}", soft_wrap=True, markup=False)
 
 
+CONVENTIONS = (
+    tyro.conf.FlagCreatePairsOff,
+    tyro.conf.DisallowNone,
+    tyro.conf.PositionalMetavarFromFieldName,
+)
 COMMANDS = {
     "demo": demo,
     "prepare": prepare,
@@ -333,6 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "jazz into classical. Every command explains itself: thirdstream COMMAND --help. "
             "With --debug, a fault shows where in the program it happened.",
             args=given,
+            config=CONVENTIONS,
         )
     except (Interrupted, KeyboardInterrupt) as error:
         _complain(str(error) or "interrupted; run the same command again to go on")

@@ -29,7 +29,7 @@ from torch.utils.data import Dataset
 
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, AudioError, Level
-from thirdstream.files import ThirdstreamError, read_json, whole_file, write_json
+from thirdstream.files import ThirdstreamError, make_folder, read_json, whole_file, write_json
 from thirdstream.mel.features import LogMel, MelConfig, Statistics, measure_statistics
 
 VERSION = 1
@@ -191,7 +191,7 @@ def prepare(
     if out.is_dir() and any(out.iterdir()) and not (out / "recordings").is_dir():
         raise CorpusError(f"{out}: is not empty and no corpus; choose a new folder")
     for name in ("recordings", "features"):
-        (out / name).mkdir(parents=True, exist_ok=True)
+        make_folder(out / name)
     for orphan in out.rglob(".*.part.*"):  # of a run that was killed
         orphan.unlink(missing_ok=True)
     jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)

@@ -21,8 +21,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises ThirdstreamError where the disk is full or the folder cannot be written.
     """
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    make_folder(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -34,6 +34,16 @@ def whole_file(path: Path) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it. Raises ThirdstreamError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ThirdstreamError(
+            f"{path}: cannot be made a folder ({error.strerror}); choose another place"
+        ) from error
 
 
 def write_json(path: Path, content: Any) -> None:

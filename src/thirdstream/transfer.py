@@ -17,7 +17,7 @@ import numpy as np
 
 from thirdstream import audio
 from thirdstream.audio import BLOCK, SR, Level, Wave
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, make_folder
 
 N_MATCHES = 4  # times the result's loudness is measured and corrected
 MAX_STEP = 100.0  # the largest correction at once: +40 dB
@@ -27,17 +27,18 @@ Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
 
 @dataclass(frozen=True)
 class Options:
-    """How to transfer.
-
-    to: target style. source: the recording's own style, by default the other one of the model; the
-    same as `to` gives the self-reconstruction. phase: where the search for phases starts, the
-    recording's own or, as in the paper, noise. seed: of that noise.
-    """
+    """How to transfer."""
 
     to: str
+    """The style to turn recordings into, such as jazz or classical."""
     source: str | None = None
+    """The recording's own style; by default the model's other one. The same as the target gives the
+    recording as the model hears it: the self-reconstruction."""
     phase: Phase = "content"
+    """Where the search for phases starts: from the recording's own (clearer), or from noise, as in
+    the paper."""
     seed: int = 0
+    """Of that noise."""
 
 
 class System(ABC):
@@ -98,12 +99,14 @@ def transfer_blocks(
     sr: int,
     level: Level,
     ceiling: float,
+    spool_in: Path | None = None,
     progress: Progress = lambda share: None,
 ) -> Iterator[Wave]:
     """Transfer blocks of rate `sr` whose loudness is known, and match it again.
 
-    The result waits in a temporary file on disk until its own loudness is known. Yields exactly
-    `level.n_samples` samples, no peak above `ceiling`.
+    The result waits in a nameless file (in the folder `spool_in`, else the system's) until its own
+    loudness is known: 10 MB a minute and channel. Yields exactly `level.n_samples` samples, no peak
+    above `ceiling`.
     """
     if level.silent:
         yield from (np.zeros_like(block) for block in stream)
@@ -112,7 +115,7 @@ def transfer_blocks(
     n_channels, n_inside = first.shape[0], math.ceil(level.n_samples * SR / sr)
     inside = audio.resampled(stream, sr_in=sr, sr_out=SR, n_channels=n_channels)
     scaled = (block * np.float32(level.gain) for block in inside)
-    with tempfile.TemporaryFile(prefix="thirdstream-") as spool:
+    with tempfile.TemporaryFile(dir=spool_in) as spool:
         n_done = 0
         restyled = system.stream(scaled, options)
         for block in audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels):
@@ -180,15 +183,25 @@ def transfer_file(
     """
     system.check(options)
     ceiling = audio.ceiling_of(out)
+    header = audio.info(path)
+    if out.exists() and out.samefile(path):
+        raise ThirdstreamError(f"{out}: is the recording itself; choose another place")
     if out.exists() and not force:
         raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
-    header = audio.info(path)
     mono = header.n_channels > 2
     n_channels = 1 if mono else header.n_channels
     level = audio.measure(path, mono=mono)
     stream = audio.blocks(path, sr=None, mono=mono)
+    make_folder(out.parent)
     restyled = transfer_blocks(
-        system, stream, options, sr=header.sr, level=level, ceiling=ceiling, progress=progress
+        system,
+        stream,
+        options,
+        sr=header.sr,
+        level=level,
+        ceiling=ceiling,
+        spool_in=out.parent,
+        progress=progress,
     )
     audio.write(out, restyled, sr=header.sr, n_channels=n_channels)
     if level.silent:
@@ -214,6 +227,8 @@ def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tup
     """
     if len(inputs) == 1 and inputs[0].is_file() and out.suffix.lower() in audio.WRITERS:
         return [(inputs[0], out)]
+    if not inputs:
+        raise ThirdstreamError("no recordings to transfer; give files or folders")
     pairs: list[tuple[Path, Path]] = []
     for path in inputs:
         if path.is_dir():

@@ -43,19 +43,20 @@ class Interrupted(ThirdstreamError):
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How to train. Adam and 50 epochs are the paper's.
-
-    epochs: passes over the style with fewer segments. batch_size: pairs a step, over all processes.
-    lr: learning rate of Adam. schedule: constant, or cosine down to zero at the last step.
-    seed: of the weights, the pairs and the noise. mixed_precision: bf16 or fp16, on GPUs.
-    """
+    """How to train. Adam and 50 epochs are the paper's."""
 
     epochs: int = 50
+    """Passes over the style with fewer segments."""
     batch_size: int = 16
+    """Pairs a step, over all processes."""
     lr: float = 1e-3
+    """Learning rate of Adam."""
     schedule: Literal["constant", "cosine"] = "constant"
+    """Of the learning rate; cosine goes down to zero at the last step."""
     seed: int = 0
+    """Of the weights, the pairs and the noise."""
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    """For GPUs."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not self.lr > 0:
@@ -144,7 +145,8 @@ def fit(
             optimizer.zero_grad()
             accelerator.backward(total)
             norm = accelerator.clip_grad_norm_(twin.parameters(), math.inf)
-            _check_finite(losses, norm, step=state.step + 1)
+            scaled = config.mixed_precision == "fp16"  # there the scaler skips what overflows
+            _check_finite(losses, None if scaled else norm, step=state.step + 1)
             optimizer.step()
             state.step += 1
             record = {name: loss.item() for name, loss in losses.items()}
