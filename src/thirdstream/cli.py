@@ -246,7 +246,8 @@ def transfer(
             text = outcome.error or f"{outcome.path} -> {outcome.out}{remark}"
             bar.console.print(text, soft_wrap=True, markup=False)
     if n_failed:
-        raise Failed(f"{n_failed} of {len(pairs)} recordings failed; the others are in {out}")
+        rest = f"; the others are in {out}" if n_failed < len(pairs) else ""
+        raise Failed(f"{n_failed} of {len(pairs)} recordings failed{rest}")
 
 
 def info(path: str, /) -> None:
