@@ -182,6 +182,15 @@ def test_bad_files_are_named_and_the_others_prepared(tmp_path: Path) -> None:
     assert {Path(one["path"]).name for one in manifest["skipped"]} == set(reasons)
 
 
+def test_file_names_that_are_no_text(tmp_path: Path) -> None:
+    sources = {
+        style: write_pieces(tmp_path / style, 1, seed=10 * k) for k, style in enumerate("ab")
+    }
+    (tmp_path / "a" / "000.wav").rename(tmp_path / "a" / os.fsdecode(b"caf\xe9.wav"))
+    opened, skipped = make(sources, tmp_path / "corpus")
+    assert (len(opened.recordings), skipped) == (2, [])
+
+
 @pytest.mark.parametrize(
     ("sources", "fault"),
     [(["a"], "is not STYLE=DIR"), (["a b={}"], "is not STYLE=DIR"), (["a={}"], "needs two styles"),

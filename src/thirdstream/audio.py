@@ -6,9 +6,11 @@ length needs the memory of a few blocks. Inside the package the rate is 44,100 H
 """
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -105,8 +107,12 @@ def info(path: Path) -> AudioInfo:
     """Read the header; raises AudioError if the file is missing, empty or not audio."""
     if not path.is_file():
         raise AudioError(f"{path}: there is no such file; check the path")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise AudioError(f"{path}: cannot be read ({error.strerror}); see who may") from error
     if not _is_for_av(path):
-        header = sf.info(str(path))
+        header = sf.info(_native(path))
         return AudioInfo(header.samplerate, header.channels, header.frames)
     try:
         with av.open(str(path), options=AV_OPTIONS) as container:
@@ -122,12 +128,17 @@ def info(path: Path) -> AudioInfo:
         ) from error
 
 
+def _native(path: Path) -> Any:
+    """A name libsndfile can open, also where it is no text."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
+
+
 def _is_for_av(path: Path) -> bool:
     """Whether libsndfile cannot open the file, or would stop where it guesses the end."""
     if path.suffix.lower() in VIDEO_SUFFIXES or not _promise_is_exact(path):
         return True
     try:
-        sf.info(str(path))
+        sf.info(_native(path))
     except sf.SoundFileError:
         return True
     return False
@@ -154,7 +165,7 @@ def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wa
 
 
 def _sf_blocks(path: Path) -> Iterator[Wave]:
-    with sf.SoundFile(str(path)) as file:
+    with sf.SoundFile(_native(path)) as file:
         while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
             yield np.asarray(block.T, np.float32)
 
@@ -395,6 +406,6 @@ def write(path: Path, stream: Iterable[Wave], *, sr: int, n_channels: int) -> in
                 f"{path}: cannot be written as {sr} Hz, {n_channels} channels ({error}); "
                 "free some space, or choose .wav or .flac"
             ) from error
-        if sf.info(str(temporary)).frames < n_written:
+        if sf.info(_native(temporary)).frames < n_written:
             raise OSError(28, "no space left on the disk")
     return n_written

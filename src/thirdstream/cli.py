@@ -1,6 +1,7 @@
 """The commands. Each function is one; its signature and docstring are its --help."""
 
 import dataclasses
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -324,6 +325,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 all done, 1 a fault that was explained, 2 misuse, 130 Ctrl-C."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for file names that are no text
     given = [argument for argument in given if argument != "--debug"]
     try:
         tyro.extras.subcommand_cli_from_dict(

@@ -14,6 +14,7 @@ gain that brings the piece to -20 dB, and mel power grows with its square.
 import csv
 import hashlib
 import math
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -209,7 +210,8 @@ def prepare(
 
 def _key(one: Found) -> str:
     """The name of a recording's files in the corpus."""
-    return hashlib.sha256(f"{one.style}\n{one.path.resolve()}".encode()).hexdigest()[:20]
+    place = one.style.encode() + b"\n" + os.fsencode(one.path.resolve())
+    return hashlib.sha256(place).hexdigest()[:20]
 
 
 def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
@@ -238,6 +240,8 @@ def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
     except AudioError as error:
         reason = str(error).removeprefix(f"{one.path}: ")
         return one, Skipped(str(one.path), one.style, reason)
+    except OSError as error:  # it went away, or its disk did
+        return one, Skipped(str(one.path), one.style, f"cannot be read ({error.strerror})")
 
 
 def _sha256(path: Path) -> str:
