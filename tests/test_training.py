@@ -14,9 +14,11 @@ from conftest import STYLES, TINY, found_in, music
 from thirdstream import corpus as corpora
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import Corpus
+from thirdstream.mel import run as runs
 from thirdstream.mel import system as systems
 from thirdstream.mel import training
-from thirdstream.mel.training import Interrupted, State, Step, TrainingConfig, TrainingError
+from thirdstream.mel.run import Interrupted
+from thirdstream.mel.training import State, Step, TrainingConfig, TrainingError
 
 pytest.importorskip("accelerate", reason="training needs the extra [train]")
 pytest.importorskip("tensorboard", reason="training needs the extra [train]")
@@ -29,7 +31,7 @@ def begin(corpus: Corpus, config: TrainingConfig = CONFIG) -> State:
 
 
 def run(state: State, corpus: Corpus, out: Path, config: TrainingConfig = CONFIG) -> list[Step]:
-    return list(training.train(state, corpus, config, out))
+    return list(runs.train(state, corpus, config, out))
 
 
 def same(first: State, second: State) -> bool:
@@ -92,11 +94,11 @@ def test_a_resumed_run_equals_one_that_never_stopped(
     expected = run(whole, small_corpus, tmp_path / "whole")
     done = []
     with pytest.raises(Interrupted, match=r"To go on: thirdstream train twin-cnn .* --resume"):
-        for step in training.train(begin(small_corpus), small_corpus, CONFIG, tmp_path / "cut"):
+        for step in runs.train(begin(small_corpus), small_corpus, CONFIG, tmp_path / "cut"):
             done.append(step)
             if step.step == stop_at:
                 os.kill(os.getpid(), signal.SIGINT)
-    state, config = training.load_state(tmp_path / "cut")
+    state, config = runs.load_state(tmp_path / "cut")
     assert config == CONFIG
     done += run(state, small_corpus, tmp_path / "cut")
     assert [step.losses for step in done] == [step.losses for step in expected]
@@ -107,7 +109,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(
 
 
 def test_a_second_ctrl_c_is_not_swallowed() -> None:
-    with pytest.raises(KeyboardInterrupt), training.interruptible() as interrupted:
+    with pytest.raises(KeyboardInterrupt), runs.interruptible() as interrupted:
         os.kill(os.getpid(), signal.SIGINT)
         assert interrupted.is_set()
         os.kill(os.getpid(), signal.SIGINT)
@@ -118,7 +120,7 @@ def test_training_works_outside_the_main_thread() -> None:
     seen = []
 
     def work() -> None:
-        with training.interruptible() as interrupted:
+        with runs.interruptible() as interrupted:
             seen.append(interrupted.is_set())
 
     thread = threading.Thread(target=work)
@@ -134,7 +136,7 @@ def test_nan_stops_and_keeps_the_last_good_model(
     state = begin(small_corpus)
     good: dict[str, torch.Tensor] = {}
     with pytest.raises(TrainingError, match=r"not finite.*last good model") as caught:
-        for step in training.train(state, small_corpus, CONFIG, tmp_path):
+        for step in runs.train(state, small_corpus, CONFIG, tmp_path):
             if step.epoch == 2 and not good:
                 good = {k: v.clone() for k, v in state.system.state_dict().items()}
                 parameter = next(state.system.twin.parameters())
@@ -169,7 +171,7 @@ def test_a_corpus_without_validation_recordings_still_trains(tmp_path: Path) -> 
 
 def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="holds no run to resume"):
-        training.load_state(tmp_path)
+        runs.load_state(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from thirdstream.corpus import Corpus, Skipped
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel import TWINS
 from thirdstream.mel.blocks import Norm
-from thirdstream.mel.training import Interrupted, State, TrainingConfig, begin, load_state
-from thirdstream.mel.training import train as train_run
+from thirdstream.mel.run import Interrupted, load_state
+from thirdstream.mel.run import train as train_run
+from thirdstream.mel.training import State, TrainingConfig, begin
 from thirdstream.mel.twin import TwinConfig
 from thirdstream.transfer import Options, plan, transfer_files
 

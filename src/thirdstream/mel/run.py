@@ -1,0 +1,195 @@
+"""A run folder: training that is saved, watched, interrupted and resumed.
+
+It holds last.safetensors and best.safetensors (models, ready to use), resume.safetensors (all that
+is needed to go on bit for bit), history.jsonl (a line an epoch) and TensorBoard's logs.
+"""
+
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from thirdstream import checkpoint
+from thirdstream.corpus import TRAIN, VALIDATION, Corpus, Pairs
+from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.mel.system import MelSystem, rebuild
+from thirdstream.mel.training import (
+    State,
+    Step,
+    TrainingConfig,
+    TrainingError,
+    fit,
+    steps_per_epoch,
+    with_optimizer,
+)
+from thirdstream.mel.twin import RECONSTRUCTION
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+SAVE_EVERY_S = 300.0  # seconds between saves within an epoch
+
+
+class Interrupted(ThirdstreamError):
+    """Training was stopped by the user; everything is saved."""
+
+
+def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> Iterator[Step]:
+    """Train in the run folder `out`, saving as it goes; yields what `fit` yields.
+
+    On Ctrl-C the running step is finished and saved, then Interrupted is raised. Raises
+    TrainingError as `fit` does, and if the packages of the extra `train` are missing.
+    """
+    accelerator = _accelerator(out, config, state)
+    per_epoch = steps_per_epoch(corpus, config)
+    saved_at = time.monotonic()
+    with interruptible() as interrupted:
+        for step in fit(state, corpus, config, accelerator):
+            accelerator.log({f"train/{k}": v for k, v in step.losses.items()}, step=step.step)
+            if step.validation is not None and accelerator.is_main_process:
+                _end_epoch(state, step, corpus, out, per_epoch)
+                _log_epoch(accelerator, state.system, step, corpus)
+            due = step.validation is not None or time.monotonic() - saved_at > SAVE_EVERY_S
+            if due and accelerator.is_main_process:
+                save_state(state, config, out)
+                saved_at = time.monotonic()
+            yield step
+            if interrupted.is_set() and step.step < step.n_steps:
+                if accelerator.is_main_process:
+                    save_state(state, config, out)
+                raise Interrupted(
+                    f"stopped after step {step.step} of {step.n_steps}; all is saved. "
+                    f"To go on: thirdstream train {state.system.name} --corpus {corpus.path} "
+                    f"--out {out} --resume"
+                )
+    accelerator.end_training()
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Within it, the first Ctrl-C only sets the event that is yielded; a second one interrupts."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def note(number: int, frame: Any) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, previous)
+
+    previous = signal.signal(signal.SIGINT, note)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _accelerator(out: Path, config: TrainingConfig, state: State) -> "Accelerator":
+    try:
+        import tensorboard  # noqa: F401  # what logs through accelerate
+        from accelerate import Accelerator
+        from accelerate.utils import DataLoaderConfiguration
+    except ImportError as error:
+        raise TrainingError(
+            f"training needs {error.name}; install it with: pip install 'thirdstream[train]'"
+        ) from error
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision,
+        dataloader_config=DataLoaderConfiguration(split_batches=True),
+        log_with="tensorboard",
+        project_dir=out,
+    )
+    options = {"purge_step": state.step + 1}  # a resumed run replaces what it does again
+    accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": options})
+    return accelerator
+
+
+def _end_epoch(state: State, step: Step, corpus: Corpus, out: Path, per_epoch: int) -> None:
+    """Write the epoch's line of history and its models."""
+    means = {name: value / per_epoch for name, value in state.sums.items()}
+    state.sums = {}
+    score = (step.validation or means)[RECONSTRUCTION]
+    row = {"epoch": step.epoch, "step": step.step, "train": means, "validation": step.validation}
+    _append_history(out, row)
+    state.system.card |= {"corpus": corpus.summary(), **row}
+    state.system.save(out / "last.safetensors")
+    if score < state.best:
+        state.best = score
+        state.system.save(out / "best.safetensors")
+
+
+def _append_history(out: Path, row: Mapping[str, Any]) -> None:
+    path = out / "history.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    kept = [line for line in lines if json.loads(line)["epoch"] < row["epoch"]]
+    with whole_file(path) as temporary:
+        temporary.write_text("\n".join([*kept, json.dumps(row)]) + "\n", encoding="utf-8")
+
+
+def _log_epoch(accelerator: "Accelerator", system: MelSystem, step: Step, corpus: Corpus) -> None:
+    """TensorBoard: validation losses, and for one pair its mels and the sound of its transfers."""
+    accelerator.log(
+        {f"validation/{k}": v for k, v in (step.validation or {}).items()}, step=step.step
+    )
+    writer: Any = accelerator.get_tracker("tensorboard", unwrap=True)  # a SummaryWriter
+    split = VALIDATION if step.validation else TRAIN
+    generator = torch.Generator().manual_seed(0)
+    for style, power in Pairs(corpus, split, seed=0)[0].items():
+        other = system.twin.other(style)
+        with torch.no_grad():
+            batch = power[None].to(system.device)
+            rows = {"original": batch} | {
+                f"to {target}": system.convert(batch, source=style, target=target)
+                for target in (style, other)
+            }
+            sound = system.synthesiser(rows[f"to {other}"], generator=generator)[0].cpu()
+        mels = [system.log_mel(style).normalise(mel)[0].T.flip(0).cpu() for mel in rows.values()]
+        picture = torch.cat(mels)[None].clamp(0, 6) / 6  # original, self-reconstruction, transfer
+        writer.add_image(f"{style}: original, to {style}, to {other}", picture, step.step)
+        writer.add_audio(f"{style} to {other}", sound.clamp(-1, 1)[None], step.step, system.mel.sr)
+
+
+def save_state(state: State, config: TrainingConfig, out: Path) -> None:
+    """Write everything that `load_state` needs to go on, as one file."""
+    tensors = {f"system.{name}": value for name, value in state.system.state_dict().items()}
+    for number, values in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
+    header = state.system.header() | {
+        "training": asdict(config),
+        "step": state.step,
+        "best": state.best if math.isfinite(state.best) else None,
+        "sums": state.sums,
+    }
+    checkpoint.save(out / "resume.safetensors", tensors, header)
+
+
+def load_state(out: Path) -> tuple[State, TrainingConfig]:
+    """What `save_state` wrote in the run folder. Raises ThirdstreamError if there is none."""
+    path = out / "resume.safetensors"
+    if not path.is_file():
+        raise TrainingError(f"{out}: holds no run to resume; start one without --resume")
+    tensors, header = checkpoint.read(path)
+    config = TrainingConfig(**header["training"])
+    state = with_optimizer(rebuild(header), config)
+    state.system.load_state_dict(_below("system.", tensors))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in _below("optimizer.", tensors).items():
+        number, key = name.split(".")
+        moments.setdefault(int(number), {})[key] = value
+    state.optimizer.load_state_dict(state.optimizer.state_dict() | {"state": moments})
+    state.best = math.inf if header["best"] is None else header["best"]
+    state.step, state.sums = header["step"], header["sums"]
+    return state, config
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}
