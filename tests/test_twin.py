@@ -101,6 +101,14 @@ def test_width_depth_code_and_norm_are_free(
     assert code.content.shape == (1, latent_channels or 2, size, size)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_halves_that_start_alike_pass_the_music_through(shared: bool) -> None:
+    twin = TwinCNN(STYLES, dataclasses.replace(TINY, shared_start=shared))
+    mel = torch.rand(1, 16, 16)
+    through = twin.transfer(mel, source="classical", target="jazz")
+    assert torch.equal(through, twin.reconstruct(mel, "classical")) == shared
+
+
 def test_an_unknown_style_is_refused() -> None:
     with pytest.raises(ValueError, match="knows classical and jazz"):
         build("twin-cnn", "paper").other("polka")

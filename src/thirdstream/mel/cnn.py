@@ -20,12 +20,15 @@ class TwinCNN(Twin):
         # The published network: 8,054 parameters, code 65 x 64 x 4.
         "paper": TwinConfig(weights={RECONSTRUCTION: 1.0, LATENT: 1.0}),
         # Departs from the paper: same code size, but folded 2 x 2, wider, and with 1x1 projections.
+        # Both halves start alike: eq. 2 alone does not make a code mean the same to both, and from
+        # two starts the other decoder's output is a smear.
         "default": TwinConfig(
             channels=(32, 64),
             latent_channels=4,
             kernel_size=3,
             n_convs=2,
             patch=2,
+            shared_start=True,
             weights={RECONSTRUCTION: 1.0, LATENT: 0.1},
         ),
     }
@@ -41,6 +44,9 @@ class TwinCNN(Twin):
         }
         self.encoders = PerStyle({s: Encoder(config.channels, **shape) for s in styles})
         self.decoders = PerStyle({s: Decoder(config.channels, **shape) for s in styles})
+        if config.shared_start:
+            for halves in (self.encoders, self.decoders):
+                halves[styles[1]].load_state_dict(halves[styles[0]].state_dict())
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs
 
     def encode(self, mel: Tensor, style: str) -> Code:

@@ -33,6 +33,7 @@ class TwinConfig:
     latent_channels: of the code; none: the last block's output is the code, as in the paper.
     n_convs: convolutions a block. kernel_size: odd. norm: after each convolution.
     patch: fold patch x patch points of the mel into channels first; 1: none, as in the paper.
+    shared_start: both halves begin with the same weights; in the paper each has its own.
     weights: by loss name.
     """
 
@@ -42,6 +43,7 @@ class TwinConfig:
     n_convs: int = 4
     norm: Norm = "none"
     patch: int = 1
+    shared_start: bool = False
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
