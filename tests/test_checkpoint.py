@@ -26,6 +26,15 @@ def test_the_path_is_enough_to_load_a_model(system: MelSystem, tmp_path: Path) -
     assert torch.equal(loaded.convert(power, source="jazz", target="classical"), expected)
 
 
+def test_a_model_can_be_read_by_whom_the_folder_lets_read(
+    system: MelSystem, tmp_path: Path
+) -> None:
+    (tmp_path / "plain").touch()
+    system.save(tmp_path / "model.safetensors")
+    modes = [(tmp_path / name).stat().st_mode for name in ("plain", "model.safetensors")]
+    assert modes[0] == modes[1]
+
+
 def test_the_header_names_versions(system: MelSystem, tmp_path: Path) -> None:
     system.save(tmp_path / "model.safetensors")
     versions = checkpoint.read_header(tmp_path / "model.safetensors")["versions"]

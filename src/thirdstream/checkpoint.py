@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from thirdstream.files import ThirdstreamError, whole_file
@@ -29,10 +29,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -
     text = json.dumps(header, allow_nan=False)
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as temporary:
-        try:
-            save_file(contiguous, temporary, metadata={HEADER: text})
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+        temporary.write_bytes(to_bytes(contiguous, metadata={HEADER: text}))
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -299,10 +299,14 @@ def demo(*, out: Path = Path("out"), force: bool = False) -> None:
         for row in run(loaded, clips, out, force=force):
             rows.append(row)
             bar.advance(task)
-    table = Table("clip", "to", "eq. 1 (self-reconstruction)", "eq. 2 (latent)", "RMS dB", "peak")
+    table = Table(
+        *("clip", "to", "eq. 1", "eq. 2", "RMS dB", "peak"),
+        title="Losses of the clip's own half, and the level of the transfer",
+        caption="eq. 1: error of the self-reconstruction; eq. 2: how far a code comes back changed",
+    )
     for row in rows:
         numbers = (f"{row.reconstruction:.5f}", f"{row.latent:.5f}", f"{row.rms_db:.1f}")
-        table.add_row(row.clip, row.to, *numbers, f"{row.peak:.3f}")
+        table.add_row(row.clip, row.to, *numbers, f"{row.peak:.2f}")
     OUT.print(table)
     OUT.print(f"The results lie in {out.resolve()}", soft_wrap=True, markup=False)
 

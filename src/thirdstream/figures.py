@@ -6,11 +6,12 @@ from pathlib import Path
 import librosa
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 from torch import Tensor
 
 from thirdstream.files import whole_file
 from thirdstream.mel.features import MelConfig
+
+TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
 
 
 def draw_mels(mels: Mapping[str, Tensor], path: Path, *, config: MelConfig, title: str) -> None:
@@ -32,11 +33,8 @@ def draw_mels(mels: Mapping[str, Tensor], path: Path, *, config: MelConfig, titl
             interpolation="none",
         )
         axis.set(title=name, xlabel="time (s)")
-    ticks = [
-        int(np.argmin(np.abs(centres - hz))) for hz in (250, 500, 1000, 2000, 4000, 8000, 16000)
-    ]
-    axes[0].set_yticks(ticks)
-    axes[0].yaxis.set_major_formatter(FuncFormatter(lambda mel, _: f"{centres[int(mel)]:.0f}"))
+    ticks = [int(np.argmin(np.abs(centres - hz))) for hz in TICKS_HZ]
+    axes[0].set_yticks(ticks, [str(hz) for hz in TICKS_HZ])
     axes[0].set_ylabel("frequency (Hz)")
     figure.colorbar(axes[0].images[0], ax=axes, label="normalised mel")
     figure.suptitle(title)
