@@ -194,28 +194,25 @@ def test_the_module_is_the_command() -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_exits_with_130_and_no_traceback(tmp_path: Path, model: Path) -> None:
-    sf.write(tmp_path / "long.wav", np.tile(music(0, 10 * SR), 30), SR)
-    command = [
-        "transfer",
-        tmp_path / "long.wav",
-        "--to",
-        "jazz",
-        "--out",
-        tmp_path / "o",
-        "--model",
-        model,
-    ]
+@pytest.mark.parametrize(
+    ("number", "code", "says"),
+    [(signal.SIGINT, 130, "interrupted; run the same command again"), (signal.SIGTERM, 143, "")],
+)
+def test_a_signal_ends_it_without_traceback_and_leaves_nothing(
+    tmp_path: Path, model: Path, number: int, code: int, says: str
+) -> None:
+    sf.write(tmp_path / "long.wav", np.tile(music(0, 10 * SR), 60), SR)
+    command = ["transfer", tmp_path / "long.wav", "--to", "jazz", "--out", tmp_path / "o"]
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "thirdstream", *map(str, command)],
+        [sys.executable, "-u", "-m", "thirdstream", *map(str, command), "--model", str(model)],
         stderr=subprocess.PIPE, text=True, env=os.environ | {"FORCE_COLOR": "1"},
     )  # fmt: skip
     assert process.stderr is not None
     text = process.stderr.read(1)  # the bar: it is at work
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     text += process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    assert "interrupted" in text
+    assert process.returncode == code
+    assert says in text
     assert "Traceback" not in text
     assert not (tmp_path / "o").exists() or not list((tmp_path / "o").iterdir())
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import io
+import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -334,6 +336,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for file names that are no text
     given = [argument for argument in given if argument != "--debug"]
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _stop)
     try:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
@@ -357,6 +361,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _complain(f"an unexpected fault ({error!r}); run it with --debug and report what it prints")
         raise SystemExit(1) from None
+
+
+def _stop(number: int, frame: object) -> None:
+    """SIGTERM ends the program as an error does, so that no temporary file is left."""
+    raise SystemExit(128 + number)
 
 
 def _complain(text: str) -> None:

@@ -76,7 +76,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Within it, the first Ctrl-C only sets the event that is yielded; a second one interrupts."""
+    """Within it, a first Ctrl-C or SIGTERM only sets the event yielded; a second one interrupts."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
@@ -84,13 +84,17 @@ def interruptible() -> Iterator[threading.Event]:
 
     def note(number: int, frame: Any) -> None:
         event.set()
-        signal.signal(signal.SIGINT, previous)
+        restore()
 
-    previous = signal.signal(signal.SIGINT, note)
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield event
     finally:
-        signal.signal(signal.SIGINT, previous)
+        restore()
 
 
 def _accelerator(out: Path, config: TrainingConfig, state: State) -> "Accelerator":
