@@ -1,4 +1,6 @@
-"""The bundled clips as segments: music that every checkout has."""
+"""Music to measure with: the bundled clips, or recordings named on the command line."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -7,10 +9,10 @@ from thirdstream import audio, systems
 from thirdstream.audio import SEGMENT
 
 
-def segments(n: int) -> torch.Tensor:
-    """(n, 131072) segments at -20 dB, from all clips in turn."""
+def segments(n: int, *recordings: str) -> torch.Tensor:
+    """(n, 131072) segments at -20 dB, from the recordings in turn; without any, from the clips."""
     found = []
-    for clip in systems.bundled_clips():
+    for clip in [Path(name) for name in recordings] or systems.bundled_clips():
         wave, _ = audio.read(clip)
         wave = wave * audio.level_of([wave[None]]).gain
         found += list(wave[: len(wave) // SEGMENT * SEGMENT].reshape(-1, SEGMENT))

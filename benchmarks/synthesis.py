@@ -1,9 +1,13 @@
 """mel -> wave, 32 iterations: ours against librosa's mel_to_audio on the same mels.
 
 Spectral convergence is the relative error of the STFT magnitudes of the result against those of the
-recording the mels come from (Frobenius norms): what a listener would compare.
+recording the mels come from (Frobenius norms): what a listener would compare. librosa's time hangs
+on the music: dense recordings take it longer than the sparse bundled clips.
+
+    python benchmarks/synthesis.py [RECORDING ...]
 """
 
+import sys
 import warnings
 
 import librosa
@@ -20,8 +24,8 @@ from thirdstream.mel.synthesis import Synthesiser
 N = 4
 
 
-def main() -> None:
-    waves, log_mel, synthesiser = segments(N), LogMel(), Synthesiser()
+def main(*recordings: str) -> None:
+    waves, log_mel, synthesiser = segments(N, *recordings), LogMel(), Synthesiser()
     power = log_mel.power(waves)
     original = synthesiser.stft(pad(waves, (0, 1024))).abs()
     warnings.simplefilter("ignore")
@@ -61,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

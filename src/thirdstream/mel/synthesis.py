@@ -101,11 +101,12 @@ class Synthesiser(nn.Module):
 
         Returns (batch, (n_frames - 1) * hop_length).
         """
-        spectrum = _with_phase(magnitude, start)
-        previous = spectrum
+        spectrum = _with_phase(magnitude, start.clone())
+        previous = spectrum.clone()
         for _ in range(n_iter):
             projected = self.stft(self._pinned(self.istft(spectrum), known))
-            accelerated = projected + MOMENTUM * (projected - previous)
+            # projected + MOMENTUM * (projected - previous), in memory that is there already
+            accelerated = torch.add(projected, previous.sub_(projected), alpha=-MOMENTUM)
             spectrum = _with_phase(magnitude, accelerated)
             previous = projected
         return self._pinned(self.istft(spectrum), known)
@@ -165,4 +166,5 @@ class Synthesiser(nn.Module):
 
 
 def _with_phase(magnitude: Tensor, phase_of: Tensor) -> Tensor:
-    return phase_of * (magnitude / phase_of.abs().clamp(min=1e-16))
+    """Give complex `phase_of` these magnitudes, in place."""
+    return phase_of.mul_(phase_of.abs().clamp_(min=1e-16).reciprocal_().mul_(magnitude))
