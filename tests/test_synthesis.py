@@ -44,6 +44,20 @@ def test_magnitudes_explain_the_mel(synthesiser: Synthesiser, log_mel: LogMel) -
     assert float((explained - power).norm() / power.norm()) < 1e-2
 
 
+def test_the_filter_bank_is_the_dense_one(synthesiser: Synthesiser, log_mel: LogMel) -> None:
+    spectrum, mel = torch.rand(1025, 7), torch.rand(256, 7)
+    torch.testing.assert_close(synthesiser.filters.gather(spectrum), log_mel.filters @ spectrum)
+    torch.testing.assert_close(synthesiser.filters.spread(mel), log_mel.filters.T @ mel)
+
+
+@pytest.mark.parametrize("n_frames", [2, 3, 5, 40])
+def test_the_inverse_transform_is_torchs(synthesiser: Synthesiser, n_frames: int) -> None:
+    """Also of a spectrogram that no wave has."""
+    spectrum = torch.randn(2, 1025, n_frames, dtype=torch.complex64)
+    expected = torch.istft(spectrum, 2048, 512, window=synthesiser.window)
+    torch.testing.assert_close(synthesiser.istft(spectrum), expected, atol=1e-5, rtol=1e-4)
+
+
 def test_silence_stays_silence(synthesiser: Synthesiser) -> None:
     wave = synthesiser(torch.zeros(1, 20, 256), generator=seeded())
     assert wave.shape == (1, 19 * 512)

@@ -32,6 +32,10 @@ class MelConfig:
     f_min: float = 0.0
     f_max: float = SR / 2
 
+    def __post_init__(self) -> None:
+        if self.n_fft % self.hop_length:
+            raise ValueError(f"n_fft {self.n_fft} is not a multiple of hop {self.hop_length}")
+
     @property
     def n_frames(self) -> int:
         """Frames of one segment: 259 with the paper's values."""
