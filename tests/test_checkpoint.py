@@ -14,7 +14,7 @@ from thirdstream.mel.system import MelSystem, load
 
 
 def test_the_path_is_enough_to_load_a_model(system: MelSystem, tmp_path: Path) -> None:
-    system.set_statistics({style: Statistics(3.0, [0.5] * 256) for style in STYLES})
+    system.set_statistics({style: Statistics(3.0, [0.5] * 256, [9.0] * 256) for style in STYLES})
     system.card["corpus"] = "none"
     system.save(tmp_path / "model.safetensors")
     loaded = load(tmp_path / "model.safetensors")

@@ -1,3 +1,4 @@
+import math
 import warnings
 
 import librosa
@@ -63,7 +64,7 @@ def test_normalisation_and_its_inverse_are_exact(
     exponent: float, scale: float, mel_std: float
 ) -> None:
     log_mel = LogMel(MelConfig(n_mels=4))
-    log_mel.set_statistics(Statistics(scale, [mel_std] * 4))
+    log_mel.set_statistics(Statistics(scale, [mel_std] * 4, [math.inf] * 4))
     power = torch.full((1, 2, 4), 10.0**exponent)
     torch.testing.assert_close(
         log_mel.denormalise(log_mel.normalise(power)), power, rtol=1e-4, atol=0
@@ -72,7 +73,7 @@ def test_normalisation_and_its_inverse_are_exact(
 
 def test_normalisation_is_the_papers_formula() -> None:
     log_mel = LogMel(MelConfig(n_mels=2))
-    log_mel.set_statistics(Statistics(2.0, [0.5, 0.25]))
+    log_mel.set_statistics(Statistics(2.0, [0.5, 0.25], [9.0, 9.0]))
     mel = log_mel.normalise(torch.tensor([[[18.0, 198.0]]]))
     torch.testing.assert_close(mel, torch.tensor([[[1.0 / 0.5, 2.0 / 0.25]]]))
 
@@ -83,12 +84,12 @@ def test_zero_stays_zero_and_negative_mels_mean_no_power(log_mel: LogMel) -> Non
 
 
 def test_statistics_are_in_the_state_and_the_filters_are_not() -> None:
-    assert set(LogMel().state_dict()) == {"scale", "mel_std"}
+    assert set(LogMel().state_dict()) == {"scale", "mel_std", "mel_max"}
 
 
 def test_statistics_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="4 statistics for 256 mels"):
-        LogMel().set_statistics(Statistics(1.0, [1.0] * 4))
+        LogMel().set_statistics(Statistics(1.0, [1.0] * 4, [9.0] * 4))
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
@@ -101,6 +102,8 @@ def test_statistics_equal_numpys_over_everything(size: int) -> None:
     expected = compressed.reshape(-1, 8).std(axis=0) + 1e-3
     np.testing.assert_allclose(statistics.mel_std, expected, rtol=1e-5)
     assert statistics.mel_std[3] == pytest.approx(1e-3)
+    greatest = compressed.reshape(-1, 8).max(axis=0) / expected
+    np.testing.assert_allclose(statistics.mel_max, greatest, rtol=1e-5)
 
 
 def test_normalised_training_data_has_unit_deviation_in_each_mel() -> None:

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from conftest import music, tone
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, AudioError
 from thirdstream.files import ThirdstreamError
+from thirdstream.mel.features import Statistics
 from thirdstream.mel.system import HOP_FRAMES, MelSystem
 from thirdstream.transfer import Options, plan, transfer_file, transfer_files
 
@@ -53,6 +56,33 @@ def test_rate_shape_and_loudness_stay(system: MelSystem, sr: int, shape: tuple[i
     levels = [audio.level_of([np.atleast_2d(x)]).rms_db for x in (wave, result)]
     assert levels[1] == pytest.approx(levels[0], abs=0.5)
     assert np.abs(result).max() <= 0.999
+
+
+def test_loudness_stays_though_the_limiter_takes_most(unchanging: MelSystem) -> None:
+    """A result of +40 dB with rare peaks far above the rest."""
+    wave = music(1, SR)
+
+    def spiky(blocks: Iterable[np.ndarray], options: Options) -> Iterator[np.ndarray]:
+        for block in blocks:
+            spikes = 1 + 200 * (np.arange(block.shape[1]) % 4000 < 8)
+            yield 30 * block * spikes.astype(np.float32)
+
+    unchanging.stream = spiky  # type: ignore[method-assign]
+    result = unchanging.transfer(wave, SR, to="jazz")
+    levels = [audio.level_of([x[None]]).rms_db for x in (wave, result)]
+    assert levels[1] == pytest.approx(levels[0], abs=0.5)
+
+
+def test_a_mel_that_training_never_heard_does_not_explode(unchanging: MelSystem) -> None:
+    """Hiss at 15 kHz, where the source style's training data had next to nothing."""
+    quiet, usual = [0.3] * 256, [8.0] * 256
+    quiet[220:] = [1e-3] * 36
+    for style, mel_std in {"classical": quiet, "jazz": [0.3] * 256}.items():
+        unchanging.log_mel(style).set_statistics(Statistics(1.0, mel_std, usual))
+    power = torch.full((1, 20, 256), 5.0)
+    result = unchanging.convert(power, source="classical", target="jazz")
+    assert result.max() <= 10 ** (0.3 * 8.0)
+    torch.testing.assert_close(result[..., :220], power[..., :220])
 
 
 def test_silence_stays_silence(system: MelSystem) -> None:
@@ -269,6 +299,7 @@ def test_a_plan_never_writes_two_recordings_to_one_file(
 
 SCRIPT = """
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from thirdstream.mel.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem

@@ -33,7 +33,7 @@ from thirdstream.audio import SEGMENT, SR, AudioError, Level
 from thirdstream.files import ThirdstreamError, make_folder, read_json, whole_file, write_json
 from thirdstream.mel.features import LogMel, MelConfig, Statistics, measure_statistics
 
-VERSION = 1
+VERSION = 2
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 SHARES = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
 FMA_SPLITS = {"training": TRAIN, "validation": VALIDATION, "test": TEST}

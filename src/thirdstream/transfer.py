@@ -19,8 +19,9 @@ from thirdstream import audio
 from thirdstream.audio import BLOCK, SR, Level, Wave
 from thirdstream.files import ThirdstreamError, make_folder
 
-N_MATCHES = 4  # times the result's loudness is measured and corrected
-MAX_STEP = 100.0  # the largest correction at once: +40 dB
+N_MATCHES = 6  # times the result's loudness is measured and corrected
+MATCHED_DB = 0.05  # near enough
+MAX_STEP_DB = 20.0  # the largest correction at once
 Phase = Literal["content", "noise"]
 Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
 
@@ -116,12 +117,17 @@ def transfer_blocks(
     inside = audio.resampled(stream, sr_in=sr, sr_out=SR, n_channels=n_channels)
     scaled = (block * np.float32(level.gain) for block in inside)
     with tempfile.TemporaryFile(dir=spool_in) as spool:
-        n_done = 0
-        restyled = system.stream(scaled, options)
-        for block in audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels):
-            spool.write(block.T.astype(np.float32).tobytes())
-            n_done += block.shape[1]
-            progress(n_done / n_inside)
+
+        def spooled() -> Iterator[Wave]:
+            n_done = 0
+            restyled = system.stream(scaled, options)
+            for block in audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels):
+                spool.write(block.T.astype(np.float32).tobytes())
+                n_done += block.shape[1]
+                progress(n_done / n_inside)
+                yield block
+
+        raw = audio.level_of(spooled())
 
         def finished(gain: float) -> Iterator[Wave]:
             spool.seek(0)
@@ -131,23 +137,31 @@ def transfer_blocks(
             louder = (block * np.float32(gain) for block in whole)
             yield from audio.limited(louder, ceiling=ceiling, sr=sr)
 
-        yield from finished(_matching_gain(finished, level))
+        yield from finished(_matching_gain(finished, raw=raw, wanted=level))
 
 
-def _matching_gain(finished: Callable[[float], Iterator[Wave]], level: Level) -> float:
-    """The gain that brings the finished result to `level`, found by listening to it.
+def _matching_gain(
+    finished: Callable[[float], Iterator[Wave]], *, raw: Level, wanted: Level
+) -> float:
+    """The gain that brings the finished result to `wanted`, found by listening to it.
 
-    Once is enough where no peak reaches the limiter; where it does, what it took is given back.
+    It starts from the level before the limiter, `raw`. Once is enough where no peak reaches the
+    limiter; where it does, what it took is given back, by the secant method in decibels.
     """
-    gain = 1.0
+    if raw.rms == 0:
+        return 0.0
+    gain_db, heard = wanted.rms_db - raw.rms_db, []
     for _ in range(N_MATCHES):
-        rms = audio.level_of(finished(gain)).rms
-        if rms == 0:
-            return 0.0
-        gain *= min(level.rms / rms, MAX_STEP)
-        if abs(20 * math.log10(level.rms / rms)) < 0.05:
+        rms_db = audio.level_of(finished(10 ** (gain_db / 20))).rms_db
+        if abs(wanted.rms_db - rms_db) < MATCHED_DB or math.isinf(rms_db):
             break
-    return gain
+        heard.append((gain_db, rms_db))
+        slope = 1.0  # of the level heard over the gain: 1 without a limiter, less with one
+        if len(heard) > 1 and heard[-1][0] != heard[-2][0]:
+            (gain_0, rms_0), (gain_1, rms_1) = heard[-2:]
+            slope = min(max((rms_1 - rms_0) / (gain_1 - gain_0), 0.1), 1.0)
+        gain_db += min((wanted.rms_db - rms_db) / slope, MAX_STEP_DB)
+    return 10 ** (gain_db / 20)
 
 
 def _peek(stream: Iterable[Wave]) -> tuple[Wave, Iterator[Wave]]:

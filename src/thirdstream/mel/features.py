@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import librosa
 import numpy as np
@@ -57,10 +58,12 @@ class LogMel(nn.Module):
 
     scale: s, the standard deviation of all training values of the mel power.
     mel_std: s_f, (n_mels,), the deviation of each mel of log10(1 + X / s), with 1e-3 added.
+    mel_max: (n_mels,), the largest normalised value in the training data.
     """
 
     scale: Tensor
     mel_std: Tensor
+    mel_max: Tensor
     window: Tensor
     filters: Tensor
 
@@ -69,6 +72,7 @@ class LogMel(nn.Module):
         self.config = config or MelConfig()
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("mel_std", torch.ones(self.config.n_mels))
+        self.register_buffer("mel_max", torch.full((self.config.n_mels,), torch.inf))
         self.register_buffer("window", torch.hann_window(self.config.n_fft), persistent=False)
         self.register_buffer("filters", torch.from_numpy(self.config.filters()), persistent=False)
 
@@ -94,6 +98,15 @@ class LogMel(nn.Module):
         """The exact inverse of `normalise`; values below 0, which no power has, become 0."""
         return self.scale * torch.expm1(mel.clamp(min=0) * self.mel_std * LN10)
 
+    def within(self, mel: Tensor) -> Tensor:
+        """Normalised mel, cut off at what this style's training data reached.
+
+        Departs from the paper. A mel that is nearly silent in one style's training data has a tiny
+        s_f there; a recording that does sound in it is normalised to tens of deviations, which the
+        other style's s_f turns into a burst of +40 dB.
+        """
+        return torch.minimum(mel, self.mel_max)
+
     def forward(self, wave: Tensor) -> Tensor:
         """(batch, n_samples) at -20 dB -> normalised mel (batch, n_frames, n_mels)."""
         return self.normalise(self.power(wave))
@@ -104,14 +117,16 @@ class LogMel(nn.Module):
             raise ValueError(f"{len(statistics.mel_std)} statistics for {self.config.n_mels} mels")
         self.scale.fill_(statistics.scale)
         self.mel_std.copy_(torch.tensor(statistics.mel_std))
+        self.mel_max.copy_(torch.tensor(statistics.mel_max))
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """s and s_f of one style (see LogMel)."""
+    """s, s_f and the largest normalised values of one style (see LogMel)."""
 
     scale: float
     mel_std: list[float]
+    mel_max: list[float]
 
 
 def measure_statistics(arrays: Callable[[], Iterable[NDArray[np.float32]]]) -> Statistics:
@@ -121,15 +136,24 @@ def measure_statistics(arrays: Callable[[], Iterable[NDArray[np.float32]]]) -> S
 
     Sums are kept in float64 around the first value seen, so that millions of frames lose nothing.
     """
-    _, variance_in_mel, mean_in_mel = _moments(arrays())
-    scale = float(np.sqrt(variance_in_mel.mean() + mean_in_mel.var())) or 1.0
-    _, variance, _ = _moments(np.log1p(power / scale) / LN10 for power in arrays())
-    return Statistics(scale, [float(value) for value in np.sqrt(variance) + 1e-3])
+    power = _moments(arrays())
+    scale = float(np.sqrt(power.variance.mean() + power.mean.var())) or 1.0
+    logs = _moments(np.log1p(power / scale) / LN10 for power in arrays())
+    mel_std = np.sqrt(logs.variance) + 1e-3
+    return Statistics(scale, mel_std.tolist(), (logs.maximum / mel_std).tolist())
 
 
-def _moments(arrays: Iterable[NDArray]) -> tuple[int, NDArray, NDArray]:
-    """Count, variance and mean of each mel, merged piece by piece (Chan, Golub, LeVeque 1979)."""
-    count, mean, squares = 0, np.zeros(()), np.zeros(())
+class _Moments(NamedTuple):
+    """Of each mel."""
+
+    mean: NDArray
+    variance: NDArray
+    maximum: NDArray
+
+
+def _moments(arrays: Iterable[NDArray]) -> _Moments:
+    """Merged piece by piece (Chan, Golub, LeVeque 1979)."""
+    count, mean, squares, maximum = 0, np.zeros(()), np.zeros(()), np.zeros(())
     for array in arrays:
         rows = array.reshape(-1, array.shape[-1]).astype(np.float64)
         row_mean = rows.mean(axis=0)
@@ -138,4 +162,5 @@ def _moments(arrays: Iterable[NDArray]) -> tuple[int, NDArray, NDArray]:
         squares = squares + rows.var(axis=0) * len(rows) + delta**2 * (count * len(rows) / total)
         mean = mean + delta * (len(rows) / total)
         count = total
-    return count, squares / max(count, 1), mean
+        maximum = np.maximum(maximum, rows.max(axis=0))
+    return _Moments(mean, squares / max(count, 1), maximum)

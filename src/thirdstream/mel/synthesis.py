@@ -130,7 +130,7 @@ class Synthesiser(nn.Module):
 
     def _overlapped(self, frames: Tensor) -> Tensor:
         """Add frames (batch, n_frames, n_fft) up, each `hop_length` after the one before."""
-        n_batch, n_frames, n_fft = frames.shape
+        n_batch, n_frames, _ = frames.shape
         parts = frames.unflatten(2, (-1, self.config.hop_length))
         n_parts = parts.shape[2]
         sums = frames.new_zeros(n_batch, n_frames + n_parts - 1, self.config.hop_length)

@@ -72,9 +72,10 @@ class MelSystem(nn.Module, System):
 
         With `source` equal to `target` this is the self-reconstruction.
         """
-        mel = self.log_mel(source).normalise(power)
-        return self.log_mel(target).denormalise(
-            self.twin.transfer(mel, source=source, target=target)
+        before, after = self.log_mel(source), self.log_mel(target)
+        mel = before.within(before.normalise(power))
+        return after.denormalise(
+            after.within(self.twin.transfer(mel, source=source, target=target))
         )
 
     @torch.inference_mode()
