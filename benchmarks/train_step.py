@@ -30,7 +30,10 @@ def main() -> None:
 
     def step(twin: Twin) -> None:
         twin.zero_grad()
-        twin.total(twin(batch)).backward()
+        passes = twin(batch)
+        twin.total(twin.losses(batch, passes)).backward()
+        for loss in twin.critic_losses(batch, passes).values():
+            loss.backward()
 
     twins = {
         f"{name}, {preset}": twin(STYLES, config)

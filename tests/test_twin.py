@@ -1,6 +1,8 @@
 """What every twin must be: parametrised over TWINS and their presets."""
 
 import dataclasses
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +11,12 @@ import torch
 from conftest import STYLES, TINY
 from thirdstream.mel import TWINS
 from thirdstream.mel.blocks import PerStyle, pad_time
-from thirdstream.mel.cnn import LATENT, TwinCNN
-from thirdstream.mel.twin import RECONSTRUCTION, Code, Twin, TwinConfig
+from thirdstream.mel.cnn import TwinCNN
+from thirdstream.mel.gan import TwinGAN
+from thirdstream.mel.twin import LATENT, RECONSTRUCTION, Code, Twin, TwinConfig
+
+sys.path.append(str(Path(__file__).parents[1] / "recipes"))
+import published  # a script beside the tests
 
 EVERY = [(name, preset) for name, twin in TWINS.items() for preset in twin.PRESETS]
 
@@ -44,12 +50,29 @@ def test_the_code_of_a_segment_has_the_papers_size(name: str, preset: str) -> No
 @pytest.mark.parametrize(("name", "preset"), EVERY)
 def test_losses_have_weights_and_reach_every_parameter(name: str, preset: str) -> None:
     twin = build(name, preset)
-    losses = twin(mels())
+    batch = mels()
+    passes = twin(batch)
+    losses = twin.losses(batch, passes)
     assert RECONSTRUCTION in losses
     assert all(loss.ndim == 0 for loss in losses.values())
     twin.total(losses).backward()
-    without = [key for key, p in twin.named_parameters() if p.grad is None]
-    assert without == []
+    assert without_gradient(twin, "critics") == (set(), twin.critics is not None)
+    twin.zero_grad()
+    critic_losses = twin.critic_losses(batch, passes)
+    assert bool(critic_losses) == (twin.critics is not None)
+    if critic_losses:
+        torch.stack(list(critic_losses.values())).sum().backward()
+        assert without_gradient(twin, "critics") == (
+            {key for key, _ in twin.named_parameters() if not key.startswith("critics")},
+            False,
+        )
+
+
+def without_gradient(twin: Twin, part: str) -> tuple[set[str], bool]:
+    """Names outside `part` without a gradient, and whether none in `part` has one."""
+    bare = {key for key, p in twin.named_parameters() if p.grad is None}
+    inside = {key for key, _ in twin.named_parameters() if key.startswith(part)}
+    return bare - inside, bool(inside) and inside <= bare
 
 
 @pytest.mark.parametrize("name", TWINS)
@@ -62,10 +85,10 @@ def test_one_batch_is_learnt(name: str) -> None:
         style: torch.stack([1 + torch.sin(time + k) * torch.cos(mel * k) for k in phases])
         for style, phases in zip(STYLES, ((0.5, 1.0), (1.5, 2.0)), strict=True)
     }
-    first = twin(batch)[RECONSTRUCTION].item()
+    first = twin.losses(batch, twin(batch))[RECONSTRUCTION].item()
     for _ in range(60):
         optimizer.zero_grad()
-        losses = twin(batch)
+        losses = twin.losses(batch, twin(batch))
         twin.total(losses).backward()
         optimizer.step()
     assert losses[RECONSTRUCTION].item() < 0.5 * first
@@ -74,7 +97,7 @@ def test_one_batch_is_learnt(name: str) -> None:
 def test_weights_and_losses_must_have_the_same_names() -> None:
     twin = TwinCNN(STYLES, dataclasses.replace(TINY, weights={RECONSTRUCTION: 1.0}))
     with pytest.raises(ValueError, match="do not match losses"):
-        twin.total(twin(mels()))
+        twin.total(twin.losses(mels(), twin(mels())))
 
 
 def test_the_total_is_the_weighted_sum() -> None:
@@ -157,48 +180,86 @@ class Skewed(Perfect):
 
 def test_a_perfect_twin_loses_nothing() -> None:
     """Also where codes of the two styles differ: each is compared with itself, never the other."""
-    losses = Perfect(STYLES, TINY).losses(
-        {"classical": torch.zeros(1, 4, 4), "jazz": torch.ones(1, 4, 4)}
-    )
+    batch = {"classical": torch.zeros(1, 4, 4), "jazz": torch.ones(1, 4, 4)}
+    twin = Perfect(STYLES, TINY)
+    losses = twin.losses(batch, twin(batch))
     assert losses[RECONSTRUCTION].item() == 0.0
     assert losses[LATENT].item() == 0.0
 
 
 def test_equations_1_and_2_in_numbers() -> None:
     batch = {"classical": torch.full((1, 4, 4), 3.0), "jazz": torch.full((1, 4, 4), 5.0)}
-    losses = Skewed(STYLES, TINY).losses(batch)
+    twin = Skewed(STYLES, TINY)
+    losses = twin.losses(batch, twin(batch))
     # eq. 1: classical 0, jazz |10 - 5|; eq. 2: classical's goes through jazz, |7 - 4|; jazz's 0.
     assert losses[RECONSTRUCTION].item() == pytest.approx((0 + 5) / 2)
     assert losses[LATENT].item() == pytest.approx((3 + 0) / 2)
 
 
-def test_the_paper_preset_has_the_published_size() -> None:
-    assert sum(p.numel() for p in build("twin-cnn", "paper").parameters()) == 8_054
+# --- the published networks ---------------------------------------------------------------------
 
 
-def test_the_published_weights_give_the_published_answers(reference) -> None:
-    weights = np.load(reference / "cnn_weights.npz")
-    outputs, inputs = np.load(reference / "cnn_outputs.npz"), np.load(reference / "inputs.npz")
-    twin = TwinCNN(STYLES, TwinCNN.PRESETS["paper"])
-    state = {}
-    for name, value in weights.items():
-        style, part, block, conv, kind = name.split(".")
-        key = f"{part}s.of.style-{style}.blocks.{block[-1]}.layers.{conv[-1]}.0."
-        tensor = torch.from_numpy(value)
-        state |= (
-            {key + "weight": tensor.permute(3, 2, 0, 1)}
-            if kind == "kernel"
-            else {key + "bias": tensor}
-        )
-    twin.load_state_dict(state)
+# The published count of the last two has 16 moving statistics of AdaIN in it, which eq. 7 lacks.
+PUBLISHED = [
+    ("cnn", "twin-cnn", "paper", 8_054),
+    ("vae", "twin-vae", "paper", 14_834),
+    ("gan", "twin-gan", "paper", 14_834),
+    ("gan_style_code", "twin-gan", "paper-style-code", 16_618 - 16),
+    ("variational_gan", "twin-variational-gan", "paper", 16_618 - 16),
+]
+
+
+@pytest.mark.parametrize(("_file", "name", "preset", "size"), PUBLISHED)
+def test_the_paper_presets_have_the_published_size(_file, name, preset, size) -> None:
+    assert sum(p.numel() for p in build(name, preset).own_parameters()) == size
+
+
+@pytest.mark.parametrize(("file", "name", "preset", "_size"), PUBLISHED)
+def test_the_published_weights_give_the_published_answers(
+    reference: Path, file: str, name: str, preset: str, _size: int
+) -> None:
+    """Codes to 1e-5 of their peak; mels to 1e-4, or to 1e-4 of a peak above 1 (up to 280).
+
+    Absolutely, some mels of the AdaIN twins are off by 3e-4 and more, in double precision too:
+    a content channel has variance 8e-4, and the reference's own single precision is off by 1e-7
+    there, one way in one instance and the other way in the next.
+    """
+    twin = build(name, preset).eval()
+    twin.load_state_dict(twin.state_dict() | published.weights(reference / f"{file}_weights.npz"))
+    outputs, inputs = np.load(reference / f"{file}_outputs.npz"), np.load(reference / "inputs.npz")
+    batch = {style: torch.from_numpy(inputs[style][..., 0]) for style in STYLES}
     with torch.no_grad():
-        for style in STYLES:
-            other, mel = twin.other(style), torch.from_numpy(inputs[style][..., 0])
-            code = twin.encode(mel, style)
-            answers = {
-                f"latent_{style}": code.content.permute(0, 2, 3, 1),
-                f"self_{style}": twin.decode(code, style)[..., None],
-                f"{style}_to_{other}": twin.transfer(mel, source=style, target=other)[..., None],
-            }
-            for name, answer in answers.items():
-                np.testing.assert_allclose(answer.numpy(), outputs[name], atol=1e-4, err_msg=name)
+        codes = {style: twin.encode(mel, style) for style, mel in batch.items()}
+        checked = set()
+        for style, code in codes.items():
+            for key, answer in answers(twin, batch[style], style, code, codes).items():
+                if key in outputs:
+                    checked.add(key)
+                    error = np.abs(answer.numpy() - outputs[key]).max()
+                    peak = np.abs(outputs[key]).max()
+                    mel = outputs[key].shape[1:] == (259, 256, 1)
+                    assert error <= (1e-4 * max(1.0, peak) if mel else 1e-5 * peak), key
+    assert checked == set(outputs)
+
+
+def answers(
+    twin: Twin, mel: torch.Tensor, style: str, code: Code, codes: dict[str, Code]
+) -> dict[str, torch.Tensor]:
+    """All that the files hold for one style, by their names."""
+    other = twin.other(style)
+    content = code.content.permute(0, 2, 3, 1)
+    restyled = twin.transfer(mel, source=style, target=other, style=codes[other].style)
+    found = dict.fromkeys((f"latent_{style}", f"mean_{style}", f"content_{style}"), content)
+    found[f"self_{style}"] = twin.decode(code, style)[..., None]
+    found[f"{style}_to_{other}"] = restyled[..., None]
+    plain = twin.decoders[style](code.content, n_frames=code.n_frames)
+    found[f"decoded_content_{style}"] = plain.permute(0, 2, 3, 1)
+    if code.log_variance is not None:
+        found[f"log_variance_{style}"] = code.log_variance.permute(0, 2, 3, 1)
+    if isinstance(twin, TwinGAN):
+        assert code.style is not None
+        parameters = twin.head(style).shift_and_scale(code.style)
+        found[f"adain_parameters_{style}"] = torch.cat(parameters, dim=1)
+        feature_map = twin.style_map(mel, style).permute(0, 2, 3, 1)
+        found[f"style_{style}"] = feature_map if twin.config.style_size is None else code.style
+    return found

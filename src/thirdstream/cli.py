@@ -114,6 +114,12 @@ class Network:
     """Normalisation after each convolution."""
     patch: int | None = None
     """Fold patch x patch points of the mel into channels first."""
+    style_channels: tuple[int, ...] | None = None
+    """Of the style encoder's blocks, in adversarial twins."""
+    style_size: int | None = None
+    """Numbers that a style is reduced to, in adversarial twins."""
+    critic_channels: tuple[int, ...] | None = None
+    """Of the discriminators' convolutions, in adversarial twins."""
 
     def changed(self, preset: TwinConfig) -> TwinConfig:
         """The preset with these changes. Raises ThirdstreamError if they make no sense."""
@@ -163,6 +169,8 @@ def train(
                 scores = _losses(step.validation) or "none, for want of validation recordings"
                 line = f"epoch {step.epoch}: last step {losses}; validation {scores}"
                 bar.console.print(line, soft_wrap=True)
+            if step.alarm:
+                bar.console.print(f"warning: {step.alarm}", soft_wrap=True)
     OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
 
 

@@ -11,9 +11,8 @@ from thirdstream import audio
 from thirdstream.audio import SEGMENT, Wave
 from thirdstream.figures import draw_mels
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.cnn import LATENT
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.twin import RECONSTRUCTION
+from thirdstream.mel.twin import LATENT, RECONSTRUCTION
 from thirdstream.transfer import Options, System, transfer_file
 
 

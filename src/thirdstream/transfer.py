@@ -38,8 +38,16 @@ class Options:
     phase: Phase = "content"
     """Where the search for phases starts: from the recording's own (clearer), or from noise, as in
     the paper."""
+    style_strength: float = 1.0
+    """From 0, the recording as the model hears it, to 1, the whole transfer."""
+    keep_content: float = 0.0
+    """From 0 to 1: how much of the recording's own fine structure, which the model does not see, is
+    put back."""
+    style_from: Path | None = None
+    """A recording of the target style to take the style from, for models that tell style from
+    content; without it the style is the usual one, or drawn by the seed."""
     seed: int = 0
-    """Of that noise."""
+    """Of noise and of styles that are drawn."""
 
 
 class System(ABC):
@@ -53,7 +61,12 @@ class System(ABC):
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into as many samples or a few more."""
 
     def check(self, options: Options) -> None:
-        """Raise ThirdstreamError if this system does not know the styles."""
+        """Raise ThirdstreamError on styles this system does not know and shares beyond 0 and 1."""
+        for name in ("style_strength", "keep_content"):
+            if not 0 <= getattr(options, name) <= 1:
+                raise ThirdstreamError(
+                    f"{name} must lie between 0 and 1 (got {getattr(options, name)})"
+                )
         for style in (options.to, options.source or options.to):
             if style not in self.styles:
                 raise ThirdstreamError(
@@ -61,7 +74,7 @@ class System(ABC):
                     f"it knows {' and '.join(self.styles)}"
                 )
 
-    def transfer(
+    def transfer(  # noqa: PLR0913  # a user writes these, by name
         self,
         wave: Wave,
         sr: int,
@@ -69,6 +82,9 @@ class System(ABC):
         to: str,
         source: str | None = None,
         phase: Phase = "content",
+        style_strength: float = 1.0,
+        keep_content: float = 0.0,
+        style_from: Path | None = None,
         seed: int = 0,
     ) -> Wave:
         """Transfer a whole wave, (n_samples,) or (n_channels, n_samples), of any rate `sr` in Hz.
@@ -77,7 +93,15 @@ class System(ABC):
         the input's RMS and no sample beyond full scale; silence stays silence. Raises
         ThirdstreamError on a style the system does not know and on an empty or non-finite wave.
         """
-        options = Options(to, source, phase, seed)
+        options = Options(
+            to=to,
+            source=source,
+            phase=phase,
+            style_strength=style_strength,
+            keep_content=keep_content,
+            style_from=style_from,
+            seed=seed,
+        )
         self.check(options)
         channels = np.atleast_2d(np.asarray(wave, dtype=np.float32))
         if channels.ndim != 2 or channels.shape[1] == 0 or not np.isfinite(channels).all():

@@ -4,8 +4,9 @@ Conventions: feature maps are (batch, n_channels, time, mel), as the published n
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Generic, Literal, TypeVar, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,15 +19,54 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
-class PerStyle(nn.Module):
+M = TypeVar("M", bound=nn.Module)
+
+
+class PerStyle(nn.Module, Generic[M]):
     """One module per style, by name: any name, even one that nn.ModuleDict takes, such as "pop"."""
 
-    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+    def __init__(self, modules: Mapping[str, M]) -> None:
         super().__init__()
         self.of = nn.ModuleDict({f"style-{name}": module for name, module in modules.items()})
 
-    def __getitem__(self, style: str) -> nn.Module:
-        return self.of[f"style-{style}"]
+    def __getitem__(self, style: str) -> M:
+        return cast(M, self.of[f"style-{style}"])
+
+
+class Fold:
+    """2 x 2 neighbours as channels: there a convolution of few channels is the same, but faster.
+
+    Processors are quick where channels are many. A 5 x 5 convolution of 2 channels becomes a 3 x 3
+    convolution of 8 on a quarter of the points: 1.4 times the arithmetic in a third of the time.
+    """
+
+    MOST = 8  # channels up to which folding pays
+
+    @staticmethod
+    def images(x: Tensor) -> Tensor:
+        """(batch, n, time, mel) -> (batch, 4 n, time / 2, mel / 2), channels last; sizes even."""
+        n_batch, n, time, mel = x.shape
+        parts = x.view(n_batch, n, time // 2, 2, mel // 2, 2).permute(0, 2, 4, 1, 3, 5)
+        return parts.reshape(n_batch, time // 2, mel // 2, 4 * n).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def undone(x: Tensor) -> Tensor:
+        """The inverse of `images`, channels last."""
+        n_batch, n, time, mel = x.shape
+        parts = x.permute(0, 2, 3, 1).unflatten(3, (n // 4, 2, 2)).permute(0, 1, 4, 2, 5, 3)
+        return parts.reshape(n_batch, 2 * time, 2 * mel, n // 4).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def kernel(weight: Tensor) -> Tensor:
+        """(n_out, n_in, k, k), k odd -> (4 n_out, 4 n_in, l, l): the same sums on folded images."""
+        n_out, n_in, k, _ = weight.shape
+        reach = (k // 2 + 1) // 2
+        # Output point 2 i + a takes input point 2 (i + d) + b with the tap 2 d + b - a + k // 2.
+        a, b = torch.arange(2)[:, None, None], torch.arange(2)[:, None]
+        tap = 2 * torch.arange(-reach, reach + 1) + b - a + k // 2  # (a, b, d)
+        place = (tap == torch.arange(k).view(-1, 1, 1, 1)).to(weight)  # 1 where the tap is meant
+        folded = torch.einsum("oiuv,uabd,vefg->oaeibfdg", weight, place, place)
+        return folded.reshape(4 * n_out, 4 * n_in, 2 * reach + 1, 2 * reach + 1)
 
 
 class Block(nn.Module):
@@ -55,13 +95,36 @@ class Block(nn.Module):
             )
             for i in range(n_convs)
         )
+        self.folds = norm == "none" and n_out <= Fold.MOST
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, n_in, time, mel) -> (batch, n_out, time, mel)."""
+        if self.folds and x.shape[3] % 2 == 0:
+            return self._folded(x)
         first = x = self.layers[0](x)
         for layer in list(self.layers)[1:]:
             x = layer(x)
         return x + first
+
+    def _folded(self, x: Tensor) -> Tensor:
+        """`forward` on folded images; a frame that only makes the time even is kept at zero."""
+        n_frames = x.shape[2]
+        x = first = Fold.images(pad_time(x, 2))
+        for number, layer in enumerate(self.layers):
+            conv = cast(nn.Sequential, layer)[0]
+            weight, bias = cast(Tensor, conv.weight), cast(Tensor, conv.bias)
+            if isinstance(conv, nn.ConvTranspose2d):
+                weight = weight.transpose(0, 1).flip(2, 3)
+            kernel = Fold.kernel(weight)
+            x = functional.relu_(_same(x, kernel, bias.repeat_interleave(4)))
+            if n_frames % 2:  # past autograd: no gradient passes where a ReLU gives 0 anyway
+                x.data.unflatten(1, (-1, 2, 2))[:, :, 1, :, -1] = 0
+            first = x if number == 0 else first
+        return Fold.undone(x + first)[:, :, :n_frames]
+
+
+def _same(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    return functional.conv2d(x, kernel, bias, padding=kernel.shape[2] // 2)
 
 
 def pad_time(x: Tensor, multiple: int) -> Tensor:
@@ -148,3 +211,104 @@ class Decoder(nn.Module):
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = block(x[:, :, :length])  # drop the frame the encoder added to an odd number
         return self.unfold(self.project(x))[:, :, :n_frames]
+
+
+def moments(x: Tensor, *, epsilon: float) -> tuple[Tensor, Tensor]:
+    """Mean and deviation over time and mel, each (batch, n_channels, 1, 1).
+
+    epsilon: added to the variance, so that the deviation is never zero.
+    """
+    variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+    return mean, (variance + epsilon).sqrt()
+
+
+def adain(content: Tensor, *, shift: Tensor, scale: Tensor, epsilon: float) -> Tensor:
+    """Adaptive instance normalisation (paper, eq. 7; Huang and Belongie 2017).
+
+    content: (batch, n_channels, time, mel), brought to mean `shift` and deviation `scale`, both
+    (batch, n_channels).
+    """
+    mean, deviation = moments(content, epsilon=epsilon)
+    return (content - mean) / deviation * scale[..., None, None] + shift[..., None, None]
+
+
+class MapStyle(nn.Module):
+    """Style as a feature map, of which AdaIN takes mean and deviation: these are the code."""
+
+    EPSILON = 1e-7
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.n_style = 2 * n_channels
+
+    def reduce(self, feature_map: Tensor) -> Tensor:
+        """(batch, n_channels, time, mel) -> (batch, n_style)."""
+        return torch.cat(moments(feature_map, epsilon=self.EPSILON), dim=1).flatten(1)
+
+    def shift_and_scale(self, style: Tensor) -> tuple[Tensor, Tensor]:
+        """What AdaIN needs, each (batch, n_channels)."""
+        shift, scale = style.chunk(2, dim=1)
+        return shift, scale
+
+
+class CodeStyle(nn.Module):
+    """Style as a few numbers, from which a small network makes AdaIN's shift and scale.
+
+    signed: they may be negative; the published network's are not.
+    """
+
+    EPSILON = 1e-5
+
+    def __init__(self, n_channels: int, n_style: int, *, signed: bool) -> None:
+        super().__init__()
+        self.n_style = n_style
+        self.activation = nn.Identity() if signed else nn.ReLU()
+        self.reducer = nn.Conv2d(n_channels, n_style, 5)
+        self.mlp = nn.Sequential(
+            nn.Linear(n_style, n_channels), nn.ReLU(), nn.Linear(n_channels, 2 * n_channels)
+        )
+
+    def reduce(self, feature_map: Tensor) -> Tensor:
+        """(batch, n_channels, time, mel) -> (batch, n_style); smaller than 5 x 5 it is padded."""
+        time, mel = (max(0, 5 - size) for size in feature_map.shape[2:])
+        padded = functional.pad(feature_map, (0, mel, 0, time))
+        return self.activation(self.reducer(padded)).mean(dim=(2, 3))
+
+    def shift_and_scale(self, style: Tensor) -> tuple[Tensor, Tensor]:
+        """What AdaIN needs, each (batch, n_channels)."""
+        shift, scale = self.mlp(style).chunk(2, dim=1)
+        return shift, scale
+
+
+class Critic(nn.Module):
+    """Discriminator: 3x3 convolutions, each max-pooled by 4, then two dense layers.
+
+    The paper does not say how its activations look; these leak, so that none dies. What is pooled
+    is brought to the size that a segment's 256 mels have there, so any number of frames will do: to
+    the paper's segments nothing is done.
+    """
+
+    def __init__(self, channels: Sequence[int], *, n_hidden: int = 16) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(
+            nn.Conv2d(n_in, n_out, 3, padding=1)
+            for n_in, n_out in zip([1, *channels[:-1]], channels, strict=True)
+        )
+        self.size = max(1, 256 // 4 ** len(channels))
+        self.dense = nn.Sequential(
+            nn.Linear(channels[-1] * self.size**2, n_hidden),
+            nn.LeakyReLU(0.2),
+            nn.Linear(n_hidden, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 1, n_frames, n_mels) -> (batch,), larger for what is taken for real."""
+        for conv in self.convs:
+            x = functional.leaky_relu(conv(x), 0.2)
+            x = functional.max_pool2d(x, 4, ceil_mode=min(x.shape[2:]) < 4)
+        return self.dense(functional.adaptive_avg_pool2d(x, self.size).flatten(1))[:, 0]
+
+    def frozen(self, x: Tensor) -> Tensor:
+        """`forward` through which gradients pass to `x` but not to this network."""
+        fixed = {name: value.detach() for name, value in self.named_parameters()}
+        return torch.func.functional_call(self, fixed, (x,))

@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
 from torch import Tensor
-from torch.nn.functional import l1_loss
 
-from thirdstream.mel.blocks import Decoder, Encoder, PerStyle
-from thirdstream.mel.twin import RECONSTRUCTION, Code, Twin, TwinConfig, mean_over
-
-LATENT = "latent"
+from thirdstream.mel.twin import (
+    LATENT,
+    RECONSTRUCTION,
+    Pass,
+    Twin,
+    TwinConfig,
+    latent_loss,
+    reconstruction_loss,
+)
 
 
 class TwinCNN(Twin):
@@ -35,36 +38,8 @@ class TwinCNN(Twin):
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
         super().__init__(styles, config)
-        shape = {
-            "latent_channels": config.latent_channels,
-            "patch": config.patch,
-            "kernel_size": config.kernel_size,
-            "n_convs": config.n_convs,
-            "norm": config.norm,
-        }
-        self.encoders = PerStyle({s: Encoder(config.channels, **shape) for s in styles})
-        self.decoders = PerStyle({s: Decoder(config.channels, **shape) for s in styles})
-        if config.shared_start:
-            for halves in (self.encoders, self.decoders):
-                halves[styles[1]].load_state_dict(halves[styles[0]].state_dict())
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs
+        self.finish()
 
-    def encode(self, mel: Tensor, style: str) -> Code:
-        """Mel of `style` -> Code."""
-        image = mel[:, None].contiguous(memory_format=torch.channels_last)
-        return Code(self.encoders[style](image), mel.shape[1])
-
-    def decode(self, code: Code, style: str) -> Tensor:
-        """Code -> mel of `style`."""
-        return self.decoders[style](code.content, n_frames=code.n_frames)[:, 0]
-
-    def losses(self, mels: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Eqs. 1 and 2 of the paper, each averaged over the styles."""
-        reconstruction, latent = [], []
-        for style, mel in mels.items():
-            other = self.other(style)
-            code = self.encode(mel, style)
-            again = self.encode(self.decode(code, other), other)
-            reconstruction.append(l1_loss(self.decode(code, style), mel))  # eq. 1
-            latent.append(l1_loss(again.content, code.content))  # eq. 2
-        return {RECONSTRUCTION: mean_over(reconstruction), LATENT: mean_over(latent)}
+    def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
+        """Eqs. 1 and 2 of the paper."""
+        return {RECONSTRUCTION: reconstruction_loss(mels, passes), LATENT: latent_loss(passes)}

@@ -29,7 +29,7 @@ from thirdstream.mel.training import (
     TrainingError,
     fit,
     steps_per_epoch,
-    with_optimizer,
+    with_optimizers,
 )
 from thirdstream.mel.twin import RECONSTRUCTION
 
@@ -57,7 +57,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
             accelerator.log({f"train/{k}": v for k, v in step.losses.items()}, step=step.step)
             if step.validation is not None and accelerator.is_main_process:
                 _end_epoch(state, step, corpus, out, per_epoch)
-                _log_epoch(accelerator, state.system, step, corpus)
+                _log_epoch(accelerator, state.shown, step, corpus)
             due = step.validation is not None or time.monotonic() - saved_at > SAVE_EVERY_S
             if due and accelerator.is_main_process:
                 save_state(state, config, out)
@@ -123,12 +123,14 @@ def _end_epoch(state: State, step: Step, corpus: Corpus, out: Path, per_epoch: i
     state.sums = {}
     score = (step.validation or means)[RECONSTRUCTION]
     row = {"epoch": step.epoch, "step": step.step, "train": means, "validation": step.validation}
+    if step.diversity is not None:
+        row |= {"diversity": step.diversity, "alarm": step.alarm}
     _append_history(out, row)
-    state.system.card |= {"corpus": corpus.summary(), **row}
-    state.system.save(out / "last.safetensors")
+    state.shown.card |= {"corpus": corpus.summary(), **row}
+    state.shown.save(out / "last.safetensors")
     if score < state.best:
         state.best = score
-        state.system.save(out / "best.safetensors")
+        state.shown.save(out / "best.safetensors")
 
 
 def _append_history(out: Path, row: Mapping[str, Any]) -> None:
@@ -144,6 +146,8 @@ def _log_epoch(accelerator: "Accelerator", system: MelSystem, step: Step, corpus
     accelerator.log(
         {f"validation/{k}": v for k, v in (step.validation or {}).items()}, step=step.step
     )
+    if step.diversity is not None:
+        accelerator.log({"train/diversity": step.diversity}, step=step.step)
     writer: Any = accelerator.get_tracker("tensorboard", unwrap=True)  # a SummaryWriter
     split = VALIDATION if step.validation else TRAIN
     generator = torch.Generator().manual_seed(0)
@@ -165,8 +169,11 @@ def _log_epoch(accelerator: "Accelerator", system: MelSystem, step: Step, corpus
 def save_state(state: State, config: TrainingConfig, out: Path) -> None:
     """Write everything that `load_state` needs to go on, as one file."""
     tensors = {f"system.{name}": value for name, value in state.system.state_dict().items()}
-    for number, values in state.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
+    if state.averaged is not None:
+        tensors |= {f"averaged.{name}": v for name, v in state.averaged.state_dict().items()}
+    for player, optimizer in state.optimizers.items():
+        for number, values in optimizer.state_dict()["state"].items():
+            tensors |= {f"{player}.{number}.{name}": value for name, value in values.items()}
     header = state.system.header() | {
         "training": asdict(config),
         "step": state.step,
@@ -183,13 +190,17 @@ def load_state(out: Path) -> tuple[State, TrainingConfig]:
         raise TrainingError(f"{out}: holds no run to resume; start one without --resume")
     tensors, header = checkpoint.read(path)
     config = TrainingConfig(**header["training"])
-    state = with_optimizer(rebuild(header), config)
+    state = with_optimizers(rebuild(header), config)
     state.system.load_state_dict(_below("system.", tensors))
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in _below("optimizer.", tensors).items():
-        number, key = name.split(".")
-        moments.setdefault(int(number), {})[key] = value
-    state.optimizer.load_state_dict(state.optimizer.state_dict() | {"state": moments})
+    if state.averaged is not None:
+        state.averaged.load_state_dict(_below("averaged.", tensors))
+        state.shown.card = state.system.card
+    for player, optimizer in state.optimizers.items():
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _below(f"{player}.", tensors).items():
+            number, key = name.split(".")
+            moments.setdefault(int(number), {})[key] = value
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     state.best = math.inf if header["best"] is None else header["best"]
     state.step, state.sums = header["step"], header["sums"]
     return state, config

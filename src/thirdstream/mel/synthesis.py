@@ -15,6 +15,7 @@ from thirdstream.mel.features import MelConfig
 
 MOMENTUM = 0.99  # alpha of fast Griffin-Lim; the authors' recommendation
 N_ITER = 32
+MOST_DETAIL = 8.0  # +18 dB over what the mel power tells
 OVERLAP = 16  # frames a chunk of a stream shares with the one before
 HELD_BACK = 4  # frames at a chunk's end whose samples still lack neighbours
 
@@ -22,21 +23,22 @@ HELD_BACK = 4  # frames at a chunk's end whose samples still lack neighbours
 class Chunk(NamedTuple):
     """Some frames of a long spectrogram.
 
-    power: mel power (batch, n_frames, n_mels).
+    power: mel power (batch, n_mels, n_frames).
     start: complex (batch, n_freqs, n_frames), the phases from which to search.
+    detail: (batch, n_freqs, n_frames), the factor to the magnitudes that the power has.
     """
 
     power: Tensor
     start: Tensor
+    detail: Tensor
 
     def joined(self, after: "Chunk") -> "Chunk":
         """These frames and then those."""
-        power = torch.cat([self.power, after.power], dim=1)
-        return Chunk(power, torch.cat([self.start, after.start], dim=2))
+        return Chunk(*(torch.cat(pair, dim=2) for pair in zip(self, after, strict=True)))
 
     def last(self, n_frames: int) -> "Chunk":
         """The last frames, all if there are fewer."""
-        return Chunk(self.power[:, -n_frames:], self.start[:, :, -n_frames:])
+        return Chunk(*(part[:, :, -n_frames:] for part in self))
 
 
 class FilterBank(nn.Module):
@@ -104,6 +106,15 @@ class Synthesiser(nn.Module):
             denominator = self.filters.spread(self.filters.gather(spectrum))
             spectrum.mul_(numerator / denominator.clamp_(min=1e-30))
         return spectrum.sqrt_().reshape(-1, n_batch, n_frames).transpose(0, 1)
+
+    def detail(self, power: Tensor, spectrum: Tensor) -> Tensor:
+        """What a recording's magnitudes have that its mel power does not tell, as a factor.
+
+        power: (batch, n_frames, n_mels); spectrum: complex (batch, n_freqs, n_frames), of the same
+        recording. Returns (batch, n_freqs, n_frames) in [0, MOST_DETAIL].
+        """
+        told = self.magnitude(power)
+        return (spectrum.abs() / told.clamp(min=1e-12)).clamp_(max=MOST_DETAIL)
 
     def stft(self, wave: Tensor) -> Tensor:
         """(batch, n_samples) -> complex (batch, n_freqs, 1 + n_samples // hop_length)."""
@@ -204,7 +215,7 @@ class Synthesiser(nn.Module):
         for chunk in chunks:
             whole = chunk if before is None else before.joined(chunk)
             wave = self.griffin_lim(
-                self.magnitude(whole.power),
+                self.magnitude(whole.power.transpose(1, 2)) * whole.detail,
                 start=whole.start,
                 n_iter=n_iter,
                 known=None if before is None else known,
@@ -213,7 +224,7 @@ class Synthesiser(nn.Module):
             n_final = max(n_known, wave.shape[1] - HELD_BACK * hop)
             yield wave[:, n_known:n_final].numpy()
             before = whole.last(OVERLAP)
-            n_repeated = (before.power.shape[1] - 1) * hop
+            n_repeated = (before.power.shape[2] - 1) * hop
             known, held = wave[:, wave.shape[1] - n_repeated : n_final], wave[:, n_final:]
         yield held.numpy()
 

@@ -58,25 +58,57 @@ class MelSystem(nn.Module, System):
 
     def log_mel(self, style: str) -> LogMel:
         """The features of one style."""
-        features = self.features[style]
-        assert isinstance(features, LogMel)
-        return features
+        return self.features[style]
 
     def set_statistics(self, statistics: Mapping[str, Statistics]) -> None:
         """Take over a corpus's statistics, by style."""
         for style in self.styles:
             self.log_mel(style).set_statistics(statistics[style])
 
-    def convert(self, power: Tensor, *, source: str, target: str) -> Tensor:
+    def convert(
+        self,
+        power: Tensor,
+        *,
+        source: str,
+        target: str,
+        style: Tensor | None = None,
+        strength: float = 1.0,
+    ) -> Tensor:
         """Mel power at -20 dB, (batch, n_frames, n_mels), into the target style's.
 
-        With `source` equal to `target` this is the self-reconstruction.
+        style: (1, n_style), for twins that have styles; without it the mel's own. With `source`
+        equal to `target` and no style this is the self-reconstruction. strength: 1 is the transfer,
+        0 the self-reconstruction; between, the fourth roots of both are mixed, in which a step is
+        about as audible anywhere.
         """
         before, after = self.log_mel(source), self.log_mel(target)
         mel = before.within(before.normalise(power))
-        return after.denormalise(
-            after.within(self.twin.transfer(mel, source=source, target=target))
-        )
+        made = self.twin.transfer(mel, source=source, target=target, style=style)
+        restyled = after.denormalise(after.within(made))
+        if strength == 1:
+            return restyled
+        rebuilt = before.denormalise(before.within(self.twin.reconstruct(mel, source)))
+        return torch.lerp(_root(rebuilt), _root(restyled), strength).square().square()
+
+    def style_of(self, path: Path, style: str) -> Tensor:
+        """(1, n_style) of a whole recording: the mean over its segments.
+
+        Raises ThirdstreamError if it cannot be read, is silent, or the twin has no styles.
+        """
+        level = audio.measure(path)
+        if level.silent:
+            raise ThirdstreamError(f"{path}: is silent, so it has no style; choose another one")
+        codes = []
+        for window in audio.windows(audio.blocks(path), size=SEGMENT, hop=SEGMENT):
+            mel = self.log_mel(style)(torch.from_numpy(window) * level.gain)
+            code = self.twin.encode(self.log_mel(style).within(mel), style).style
+            if code is None:
+                raise ThirdstreamError(
+                    f"the model {self.name} takes no style from a recording; leave --style-from "
+                    "out, or use a twin-gan or a twin-variational-gan"
+                )
+            codes.append(code)
+        return torch.cat(codes).mean(0, keepdim=True)
 
     @torch.inference_mode()
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
@@ -85,30 +117,52 @@ class MelSystem(nn.Module, System):
         Windows overlap and are cross-faded as mel power, where nothing can cancel; phases are found
         afterwards, on the joined frames. Every channel goes its own way.
         """
-        source = options.source or self.twin.other(options.to)
         generator = torch.Generator().manual_seed(options.seed)
+        source = options.source or self.twin.other(options.to)
+        style = None
+        if options.style_from is not None:
+            style = self.style_of(options.style_from, options.to)
+        elif source != options.to:
+            style = self.twin.usual_style(options.to, generator=generator)
 
         def converted() -> Iterator[NDArray[np.complex64]]:
             hop = HOP_FRAMES * self.mel.hop_length
             cut = audio.windows(blocks, size=SEGMENT, hop=hop)
             while batch := list(itertools.islice(cut, BATCH)):
                 waves = torch.from_numpy(np.concatenate(batch))  # (batch * n_channels, SEGMENT)
-                power = self.log_mel(source).power(waves)
-                power = self.convert(power, source=source, target=options.to).transpose(1, 2)
-                start = self.synthesiser.stft(pad(waves, (0, self.mel.n_fft // 2)))
-                if options.phase == "noise":
-                    start = self.synthesiser.noise(start.shape, generator)
-                # Power rides along as complex numbers, so that one cross-fade serves both.
-                both = torch.cat([power.to(torch.complex64), start], dim=1).numpy()
-                yield from np.split(both, len(batch))
+                chunk = self._restyled(waves, source, style, options, generator)
+                # All ride along as complex numbers, so that one cross-fade serves them.
+                rows = [part.to(torch.complex64) for part in chunk]
+                yield from np.split(torch.cat(rows, dim=1).numpy(), len(batch))
 
         def chunks() -> Iterator[Chunk]:
-            for both in audio.overlap_add(converted(), hop=HOP_FRAMES, margin=MARGIN_FRAMES):
-                joined = torch.from_numpy(both)
-                power = joined[:, : self.mel.n_mels].real.transpose(1, 2)
-                yield Chunk(power, joined[:, self.mel.n_mels :])
+            n_mels, n_freqs = self.mel.n_mels, 1 + self.mel.n_fft // 2
+            for rows in audio.overlap_add(converted(), hop=HOP_FRAMES, margin=MARGIN_FRAMES):
+                power, start, *detail = torch.from_numpy(rows).split([n_mels, n_freqs, n_freqs], 1)
+                yield Chunk(power.real, start, detail[0].real)
 
         yield from self.synthesiser.stream(chunks())
+
+    def _restyled(
+        self,
+        waves: Tensor,
+        source: str,
+        style: Tensor | None,
+        options: Options,
+        generator: torch.Generator,
+    ) -> Chunk:
+        """Windows (batch, SEGMENT) as what the synthesis needs."""
+        keep = options.keep_content
+        original = self.log_mel(source).power(waves)
+        power = self.convert(
+            original, source=source, target=options.to, style=style, strength=options.style_strength
+        )
+        start = spectrum = self.synthesiser.stft(pad(waves, (0, self.mel.n_fft // 2)))
+        if options.phase == "noise":
+            noise = self.synthesiser.noise(start.shape, generator)
+            start = torch.lerp(noise, torch.sgn(spectrum), keep)
+        detail = self.synthesiser.detail(original, spectrum) if keep else torch.ones(1)
+        return Chunk(power.transpose(1, 2), start, (detail**keep).expand(start.shape))
 
     def header(self) -> dict[str, Any]:
         """What rebuilds the model around its tensors: names, configuration, card, versions."""
@@ -137,8 +191,11 @@ def build(name: str, styles: tuple[str, str], config: TwinConfig, mel: MelConfig
 def rebuild(header: Mapping[str, Any]) -> MelSystem:
     """The untrained system that a `header` describes. Raises ThirdstreamError if it cannot be."""
     try:
-        twin: dict[str, Any] = header["twin"] | {"channels": tuple(header["twin"]["channels"])}
-        config = TwinConfig(**twin)
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value  # JSON knows no tuples
+            for name, value in header["twin"].items()
+        }
+        config = TwinConfig(**given)
         first, second = header["styles"]
         system = build(header["system"], (first, second), config, MelConfig(**header["mel"]))
         system.card.update(header["card"])
@@ -160,3 +217,7 @@ def load(path: Path) -> MelSystem:
             f"{path}: does not fit this version of thirdstream ({error}); train it again"
         ) from error
     return system.eval().requires_grad_(False)
+
+
+def _root(power: Tensor) -> Tensor:
+    return power.sqrt().sqrt()

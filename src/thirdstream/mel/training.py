@@ -6,20 +6,27 @@ but these numbers has to be remembered.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from thirdstream.corpus import TRAIN, VALIDATION, Corpus, Pairs
 from thirdstream.files import ThirdstreamError
+from thirdstream.mel.gan import CRITIC
 from thirdstream.mel.system import MelSystem, build
-from thirdstream.mel.twin import TwinConfig
+from thirdstream.mel.twin import TwinConfig, diversity
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+
+TWIN = "twin"  # the players' names; the other is CRITIC
+COLLAPSED = 0.1  # diversity below which an alarm is raised
+CRITIC_WINS = 0.05  # mean critic loss of an epoch, likewise; at a draw it is 2
 
 
 class TrainingError(ThirdstreamError):
@@ -40,12 +47,17 @@ class TrainingConfig:
     """Of the learning rate; cosine goes down to zero at the last step."""
     seed: int = 0
     """Of the weights, the pairs and the noise."""
+    ema: float = 0.0
+    """Keep a moving average of the weights, which changes by 1 - EMA a step, and judge and save
+    that; 0: the weights themselves. 0.999 suits a thousand steps or more."""
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     """For GPUs."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not self.lr > 0:
             raise TrainingError(f"epochs, batch size and lr must be positive (got {self})")
+        if not 0 <= self.ema < 1:
+            raise TrainingError(f"ema must be at least 0 and less than 1 (got {self.ema})")
 
     def lr_at(self, share: float) -> float:
         """The learning rate when `share` (0 to 1) of all steps is done."""
@@ -58,24 +70,40 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class Step:
-    """One training step, numbered from 1; `validation` only on the last step of an epoch."""
+    """One training step, numbered from 1; the rest only on the last step of an epoch.
+
+    validation: losses. diversity: see `twin.diversity`, of adversarial twins. alarm: a sentence, if
+    a game between twin and discriminators has gone wrong.
+    """
 
     step: int
     n_steps: int
     epoch: int
     losses: Mapping[str, float]
     validation: Mapping[str, float] | None = None
+    diversity: float | None = None
+    alarm: str | None = None
 
 
 @dataclass
 class State:
-    """What changes during training. sums: of each loss over the steps of the running epoch."""
+    """What changes during training.
+
+    optimizers: of the twin and, where it has discriminators, of these. averaged: holds the system
+    with the moving average of the weights. sums: of each loss over the steps of the running epoch.
+    """
 
     system: MelSystem
-    optimizer: torch.optim.Adam
+    optimizers: dict[str, torch.optim.Adam]
+    averaged: AveragedModel | None = None
     step: int = 0
     best: float = math.inf
     sums: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> MelSystem:
+        """The system to judge and to save."""
+        return self.system if self.averaged is None else cast(MelSystem, self.averaged.module)
 
 
 def begin(name: str, network: TwinConfig, corpus: Corpus, config: TrainingConfig) -> State:
@@ -84,12 +112,18 @@ def begin(name: str, network: TwinConfig, corpus: Corpus, config: TrainingConfig
     system = build(name, corpus.styles, network, corpus.mel)
     system.set_statistics(corpus.statistics)
     system.card["training"] = asdict(config)
-    return with_optimizer(system, config)
+    return with_optimizers(system, config)
 
 
-def with_optimizer(system: MelSystem, config: TrainingConfig) -> State:
+def with_optimizers(system: MelSystem, config: TrainingConfig) -> State:
     """The state of a system that has taken no step."""
-    return State(system, torch.optim.Adam(system.twin.parameters(), lr=config.lr))
+    players = {TWIN: system.twin.own_parameters()}
+    if system.twin.critics is not None:
+        players[CRITIC] = system.twin.critics.parameters()
+    optimizers = {name: torch.optim.Adam(own, lr=config.lr) for name, own in players.items()}
+    average = get_ema_multi_avg_fn(config.ema) if config.ema else None
+    averaged = AveragedModel(system, multi_avg_fn=average) if average else None
+    return State(system, optimizers, averaged)
 
 
 def steps_per_epoch(corpus: Corpus, config: TrainingConfig) -> int:
@@ -115,7 +149,8 @@ def fit(
     per_epoch = steps_per_epoch(corpus, config)
     n_steps = config.epochs * per_epoch
     system = state.system.to(accelerator.device)
-    twin, optimizer = accelerator.prepare(system.twin, state.optimizer)
+    twin = accelerator.prepare(system.twin)
+    optimizers = {name: accelerator.prepare(one) for name, one in state.optimizers.items()}
     while state.step < n_steps:
         epoch, first = divmod(state.step, per_epoch)
         pairs = Pairs(corpus, TRAIN, seed=config.seed, epoch=epoch)
@@ -124,22 +159,70 @@ def fit(
         twin.train()
         for batch in loader:
             torch.manual_seed(config.seed * 1_000_003 + state.step)
-            for group in optimizer.param_groups:
-                group["lr"] = config.lr_at(state.step / n_steps)
-            losses = twin(_normalised(system, batch))
-            total = system.twin.total(losses)
-            optimizer.zero_grad()
-            accelerator.backward(total)
-            norm = accelerator.clip_grad_norm_(twin.parameters(), math.inf)
-            scaled = config.mixed_precision == "fp16"  # there the scaler skips what overflows
-            _check_finite(losses, None if scaled else norm, step=state.step + 1)
-            optimizer.step()
+            lr, mels = config.lr_at(state.step / n_steps), _normalised(system, batch)
+            passes = twin(mels)
+            record = {}
+            for name, optimizer in optimizers.items():  # in turn: the twin, then its critics
+                players = system.twin.losses if name == TWIN else system.twin.critic_losses
+                losses = players(mels, passes)
+                total = system.twin.total(losses) if name == TWIN else sum(losses.values())
+                _take_step(optimizer, total, losses, lr, accelerator, step=state.step + 1)
+                record |= {name: loss.item() for name, loss in losses.items()}
+            if state.averaged is not None:
+                state.averaged.update_parameters(system)
             state.step += 1
-            record = {name: loss.item() for name, loss in losses.items()}
             state.sums = {name: state.sums.get(name, 0.0) + loss for name, loss in record.items()}
-            last = state.step % per_epoch == 0
-            scores = validate(system, corpus, config) if last else None
-            yield Step(state.step, n_steps, epoch + 1, record, scores)
+            step = Step(state.step, n_steps, epoch + 1, record)
+            if state.step % per_epoch == 0:
+                step = _ended(step, state, corpus, config, diversity(mels, passes), per_epoch)
+            yield step
+
+
+def _take_step(
+    optimizer: Any,
+    total: Any,
+    losses: Mapping[str, Tensor],
+    lr: float,
+    accelerator: "Accelerator",
+    *,
+    step: int,
+) -> None:
+    """One player's gradient step. Raises TrainingError if a loss or gradient is not finite."""
+    optimizer.zero_grad()
+    accelerator.backward(total)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    norm = accelerator.clip_grad_norm_(parameters, math.inf)
+    scaled = accelerator.mixed_precision == "fp16"  # there the scaler skips what overflows
+    _check_finite(losses, None if scaled else norm, step=step)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.step()
+
+
+def _ended(
+    step: Step,
+    state: State,
+    corpus: Corpus,
+    config: TrainingConfig,
+    spread: float,
+    per_epoch: int,
+) -> Step:
+    """The epoch's last step, with what is known at its end."""
+    step = replace(step, validation=validate(state.shown, corpus, config))
+    if CRITIC not in state.optimizers:
+        return step
+    alarm, critic = None, state.sums[CRITIC] / per_epoch
+    if spread < COLLAPSED:
+        alarm = (
+            f"the transfers hardly differ from one another (diversity {spread:.3f}): the twin has "
+            "collapsed; raise the weight of the reconstruction or lower the learning rate"
+        )
+    elif critic < CRITIC_WINS:
+        alarm = (
+            f"the discriminators tell all transfers from recordings (critic loss {critic:.3f}), "
+            "so the twin learns little from them; lower the learning rate or make them smaller"
+        )
+    return replace(step, diversity=spread, alarm=alarm)
 
 
 def _normalised(system: MelSystem, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -163,13 +246,15 @@ def validate(system: MelSystem, corpus: Corpus, config: TrainingConfig) -> dict[
     """Every loss, averaged over fixed pairs of the validation split; empty if it has none."""
     pairs = Pairs(corpus, VALIDATION, seed=0)
     sums: dict[str, float] = {}
+    training = system.training
     system.twin.eval()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for batch in DataLoader(pairs, config.batch_size):
             on_device = {style: power.to(system.device) for style, power in batch.items()}
             n = len(next(iter(batch.values())))
-            for name, loss in system.twin.losses(_normalised(system, on_device)).items():
+            mels = _normalised(system, on_device)
+            for name, loss in system.twin.losses(mels, system.twin(mels)).items():
                 sums[name] = sums.get(name, 0.0) + loss.item() * n / len(pairs)
-    system.twin.train()
+    system.twin.train(training)
     return sums

@@ -1,16 +1,18 @@
 """The contract every twin keeps: two autoencoders, one per style, that meet in one latent space."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import l1_loss
 
-from thirdstream.mel.blocks import NORMS, Norm
+from thirdstream.mel.blocks import NORMS, Critic, Decoder, Encoder, Norm, PerStyle
 
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every twin
+LATENT = "latent"  # and eq. 2 by this one
 
 
 class Code(NamedTuple):
@@ -19,10 +21,29 @@ class Code(NamedTuple):
     content: (batch, latent_channels, time, mel), a quarter of the mel's size on both axes with the
         paper's three blocks. n_frames: of the mels, which the code's own size tells only to within
         the padding.
+    style: (batch, n_style), of twins that tell style from content.
+    log_variance: shaped as `content`, of twins whose content is the mean of a distribution.
     """
 
     content: Tensor
     n_frames: int
+    style: Tensor | None = None
+    log_variance: Tensor | None = None
+
+
+class Pass(NamedTuple):
+    """One style's mels on their way through a twin: all that losses look at.
+
+    code: of the mels. rebuilt: the self-reconstruction. swapped: the code that the other decoder
+    gets. restyled: what it makes of it, mels of the other style. again: their code, by the other
+    encoder.
+    """
+
+    code: Code
+    rebuilt: Tensor
+    swapped: Code
+    restyled: Tensor
+    again: Code
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,9 @@ class TwinConfig:
     n_convs: convolutions a block. kernel_size: odd. norm: after each convolution.
     patch: fold patch x patch points of the mel into channels first; 1: none, as in the paper.
     shared_start: both halves begin with the same weights; in the paper each has its own.
+    style_channels: of the style encoder's blocks, as `channels`; style_size: numbers that the style
+        is reduced to, none: it is a feature map. signed_style: these may be negative.
+        critic_channels: of the discriminators' convolutions. All for adversarial twins alone.
     weights: by loss name.
     """
 
@@ -44,18 +68,28 @@ class TwinConfig:
     norm: Norm = "none"
     patch: int = 1
     shared_start: bool = False
+    style_channels: tuple[int, ...] = (2, 4, 4)
+    style_size: int | None = None
+    signed_style: bool = False
+    critic_channels: tuple[int, ...] = (2, 4)
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         faults = {
-            "channels needs two blocks or more, each of one channel or more": len(self.channels) < 2
-            or min(self.channels) < 1,
+            "channels needs two blocks or more, each of one channel or more": min(
+                len(self.channels), len(self.style_channels)
+            )
+            < 2
+            or min(*self.channels, *self.style_channels) < 1,
             "kernel_size must be odd and positive": self.kernel_size < 1
             or self.kernel_size % 2 == 0,
             "n_convs must be one or more": self.n_convs < 1,
             f"norm must be one of {', '.join(NORMS)}": self.norm not in NORMS,
             "patch must be one or more": self.patch < 1,
             "latent_channels must be one or more": (self.latent_channels or 1) < 1,
+            "style_size must be one or more": (self.style_size or 1) < 1,
+            "critic_channels needs one convolution or more": min(self.critic_channels, default=0)
+            < 1,
         }
         for fault, found in faults.items():
             if found:
@@ -66,31 +100,72 @@ class TwinConfig:
         """How many mels one column of the code stands for; n_mels must be a multiple."""
         return self.patch * 2 ** (len(self.channels) - 1)
 
+    @property
+    def n_latent(self) -> int:
+        """Channels of the code."""
+        return self.latent_channels or self.channels[-1]
+
+    def shape(self) -> dict[str, Any]:
+        """What an Encoder and a Decoder need to know, but for their channels."""
+        names = ("latent_channels", "patch", "kernel_size", "n_convs", "norm")
+        return {name: getattr(self, name) for name in names}
+
 
 class Twin(nn.Module, ABC):
-    """Encoder and decoder per style. A subclass says how it encodes, decodes and what it loses.
+    """Encoder and decoder per style. A subclass says what is in its code, and what it loses.
 
     Mels are normalised, (batch, n_frames, n_mels), and travel by style name.
     """
 
     PRESETS: ClassVar[Mapping[str, TwinConfig]]
+    critics: PerStyle[Critic] | None  # of adversarial twins
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
         super().__init__()
         self.styles = styles
         self.config = config
+        self.encoders = PerStyle({s: Encoder(config.channels, **config.shape()) for s in styles})
+        self.decoders = PerStyle({s: Decoder(config.channels, **config.shape()) for s in styles})
+        self.critics = None
 
-    @abstractmethod
+    def finish(self) -> None:
+        """Last act of every constructor: equal halves if so configured, and the faster layout."""
+        if self.config.shared_start:
+            for halves in self.children():
+                if isinstance(halves, PerStyle):
+                    first, second = self.styles
+                    halves[second].load_state_dict(halves[first].state_dict())
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
     def encode(self, mel: Tensor, style: str) -> Code:
         """Mel of `style` -> Code."""
+        return Code(self.encoders[style](as_image(mel)), mel.shape[1])
 
-    @abstractmethod
     def decode(self, code: Code, style: str) -> Tensor:
         """Code -> mel of `style`, with the code's n_frames."""
+        return self.decoders[style](code.content, n_frames=code.n_frames)[:, 0]
+
+    def drawn(self, code: Code) -> Code:
+        """The code that decoders get in training: another one where codes are distributions."""
+        return code
+
+    def swapped(self, code: Code, *, style_of: Code, into: str) -> Code:
+        """The content of one code with the style of the other, in training."""
+        return code._replace(style=style_of.style)
+
+    def usual_style(self, style: str, *, generator: torch.Generator) -> Tensor | None:
+        """(1, n_style) to transfer with where no recording gives one; None without styles."""
+        return None
 
     @abstractmethod
-    def losses(self, mels: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
         """Named, unweighted scalars for one batch of each style. The weights are in the config."""
+
+    def critic_losses(
+        self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]
+    ) -> dict[str, Tensor]:
+        """What the discriminators lose, of twins that have some. No gradient reaches the twin."""
+        return {}
 
     def other(self, style: str) -> str:
         """The style that is not `style`. Raises ValueError on an unknown one."""
@@ -103,13 +178,31 @@ class Twin(nn.Module, ABC):
         """Self-reconstruction: encode and decode with the same half."""
         return self.decode(self.encode(mel, style), style)
 
-    def transfer(self, mel: Tensor, *, source: str, target: str) -> Tensor:
-        """Style transfer: encode with one half, decode with the other (paper, section 3)."""
-        return self.decode(self.encode(mel, source), target)
+    def transfer(
+        self, mel: Tensor, *, source: str, target: str, style: Tensor | None = None
+    ) -> Tensor:
+        """Encode with one half, decode with the other (paper, section 3).
 
-    def forward(self, mels: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The losses: what a training step, distributed or not, calls."""
-        return self.losses(mels)
+        style: (1, n_style), takes the place of the mel's own. With `source` equal to `target` and
+        no style this is the self-reconstruction.
+        """
+        code = self.encode(mel, source)
+        if style is not None:
+            code = code._replace(style=style.expand(len(mel), -1))
+        return self.decode(code, target)
+
+    def forward(self, mels: Mapping[str, Tensor]) -> dict[str, Pass]:
+        """Both styles' mels all the way: what a training step, distributed or not, calls."""
+        codes = {style: self.encode(mel, style) for style, mel in mels.items()}
+        passes = {}
+        for style, code in codes.items():
+            other = self.other(style)
+            own = self.drawn(code)
+            swapped = self.swapped(own, style_of=codes[other], into=other)
+            restyled = self.decode(swapped, other)
+            again = self.encode(restyled, other)
+            passes[style] = Pass(code, self.decode(own, style), swapped, restyled, again)
+        return passes
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum. Raises ValueError unless losses and weights have the same names."""
@@ -118,7 +211,38 @@ class Twin(nn.Module, ABC):
             raise ValueError(f"weights {sorted(weights)} do not match losses {sorted(losses)}")
         return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
 
+    def own_parameters(self) -> Iterator[nn.Parameter]:
+        """All parameters but the discriminators'."""
+        judges = set() if self.critics is None else set(self.critics.parameters())
+        return (parameter for parameter in self.parameters() if parameter not in judges)
+
+
+def as_image(mel: Tensor) -> Tensor:
+    """(batch, n_frames, n_mels) -> (batch, 1, n_frames, n_mels), channels last."""
+    return mel[:, None].contiguous(memory_format=torch.channels_last)
+
 
 def mean_over(values: list[Tensor]) -> Tensor:
     """The mean of one scalar per style."""
     return torch.stack(values).mean()
+
+
+def reconstruction_loss(mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> Tensor:
+    """Eq. 1: mean absolute error of the self-reconstructions, averaged over the styles."""
+    return mean_over([l1_loss(passes[style].rebuilt, mel) for style, mel in mels.items()])
+
+
+def diversity(mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> float:
+    """How much transfers differ from one another, as recordings of the target style do: 1 or so.
+
+    The deviation over the batch, averaged over frames and mels, of the transfers divided by that of
+    the mels; the lesser of both styles. Near 0 the twin has collapsed: it makes one thing of all.
+    """
+    (first, one), (second, other) = mels.items()
+    pairs = [(passes[first].restyled, other), (passes[second].restyled, one)]
+    return min(float(made.std(0).mean() / real.std(0).mean()) for made, real in pairs)
+
+
+def latent_loss(passes: Mapping[str, Pass]) -> Tensor:
+    """Eq. 2: how far a content comes back changed through the other half, averaged likewise."""
+    return mean_over([l1_loss(one.again.content, one.code.content) for one in passes.values()])

@@ -1,0 +1,74 @@
+"""The twin VAE (paper, section 3.2): the code is a distribution, drawn from in training."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from thirdstream.mel.blocks import Encoder, PerStyle
+from thirdstream.mel.cnn import TwinCNN
+from thirdstream.mel.twin import (
+    LATENT,
+    RECONSTRUCTION,
+    Code,
+    Pass,
+    Twin,
+    TwinConfig,
+    as_image,
+    latent_loss,
+    mean_over,
+    reconstruction_loss,
+)
+
+DIVERGENCE = "divergence"
+
+
+class TwinVAE(Twin):
+    """Two variational autoencoders. Away from training the mean is the code."""
+
+    PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
+        # The published network: 14,834 parameters; the log-variance has an encoder of its own.
+        "paper": TwinConfig(weights={RECONSTRUCTION: 1.0, LATENT: 1e-5, DIVERGENCE: 1e-12}),
+        # Departs from the paper: the network of the twin CNN's default, and weights that matter.
+        "default": replace(
+            TwinCNN.PRESETS["default"],
+            weights={RECONSTRUCTION: 1.0, LATENT: 0.1, DIVERGENCE: 1e-4},
+        ),
+    }
+
+    def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
+        super().__init__(styles, config)
+        self.log_variance_encoders = PerStyle(
+            {style: Encoder(config.channels, **config.shape()) for style in styles}
+        )
+        self.finish()
+
+    def encode(self, mel: Tensor, style: str) -> Code:
+        """Mel of `style` -> Code whose content is the mean."""
+        log_variance = self.log_variance_encoders[style](as_image(mel))
+        return super().encode(mel, style)._replace(log_variance=log_variance)
+
+    def drawn(self, code: Code) -> Code:
+        """Eq. 3, z = sigma * zeta + mean, with sigma = exp(log_variance / 2); in training only."""
+        assert code.log_variance is not None
+        if not self.training:
+            return code
+        sigma = torch.exp(code.log_variance / 2)
+        return code._replace(content=code.content + sigma * torch.randn_like(sigma))
+
+    def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
+        """Eqs. 1, 2 and 4. Eq. 2 compares the means: two draws differ in any twin."""
+        return {
+            RECONSTRUCTION: reconstruction_loss(mels, passes),
+            LATENT: latent_loss(passes),
+            DIVERGENCE: mean_over([divergence(one.code) for one in passes.values()]),
+        }
+
+
+def divergence(code: Code) -> Tensor:
+    """Eq. 4: 1/2 (sigma^2 + mean^2 - 1 - log sigma^2), the mean over the latent elements."""
+    assert code.log_variance is not None
+    squares = code.log_variance.exp() + code.content.square()
+    return (squares - 1 - code.log_variance).mean() / 2
