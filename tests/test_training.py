@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import os
@@ -17,8 +18,10 @@ from thirdstream.corpus import Corpus
 from thirdstream.mel import run as runs
 from thirdstream.mel import system as systems
 from thirdstream.mel import training
+from thirdstream.mel.gan import TwinGAN
 from thirdstream.mel.run import Interrupted
 from thirdstream.mel.training import State, Step, TrainingConfig, TrainingError
+from thirdstream.mel.vae import TwinVAE
 
 pytest.importorskip("accelerate", reason="training needs the extra [train]")
 pytest.importorskip("tensorboard", reason="training needs the extra [train]")
@@ -26,8 +29,16 @@ pytest.importorskip("tensorboard", reason="training needs the extra [train]")
 CONFIG = TrainingConfig(epochs=3, batch_size=2, lr=1e-2, schedule="cosine")
 
 
-def begin(corpus: Corpus, config: TrainingConfig = CONFIG) -> State:
-    return training.begin("twin-cnn", TINY, corpus, config)
+GAN = dataclasses.replace(
+    TINY, style_channels=(2, 2), style_size=3, critic_channels=(2,),
+    weights=TwinGAN.PRESETS["paper"].weights,
+)  # fmt: skip
+VAE = dataclasses.replace(TINY, weights=TwinVAE.PRESETS["paper"].weights)
+NETWORKS = {"twin-cnn": TINY, "twin-vae": VAE, "twin-gan": GAN, "twin-variational-gan": GAN}
+
+
+def begin(corpus: Corpus, config: TrainingConfig = CONFIG, name: str = "twin-cnn") -> State:
+    return training.begin(name, NETWORKS[name], corpus, config)
 
 
 def run(state: State, corpus: Corpus, out: Path, config: TrainingConfig = CONFIG) -> list[Step]:
@@ -86,26 +97,75 @@ def test_the_same_seed_is_the_same_run(small_corpus: Corpus, tmp_path: Path) -> 
     assert same(first, second)
 
 
-@pytest.mark.parametrize("stop_at", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("name", "stop_at", "ema"),
+    [("twin-cnn", 1, 0.0), ("twin-cnn", 2, 0.9), ("twin-cnn", 5, 0.0), ("twin-vae", 2, 0.0),
+     ("twin-gan", 4, 0.9), ("twin-variational-gan", 2, 0.0)],
+)  # fmt: skip
 def test_a_resumed_run_equals_one_that_never_stopped(
-    small_corpus: Corpus, tmp_path: Path, stop_at: int
+    small_corpus: Corpus, tmp_path: Path, name: str, stop_at: int, ema: float
 ) -> None:
-    whole = begin(small_corpus)
-    expected = run(whole, small_corpus, tmp_path / "whole")
-    done = []
-    with pytest.raises(Interrupted, match=r"To go on: thirdstream train twin-cnn .* --resume"):
-        for step in runs.train(begin(small_corpus), small_corpus, CONFIG, tmp_path / "cut"):
+    settings = dataclasses.replace(CONFIG, ema=ema)
+    whole = begin(small_corpus, settings, name)
+    expected = run(whole, small_corpus, tmp_path / "whole", settings)
+    done, half = [], begin(small_corpus, settings, name)
+    with pytest.raises(Interrupted, match=rf"To go on: thirdstream train {name} .* --resume"):
+        for step in runs.train(half, small_corpus, settings, tmp_path / "cut"):
             done.append(step)
             if step.step == stop_at:
                 os.kill(os.getpid(), signal.SIGINT)
     state, config = runs.load_state(tmp_path / "cut")
-    assert config == CONFIG
-    done += run(state, small_corpus, tmp_path / "cut")
+    assert config == settings
+    done += run(state, small_corpus, tmp_path / "cut", settings)
     assert [step.losses for step in done] == [step.losses for step in expected]
     assert [step.validation for step in done] == [step.validation for step in expected]
     assert same(state, whole)
+    last = [systems.load(tmp_path / folder / "last.safetensors") for folder in ("whole", "cut")]
+    for key, value in last[0].state_dict().items():
+        assert torch.equal(value, last[1].state_dict()[key])
     histories = [(tmp_path / name / "history.jsonl").read_text() for name in ("whole", "cut")]
     assert histories[0] == histories[1]
+
+
+def test_twin_and_critics_are_trained_in_turn(small_corpus: Corpus, tmp_path: Path) -> None:
+    state = begin(small_corpus, name="twin-gan")
+    before = {name: value.clone() for name, value in state.system.twin.named_parameters()}
+    twins, critics = ({id(p) for group in one.param_groups for p in group["params"]}
+                      for one in state.optimizers.values())  # fmt: skip
+    assert not twins & critics
+    assert len(twins) + len(critics) == len(before)
+    steps = run(state, small_corpus, tmp_path)
+    unmoved = [name for name, value in state.system.twin.named_parameters()
+               if torch.equal(value, before[name])]  # fmt: skip
+    assert unmoved == []
+    assert {"critic", "adversarial", "content", "style"} <= set(steps[0].losses)
+    rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert all({"diversity", "alarm"} <= set(row) for row in rows)
+    assert all("critic" in row["train"] for row in rows)
+
+
+def test_a_collapsed_twin_is_reported(small_corpus: Corpus, tmp_path: Path) -> None:
+    state = begin(small_corpus, name="twin-gan")
+    for style in STYLES:  # decoders that say the same whatever they hear
+        for parameter in state.system.twin.decoders[style].parameters():
+            torch.nn.init.zeros_(parameter)
+    config = dataclasses.replace(CONFIG, lr=1e-12)
+    steps = run(state, small_corpus, tmp_path, config)
+    assert "collapsed" in steps[-1].alarm
+
+
+def test_the_average_lags_behind_the_weights(small_corpus: Corpus, tmp_path: Path) -> None:
+    """By the definition of an exponential moving average that starts at the first step."""
+    config = dataclasses.replace(CONFIG, ema=0.5)
+    state = begin(small_corpus, config)
+    parameter = next(state.system.twin.parameters())
+    expected = None
+    for _ in runs.train(state, small_corpus, config, tmp_path):
+        now = parameter.detach().clone()
+        expected = now if expected is None else 0.5 * expected + 0.5 * now
+    torch.testing.assert_close(next(state.shown.twin.parameters()), expected)
+    saved = systems.load(tmp_path / "last.safetensors")
+    torch.testing.assert_close(next(saved.twin.parameters()), expected)
 
 
 def test_a_second_ctrl_c_is_not_swallowed() -> None:
@@ -175,10 +235,10 @@ def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"lr": math.nan}]
+    "change", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"lr": math.nan}, {"ema": 1.0}]
 )
 def test_training_that_cannot_be_is_refused(change: dict) -> None:
-    with pytest.raises(TrainingError, match="must be positive"):
+    with pytest.raises(TrainingError, match=r"must be positive|less than 1"):
         TrainingConfig(**change)
 
 

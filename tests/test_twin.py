@@ -108,7 +108,9 @@ def test_the_total_is_the_weighted_sum() -> None:
 
 @pytest.mark.parametrize(
     ("change", "fault"),
-    [({"channels": (4,)}, "two blocks"), ({"kernel_size": 4}, "odd"), ({"n_convs": 0}, "n_convs"),
+    [({"channels": (4,)}, "needs latent_channels"),
+     ({"channels": ()}, "channels must be one"),
+     ({"kernel_size": 4}, "odd"), ({"n_convs": 0}, "n_convs"),
      ({"norm": "batch"}, "norm must be one of"), ({"patch": 0}, "patch"),
      ({"latent_channels": -1}, "latent_channels")],
 )  # fmt: skip

@@ -213,6 +213,68 @@ class Decoder(nn.Module):
         return self.unfold(self.project(x))[:, :, :n_frames]
 
 
+class Residual(nn.Module):
+    """x + a correction that starts at zero: two convolutions after ReLU (He et al. 2016)."""
+
+    def __init__(self, n_channels: int, *, kernel_size: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(
+            nn.Conv2d(n_channels, n_channels, kernel_size, padding=kernel_size // 2)
+            for _ in range(2)
+        )
+        for parameter in self.convs[1].parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, n_channels, time, mel), the same."""
+        correction = x
+        for conv in self.convs:
+            correction = conv(functional.relu(correction))
+        return x + correction
+
+
+class PatchEncoder(nn.Module):
+    """Patches of the mel as channels, then residual blocks at the size of the code.
+
+    All arithmetic is done where there are few points and many channels. Like Encoder otherwise.
+    """
+
+    def __init__(
+        self, n_channels: int, *, latent_channels: int, patch: int, kernel_size: int, n_blocks: int
+    ) -> None:
+        super().__init__()
+        self.patch = patch
+        self.layers = nn.Sequential(
+            nn.PixelUnshuffle(patch),
+            nn.Conv2d(patch**2, n_channels, kernel_size, padding=kernel_size // 2),
+            *(Residual(n_channels, kernel_size=kernel_size) for _ in range(n_blocks)),
+            nn.Conv2d(n_channels, latent_channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 1, n_frames, n_mels) -> code (batch, latent_channels, time, mel)."""
+        return self.layers(pad_time(x, self.patch))
+
+
+class PatchDecoder(nn.Module):
+    """The mirror of PatchEncoder."""
+
+    def __init__(
+        self, n_channels: int, *, latent_channels: int, patch: int, kernel_size: int, n_blocks: int
+    ) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(latent_channels, n_channels, kernel_size, padding=kernel_size // 2),
+            *(Residual(n_channels, kernel_size=kernel_size) for _ in range(n_blocks)),
+            nn.Conv2d(n_channels, patch**2, 1),
+            nn.PixelShuffle(patch),
+        )
+
+    def forward(self, code: Tensor, *, n_frames: int) -> Tensor:
+        """Code (batch, latent_channels, time, mel) -> (batch, 1, n_frames, n_mels)."""
+        return self.layers(code)[:, :, :n_frames]
+
+
 def moments(x: Tensor, *, epsilon: float) -> tuple[Tensor, Tensor]:
     """Mean and deviation over time and mel, each (batch, n_channels, 1, 1).
 
@@ -298,7 +360,7 @@ class Critic(nn.Module):
         self.dense = nn.Sequential(
             nn.Linear(channels[-1] * self.size**2, n_hidden),
             nn.LeakyReLU(0.2),
-            nn.Linear(n_hidden, 1),
+            nn.Linear(n_hidden, 1, bias=False),  # only differences of scores count
         )
 
     def forward(self, x: Tensor) -> Tensor:

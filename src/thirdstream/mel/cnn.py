@@ -22,15 +22,16 @@ class TwinCNN(Twin):
     PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
         # The published network: 8,054 parameters, code 65 x 64 x 4.
         "paper": TwinConfig(weights={RECONSTRUCTION: 1.0, LATENT: 1.0}),
-        # Departs from the paper: same code size, but folded 2 x 2, wider, and with 1x1 projections.
-        # Both halves start alike: eq. 2 alone does not make a code mean the same to both, and from
-        # two starts the other decoder's output is a smear.
+        # Departs from the paper: same code size, but the mel is folded 4 x 4 and all arithmetic
+        # done there, in residual blocks: it learns several times faster on a CPU. Both halves
+        # start alike: eq. 2 alone does not make a code mean the same to both, and from two starts
+        # the other decoder's output is a smear.
         "default": TwinConfig(
-            channels=(32, 64),
+            channels=(32,),
             latent_channels=4,
             kernel_size=3,
             n_convs=2,
-            patch=2,
+            patch=4,
             shared_start=True,
             weights={RECONSTRUCTION: 1.0, LATENT: 0.1},
         ),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from thirdstream.mel.blocks import CodeStyle, Critic, Encoder, MapStyle, PerStyle, adain
+from thirdstream.mel.blocks import CodeStyle, Critic, MapStyle, PerStyle, adain
 from thirdstream.mel.cnn import TwinCNN
 from thirdstream.mel.twin import (
     RECONSTRUCTION,
@@ -38,7 +38,7 @@ class TwinGAN(Twin):
         # of either sign.
         "default": replace(
             TwinCNN.PRESETS["default"],
-            style_channels=(8, 16),
+            style_channels=(16,),
             style_size=8,
             signed_style=True,
             critic_channels=(16, 32, 64),
@@ -49,18 +49,19 @@ class TwinGAN(Twin):
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
         super().__init__(styles, config)
         self.style_encoders = PerStyle(
-            {style: Encoder(config.style_channels, **config.shape()) for style in styles}
+            {style: config.encoder(config.style_encoder) for style in styles}
         )
         self.heads = PerStyle({style: style_head(config) for style in styles})
         self.usual = PerStyle({style: Usual(self.head(style).n_style) for style in styles})
-        self.critics: PerStyle[Critic] = PerStyle(
-            {style: Critic(config.critic_channels) for style in styles}
-        )
         self.finish()
 
     def head(self, style: str) -> MapStyle | CodeStyle:
         """What makes a style code of a feature map, and AdaIN's parameters of the code."""
         return self.heads[style]
+
+    def made_critics(self) -> PerStyle[Critic] | None:
+        """A discriminator per style."""
+        return PerStyle({style: Critic(self.config.critic_channels) for style in self.styles})
 
     def critic(self, style: str) -> Critic:
         """The discriminator of one style."""

@@ -15,7 +15,7 @@ from thirdstream.mel.features import MelConfig
 
 MOMENTUM = 0.99  # alpha of fast Griffin-Lim; the authors' recommendation
 N_ITER = 32
-MOST_DETAIL = 8.0  # +18 dB over what the mel power tells
+MOST_DETAIL = 32.0  # +30 dB over what the mel power tells
 OVERLAP = 16  # frames a chunk of a stream shares with the one before
 HELD_BACK = 4  # frames at a chunk's end whose samples still lack neighbours
 

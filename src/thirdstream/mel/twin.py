@@ -9,7 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from thirdstream.mel.blocks import NORMS, Critic, Decoder, Encoder, Norm, PerStyle
+from thirdstream.mel.blocks import (
+    NORMS,
+    Critic,
+    Decoder,
+    Encoder,
+    Norm,
+    PatchDecoder,
+    PatchEncoder,
+    PerStyle,
+)
 
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every twin
 LATENT = "latent"  # and eq. 2 by this one
@@ -50,13 +59,15 @@ class Pass(NamedTuple):
 class TwinConfig:
     """Size and shape of the networks, and the weight of each loss.
 
-    channels: of each encoder block; between blocks both axes are halved.
+    channels: of each encoder block; between blocks both axes are halved. A single number: residual
+        blocks at the code's size, which `patch` alone reduces to (see PatchEncoder).
     latent_channels: of the code; none: the last block's output is the code, as in the paper.
-    n_convs: convolutions a block. kernel_size: odd. norm: after each convolution.
+    n_convs: convolutions a block, or residual blocks. kernel_size: odd.
+    norm: after each convolution.
     patch: fold patch x patch points of the mel into channels first; 1: none, as in the paper.
     shared_start: both halves begin with the same weights; in the paper each has its own.
-    style_channels: of the style encoder's blocks, as `channels`; style_size: numbers that the style
-        is reduced to, none: it is a feature map. signed_style: these may be negative.
+    style_channels: of the style encoder's blocks; none: as `channels`. style_size: numbers that the
+        style is reduced to; none: it is a feature map. signed_style: these may be negative.
         critic_channels: of the discriminators' convolutions. All for adversarial twins alone.
     weights: by loss name.
     """
@@ -68,7 +79,7 @@ class TwinConfig:
     norm: Norm = "none"
     patch: int = 1
     shared_start: bool = False
-    style_channels: tuple[int, ...] = (2, 4, 4)
+    style_channels: tuple[int, ...] | None = None
     style_size: int | None = None
     signed_style: bool = False
     critic_channels: tuple[int, ...] = (2, 4)
@@ -76,11 +87,12 @@ class TwinConfig:
 
     def __post_init__(self) -> None:
         faults = {
-            "channels needs two blocks or more, each of one channel or more": min(
-                len(self.channels), len(self.style_channels)
-            )
-            < 2
-            or min(*self.channels, *self.style_channels) < 1,
+            "channels must be one or more": min([*self.channels, *self.style_encoder, 1]) < 1
+            or not self.channels,
+            "a single block needs latent_channels and has no norm": len(self.channels) == 1
+            and (self.latent_channels is None or self.norm != "none"),
+            "style_channels must be as many as channels": len(self.style_encoder)
+            != len(self.channels),
             "kernel_size must be odd and positive": self.kernel_size < 1
             or self.kernel_size % 2 == 0,
             "n_convs must be one or more": self.n_convs < 1,
@@ -105,10 +117,26 @@ class TwinConfig:
         """Channels of the code."""
         return self.latent_channels or self.channels[-1]
 
-    def shape(self) -> dict[str, Any]:
-        """What an Encoder and a Decoder need to know, but for their channels."""
-        names = ("latent_channels", "patch", "kernel_size", "n_convs", "norm")
-        return {name: getattr(self, name) for name in names}
+    @property
+    def style_encoder(self) -> tuple[int, ...]:
+        """Channels of the style encoder's blocks."""
+        return self.channels if self.style_channels is None else self.style_channels
+
+    def encoder(self, channels: tuple[int, ...]) -> nn.Module:
+        """An encoder with these channels, of this shape otherwise."""
+        if len(channels) == 1:
+            return PatchEncoder(channels[0], **self._shape("n_blocks"))
+        return Encoder(channels, norm=self.norm, **self._shape("n_convs"))
+
+    def decoder(self) -> nn.Module:
+        """The decoder of this shape."""
+        if len(self.channels) == 1:
+            return PatchDecoder(self.channels[0], **self._shape("n_blocks"))
+        return Decoder(self.channels, norm=self.norm, **self._shape("n_convs"))
+
+    def _shape(self, n_convs: str) -> dict[str, Any]:
+        names = ("latent_channels", "patch", "kernel_size")
+        return {name: getattr(self, name) for name in names} | {n_convs: self.n_convs}
 
 
 class Twin(nn.Module, ABC):
@@ -118,15 +146,18 @@ class Twin(nn.Module, ABC):
     """
 
     PRESETS: ClassVar[Mapping[str, TwinConfig]]
-    critics: PerStyle[Critic] | None  # of adversarial twins
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
         super().__init__()
         self.styles = styles
         self.config = config
-        self.encoders = PerStyle({s: Encoder(config.channels, **config.shape()) for s in styles})
-        self.decoders = PerStyle({s: Decoder(config.channels, **config.shape()) for s in styles})
-        self.critics = None
+        self.encoders = PerStyle({style: config.encoder(config.channels) for style in styles})
+        self.decoders = PerStyle({style: config.decoder() for style in styles})
+        self.critics = self.made_critics()
+
+    def made_critics(self) -> PerStyle[Critic] | None:
+        """The discriminators, of adversarial twins."""
+        return None
 
     def finish(self) -> None:
         """Last act of every constructor: equal halves if so configured, and the faster layout."""
@@ -232,6 +263,7 @@ def reconstruction_loss(mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) 
     return mean_over([l1_loss(passes[style].rebuilt, mel) for style, mel in mels.items()])
 
 
+@torch.no_grad()
 def diversity(mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> float:
     """How much transfers differ from one another, as recordings of the target style do: 1 or so.
 

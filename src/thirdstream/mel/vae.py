@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thirdstream.mel.blocks import Encoder, PerStyle
+from thirdstream.mel.blocks import PerStyle
 from thirdstream.mel.cnn import TwinCNN
 from thirdstream.mel.twin import (
     LATENT,
@@ -41,7 +41,7 @@ class TwinVAE(Twin):
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
         super().__init__(styles, config)
         self.log_variance_encoders = PerStyle(
-            {style: Encoder(config.channels, **config.shape()) for style in styles}
+            {style: config.encoder(config.channels) for style in styles}
         )
         self.finish()
 

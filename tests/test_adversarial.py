@@ -1,0 +1,209 @@
+"""AdaIN, critics and drawn styles: what must be true of the paper's equations 3 to 7."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import STYLES, TINY
+from thirdstream.mel.blocks import Critic, MapStyle, adain, moments
+from thirdstream.mel.gan import CONTENT, STYLE, TwinGAN, relativistic
+from thirdstream.mel.twin import Code, Pass, TwinConfig, diversity
+from thirdstream.mel.vae import TwinVAE, divergence
+from thirdstream.mel.variational_gan import TwinVariationalGAN
+
+TINY_GAN = dataclasses.replace(TINY, critic_channels=(2,), weights=TwinGAN.PRESETS["paper"].weights)
+
+
+def code(mean: float, variance: float) -> Code:
+    shape = (2, 4, 6, 5)
+    return Code(torch.full(shape, mean), 24, log_variance=torch.full(shape, math.log(variance)))
+
+
+# --- eqs. 3 and 4 -------------------------------------------------------------------------------
+
+
+def test_the_divergence_of_a_standard_normal_is_zero() -> None:
+    assert divergence(code(0.0, 1.0)).item() == 0.0
+
+
+@pytest.mark.parametrize(("mean", "variance"), [(2.0, 1.0), (0.0, 4.0), (-1.0, 0.25)])
+def test_the_divergence_is_the_closed_form_and_torchs(mean: float, variance: float) -> None:
+    drawn = torch.distributions.Normal(mean, math.sqrt(variance))
+    expected = torch.distributions.kl_divergence(drawn, torch.distributions.Normal(0.0, 1.0))
+    assert divergence(code(mean, variance)).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_draws_have_the_codes_mean_and_deviation() -> None:
+    """sigma is exp(log_variance / 2), not its square."""
+    twin = TwinVAE(STYLES, TwinVAE.PRESETS["paper"])
+    torch.manual_seed(0)
+    shape = (1, 4, 100, 100)
+    log_variance = torch.full(shape, math.log(0.25))
+    wide = Code(torch.full(shape, 3.0), 400, log_variance=log_variance)
+    drawn = twin.drawn(wide).content
+    assert drawn.mean().item() == pytest.approx(3.0, abs=0.02)
+    assert drawn.std().item() == pytest.approx(0.5, abs=0.02)
+    assert torch.equal(twin.eval().drawn(wide).content, wide.content)
+
+
+# --- eqs. 5 and 6 -------------------------------------------------------------------------------
+
+
+def test_the_critic_is_content_where_real_scores_lie_one_above_false_ones() -> None:
+    real, fake = torch.full((4,), 0.7), torch.full((4,), -0.3)
+    assert relativistic(winner=real, loser=fake).item() == pytest.approx(0.0, abs=1e-12)
+    assert relativistic(winner=fake, loser=real).item() == pytest.approx(2 * 2.0**2)  # the twin's
+
+
+@settings(deadline=None, max_examples=50)
+@given(real=st.lists(st.floats(-3, 3), min_size=2, max_size=5), shift=st.floats(-3, 3))
+def test_only_the_difference_of_scores_counts_and_nothing_beats_the_minimum(
+    real: list[float], shift: float
+) -> None:
+    scores = torch.tensor(real, dtype=torch.float64)
+    loss = relativistic(winner=scores, loser=scores - shift)
+    moved = relativistic(winner=scores + 5, loser=scores - shift + 5)
+    assert loss.item() == pytest.approx(moved.item(), abs=1e-9)
+    assert loss.item() >= 2 * (shift - 1) ** 2 - 1e-9
+
+
+def test_the_gradient_moves_scores_apart() -> None:
+    real, fake = torch.zeros(3, requires_grad=True), torch.zeros(3, requires_grad=True)
+    relativistic(winner=real, loser=fake).backward()
+    assert real.grad is not None and (real.grad < 0).all()
+    assert fake.grad is not None and (fake.grad > 0).all()
+
+
+@pytest.mark.parametrize("n_frames", [1, 3, 20, 259])
+def test_critics_judge_any_length(n_frames: int) -> None:
+    assert Critic((2, 4))(torch.rand(3, 1, n_frames, 256)).shape == (3,)
+
+
+def test_a_frozen_critic_passes_gradients_on_and_keeps_none() -> None:
+    critic, x = Critic((2,)), torch.rand(1, 1, 16, 16, requires_grad=True)
+    critic.frozen(x).sum().backward()
+    assert x.grad is not None and x.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in critic.parameters())
+
+
+# --- eq. 7 --------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=30)
+@given(shift=st.floats(-5, 5), scale=st.floats(0.01, 5), seed=st.integers(0, 99))
+def test_adain_gives_the_styles_mean_and_deviation(shift: float, scale: float, seed: int) -> None:
+    content = torch.randn(2, 3, 9, 8, generator=torch.Generator().manual_seed(seed)).double()
+    wanted = {
+        "shift": torch.full((2, 3), shift).double(),
+        "scale": torch.full((2, 3), scale).double(),
+    }
+    mean, deviation = moments(adain(content, epsilon=0.0, **wanted), epsilon=0.0)
+    torch.testing.assert_close(mean[..., 0, 0], wanted["shift"])
+    torch.testing.assert_close(deviation[..., 0, 0], wanted["scale"])
+
+
+def test_a_map_gives_its_own_mean_and_deviation() -> None:
+    head, content, style = MapStyle(3), torch.randn(2, 3, 9, 8), 2 + 3 * torch.randn(2, 3, 5, 4)
+    shift, scale = head.shift_and_scale(head.reduce(style))
+    joined = adain(content, shift=shift, scale=scale, epsilon=head.EPSILON)
+    for made, given_ in zip(moments(joined, epsilon=0), moments(style, epsilon=0), strict=True):
+        torch.testing.assert_close(made, given_, rtol=1e-5, atol=1e-5)
+
+
+def test_content_joined_with_its_own_style_is_itself() -> None:
+    content = torch.randn(2, 3, 9, 8)
+    mean, deviation = moments(content, epsilon=1e-7)
+    again = adain(content, shift=mean[..., 0, 0], scale=deviation[..., 0, 0], epsilon=1e-7)
+    torch.testing.assert_close(again, content)
+
+
+# --- the game -----------------------------------------------------------------------------------
+
+
+def perfect(style: torch.Tensor) -> dict[str, Pass]:
+    """Passes of a twin whose codes come back as they were, though both styles' differ."""
+    passes = {}
+    for number, name in enumerate(STYLES):
+        own = Code(torch.full((2, 3, 4, 4), float(number)), 16, style + number)
+        swapped = own._replace(style=style + 5)
+        passes[name] = Pass(own, torch.zeros(2, 16, 16), swapped, torch.zeros(2, 16, 16), swapped)
+    return passes
+
+
+def test_a_perfect_twin_loses_neither_content_nor_style() -> None:
+    twin = TwinGAN(STYLES, TINY_GAN)
+    batch = {name: torch.zeros(2, 16, 16) for name in STYLES}
+    losses = twin.losses(batch, perfect(torch.zeros(2, 4)))
+    assert losses[CONTENT].item() == 0.0
+    assert losses[STYLE].item() == 0.0
+
+
+def test_codes_of_the_wrong_style_are_lost() -> None:
+    """The published code compares classical codes with jazz codes, and jazz styles twice."""
+    twin = TwinGAN(STYLES, TINY_GAN)
+    batch = {name: torch.zeros(2, 16, 16) for name in STYLES}
+    passes = perfect(torch.zeros(2, 4))
+    first, second = STYLES
+    crossed = {first: passes[first]._replace(again=passes[second].again), second: passes[second]}
+    assert twin.losses(batch, crossed)[CONTENT].item() == pytest.approx(0.5)
+    worse = passes[first]._replace(again=passes[first].code)
+    assert twin.losses(batch, passes | {first: worse})[STYLE].item() == pytest.approx(2.5)
+
+
+def test_a_transfer_takes_the_style_it_is_given() -> None:
+    twin = TwinGAN(STYLES, TINY_GAN).eval()
+    mel, usual = torch.rand(2, 16, 16), torch.rand(1, 4)
+    how = {"source": "classical", "target": "jazz"}
+    given_ = twin.transfer(mel, **how, style=usual)
+    assert not torch.allclose(given_, twin.transfer(mel, **how, style=usual + 1))
+    assert torch.equal(given_, twin.transfer(mel, **how, style=usual))
+
+
+def test_the_usual_style_is_the_mean_of_what_training_saw() -> None:
+    twin = TwinGAN(STYLES, TINY_GAN)
+    batches = [{name: torch.rand(2, 16, 16) for name in STYLES} for _ in range(5)]
+    seen = [twin(batch)["jazz"].code.style.detach() for batch in batches]
+    usual = twin.usual_style("jazz", generator=torch.Generator())
+    assert usual is not None
+    torch.testing.assert_close(usual[0], torch.cat(seen).mean(0), rtol=1e-4, atol=1e-5)
+    twin.eval()({name: torch.rand(2, 16, 16) for name in STYLES})
+    assert torch.equal(twin.usual_style("jazz", generator=torch.Generator()), usual)
+
+
+def test_drawn_styles_are_standard_normal_and_repeatable() -> None:
+    config = dataclasses.replace(TINY_GAN, style_size=8)
+    twin = TwinVariationalGAN(STYLES, config)
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.cat([twin.usual_style("jazz", generator=generator) for _ in range(2000)])
+    assert draws.shape == (2000, 8)
+    assert draws.mean(0).abs().max() < 0.1  # 4.5 deviations of the mean
+    assert (draws.std(0) - 1).abs().max() < 0.1
+    assert (torch.corrcoef(draws.T) - torch.eye(8)).abs().max() < 0.1
+    again = twin.usual_style("jazz", generator=torch.Generator().manual_seed(0))
+    assert torch.equal(again[0], draws[0])
+    torch.manual_seed(0)
+    code = Code(torch.zeros(2000, 3, 1, 1), 4, torch.zeros(2000, 8))
+    swapped = twin.swapped(code, style_of=code, into="jazz").style
+    assert swapped.mean(0).abs().max() < 0.1 and (swapped.std(0) - 1).abs().max() < 0.1
+
+
+def test_diversity_is_one_for_recordings_and_zero_for_a_collapsed_twin() -> None:
+    mels = {name: torch.rand(64, 8, 8) for name in STYLES}
+    same = perfect(torch.zeros(2, 4))
+    assert diversity(mels, same) == 0.0
+    alive = {name: same[name]._replace(restyled=torch.rand(64, 8, 8)) for name in STYLES}
+    assert diversity(mels, alive) == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [({"style_size": -1}, "style_size"), ({"critic_channels": ()}, "critic_channels"),
+     ({"style_channels": (4,)}, "as many")],
+)  # fmt: skip
+def test_adversarial_networks_that_cannot_be_are_refused(change: dict, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        TwinConfig(**change)
