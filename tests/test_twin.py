@@ -160,6 +160,20 @@ def test_time_is_padded_only_as_far_as_needed() -> None:
     assert not pad_time(torch.ones(1, 1, 7, 4), 2)[:, :, 7].any()
 
 
+@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("seed", range(6))
+def test_the_published_networks_start_alive(name: str, seed: int) -> None:
+    """Every decoder says something, and every one of its convolutions is told what to change."""
+    twin, batch = build(name, "paper", seed), mels(n_frames=33, n_mels=64)
+    passes = twin(batch)
+    twin.total(twin.losses(batch, passes)).backward()
+    for style in STYLES:
+        assert (passes[style].rebuilt > 0).float().mean() > 0.2
+        for key, parameter in twin.decoders[style].named_parameters():
+            if key.endswith("weight"):
+                assert parameter.grad is not None and parameter.grad.abs().max() > 0, key
+
+
 # --- the twin CNN -------------------------------------------------------------------------------
 
 
