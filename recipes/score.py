@@ -17,10 +17,12 @@ from thirdstream.mel.system import MelSystem
 def score(system: MelSystem, corpus: Corpus, style: str) -> tuple[float, float]:
     """(reconstruction, latent) of one style, averaged over segments."""
     twin, other, sums = system.twin, system.twin.other(style), torch.zeros(2)
+    generator = torch.Generator().manual_seed(0)
     for power in corpus.chunks(style, TEST, n_segments=8):
         mel = system.log_mel(style).normalise(torch.from_numpy(power))
         code = twin.encode(mel, style)
-        again = twin.encode(twin.decode(code, other), other)
+        usual = twin.usual_style(other, generator=generator)
+        again = twin.encode(twin.transfer(mel, source=style, target=other, style=usual), other)
         reconstruction = (twin.decode(code, style) - mel).abs().mean()
         latent = (again.content - code.content).abs().mean()
         sums += len(mel) * torch.stack([reconstruction, latent])

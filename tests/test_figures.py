@@ -1,11 +1,19 @@
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile as sf
 import torch
 from matplotlib.image import imread
 
+from thirdstream import figures
+from thirdstream.corpus import Corpus
 from thirdstream.figures import draw_mels
-from thirdstream.mel.features import MelConfig
+from thirdstream.files import ThirdstreamError
+from thirdstream.mel.features import LogMel, MelConfig
+from thirdstream.mel.system import MelSystem
+from thirdstream.systems import bundled_clips
 
 
 def test_each_mel_has_its_panel_and_low_frequencies_are_below(tmp_path: Path) -> None:
@@ -24,3 +32,64 @@ def test_each_mel_has_its_panel_and_low_frequencies_are_below(tmp_path: Path) ->
 def test_both_formats(tmp_path: Path, suffix: str) -> None:
     draw_mels({"a": torch.rand(9, 256)}, tmp_path / f"m{suffix}", config=MelConfig(), title="t")
     assert (tmp_path / f"m{suffix}").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_a_corpus_has_figures_1_to_4(small_corpus: Corpus, tmp_path: Path) -> None:
+    written = list(figures.corpus_figures(small_corpus, tmp_path))
+    assert sorted(path.name for path in written) == sorted(
+        f"figure-0{number}{ending}"
+        for number in ("1-waveform", "2-stft", "3-mel", "4-statistics")
+        for ending in (".png", ".svg")
+    )
+    assert all(path.stat().st_size > 1000 for path in written)
+
+
+def test_the_segment_drawn_is_the_one_prepared(small_corpus: Corpus) -> None:
+    """Its mel is what the corpus holds, to float16's precision, at -20 dB."""
+    recording = small_corpus.recordings[0]
+    wave = figures.segment_of(recording)
+    at = recording.n_segments // 2
+    power = small_corpus.power(recording, slice(at, at + 1))[0]
+    found = LogMel().power(torch.from_numpy(wave)[None])[0].numpy()
+    np.testing.assert_allclose(found, power, rtol=1e-2, atol=1e-6 * power.max())
+
+
+def test_a_recording_that_changed_or_went_away_is_named(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
+    recording = small_corpus.recordings[0]
+    with pytest.raises(ThirdstreamError, match="there is no such file"):
+        figures.segment_of(dataclasses.replace(recording, path=str(tmp_path / "gone.wav")))
+    sf.write(tmp_path / "short.wav", np.zeros(100), 44_100)
+    with pytest.raises(ThirdstreamError, match=r"short.wav: has changed since"):
+        figures.segment_of(dataclasses.replace(recording, path=str(tmp_path / "short.wav")))
+
+
+def test_moments_before_and_after_normalisation(small_corpus: Corpus) -> None:
+    """After it, the deviation is that of log10(1 + X / s) over itself + 1e-3: nearly 1."""
+    power = np.concatenate(list(small_corpus.chunks("jazz", "train"))).reshape(-1, 256)
+    mean, deviation = figures.mel_moments(small_corpus, "jazz", normalised=False)
+    np.testing.assert_allclose(mean, power.mean(0, dtype=np.float64), rtol=1e-5)
+    np.testing.assert_allclose(deviation, power.std(0, dtype=np.float64), rtol=1e-4, atol=1e-9)
+    _, after = figures.mel_moments(small_corpus, "jazz", normalised=True)
+    raw = np.array(small_corpus.statistics["jazz"].mel_std) - 1e-3
+    np.testing.assert_allclose(after, raw / (raw + 1e-3), rtol=1e-3, atol=1e-4)
+
+
+def test_systems_are_drawn_with_both_styles(
+    system: MelSystem, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    powers = figures.examples(system, corpus=small_corpus, clips=())
+    assert {style: power.shape for style, power in powers.items()} == dict.fromkeys(
+        ("classical", "jazz"), (259, 256)
+    )
+    written = list(figures.system_figures(system, powers, tmp_path, name="tiny"))
+    assert [path.name for path in written] == ["figure-07-tiny.png", "figure-07-tiny.svg"]
+
+
+def test_without_a_corpus_the_clips_are_shown(system: MelSystem) -> None:
+    powers = figures.examples(system, corpus=None, clips=bundled_clips())
+    assert all(power.shape == (259, 256) for power in powers.values())
+    with pytest.raises(ThirdstreamError, match=r"no bundled clip is classical; give --corpus"):
+        figures.examples(system, corpus=None, clips=())

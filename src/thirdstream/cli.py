@@ -17,11 +17,12 @@ from rich.table import Table
 
 from thirdstream import checkpoint, corpus, systems
 from thirdstream.corpus import Corpus, Skipped
-from thirdstream.files import ThirdstreamError
-from thirdstream.mel import TWINS
+from thirdstream.files import ThirdstreamError, read_json, write_json
+from thirdstream.mel import TWINS, tuning
 from thirdstream.mel.blocks import Norm
 from thirdstream.mel.run import Interrupted, load_state
 from thirdstream.mel.run import train as train_run
+from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training import State, TrainingConfig, begin
 from thirdstream.mel.twin import TwinConfig
 from thirdstream.transfer import Options, plan, transfer_files
@@ -199,12 +200,52 @@ def _state(
         return state, config
     if (out / "resume.safetensors").exists() or (out / "best.safetensors").exists():
         raise ThirdstreamError(f"{out}: holds a run; go on with --resume, or choose another folder")
+    return begin(system, network.changed(_preset(system, preset)), opened, training), training
+
+
+def _preset(system: str, preset: str) -> TwinConfig:
     if system not in TWINS:
         raise ThirdstreamError(f"{system}: no such system to train; there are {', '.join(TWINS)}")
     presets = TWINS[system].PRESETS
     if preset not in presets:
         raise ThirdstreamError(f"{system} has no preset {preset!r}; it has {', '.join(presets)}")
-    return begin(system, network.changed(presets[preset]), opened, training), training
+    return presets[preset]
+
+
+def tune(
+    system: str,
+    /,
+    *,
+    corpus: Path,
+    out: Path,
+    search: tyro.conf.OmitArgPrefixes[tuning.Search] = tuning.Search(),  # noqa: B008
+) -> None:
+    """Search for hyper-parameters: width, depth, batch size and learning rate.
+
+    Example: thirdstream tune twin-cnn --corpus corpus --out search --trials 30
+
+    Trials are short trainings, compared by the error of the self-reconstruction (eq. 1) on the
+    validation recordings. Run it again to go on after an interruption, or with more trials.
+
+    Args:
+        system: which one; `thirdstream systems` lists them.
+        corpus: folder that `thirdstream prepare` made.
+        out: folder of the search; trials.json has every trial.
+        search: how long.
+    """
+    network, opened = _preset(system, search.preset), Corpus.open(corpus)
+    with progress_bar() as bar:
+        task = bar.add_task(f"tuning {system}", total=search.trials)
+        for one in tuning.search(system, network, opened, out, search):
+            bar.advance(task)
+            score = "" if one.score is None else f" {one.score:.5f}"
+            bar.console.print(f"trial {one.number}: {one.state}{score} {one.settings}")
+    table = Table("trial", "state", "eq. 1", "settings")
+    for row in read_json(out / "trials.json", kind="table of trials"):
+        score = "" if row["score"] is None else f"{row['score']:.5f}"
+        settings = ", ".join(f"{name} {value:.4g}" for name, value in row["settings"].items())
+        table.add_row(str(row["number"]), row["state"], score, settings)
+    OUT.print(table)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,6 +303,71 @@ def transfer(
         raise Failed(f"{n_failed} of {len(pairs)} recordings failed{rest}")
 
 
+def figures(
+    paths: tuple[str, ...],
+    /,
+    *,
+    out: Path = Path("figures"),
+    corpus: Path | None = None,
+) -> None:
+    """Draw the paper's figures: 1-4 of a corpus; 7, 8, 9 and 11 of trained systems.
+
+    Example: thirdstream figures corpus run twin-vae --out figures
+
+    Each is written as PNG and as SVG; one that is there already is replaced.
+
+    Args:
+        paths: corpus folders, run folders, .safetensors files and names of bundled models.
+        out: folder for the figures.
+        corpus: whose test recordings the systems are shown; without it, the bundled clips.
+    """
+    from thirdstream import figures as drawing
+
+    shown = Corpus.open(corpus) if corpus else None
+    clips = systems.bundled_clips()
+    for path in paths or (systems.DEFAULT,):
+        if (Path(path) / "corpus.json").exists():
+            written = drawing.corpus_figures(Corpus.open(Path(path)), out)
+        else:
+            system = systems.load(path)
+            if not isinstance(system, MelSystem):
+                raise ThirdstreamError(f"{path}: {system.name} has no mels to draw")
+            powers = drawing.examples(system, corpus=shown, clips=clips)
+            name = Path(path).resolve().name.removesuffix(".safetensors")
+            written = drawing.system_figures(system, powers, out, name=name)
+        for file in written:
+            OUT.print(str(file), soft_wrap=True, markup=False)
+
+
+def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) -> None:
+    """Check what the paper says of mel spectrograms (section 2.2) on a corpus.
+
+    Size, sparsity and effective rank of each representation; quality of the sound that comes back
+    from so many mels and in so many iterations. Writes claims.json and a figure.
+
+    Args:
+        corpus: folder that `thirdstream prepare` made, with its recordings still in place.
+        out: folder for the results.
+        n_segments: how many a style, each from another recording.
+    """
+    from thirdstream import claims as checking
+
+    opened = Corpus.open(corpus)
+    with ERR.status("measuring") as status:
+        results = checking.check(opened, n_segments=n_segments, progress=status.update)
+    write_json(out / "claims.json", results)
+    table = Table("of one segment", "values", "near zero", "effective rank")
+    for row in checking.rows(results):
+        table.add_row(*row)
+    OUT.print(table)
+    for key, of in (("n_mels", "mels"), ("n_iter", "iterations")):
+        values = results[f"convergence_by_{key}"]
+        text = ", ".join(f"{count}: {value:.3f}" for count, value in values.items())
+        OUT.print(f"spectral convergence by {of}: {text}", soft_wrap=True)
+    for file in (out / "claims.json", *checking.draw(results, out)):
+        OUT.print(str(file), soft_wrap=True, markup=False)
+
+
 def info(path: str, /) -> None:
     """Say what is in a corpus or a model.
 
@@ -278,17 +384,15 @@ def info(path: str, /) -> None:
 
 def list_systems() -> None:
     """List the systems that can be trained and the models that come with the package."""
-    table = Table("system", "presets", "parameters", "bundled model")
-    bundled = systems.bundled_names()
+    table = Table("system", "presets", "parameters", "bundled models")
+    bundled: dict[str, list[str]] = {name: [] for name in TWINS}
+    for model in systems.bundled_names():
+        bundled[checkpoint.read_header(systems.find(model))["system"]].append(model)
     for name, twin in TWINS.items():
-        presets = twin.PRESETS
-        sizes = [sum(p.numel() for p in twin(("a", "b"), c).parameters()) for c in presets.values()]
-        table.add_row(
-            name,
-            "\n".join(presets),
-            "\n".join(f"{size:,}" for size in sizes),
-            name if name in bundled else "none",
-        )
+        sizes = [sum(p.numel() for p in twin(("a", "b"), c).own_parameters())
+                 for c in twin.PRESETS.values()]  # fmt: skip
+        columns = (twin.PRESETS, [f"{size:,}" for size in sizes], bundled[name] or ["none"])
+        table.add_row(name, *("\n".join(column) for column in columns))
     OUT.print(table)
 
 
@@ -330,7 +434,10 @@ COMMANDS = {
     "demo": demo,
     "prepare": prepare,
     "train": train,
+    "tune": tune,
     "transfer": transfer,
+    "figures": figures,
+    "claims": claims,
     "info": info,
     "systems": list_systems,
 }

@@ -59,7 +59,9 @@ def _compare(
     segments = torch.from_numpy(whole[: n_segments * SEGMENT].copy()).reshape(n_segments, SEGMENT)
     mel = system.log_mel(style)(segments * audio.level_of([wave[None]]).gain)
     code = twin.encode(mel, style)
-    rebuilt, restyled = twin.decode(code, style), twin.decode(code, target)
+    usual = twin.usual_style(target, generator=torch.Generator().manual_seed(0))
+    rebuilt = twin.decode(code, style)
+    restyled = twin.transfer(mel, source=style, target=target, style=usual)
     again = twin.encode(restyled, target)
     rows = {"original": mel[0], "self-reconstruction": rebuilt[0], f"to {target}": restyled[0]}
     draw_mels(rows, picture, config=system.mel, title=title)

@@ -155,9 +155,10 @@ def _log_epoch(accelerator: "Accelerator", system: MelSystem, step: Step, corpus
         other = system.twin.other(style)
         with torch.no_grad():
             batch = power[None].to(system.device)
+            usual = system.twin.usual_style(other, generator=generator)
             rows = {"original": batch} | {
-                f"to {target}": system.convert(batch, source=style, target=target)
-                for target in (style, other)
+                f"to {target}": system.convert(batch, source=style, target=target, style=of)
+                for target, of in ((style, None), (other, usual))
             }
             sound = system.synthesiser(rows[f"to {other}"], generator=generator)[0].cpu()
         mels = [system.log_mel(style).normalise(mel)[0].T.flip(0).cpu() for mel in rows.values()]

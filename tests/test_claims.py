@@ -1,0 +1,61 @@
+"""Measures of section 2.2 by their closed forms."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import music
+from thirdstream import claims
+from thirdstream.audio import SEGMENT
+from thirdstream.corpus import Corpus
+from thirdstream.mel.synthesis import Synthesiser
+
+
+@pytest.mark.parametrize("rank", [1, 3, 8])
+def test_the_effective_rank_of_equal_directions_is_their_number(rank: int) -> None:
+    basis, _ = torch.linalg.qr(torch.randn(20, rank))
+    assert claims.effective_rank(3.0 * basis @ basis.T) == pytest.approx(rank, rel=1e-5)
+    assert claims.effective_rank(torch.zeros(4, 5)) == 0.0
+
+
+@settings(deadline=None, max_examples=20)
+@given(n=st.integers(1, 12), m=st.integers(1, 12), scale=st.floats(1e-3, 1e3))
+def test_it_lies_between_1_and_the_rank_and_knows_no_scale(n: int, m: int, scale: float) -> None:
+    matrix = torch.rand(n, m, generator=torch.Generator().manual_seed(n * m)) + 0.1
+    found = claims.effective_rank(matrix)
+    assert 1 - 1e-9 <= found <= min(n, m) + 1e-9
+    assert claims.effective_rank(scale * matrix) == pytest.approx(found, rel=1e-4)
+
+
+def test_near_zero_is_a_thousandth_of_the_largest() -> None:
+    assert claims.near_zero(torch.tensor([-1000.0, 1.0, -1.0, 1.1])) == 0.5
+    assert claims.near_zero(torch.zeros(3)) == 1.0
+
+
+def test_convergence_of_the_same_wave_is_zero_and_of_silence_one() -> None:
+    synthesiser, wave = Synthesiser(), torch.from_numpy(music(0, SEGMENT))[None]
+    cut = wave[:, : 100 * 512]
+    assert claims.convergence(cut, wave, synthesiser) < 0.02  # all but the last frames are equal
+    assert claims.convergence(torch.zeros_like(cut), wave, synthesiser) == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_all_claims_are_measured_and_drawn(
+    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "N_MELS", (64, 256))
+    monkeypatch.setattr(claims, "N_ITERS", (0, 8))
+    said: list[str] = []
+    results = claims.check(small_corpus, n_segments=1, progress=said.append)
+    assert len(said) == 5
+    json.dumps(results, allow_nan=False)
+    assert results["representations"]["mel power"]["n_values"] == 259 * 256
+    assert results["representations"]["STFT magnitude"]["n_values"] == 259 * 1025
+    assert results["convergence_by_n_mels"][64] > results["convergence_by_n_mels"][256]
+    assert results["convergence_by_n_iter"][0] > results["convergence_by_n_iter"][8]
+    assert len(claims.rows(results)) == 4
+    assert [path.suffix for path in claims.draw(results, tmp_path)] == [".png", ".svg"]

@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from conftest import STYLES, TINY, found_in, music
+from thirdstream import corpus as corpora
+from thirdstream.corpus import Corpus
+from thirdstream.files import ThirdstreamError
+from thirdstream.mel import tuning
+from thirdstream.mel.run import Interrupted
+from thirdstream.mel.training import TrainingError
+from thirdstream.mel.tuning import Outcome, Search
+
+pytest.importorskip("optuna", reason="tuning needs the extra [tune]")
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches that the tests' corpus can fill, and networks of no size."""
+    monkeypatch.setattr(tuning, "BATCH_SIZES", (2, 4))
+    monkeypatch.setattr(tuning, "WIDTHS", (1.0,))
+
+
+def search(corpus: Corpus, out: Path, n_trials: int) -> list[Outcome]:
+    return list(tuning.search("twin-cnn", TINY, corpus, out, Search(n_trials, epochs=2)))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_a_search_goes_on_where_it_stopped(small_corpus: Corpus, tmp_path: Path) -> None:
+    assert len(search(small_corpus, tmp_path, 2)) == 2
+    new = search(small_corpus, tmp_path, 3)
+    assert [one.number for one in new] == [2]
+    assert search(small_corpus, tmp_path, 3) == []
+    rows = json.loads((tmp_path / "trials.json").read_text())
+    scores = [row["score"] for row in rows if row["score"] is not None]
+    assert len(rows) == 3 and scores == sorted(scores)
+    assert {"width", "n_convs", "batch_size", "lr"} == set(rows[0]["settings"])
+    assert len({row["settings"]["lr"] for row in rows}) == 3  # a new draw each, resumed or not
+
+
+@pytest.mark.usefixtures("small")
+def test_a_trial_that_diverges_does_not_end_the_search(
+    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverging(*_: object) -> None:
+        raise TrainingError("not finite")
+
+    monkeypatch.setattr(tuning, "fit", diverging)
+    assert [one.state for one in search(small_corpus, tmp_path, 2)] == ["fail", "fail"]
+
+
+@pytest.mark.usefixtures("small")
+def test_ctrl_c_ends_it_and_loses_only_the_trial_under_way(
+    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    search(small_corpus, tmp_path, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning, "fit", stopped)
+        with pytest.raises(Interrupted, match="stopped in trial 1; run the same command again"):
+            search(small_corpus, tmp_path, 2)
+    assert [one.number for one in search(small_corpus, tmp_path, 3)] == [2]
+
+
+def test_it_needs_recordings_to_compare_on(tmp_path: Path) -> None:
+    import soundfile as sf
+
+    folders = {style: tmp_path / style for style in STYLES}
+    for number, folder in enumerate(folders.values()):
+        folder.mkdir()
+        sf.write(folder / "only.wav", music(number, 140_000), 44_100)
+    list(corpora.prepare(found_in(folders), tmp_path / "corpus", n_jobs=1))
+    with pytest.raises(ThirdstreamError, match="has no validation recordings"):
+        search(Corpus.open(tmp_path / "corpus"), tmp_path / "out", 1)
