@@ -1,16 +1,46 @@
-"""Eqs. 1 and 2 of the paper, over every segment of a corpus's test recordings.
+"""The results table: eqs. 1 and 2 of the paper over every segment of a corpus's test recordings.
 
-python recipes/score.py CORPUS MODEL...        a model is a name, a file or a run folder
+    python recipes/score.py CORPUS MODEL... > docs/results.md
+
+A model is a bundled name, a file or a run folder. Those called published-... (see published.py) are
+the paper author's own weights: the others of the same system are compared with them.
 """
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from thirdstream import systems
+from thirdstream import checkpoint, systems
 from thirdstream.corpus import TEST, Corpus
+from thirdstream.mel import TWINS
 from thirdstream.mel.system import MelSystem
+
+PAPER = {  # test-time eq. 1 as printed in the paper, on its own corpus
+    "twin-cnn": 0.05073,
+    "twin-vae": 0.05388,
+    "twin-gan": 0.07116,
+    "twin-variational-gan": 0.08146,
+}
+PUBLISHED = "published-"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model's scores. reconstruction: eq. 1 by style; latent: eq. 2, mean of both styles."""
+
+    model: str
+    system: str
+    preset: str
+    n_parameters: int
+    reconstruction: dict[str, float]
+    latent: float
+
+    @property
+    def mean(self) -> float:
+        """Eq. 1 averaged over the styles."""
+        return sum(self.reconstruction.values()) / len(self.reconstruction)
 
 
 @torch.inference_mode()
@@ -30,16 +60,80 @@ def score(system: MelSystem, corpus: Corpus, style: str) -> tuple[float, float]:
     return first, second
 
 
+def row(name: str, corpus: Corpus) -> Row:
+    """Score one model on its own normalisation, as it would be used."""
+    system = systems.load(name)
+    assert isinstance(system, MelSystem)
+    twin = system.twin
+    scores = {style: score(system, corpus, style) for style in corpus.styles}
+    presets = [key for key, preset in twin.PRESETS.items() if preset == twin.config]
+    return Row(
+        Path(name).resolve().name.removesuffix(".safetensors"),
+        system.name,
+        presets[0] if presets else "other",
+        sum(parameter.numel() for parameter in twin.own_parameters()),
+        {style: one for style, (one, _) in scores.items()},
+        sum(latent for _, latent in scores.values()) / len(scores),
+    )
+
+
+def table(rows: list[Row], corpus: Corpus) -> str:
+    """Markdown."""
+    published = {
+        (one.system, one.preset): one.mean for one in rows if one.model.startswith(PUBLISHED)
+    }
+    styles = corpus.styles
+    lines = [
+        f"| model | system | preset | parameters | eq. 1, {styles[0]} | eq. 1, {styles[1]} "
+        "| eq. 1, mean | of the published | eq. 2 | the paper's eq. 1 |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for one in sorted(rows, key=lambda one: (list(TWINS).index(one.system), one.mean)):
+        known = [mean for (system, _), mean in published.items() if system == one.system]
+        values = (
+            one.model,
+            one.system,
+            one.preset,
+            f"{one.n_parameters:,}",
+            *(f"{one.reconstruction[style]:.4f}" for style in styles),
+            f"**{one.mean:.4f}**",
+            f"{one.mean / min(known):.2f}x" if known else "",
+            f"{one.latent:.4f}",
+            f"{PAPER[one.system]:.5f}" if one.model.startswith(PUBLISHED) else "",
+        )
+        lines.append("| " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
 def main(corpus_path: str, *models: str) -> None:
     corpus = Corpus.open(Path(corpus_path))
-    for name in models:
-        system = systems.load(name)
-        assert isinstance(system, MelSystem)
-        scores = {style: score(system, corpus, style) for style in corpus.styles}
-        for style, (reconstruction, latent) in scores.items():
-            print(f"{name} {style}: reconstruction {reconstruction:.5f}, latent {latent:.5f}")
-        means = [sum(column) / len(column) for column in zip(*scores.values(), strict=True)]
-        print(f"{name} mean: reconstruction {means[0]:.5f}, latent {means[1]:.5f}")
+    rows = [row(name, corpus) for name in models]
+    counts = ", ".join(
+        f"{len(corpus.of(style, TEST))} of {style} ({corpus.n_segments(style, TEST)} segments)"
+        for style in corpus.styles
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in checkpoint.versions().items())
+    print(HEAD.format(recordings=counts, versions=versions))
+    print(table(rows, corpus))
+
+
+HEAD = """# Results: self-reconstruction
+
+Made by `python recipes/score.py CORPUS MODEL... > docs/results.md`, on the test recordings of a
+corpus: {recordings}. No part of them was trained on.
+
+- *eq. 1* is the mean absolute error of the self-reconstruction in normalised mels. Each model is
+  given mels with its own statistics, those of its training data.
+- *of the published* compares it with the author's published weights for the same system, on the
+  same recordings (the better ones where two sets are published).
+- *eq. 2* is how far a content code comes back changed through the other half. It is in units of
+  the model's own code, so it can't be compared between models.
+- *the paper's eq. 1* is the number printed in the paper, on another corpus: not comparable.
+- One training each, one seed. A small error says that a network keeps the music, not that it
+  changes its style.
+
+Versions: {versions}.
+"""
 
 
 if __name__ == "__main__":

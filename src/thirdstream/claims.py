@@ -123,7 +123,7 @@ def draw(results: Mapping[str, Any], out: Path) -> Iterator[Path]:
         left, right = figure.subplots(1, 2, sharey=True)
         _curve(left, results["convergence_by_n_mels"], "mels (32 iterations)")
         _curve(right, results["convergence_by_n_iter"], "iterations (256 mels)")
-        left.set_ylabel("spectral convergence")
+        left.set(ylabel="spectral convergence", ylim=(0, None))
         path = out / f"claims-synthesis{ending}"
         save(figure, path)
         yield path
@@ -133,7 +133,7 @@ def _curve(axis: Any, values: Mapping[int, float], label: str) -> None:
     places = range(len(values))
     axis.plot(places, list(values.values()), marker="o", color=COLOURS[0])
     axis.set_xticks(places, [str(key) for key in values])
-    axis.set(xlabel=label, ylim=(0, None))
+    axis.set(xlabel=label)
     axis.grid(alpha=0.3)
 
 

@@ -23,9 +23,9 @@ from thirdstream.mel.blocks import Norm
 from thirdstream.mel.run import Interrupted, load_state
 from thirdstream.mel.run import train as train_run
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.training import State, TrainingConfig, begin
+from thirdstream.mel.training import State, Step, TrainingConfig, begin
 from thirdstream.mel.twin import TwinConfig
-from thirdstream.transfer import Options, plan, transfer_files
+from thirdstream.transfer import Options, Outcome, plan, transfer_files
 
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False)
@@ -163,16 +163,19 @@ def train(
     with progress_bar() as bar:
         task = bar.add_task(f"training {system}", total=None, completed=state.step)
         for step in train_run(state, opened, config, out):
-            losses = _losses(step.losses)
-            text = f"epoch {step.epoch}/{config.epochs} {losses}"
+            text = f"epoch {step.epoch}/{config.epochs} {_losses(step.losses)}"
             bar.update(task, total=step.n_steps, completed=step.step, description=text)
-            if step.validation is not None:
-                scores = _losses(step.validation) or "none, for want of validation recordings"
-                line = f"epoch {step.epoch}: last step {losses}; validation {scores}"
-                bar.console.print(line, soft_wrap=True)
-            if step.alarm:
-                bar.console.print(f"warning: {step.alarm}", soft_wrap=True)
+            _report_epoch(step, bar.console)
     OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
+
+
+def _report_epoch(step: Step, console: Console) -> None:
+    if step.validation is not None:
+        scores = _losses(step.validation) or "none, for want of validation recordings"
+        line = f"epoch {step.epoch}: last step {_losses(step.losses)}; validation {scores}"
+        console.print(line, soft_wrap=True)
+    if step.alarm:
+        console.print(f"warning: {step.alarm}", soft_wrap=True)
 
 
 def _losses(losses: Mapping[str, float]) -> str:
@@ -291,16 +294,25 @@ def transfer(
         def show(path: Path, share: float) -> None:
             bar.update(task, description=f"{path.name} {share:.0%}")
 
-        switches = {"force": files.force, "skip_existing": files.skip_existing}
-        for outcome in transfer_files(loaded, pairs, style, **switches, progress=show):
+        for outcome in transfer_files(
+            loaded,
+            pairs,
+            style,
+            force=files.force,
+            skip_existing=files.skip_existing,
+            progress=show,
+        ):
             bar.advance(task)
             n_failed += outcome.error is not None
-            remark = f" ({outcome.remark})" if outcome.remark else ""
-            text = outcome.error or f"{outcome.path} -> {outcome.out}{remark}"
-            bar.console.print(text, soft_wrap=True, markup=False)
+            bar.console.print(_outcome(outcome), soft_wrap=True, markup=False)
     if n_failed:
         rest = f"; the others are in {out}" if n_failed < len(pairs) else ""
         raise Failed(f"{n_failed} of {len(pairs)} recordings failed{rest}")
+
+
+def _outcome(one: Outcome) -> str:
+    remark = f" ({one.remark})" if one.remark else ""
+    return one.error or f"{one.path} -> {one.out}{remark}"
 
 
 def figures(

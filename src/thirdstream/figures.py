@@ -44,8 +44,8 @@ def draw_grid(
     size = (3.2 * n_columns + 1, 3.1 * len(rows) + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(rows), n_columns, sharey=True, sharex=True, squeeze=False)
-    originals = [next(iter(row.values())) for row in rows.values()]
-    top = max(float(np.percentile(mel.numpy(), 99.9)) for mel in originals)
+    values = [mel.numpy().ravel() for row in rows.values() for mel in row.values()]
+    top = float(np.percentile(np.concatenate(values), 99.9))
     for axes, (name, row) in zip(grid, rows.items(), strict=True):
         for axis, (column, mel) in zip(axes, row.items(), strict=True):
             _mel_image(axis, mel, config, top=top)

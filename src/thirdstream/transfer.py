@@ -139,28 +139,25 @@ def transfer_blocks(
     first, stream = _peek(stream)
     n_channels, n_inside = first.shape[0], math.ceil(level.n_samples * SR / sr)
     inside = audio.resampled(stream, sr_in=sr, sr_out=SR, n_channels=n_channels)
-    scaled = (block * np.float32(level.gain) for block in inside)
+    restyled = system.stream((block * np.float32(level.gain) for block in inside), options)
     with tempfile.TemporaryFile(dir=spool_in) as spool:
 
         def spooled() -> Iterator[Wave]:
             n_done = 0
-            restyled = system.stream(scaled, options)
             for block in audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels):
                 spool.write(block.T.astype(np.float32).tobytes())
                 n_done += block.shape[1]
                 progress(n_done / n_inside)
                 yield block
 
-        raw = audio.level_of(spooled())
-
         def finished(gain: float) -> Iterator[Wave]:
-            spool.seek(0)
             inside = _unspool(spool, n_channels)
             back = audio.resampled(inside, sr_in=SR, sr_out=sr, n_channels=n_channels)
             whole = audio.exactly(back, n_samples=level.n_samples, n_channels=n_channels)
             louder = (block * np.float32(gain) for block in whole)
-            yield from audio.limited(louder, ceiling=ceiling, sr=sr)
+            return audio.limited(louder, ceiling=ceiling, sr=sr)
 
+        raw = audio.level_of(spooled())
         yield from finished(_matching_gain(finished, raw=raw, wanted=level))
 
 
@@ -200,6 +197,7 @@ def _peek(stream: Iterable[Wave]) -> tuple[Wave, Iterator[Wave]]:
 
 
 def _unspool(spool: IO[bytes], n_channels: int) -> Iterator[Wave]:
+    spool.seek(0)
     while data := spool.read(4 * n_channels * BLOCK):
         yield np.frombuffer(data, np.float32).reshape(-1, n_channels).T
 

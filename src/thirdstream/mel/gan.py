@@ -41,7 +41,7 @@ class TwinGAN(Twin):
             style_channels=(16,),
             style_size=8,
             signed_style=True,
-            critic_channels=(16, 32, 64),
+            critic_channels=(8, 16, 32),
             weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.02, CONTENT: 0.1, STYLE: 0.01},
         ),
     }
