@@ -12,6 +12,7 @@ import soundfile as sf
 import torch
 
 from conftest import STYLES, TINY, found_in, music
+from thirdstream import checkpoint
 from thirdstream import corpus as corpora
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import Corpus
@@ -227,6 +228,16 @@ def test_a_corpus_without_validation_recordings_still_trains(tmp_path: Path) -> 
     steps = run(begin(corpus), corpus, tmp_path / "run")
     assert steps[-1].validation == {}
     assert (tmp_path / "run" / "best.safetensors").is_file()
+
+
+def test_a_state_without_its_optimiser_is_not_resumed(small_corpus: Corpus, tmp_path: Path) -> None:
+    """It would go on, but not as if it had never stopped."""
+    run(begin(small_corpus), small_corpus, tmp_path)
+    tensors, header = checkpoint.read(tmp_path / "resume.safetensors")
+    bare = {name: value for name, value in tensors.items() if name.startswith("system.")}
+    checkpoint.save(tmp_path / "resume.safetensors", bare, header)
+    with pytest.raises(TrainingError, match="lacks the optimiser's state"):
+        runs.load_state(tmp_path)
 
 
 def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:

@@ -201,6 +201,11 @@ def load_state(out: Path) -> tuple[State, TrainingConfig]:
         for name, value in _below(f"{player}.", tensors).items():
             number, key = name.split(".")
             moments.setdefault(int(number), {})[key] = value
+        if header["step"] and not moments:
+            raise TrainingError(
+                f"{path}: lacks the optimiser's state, so it is of another version or damaged; "
+                "start the run anew"
+            )
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     state.best = math.inf if header["best"] is None else header["best"]
     state.step, state.sums = header["step"], header["sums"]
