@@ -279,6 +279,16 @@ def test_figures_of_a_corpus_and_of_a_model(small_corpus: Corpus, tmp_path: Path
     assert "is no model" in capsys.readouterr().err
 
 
+def test_a_model_of_another_kind_is_no_beginning(
+    small_corpus: Corpus, model: Path, tmp_path: Path, capsys
+) -> None:
+    given = ("--corpus", small_corpus.path, "--out", tmp_path / "run", "--init", model)
+    assert run("train", "twin-vae", *given) == 1
+    assert "not a twin-vae of classical and jazz" in capsys.readouterr().err.replace("\n", "")
+    assert run("train", "twin-cnn", *given, "--n-convs", 3) == 1
+    assert "leave changes to it out" in capsys.readouterr().err.replace("\n", "")
+
+
 @pytest.mark.slow
 def test_a_search_from_the_command_line(
     small_corpus: Corpus, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch

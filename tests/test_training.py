@@ -169,6 +169,23 @@ def test_the_average_lags_behind_the_weights(small_corpus: Corpus, tmp_path: Pat
     torch.testing.assert_close(next(saved.twin.parameters()), expected)
 
 
+def test_training_can_begin_with_a_models_weights(small_corpus: Corpus, tmp_path: Path) -> None:
+    """The weights are the model's, the statistics the corpus's, and the model stays as it was."""
+    model = begin(small_corpus).system
+    model.log_mel("jazz").scale.fill_(99.0)
+    config = dataclasses.replace(CONFIG, seed=5, ema=0.5)
+    state = training.begin_with(model, small_corpus, config)
+    for name, value in model.twin.state_dict().items():
+        assert torch.equal(value, state.system.twin.state_dict()[name])
+        assert torch.equal(value, state.shown.twin.state_dict()[name])
+    assert float(state.system.log_mel("jazz").scale) == pytest.approx(
+        small_corpus.statistics["jazz"].scale
+    )
+    before = [value.clone() for value in model.twin.parameters()]
+    run(state, small_corpus, tmp_path, config)
+    assert all(map(torch.equal, before, model.twin.parameters()))
+
+
 def test_a_second_ctrl_c_is_not_swallowed() -> None:
     with pytest.raises(KeyboardInterrupt), runs.interruptible() as interrupted:
         os.kill(os.getpid(), signal.SIGINT)

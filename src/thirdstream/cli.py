@@ -23,7 +23,7 @@ from thirdstream.mel.blocks import Norm
 from thirdstream.mel.run import Interrupted, load_state
 from thirdstream.mel.run import train as train_run
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.training import State, Step, TrainingConfig, begin
+from thirdstream.mel.training import State, Step, TrainingConfig, begin, begin_with
 from thirdstream.mel.twin import TwinConfig
 from thirdstream.transfer import Options, Outcome, plan, transfer_files
 
@@ -103,6 +103,9 @@ def _print_corpus(opened: Corpus) -> None:
 class Network:
     """Changes to the preset's network; what is not given is as in the preset."""
 
+    init: str | None = None
+    """Begin with the weights of a trained model instead of random ones: its name, file or run. The
+    network is that model's, then."""
     channels: tuple[int, ...] | None = None
     """Of each encoder block; between blocks both axes are halved."""
     latent_channels: int | None = None
@@ -125,6 +128,8 @@ class Network:
     def changed(self, preset: TwinConfig) -> TwinConfig:
         """The preset with these changes. Raises ThirdstreamError if they make no sense."""
         given = {key: value for key, value in vars(self).items() if value is not None}
+        if "init" in given:
+            raise ThirdstreamError("--init keeps a model's network; leave changes to it out")
         try:
             return dataclasses.replace(preset, **given)
         except ValueError as error:
@@ -203,6 +208,17 @@ def _state(
         return state, config
     if (out / "resume.safetensors").exists() or (out / "best.safetensors").exists():
         raise ThirdstreamError(f"{out}: holds a run; go on with --resume, or choose another folder")
+    if network == Network(init=network.init) and network.init is not None:
+        model = systems.load(network.init)
+        if not isinstance(model, MelSystem) or (model.name, model.styles) != (
+            system,
+            opened.styles,
+        ):
+            raise ThirdstreamError(
+                f"{network.init}: is a {model.name} of {' and '.join(model.styles)}, not a {system} "
+                f"of {' and '.join(opened.styles)}; begin without --init"
+            )
+        return begin_with(model, opened, training), training
     return begin(system, network.changed(_preset(system, preset)), opened, training), training
 
 

@@ -115,6 +115,14 @@ def begin(name: str, network: TwinConfig, corpus: Corpus, config: TrainingConfig
     return with_optimizers(system, config)
 
 
+def begin_with(model: MelSystem, corpus: Corpus, config: TrainingConfig) -> State:
+    """As `begin`, but with the weights of a trained model, which is not changed."""
+    state = begin(model.name, model.twin.config, corpus, config)
+    state.system.twin.load_state_dict(model.twin.state_dict())
+    state.system.card["began_with"] = model.card
+    return with_optimizers(state.system, config)  # the average starts from these weights too
+
+
 def with_optimizers(system: MelSystem, config: TrainingConfig) -> State:
     """The state of a system that has taken no step."""
     players = {TWIN: system.twin.own_parameters()}
