@@ -208,17 +208,15 @@ def _state(
         return state, config
     if (out / "resume.safetensors").exists() or (out / "best.safetensors").exists():
         raise ThirdstreamError(f"{out}: holds a run; go on with --resume, or choose another folder")
-    if network == Network(init=network.init) and network.init is not None:
+    if network.init is not None and network == Network(init=network.init):
         model = systems.load(network.init)
-        if not isinstance(model, MelSystem) or (model.name, model.styles) != (
-            system,
-            opened.styles,
-        ):
-            raise ThirdstreamError(
-                f"{network.init}: is a {model.name} of {' and '.join(model.styles)}, not a {system} "
-                f"of {' and '.join(opened.styles)}; begin without --init"
-            )
-        return begin_with(model, opened, training), training
+        if isinstance(model, MelSystem) and (model.name, model.styles) == (system, opened.styles):
+            return begin_with(model, opened, training), training
+        kind, wanted = " and ".join(model.styles), " and ".join(opened.styles)
+        raise ThirdstreamError(
+            f"{network.init}: is a {model.name} of {kind}, not a {system} of {wanted}; "
+            "begin without --init"
+        )
     return begin(system, network.changed(_preset(system, preset)), opened, training), training
 
 
