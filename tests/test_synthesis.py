@@ -129,16 +129,16 @@ def test_a_stream_has_all_samples_and_no_seams(synthesiser: Synthesiser, sizes: 
     """A steady tone from noise phases: cut into chunks of any size, its level never dips."""
     n_frames = sum(sizes)
     wave = torch.from_numpy(tone((n_frames - 1) * 512, hz=440))[None]
-    power = LogMel().power(wave)[:, :n_frames]
+    power = LogMel().power(wave)[:, :n_frames].transpose(1, 2)
     start = synthesiser.noise((1, 1025, n_frames), seeded())
     ends = np.cumsum(sizes)
     chunks = [
-        Chunk(power[:, end - n : end], start[:, :, end - n : end])
+        Chunk(power[:, :, end - n : end], start[:, :, end - n : end])
         for n, end in zip(sizes, ends, strict=True)
         if end > 1
     ]
     if sizes[0] == 1:  # a chunk must have two frames to have samples
-        chunks[0] = Chunk(power[:, :2], start[:, :, :2])
+        chunks[0] = Chunk(power[:, :, :2], start[:, :, :2])
     made = np.concatenate(list(synthesiser.stream(chunks)), axis=1)[0]
     assert len(made) == (n_frames - 1) * 512
     if n_frames > 100:

@@ -25,20 +25,30 @@ class Chunk(NamedTuple):
 
     power: mel power (batch, n_mels, n_frames).
     start: complex (batch, n_freqs, n_frames), the phases from which to search.
-    detail: (batch, n_freqs, n_frames), the factor to the magnitudes that the power has.
+    detail: (batch, n_freqs, n_frames), a factor to the magnitudes that the power has, or None.
     """
 
     power: Tensor
     start: Tensor
-    detail: Tensor
+    detail: Tensor | None = None
+
+    def parts(self) -> list[Tensor]:
+        """All that is there, in this order."""
+        return [self.power, self.start, *([] if self.detail is None else [self.detail])]
 
     def joined(self, after: "Chunk") -> "Chunk":
         """These frames and then those."""
-        return Chunk(*(torch.cat(pair, dim=2) for pair in zip(self, after, strict=True)))
+        pairs = zip(self.parts(), after.parts(), strict=True)
+        return Chunk(*(torch.cat(pair, dim=2) for pair in pairs))
 
     def last(self, n_frames: int) -> "Chunk":
         """The last frames, all if there are fewer."""
-        return Chunk(*(part[:, :, -n_frames:] for part in self))
+        return Chunk(*(part[:, :, -n_frames:] for part in self.parts()))
+
+    def magnitude(self, synthesiser: "Synthesiser") -> Tensor:
+        """(batch, n_freqs, n_frames)."""
+        told = synthesiser.magnitude(self.power.transpose(1, 2))
+        return told if self.detail is None else told * self.detail
 
 
 class FilterBank(nn.Module):
@@ -215,7 +225,7 @@ class Synthesiser(nn.Module):
         for chunk in chunks:
             whole = chunk if before is None else before.joined(chunk)
             wave = self.griffin_lim(
-                self.magnitude(whole.power.transpose(1, 2)) * whole.detail,
+                whole.magnitude(self),
                 start=whole.start,
                 n_iter=n_iter,
                 known=None if before is None else known,

@@ -132,14 +132,15 @@ class MelSystem(nn.Module, System):
                 waves = torch.from_numpy(np.concatenate(batch))  # (batch * n_channels, SEGMENT)
                 chunk = self._restyled(waves, source, style, options, generator)
                 # All ride along as complex numbers, so that one cross-fade serves them.
-                rows = [part.to(torch.complex64) for part in chunk]
+                rows = [part.to(torch.complex64) for part in chunk.parts()]
                 yield from np.split(torch.cat(rows, dim=1).numpy(), len(batch))
 
         def chunks() -> Iterator[Chunk]:
-            n_mels, n_freqs = self.mel.n_mels, 1 + self.mel.n_fft // 2
+            n_freqs = 1 + self.mel.n_fft // 2
             for rows in audio.overlap_add(converted(), hop=HOP_FRAMES, margin=MARGIN_FRAMES):
-                power, start, *detail = torch.from_numpy(rows).split([n_mels, n_freqs, n_freqs], 1)
-                yield Chunk(power.real, start, detail[0].real)
+                power, rest = torch.from_numpy(rows).tensor_split([self.mel.n_mels], 1)
+                start, *detail = rest.split(n_freqs, 1)
+                yield Chunk(power.real, start, *(part.real for part in detail))
 
         yield from self.synthesiser.stream(chunks())
 
@@ -161,8 +162,8 @@ class MelSystem(nn.Module, System):
         if options.phase == "noise":
             noise = self.synthesiser.noise(start.shape, generator)
             start = torch.lerp(noise, torch.sgn(spectrum), keep)
-        detail = self.synthesiser.detail(original, spectrum) if keep else torch.ones(1)
-        return Chunk(power.transpose(1, 2), start, (detail**keep).expand(start.shape))
+        detail = self.synthesiser.detail(original, spectrum) ** keep if keep else None
+        return Chunk(power.transpose(1, 2), start, detail)
 
     def header(self) -> dict[str, Any]:
         """What rebuilds the model around its tensors: names, configuration, card, versions."""
