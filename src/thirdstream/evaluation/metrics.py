@@ -2,9 +2,9 @@
 
 Conventions: a wave is mono, (n_samples,), full scale 1.0, with its rate `sr` in Hz. What is
 compared is `reference` (the original, or the set of real recordings) and `estimate`, by keyword
-only. Each docstring says definition, range, unit and source. Every function raises MetricError, which is a
-ThirdstreamError and a ValueError, on input that is empty, not finite, or of different lengths,
-rather than give a number that means nothing.
+only. Each docstring says definition, range, unit and source. Every function raises MetricError,
+which is a ThirdstreamError and a ValueError, on input that is empty, not finite, or of different
+lengths, rather than give a number that means nothing.
 """
 
 from collections.abc import Sequence
@@ -198,8 +198,8 @@ def timbre_distances(*, reference: ArrayLike, estimate: ArrayLike) -> Array:
 
     reference: (n_recordings, 12), `timbre` of the target style's recordings; estimate:
     (n_estimates, 12). The Euclidean distance of each estimate to the mean of the reference. From 0
-    up, in units of the MFCC (decibels). A set's timbre distance is the mean of these; compare it with the set's own
-    spread, `timbre_floor`. Raises MetricError on other shapes and on an empty set.
+    up, in units of the MFCC (decibels). A set's timbre distance is the mean of these; compare it
+    with the set's own spread, `timbre_floor`. Raises MetricError on other shapes and an empty set.
     """
     first, second = _sets(reference, estimate, at_least=1)
     return np.linalg.norm(second - first.mean(axis=0), axis=1)
@@ -336,8 +336,8 @@ def mel_consistency(*, reference: ArrayLike, estimate: ArrayLike) -> float:
 
     reference: the mel power that was asked for; estimate: that of the sound that came, one shape.
     |sqrt(E) - sqrt(R)| / |sqrt(R)|, Frobenius norms. Range 0 (as asked for) up; silence scores 1;
-    no unit. Raises MetricError where nothing was asked for, and on negative power. Source: Sturmel and
-    Daudet (DAFx 2011), here on mels.
+    no unit. Raises MetricError where nothing was asked for, and on negative power. Source: Sturmel
+    and Daudet (DAFx 2011), here on mels.
     """
     first, second = _alike(reference, estimate)
     if (first < 0).any() or (second < 0).any():
@@ -353,8 +353,8 @@ def log_spectral_distance_db(*, reference: ArrayLike, estimate: ArrayLike) -> fl
 
     The variant: power STFT, Hann window, n_fft 2048, hop 512, levels 10 log10 of power, both sides
     floored 80 dB below the reference's largest value. Range 0 up. Raises MetricError if the
-    reference is silent. Source: Gray and Markel, Distance measures for speech processing (1976), the
-    root-mean-square log spectral measure.
+    reference is silent. Source: Gray and Markel, Distance measures for speech processing (1976),
+    the root-mean-square log spectral measure.
     """
     first, second = _waves(reference=reference, estimate=estimate)
     powers = [np.square(np.abs(librosa.stft(_at_least(wave, 2048)))) for wave in (first, second)]
