@@ -41,15 +41,21 @@ ACCEPTED = 0.25  # the least a tag must reach
 TAGS = {  # MagnaTagATune, Million Song Dataset
     name: tuple(word.replace("_", " ") for word in text.split())
     for name, text in {
-        "MTT": "guitar classical slow techno strings drums electronic rock fast piano ambient beat violin "
-        "vocal synth female indian opera male singing vocals no_vocals harpsichord loud quiet flute "
-        "woman male_vocal no_vocal pop soft sitar solo man classic choir voice new_age dance "
-        "male_voice female_vocal beats harp cello no_voice weird country metal female_voice choral",
-        "MSD": "rock pop alternative indie electronic female_vocalists dance 00s alternative_rock jazz "
-        "beautiful metal chillout male_vocalists classic_rock soul indie_rock Mellow electronica 80s "
-        "folk 90s chill instrumental punk oldies blues hard_rock ambient acoustic experimental "
-        "female_vocalist guitar Hip-Hop 70s party country easy_listening sexy catchy funk electro "
-        "heavy_metal Progressive_rock 60s rnb indie_pop sad House happy",
+        "MTT": (
+            "guitar classical slow techno strings drums electronic rock fast piano ambient beat "
+            "violin vocal synth female indian opera male singing vocals no_vocals harpsichord "
+            "loud quiet flute woman male_vocal no_vocal pop soft sitar solo man classic choir "
+            "voice new_age dance male_voice female_vocal beats harp cello no_voice weird "
+            "country metal female_voice choral"
+        ),
+        "MSD": (
+            "rock pop alternative indie electronic female_vocalists dance 00s alternative_rock "
+            "jazz beautiful metal chillout male_vocalists classic_rock soul indie_rock Mellow "
+            "electronica 80s folk 90s chill instrumental punk oldies blues hard_rock ambient "
+            "acoustic experimental female_vocalist guitar Hip-Hop 70s party country "
+            "easy_listening sexy catchy funk electro heavy_metal Progressive_rock 60s rnb "
+            "indie_pop sad House happy"
+        ),
     }.items()
 }
 STYLE_TAGS = {"classical": ("MTT", "classical"), "jazz": ("MSD", "jazz")}
@@ -148,7 +154,8 @@ class MusiCNN(nn.Module):
     def load_tensorflow(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         """Take over the published checkpoint's variables.
 
-        Raises ThirdstreamError if they do not fit. Kernels come as (height, width, in, out); those of the middle span all features as width.
+        Kernels come as (height, width, in, out); those of the middle span all features as width.
+        Raises ThirdstreamError if they do not fit.
         """
         state: dict[str, NDArray[Any]] = {}
         layers = [f"front.{k}" for k in range(5)] + [f"middle.{k}" for k in range(3)]
