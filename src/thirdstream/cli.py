@@ -395,8 +395,8 @@ def evaluate(
     Example: thirdstream evaluate --corpus corpus --models twin-cnn runs/mine --out results.json
 
     The table shows means; OUT has them with 95 % intervals over recordings. There are always three
-    corners: copying the content, copying a target recording, and resynthesis without transfer. Run the same command
-    again to go on after an interruption. Make a page of the results with: thirdstream report
+    corners: copying the content, copying a target recording, and resynthesis without transfer.
+    Run the same command again to go on after an interruption; see `thirdstream report`.
 
     Args:
         corpus: folder that `thirdstream prepare` made, with its recordings still in place.
@@ -414,18 +414,17 @@ def evaluate(
     opened = Corpus.open(corpus)
     subjects = evaluation.subjects_of(models, opened.styles)
     jobs, references = evaluation.plan(opened, subjects, settings, recordings)
-    done = []
+    done, work = [], evaluation.work_of(out)
     with progress_bar() as bar:
         task = bar.add_task("evaluating", total=len(jobs) + sum(map(len, references.values())))
-        work = evaluation.work_of(out)
         for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
             bar.advance(task)
             done.append(one)
-            if one.fault:
-                bar.console.print(f"skipped {one.fault}", soft_wrap=True, markup=False)
     results = evaluation.summarise(done, opened, subjects, settings)
     write_json(out, results)
     _print_results(results)
+    for one in results["skipped"]:
+        ERR.print(f"skipped {one['reason']}", soft_wrap=True, markup=False)
     OUT.print(f"the results are in {out}", soft_wrap=True, markup=False)
     if results["skipped"]:
         raise Failed(f"{len(results['skipped'])} recordings could not be measured; see above")

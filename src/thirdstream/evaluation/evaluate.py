@@ -133,7 +133,8 @@ def plan(
     """The jobs, and by style the recordings that sets are compared with.
 
     Tests are the corpus's test recordings, references its others. Recordings of one's `own` are
-    both, so that copying the target is then near its own references. Raises ThirdstreamError if a style has no test recording.
+    both, so that copying the target is then near its own references. Raises
+    ThirdstreamError if a style has no test recording.
     """
     if own:
         tests = references = own_recordings(own, corpus.styles)
@@ -347,11 +348,7 @@ def summarise(
         "left_out": ears.left_out(corpus.styles),
         "styles": list(corpus.styles),
         "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
-        "systems": {
-            one.name: {"kind": "model" if one.path else "corner", "sha256": one.sha256}
-            | ({"parameters": n_parameters(one.path)} if one.path else {})
-            for one in subjects
-        },
+        "systems": {one.name: _about(one) for one in subjects},
         "recordings": [{"name": one.job.item.path.name, "style": one.job.item.style}
                        for one in tests],
         "references": {style: len(rows) for style, rows in references.items()},
@@ -361,6 +358,13 @@ def summarise(
         "scores": scores,
         "examples": _examples(tests),
     }  # fmt: skip
+
+
+def _about(subject: Subject) -> dict[str, Any]:
+    if subject.path is None:
+        return {"kind": "corner"}
+    parameters = n_parameters(subject.path)
+    return {"kind": "model", "sha256": subject.sha256, "parameters": parameters}
 
 
 def _scores(
@@ -399,11 +403,9 @@ def _set_distances(
     first, second = _patches(references), _patches(rows)
     if min(len(first), len(second)) < 2:
         return {}
-    given = {"reference": first, "estimate": second}
-    return {
-        "kad": {"mean": metrics.kernel_audio_distance(**given), "n": len(rows)},
-        "fad": {"mean": metrics.frechet_audio_distance(**given), "n": len(rows)},
-    }
+    kad = metrics.kernel_audio_distance(reference=first, estimate=second)
+    fad = metrics.frechet_audio_distance(reference=first, estimate=second)
+    return {"kad": {"mean": kad, "n": len(rows)}, "fad": {"mean": fad, "n": len(rows)}}
 
 
 def _patches(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -118,6 +118,8 @@ class MusiCNN(nn.Module):
     layers. 787 thousand parameters.
     """
 
+    norms: nn.ModuleList
+
     def __init__(self) -> None:
         super().__init__()
         shapes = [(204, (7, width)) for width in TIMBRAL_WIDTHS]
@@ -138,8 +140,8 @@ class MusiCNN(nn.Module):
         """(batch, n_frames, 96) -> tags (batch, 50) from 0 to 1, embedding (batch, 200)."""
         image = self._norm(mel[:, None], 0)  # (batch, 1, n_frames, n_mels)
         features = []
-        for which, convolution in enumerate(self.front, start=1):
-            length = convolution.weight.shape[2]
+        lengths = (*[7] * len(TIMBRAL_WIDTHS), *TEMPORAL_LENGTHS)
+        for which, (convolution, length) in enumerate(zip(self.front, lengths, strict=True), 1):
             padded = pad(image, (0, 0, (length - 1) // 2, length // 2))  # as many frames as before
             features.append(self._norm(relu(convolution(padded)), which).amax(3))
         layers = [torch.cat(features, 1)]  # (batch, 561, n_frames)
