@@ -214,14 +214,12 @@ def test_the_command(
     small_corpus: Corpus, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "results.json"
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(
-            ["evaluate", "--corpus", str(small_corpus.path), "--models", str(model), "--out",
-             str(out), "--excerpt-s", "3", "--max-recordings", "1", "--references", "2",
-             "--examples", "0", "--n-jobs", "1"]
-        )  # fmt: skip
+    cli.main(
+        ["evaluate", "--corpus", str(small_corpus.path), "--models", str(model), "--out", str(out),
+         "--excerpt-s", "3", "--max-recordings", "1", "--references", "2", "--examples", "0",
+         "--n-jobs", "1"]
+    )  # fmt: skip
     said = capsys.readouterr()
-    assert stopped.value.code in (0, None), said.err
     assert "not here; type: pip" in said.err
     assert "tiny" in said.out
     assert json.loads(out.read_text())["systems"].keys() == {*evaluate.CORNERS, "tiny"}

@@ -406,7 +406,7 @@ def evaluate(
         settings: what is measured.
         n_jobs: recordings at a time; -1 is one a core.
     """
-    from thirdstream.evaluation import needed
+    from thirdstream.evaluation import needed, work_of
 
     with needed():
         from thirdstream.evaluation import evaluate as evaluation
@@ -414,7 +414,7 @@ def evaluate(
     opened = Corpus.open(corpus)
     subjects = evaluation.subjects_of(models, opened.styles)
     jobs, references = evaluation.plan(opened, subjects, settings, recordings)
-    done, work = [], evaluation.work_of(out)
+    done, work = [], work_of(out)
     with progress_bar() as bar:
         task = bar.add_task("evaluating", total=len(jobs) + sum(map(len, references.values())))
         for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):

@@ -7,8 +7,11 @@ nothing that is not always installed; the others need the extra `evaluate`.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from thirdstream.files import ThirdstreamError
+
+VERSION = 1  # of results and work files
 
 
 @contextmanager
@@ -42,3 +45,8 @@ class Settings:
             raise ThirdstreamError(f"an excerpt must last 3 s or more (got {self.excerpt_s})")
         if self.references < 2 or self.examples < 0 or self.max_recordings < 0:
             raise ThirdstreamError("references must be 2 or more, the other counts not negative")
+
+
+def work_of(out: Path) -> Path:
+    """The folder that belongs to a results file."""
+    return out.with_suffix(".work")

@@ -27,13 +27,12 @@ import torch
 from thirdstream import audio, checkpoint, systems
 from thirdstream.audio import SR, Wave
 from thirdstream.corpus import TEST, Corpus
-from thirdstream.evaluation import Settings, measure, metrics
+from thirdstream.evaluation import VERSION, Settings, measure, metrics
 from thirdstream.evaluation.measure import METRICS, Judges
 from thirdstream.files import ThirdstreamError, make_folder, read_json, write_json
 from thirdstream.mel.system import MelSystem
 from thirdstream.transfer import Options, System
 
-VERSION = 1  # of results and work files
 COPY_CONTENT, COPY_TARGET, RESYNTHESIS = "copy-content", "copy-target", "resynthesis"
 CORNERS = (COPY_CONTENT, COPY_TARGET, RESYNTHESIS)
 ORIGINAL, REFERENCE = "original", "reference"
@@ -453,8 +452,3 @@ def n_parameters(path: Path) -> int | None:
     if not isinstance(system, MelSystem):
         return None
     return sum(math.prod(one.shape) for one in system.twin.own_parameters())
-
-
-def work_of(out: Path) -> Path:
-    """The folder that belongs to a results file."""
-    return out.with_suffix(".work")

@@ -88,7 +88,7 @@ def chroma_cosine(*, reference: ArrayLike, estimate: ArrayLike, sr: int) -> floa
 
 def _chroma(wave: Array, sr: int) -> tuple[Array, NDArray[np.bool_]]:
     """Chroma (12, n_frames) of unit length, and which frames sound (n_frames,)."""
-    low = _resampled(wave, sr, at_least=1 << 15)  # the longest filter of C1 needs this much
+    low = _resampled(wave, sr, at_least=1 << 16)  # the lowest octave is heard at a 64th
     chroma = librosa.feature.chroma_cqt(
         y=low,
         sr=ANALYSIS_SR,
