@@ -108,6 +108,7 @@ def test_corners_score_what_they_must(
 def test_a_model_is_measured_and_work_resumes(
     small_corpus: Corpus, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(measure, "N_MEL_SEGMENTS", 1)
     work = tmp_path / "work"
     results = evaluated(small_corpus, work, [str(model)])
     row = results["scores"]["tiny"]["classical_to_jazz"]
@@ -211,8 +212,13 @@ def test_settings_models_and_recordings_that_cannot_be_are_refused(
 
 
 def test_the_command(
-    small_corpus: Corpus, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_corpus: Corpus,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(evaluate, "made", lambda subject, wave, job, settings: (wave, {}))
     out = tmp_path / "results.json"
     cli.main(
         ["evaluate", "--corpus", str(small_corpus.path), "--models", str(model), "--out", str(out),

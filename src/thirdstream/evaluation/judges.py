@@ -13,7 +13,7 @@ import hashlib
 import importlib.util
 import itertools
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -389,6 +389,7 @@ def _checked(wave: Wave) -> Wave:
     return np.asarray(wave, np.float32)
 
 
+@lru_cache
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
