@@ -218,6 +218,8 @@ def test_the_command(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    other = tmp_path / "other.json"
+    other.write_text('{"a": 1}')
     monkeypatch.setattr(evaluate, "made", lambda subject, wave, job, settings: (wave, {}))
     out = tmp_path / "results.json"
     cli.main(
@@ -229,3 +231,6 @@ def test_the_command(
     assert "not here; type: pip" in said.err
     assert "tiny" in said.out
     assert json.loads(out.read_text())["systems"].keys() == {*evaluate.CORNERS, "tiny"}
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", "--corpus", str(small_corpus.path), "--out", str(other)])
+    assert other.read_text() == '{"a": 1}'

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conftest import music
 from thirdstream import audio, cli
@@ -112,6 +114,17 @@ def test_points_lie_where_their_scores_are(results: Path) -> None:
     up = 1 - (float(circle.attrib["cy"]) - at["y"]) / at["height"]
     assert across == pytest.approx(0.2 + 2 / 3, abs=1e-3)
     assert 2 * up - 1 == pytest.approx(2 / 3 - 0.5, abs=2e-3)
+
+
+@given(st.lists(st.tuples(st.floats(0, 500), st.floats(0, 400)), max_size=12))
+def test_no_name_covers_another(points: list[tuple[float, float]]) -> None:
+    heights = report.label_heights(points)
+    assert all(height >= y for height, (_, y) in zip(heights, points, strict=True))
+    labels = [(x, height) for height, (x, _) in zip(heights, points, strict=True)]
+    for number, (x, y) in enumerate(labels):
+        for other_x, other_y in labels[:number]:
+            apart = abs(y - other_y) >= report.LABEL_HEIGHT - 1e-9
+            assert apart or abs(x - other_x) >= report.LABEL_WIDTH
 
 
 def test_without_the_tagger_the_page_says_so(results: Path) -> None:

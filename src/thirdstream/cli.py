@@ -414,6 +414,8 @@ def evaluate(
     opened = Corpus.open(corpus)
     subjects = evaluation.subjects_of(models, opened.styles)
     jobs, references = evaluation.plan(opened, subjects, settings, recordings)
+    if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
+        raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
     done, work = [], work_of(out)
     with progress_bar() as bar:
         task = bar.add_task("evaluating", total=len(jobs) + sum(map(len, references.values())))

@@ -26,6 +26,7 @@ MAX_BYTES = 20_000_000
 MEL_SIZE = (96, 400)  # pixels: mels, frames
 MEL_RANGE_DB = 80.0
 WIDTH, HEIGHT, MARGIN = 560, 400, 56  # of the plane, in SVG units
+LABEL_WIDTH, LABEL_HEIGHT = 170, 16
 COLOURS = ("#1f5fa8", "#c2571a", "#2f7d4f", "#8a3b8f", "#8c6d1f", "#b03060")
 TABLE_GROUPS = ("content", "style", "sets", "sound", "cost")
 DIGITS = 3
@@ -169,8 +170,10 @@ def plane(results: Results, direction: str) -> str:
     ]
     if not points:
         return "<p>The plane of content against style needs the tagger.</p>"
+    heights = label_heights([(_x(c["mean"]), _y(s["mean"])) for _, c, s in points])
     marks = "".join(
         _mark(name, number, content, style, corner=results["systems"][name]["kind"] == "corner")
+        + _label(name, _x(content["mean"]), heights[number])
         for number, (name, content, style) in enumerate(points)
     )
     said = "; ".join(f"{name}: {c['mean']:.2f}, {s['mean']:.2f}" for name, c, s in points)
@@ -213,7 +216,7 @@ def _axes() -> str:
 def _mark(
     name: str, number: int, content: Mapping[str, Any], style: Mapping[str, Any], *, corner: bool
 ) -> str:
-    """A point with its intervals and its name; corners are squares without colour."""
+    """A point with its intervals; corners are squares without colour."""
     x, y = _x(content["mean"]), _y(style["mean"])
     colour = "currentColor" if corner else COLOURS[number % len(COLOURS)]
     shape = (
@@ -221,15 +224,31 @@ def _mark(
         if corner
         else f"<circle cx='{x:.1f}' cy='{y:.1f}' r='6' fill='{colour}'/>"
     )
-    ends, across = (("end", -10) if x > WIDTH / 2 else ("start", 10)), 4
     return (
-        f"<g><line stroke='{colour}' x1='{_x(content['low']):.1f}' "
-        f"x2='{_x(content['high']):.1f}' y1='{y:.1f}' y2='{y:.1f}'/>"
-        f"<line stroke='{colour}' x1='{x:.1f}' x2='{x:.1f}' y1='{_y(style['low']):.1f}' "
-        f"y2='{_y(style['high']):.1f}'/>{shape}<text x='{x + ends[1]:.1f}' "
-        f"y='{y + across - 12 * (number % 2):.1f}' text-anchor='{ends[0]}'>"
-        f"{escape(name)}</text></g>"
+        f"<g stroke='{colour}'><line x1='{_x(content['low']):.1f}' "
+        f"x2='{_x(content['high']):.1f}' y1='{y:.1f}' y2='{y:.1f}'/><line x1='{x:.1f}' "
+        f"x2='{x:.1f}' y1='{_y(style['low']):.1f}' y2='{_y(style['high']):.1f}'/>{shape}</g>"
     )
+
+
+def label_heights(points: Sequence[tuple[float, float]]) -> list[float]:
+    """Where the names of points (x, y) go so that none covers another: at y, or a line below."""
+    heights = [0.0] * len(points)
+    placed: list[tuple[float, float]] = []
+    for which in sorted(range(len(points)), key=lambda one: points[one][1]):
+        x, y = points[which]
+        for other_x, other_y in placed:  # from the top down
+            if abs(x - other_x) < LABEL_WIDTH and y < other_y + LABEL_HEIGHT:
+                y = max(y, other_y + LABEL_HEIGHT)
+        heights[which] = y
+        placed = sorted([*placed, (x, y)], key=lambda one: one[1])
+    return heights
+
+
+def _label(name: str, x: float, y: float) -> str:
+    """To the side of the point where there is room."""
+    end, away = ("end", -11) if x > WIDTH / 2 else ("start", 11)
+    return f"<text x='{x + away:.1f}' y='{y + 5:.1f}' text-anchor='{end}'>{escape(name)}</text>"
 
 
 # --- examples -----------------------------------------------------------------------------------
