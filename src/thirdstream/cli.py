@@ -416,17 +416,15 @@ def evaluate(
     jobs, references = evaluation.plan(opened, subjects, settings, recordings)
     if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
         raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
-    done, work = [], work_of(out)
+    done = []
     with progress_bar() as bar:
         task = bar.add_task("evaluating", total=len(jobs) + sum(map(len, references.values())))
-        for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
+        for one in evaluation.run(jobs, references, settings, work_of(out), n_jobs=n_jobs):
             bar.advance(task)
             done.append(one)
     results = evaluation.summarise(done, opened, subjects, settings)
     write_json(out, results)
     _print_results(results)
-    for one in results["skipped"]:
-        ERR.print(f"skipped {one['reason']}", soft_wrap=True, markup=False)
     OUT.print(f"the results are in {out}", soft_wrap=True, markup=False)
     if results["skipped"]:
         raise Failed(f"{len(results['skipped'])} recordings could not be measured; see above")
@@ -446,6 +444,8 @@ def _print_results(results: Mapping[str, Any]) -> None:
     for reason in sorted(set(results["left_out"].values())):
         names = [name for name, why in results["left_out"].items() if why == reason]
         ERR.print(f"left out {', '.join(names)}: {reason}", soft_wrap=True, markup=False)
+    for one in results["skipped"]:
+        ERR.print(f"skipped {one['reason']}", soft_wrap=True, markup=False)
 
 
 def report(results: Path, /, *, out: Path, force: bool = False) -> None:
