@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.table import Table
 
 from thirdstream import checkpoint, corpus, systems
 from thirdstream.corpus import Corpus, Skipped
+from thirdstream.evaluation import Settings as Evaluation
 from thirdstream.files import ThirdstreamError, read_json, write_json
 from thirdstream.mel import TWINS, tuning
 from thirdstream.mel.blocks import Norm
@@ -394,6 +395,91 @@ def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) 
         OUT.print(str(file), soft_wrap=True, markup=False)
 
 
+def evaluate(
+    *,
+    corpus: Path,
+    out: Path,
+    models: tuple[str, ...] = (systems.DEFAULT,),
+    recordings: tuple[str, ...] = (),
+    settings: tyro.conf.OmitArgPrefixes[Evaluation] = Evaluation(),  # noqa: B008
+    n_jobs: int = -1,
+) -> None:
+    """Measure systems on test recordings: content, style, sound and speed, both directions.
+
+    Example: thirdstream evaluate --corpus corpus --models twin-cnn runs/mine --out results.json
+
+    The table shows means; OUT has them with 95 % intervals over recordings. There are always three
+    corners: copying the content, copying a target recording, and resynthesis without transfer.
+    Run the same command again to go on after an interruption; see `thirdstream report`.
+
+    Args:
+        corpus: folder that `thirdstream prepare` made, with its recordings still in place.
+        out: file for the results; beside it a folder .work keeps what is done and the excerpts.
+        models: names of bundled models, .safetensors files or run folders.
+        recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
+        settings: what is measured.
+        n_jobs: recordings at a time; -1 is one a core.
+    """
+    from thirdstream.evaluation import needed, work_of
+
+    with needed():
+        from thirdstream.evaluation import evaluate as evaluation
+
+    opened = Corpus.open(corpus)
+    subjects = evaluation.subjects_of(models, opened.styles)
+    jobs, references = evaluation.plan(opened, subjects, settings, recordings)
+    if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
+        raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
+    done = []
+    with progress_bar() as bar:
+        task = bar.add_task("evaluating", total=len(jobs) + sum(map(len, references.values())))
+        for one in evaluation.run(jobs, references, settings, work_of(out), n_jobs=n_jobs):
+            bar.advance(task)
+            done.append(one)
+    results = evaluation.summarise(done, opened, subjects, settings)
+    write_json(out, results)
+    _print_results(results)
+    OUT.print(f"the results are in {out}", soft_wrap=True, markup=False)
+    if results["skipped"]:
+        raise Failed(f"{len(results['skipped'])} recordings could not be measured; see above")
+
+
+def _print_results(results: Mapping[str, Any]) -> None:
+    shown = ("chroma_cosine", "note_f1", "accepted_share", "tag_difference", "kad")
+    for direction in next(iter(results["scores"].values())):
+        present = [name for name in shown if name not in results["left_out"]]
+        table = Table("system", *present, title=direction.replace("_", " "))
+        for system, scores in results["scores"].items():
+            cells = (scores[direction].get(name) for name in present)
+            table.add_row(
+                system, *("" if cell is None else f"{cell['mean']:.2f}" for cell in cells)
+            )
+        OUT.print(table)
+    for reason in sorted(set(results["left_out"].values())):
+        names = [name for name, why in results["left_out"].items() if why == reason]
+        ERR.print(f"left out {', '.join(names)}: {reason}", soft_wrap=True, markup=False)
+    for one in results["skipped"]:
+        ERR.print(f"skipped {one['reason']}", soft_wrap=True, markup=False)
+
+
+def report(results: Path, /, *, out: Path, force: bool = False) -> None:
+    """Make one page of the results of `evaluate`: table, picture, players. It opens offline.
+
+    Example: thirdstream report results.json --out report.html
+
+    Args:
+        results: file that `thirdstream evaluate` wrote, its .work folder still beside it.
+        out: file for the page.
+        force: replace a page that exists.
+    """
+    from thirdstream.evaluation import report as page
+
+    if out.exists() and not force:
+        raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
+    page.write(results, out)
+    OUT.print(f"the page is {out}", soft_wrap=True, markup=False)
+
+
 def info(path: str, /) -> None:
     """Say what is in a corpus or a model.
 
@@ -464,6 +550,8 @@ COMMANDS = {
     "transfer": transfer,
     "figures": figures,
     "claims": claims,
+    "evaluate": evaluate,
+    "report": report,
     "info": info,
     "systems": list_systems,
 }

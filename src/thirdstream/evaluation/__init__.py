@@ -1,0 +1,52 @@
+"""Does it work? Metrics, judges, the command `evaluate`, and the page `report` makes of it.
+
+Nothing in here is trained against: a network that judges is never part of a loss. This module needs
+nothing that is not always installed; the others need the extra `evaluate`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from thirdstream.files import ThirdstreamError
+
+VERSION = 1  # of results and work files
+
+
+@contextmanager
+def needed() -> Iterator[None]:
+    """Import what the extra brings inside this. Raises ThirdstreamError that names the extra."""
+    try:
+        yield
+    except ImportError as error:
+        raise ThirdstreamError(
+            f"evaluating needs {error.name}; install it with: pip install 'thirdstream[evaluate]'"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how long it takes."""
+
+    excerpt_s: float = 30.0
+    """Seconds from the middle of each recording."""
+    max_recordings: int = 0
+    """At most so many test recordings a style, drawn by the seed; 0 is all."""
+    references: int = 40
+    """At most so many recordings a style that sets are compared with."""
+    examples: int = 2
+    """Recordings a style whose sound is kept for the page."""
+    seed: int = 0
+    """Of everything that is drawn."""
+
+    def __post_init__(self) -> None:
+        if not self.excerpt_s >= 3:
+            raise ThirdstreamError(f"an excerpt must last 3 s or more (got {self.excerpt_s})")
+        if self.references < 2 or self.examples < 0 or self.max_recordings < 0:
+            raise ThirdstreamError("references must be 2 or more, the other counts not negative")
+
+
+def work_of(out: Path) -> Path:
+    """The folder that belongs to a results file."""
+    return out.with_suffix(".work")

@@ -1,0 +1,454 @@
+"""Systems x metrics on test recordings, both directions, with the corners that no system may miss.
+
+The corners say what a number means: copying the content keeps all of it and changes no style;
+copying a recording of the target style is all style and no content; resynthesis goes through mel
+and Griffin-Lim without a transfer, so it shows what the sound alone costs.
+
+Beside the results OUT.json lies the folder OUT.work: one JSON for each system and recording, whose
+name is a hash of all it depends on, so that work can resume; and the excerpts that `report` plays.
+"""
+
+import hashlib
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+import torch
+
+from thirdstream import audio, checkpoint, systems
+from thirdstream.audio import SR, Wave
+from thirdstream.corpus import TEST, Corpus
+from thirdstream.evaluation import VERSION, Settings, measure, metrics
+from thirdstream.evaluation.measure import METRICS, Judges
+from thirdstream.files import ThirdstreamError, make_folder, read_json, write_json
+from thirdstream.mel.system import MelSystem
+from thirdstream.transfer import Options, System
+
+COPY_CONTENT, COPY_TARGET, RESYNTHESIS = "copy-content", "copy-target", "resynthesis"
+CORNERS = (COPY_CONTENT, COPY_TARGET, RESYNTHESIS)
+ORIGINAL, REFERENCE = "original", "reference"
+PREVIEW_S = 12.0  # of an excerpt, kept for the page
+SEPARATE = ("timbre", "embeddings")  # what is compared as sets
+
+
+@dataclass(frozen=True)
+class Item:
+    """A recording to be judged. key: from path, size and time of change."""
+
+    path: Path
+    style: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A row of the table: a corner, or a model with its checkpoint and that file's SHA-256."""
+
+    name: str
+    path: Path | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One recording with all that is asked of it; `copied` is the target recording to copy."""
+
+    item: Item
+    target: str
+    subjects: tuple[Subject, ...]
+    copied: Item | None = None
+    keep_sound: bool = False
+
+
+class Done(NamedTuple):
+    """What became of a recording: rows by subject, or why there are none."""
+
+    job: Job
+    rows: Mapping[str, dict[str, Any]]
+    fault: str = ""
+
+
+# --- what to do ---------------------------------------------------------------------------------
+
+
+def subjects_of(models: Sequence[str], styles: tuple[str, str]) -> list[Subject]:
+    """The corners and the models. Raises ThirdstreamError on unknown models, styles and twice one
+    name."""
+    found = [Subject(name) for name in CORNERS]
+    for model in models:
+        path = systems.find(model)
+        name = Path(model).resolve().name.removesuffix(".safetensors")
+        if name in {one.name for one in found}:
+            raise ThirdstreamError(f"{model}: another one is called {name} too; rename one of them")
+        loaded = systems.load(path)
+        for style in styles:
+            loaded.check(Options(to=style))
+        with path.open("rb") as file:
+            found.append(Subject(name, path, hashlib.file_digest(file, "sha256").hexdigest()))
+    return found
+
+
+def item_of(path: Path, style: str) -> Item:
+    """A recording on disk. Raises ThirdstreamError if it is gone."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise ThirdstreamError(
+            f"{path}: cannot be read ({error.strerror}); bring the recording back, or prepare the "
+            "corpus again"
+        ) from error
+    place = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {style}"
+    return Item(path, style, _hash(place))
+
+
+def own_recordings(sources: Sequence[str], styles: tuple[str, str]) -> dict[str, list[Item]]:
+    """Recordings of STYLE=FOLDER, both styles. Raises ThirdstreamError where one is missing."""
+    found: dict[str, list[Item]] = defaultdict(list)
+    for source in sources:
+        style, _, folder = source.partition("=")
+        if style not in styles or not Path(folder).is_dir():
+            raise ThirdstreamError(
+                f"{source}: is not STYLE=FOLDER with a style of the corpus ({', '.join(styles)})"
+            )
+        found[style] += [item_of(path, style) for path in audio.find_recordings(Path(folder))]
+    for style in styles:
+        if not found[style]:
+            raise ThirdstreamError(f"no recordings of {style}; give {style}=FOLDER with some")
+    return dict(found)
+
+
+def plan(
+    corpus: Corpus, subjects: Sequence[Subject], settings: Settings, own: Sequence[str] = ()
+) -> tuple[list[Job], dict[str, list[Item]]]:
+    """The jobs, and by style the recordings that sets are compared with.
+
+    Tests are the corpus's test recordings, references its others. Recordings of one's `own` are
+    both, so that copying the target is then near its own references. Raises
+    ThirdstreamError if a style has no test recording.
+    """
+    if own:
+        tests = references = own_recordings(own, corpus.styles)
+    else:
+        tests, references = defaultdict(list), defaultdict(list)
+        for one in corpus.recordings:
+            kind = tests if one.split == TEST else references
+            kind[one.style].append(item_of(Path(one.path), one.style))
+    jobs = []
+    for style, target in (corpus.styles, corpus.styles[::-1]):
+        if not tests[style]:
+            raise ThirdstreamError(
+                f"{corpus.path}: has no test recordings of {style}; prepare it with more "
+                "recordings, or give --recordings"
+            )
+        chosen = _drawn(tests[style], settings.max_recordings, settings.seed)
+        for number, item in enumerate(chosen):
+            copied = _drawn(tests[target], 0, f"{settings.seed} {item.key}")[0]
+            keep = number < settings.examples
+            jobs.append(Job(item, target, tuple(subjects), copied, keep))
+    limited = {
+        style: _drawn(items, settings.references, settings.seed)
+        for style, items in references.items()
+    }
+    return jobs, limited
+
+
+def _drawn(items: Sequence[Item], n_items: int, seed: object) -> list[Item]:
+    """So many items (0: all) in an order that depends on seed and recording alone."""
+    order = sorted(items, key=lambda item: _hash(f"{seed} {item.path.name} {item.style}"))
+    return order[:n_items] if n_items else order
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:20]
+
+
+# --- one recording ------------------------------------------------------------------------------
+
+
+def excerpt(path: Path, excerpt_s: float) -> Wave:
+    """The middle `excerpt_s` seconds of a recording, mono, 44.1 kHz, -20 dB; all if it is shorter.
+
+    Raises AudioError if it cannot be read or is silent there.
+    """
+    header = audio.info(path)
+    n_samples = header.n_samples or audio.measure(path).n_samples
+    n_wanted = round(excerpt_s * SR)
+    start = max(0, (n_samples * SR // header.sr - n_wanted) // 2)
+    at, parts = 0, []
+    for block in audio.blocks(path):
+        part = block[0, max(0, start - at) : max(0, start + n_wanted - at)]
+        parts.append(part)
+        at += block.shape[1]
+        if at >= start + n_wanted:
+            break
+    wave = np.concatenate(parts)
+    if not len(wave):  # the header promised more than there is
+        wave = audio.read(path)[0][-n_wanted:]
+    try:
+        return measure.levelled(wave)
+    except audio.AudioError as error:
+        raise audio.AudioError(f"{path}: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def _loaded(path: Path) -> System:
+    """A model, read once a process."""
+    return systems.load(path)
+
+
+def made(
+    subject: Subject, original: Wave, job: Job, settings: Settings
+) -> tuple[Wave, dict[str, Any]]:
+    """What a subject makes of an excerpt, as long, and what is measured of the subject alone."""
+    if subject.name == COPY_CONTENT:
+        return original, {}
+    if subject.name == COPY_TARGET:
+        assert job.copied is not None
+        other = excerpt(job.copied.path, settings.excerpt_s)
+        return np.resize(other, len(original)), {}
+    if subject.name == RESYNTHESIS:
+        return measure.resynthesised(original)
+    assert subject.path is not None
+    system, source, seed = _loaded(subject.path), job.item.style, settings.seed
+    begin = time.perf_counter()
+    wave = system.transfer(original, SR, to=job.target, source=source, seed=seed)
+    row: dict[str, Any] = {"speed_audio_s_per_s": len(wave) / SR / (time.perf_counter() - begin)}
+    again = system.transfer(original, SR, to=source, source=source, seed=seed)
+    row |= measure.rebuilt(original=original, made=again)
+    if isinstance(system, MelSystem):
+        row |= measure.inside(system, original, source=source, target=job.target, seed=seed)
+    return wave, row
+
+
+def _place(job: Job, name: str, sha256: str, settings: Settings, ears: Judges) -> str:
+    """The name of the work file: a hash of all that its content depends on."""
+    copied = job.copied.key if job.copied and name == COPY_TARGET else ""
+    heard = json.dumps(ears.about(), sort_keys=True)
+    depends = (VERSION, version("thirdstream"), name, sha256, job.item.key, job.target, copied,
+               settings.excerpt_s, settings.seed, heard)  # fmt: skip
+    return f"{name}-{_hash(repr(depends))}"
+
+
+def measure_job(job: Job, settings: Settings, work: Path) -> Done:
+    """All subjects on one recording; runs in a process of its own."""
+    ears, rows = measure.judges(), {}
+    original: measure.Analysis | None = None
+    try:
+        if job.keep_sound:
+            _keep(work / "audio" / f"{ORIGINAL}-{job.item.key}.mp3",
+                  lambda: excerpt(job.item.path, settings.excerpt_s))  # fmt: skip
+        for subject in job.subjects:
+            place = _place(job, subject.name, subject.sha256, settings, ears)
+            path, sound = work / f"{place}.json", work / "audio" / f"{place}.mp3"
+            if not path.is_file() or (job.keep_sound and not sound.is_file()):
+                original = original or measure.analysed(
+                    excerpt(job.item.path, settings.excerpt_s), ears
+                )
+                wave, alone = made(subject, original.wave, job, settings)
+                if job.keep_sound:
+                    _keep(sound, lambda wave=wave: wave)
+                new = measure.compared(
+                    original=original,
+                    made=measure.analysed(wave, ears),
+                    source=job.item.style,
+                    target=job.target,
+                )
+                write_json(path, alone | new)
+            rows[subject.name] = read_json(path, kind="measured recording") | {
+                "sound": str(sound.relative_to(work).as_posix()) if job.keep_sound else ""
+            }
+    except ThirdstreamError as error:
+        return Done(job, {}, str(error))
+    return Done(job, rows)
+
+
+def measure_reference(item: Item, settings: Settings, work: Path) -> Done:
+    """Timbre and embeddings of a recording that sets are compared with."""
+    ears, job = measure.judges(), Job(item, item.style, ())
+    path = work / f"{_place(job, REFERENCE, '', settings, ears)}.json"
+    try:
+        if not path.is_file():
+            write_json(path, measure.listened(excerpt(item.path, settings.excerpt_s), ears))
+        return Done(job, {REFERENCE: read_json(path, kind="measured recording")})
+    except ThirdstreamError as error:
+        return Done(job, {}, str(error))
+
+
+def _keep(path: Path, wave_of: Callable[[], Wave]) -> None:
+    """Write the middle of an excerpt for the page, unless it is there."""
+    if path.is_file():
+        return
+    wave = wave_of()
+    start = max(0, (len(wave) - round(PREVIEW_S * SR)) // 2)
+    part = wave[None, start : start + round(PREVIEW_S * SR)]
+    limited = audio.limited([part], ceiling=audio.ceiling_of(path))
+    audio.write(path, limited, sr=SR, n_channels=1)
+
+
+# --- all of them --------------------------------------------------------------------------------
+
+
+def run(
+    jobs: Sequence[Job],
+    references: Mapping[str, Sequence[Item]],
+    settings: Settings,
+    work: Path,
+    *,
+    n_jobs: int,
+) -> Iterator[Done]:
+    """Do all jobs and listen to all references, in parallel; yields each as it is done."""
+    make_folder(work / "audio")
+    for orphan in work.rglob(".*.part.*"):  # of a run that was killed
+        orphan.unlink(missing_ok=True)
+    tasks = [joblib.delayed(measure_job)(job, settings, work) for job in jobs]
+    tasks += [
+        joblib.delayed(measure_reference)(item, settings, work)
+        for items in references.values()
+        for item in items
+    ]
+    parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    yield from parallel(tasks)
+
+
+def summarise(
+    done: Iterable[Done], corpus: Corpus, subjects: Sequence[Subject], settings: Settings
+) -> dict[str, Any]:
+    """The results, as plain data: see the keys. Raises ThirdstreamError if nothing was measured."""
+    everything = sorted(done, key=lambda one: (one.job.item.style, one.job.item.key))
+    tests = [one for one in everything if one.job.subjects and one.rows]
+    if not tests:
+        faults = "; ".join(one.fault for one in everything if one.fault)
+        raise ThirdstreamError(f"no recording could be measured: {faults}")
+    references = {
+        style: [one.rows[REFERENCE] for one in everything
+                if REFERENCE in one.rows and one.job.item.style == style]
+        for style in corpus.styles
+    }  # fmt: skip
+    scores = {
+        one.name: _scores(one.name, tests, references, corpus.styles, settings) for one in subjects
+    }
+    ears = measure.judges()
+    return {
+        "version": VERSION,
+        "corpus": corpus.path.name,
+        "settings": asdict(settings),
+        "versions": versions(),
+        "torch_threads": torch.get_num_threads(),
+        "judges": ears.about(),
+        "left_out": ears.left_out(corpus.styles),
+        "styles": list(corpus.styles),
+        "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
+        "systems": {one.name: _about(one) for one in subjects},
+        "recordings": [{"name": one.job.item.path.name, "style": one.job.item.style}
+                       for one in tests],
+        "references": {style: len(rows) for style, rows in references.items()},
+        "skipped": [{"path": str(one.job.item.path), "reason": one.fault}
+                    for one in everything if one.fault],
+        "floors": {style: _floors(rows, settings) for style, rows in references.items()},
+        "scores": scores,
+        "examples": _examples(tests),
+    }  # fmt: skip
+
+
+def _about(subject: Subject) -> dict[str, Any]:
+    if subject.path is None:
+        return {"kind": "corner"}
+    parameters = n_parameters(subject.path)
+    return {"kind": "model", "sha256": subject.sha256, "parameters": parameters}
+
+
+def _scores(
+    name: str,
+    tests: Sequence[Done],
+    references: Mapping[str, Sequence[Mapping[str, Any]]],
+    styles: tuple[str, str],
+    settings: Settings,
+) -> dict[str, dict[str, Any]]:
+    """direction -> metric -> mean, interval and n of one subject; of sets the value alone."""
+    table = {}
+    for source, target in (styles, styles[::-1]):
+        rows = [one.rows[name] for one in tests if one.job.item.style == source]
+        if not rows:
+            continue
+        values: dict[str, Any] = {
+            key: metrics.bootstrap([row[key] for row in rows], seed=settings.seed)._asdict()
+            for key in rows[0]
+            if key in METRICS
+        }
+        if references[target]:
+            distances = metrics.timbre_distances(
+                reference=[row["timbre"] for row in references[target]],
+                estimate=[row["timbre"] for row in rows],
+            )
+            interval = metrics.bootstrap(distances, seed=settings.seed)
+            values["timbre_distance_mfcc"] = interval._asdict()
+        table[f"{source}_to_{target}"] = values | _set_distances(rows, references[target])
+    return table
+
+
+def _set_distances(
+    rows: Sequence[Mapping[str, Any]], references: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """KAD and FAD over all patches of all recordings; none without embeddings."""
+    first, second = _patches(references), _patches(rows)
+    if min(len(first), len(second)) < 2:
+        return {}
+    kad = metrics.kernel_audio_distance(reference=first, estimate=second)
+    fad = metrics.frechet_audio_distance(reference=first, estimate=second)
+    return {"kad": {"mean": kad, "n": len(rows)}, "fad": {"mean": fad, "n": len(rows)}}
+
+
+def _patches(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    return np.array([patch for row in rows for patch in row.get("embeddings", [])], np.float64)
+
+
+def _floors(rows: Sequence[Mapping[str, Any]], settings: Settings) -> dict[str, float]:
+    """What the references score against themselves."""
+    floors: dict[str, float] = {}
+    if len(rows) >= 2:
+        floors["timbre_distance_mfcc"] = metrics.timbre_floor([row["timbre"] for row in rows])
+    groups = [row["embeddings"] for row in rows if row.get("embeddings")]
+    if len(groups) >= 4:  # two recordings a half, so that no half is a single patch
+        floors |= metrics.reference_floor(groups, seed=settings.seed)._asdict()
+    return floors
+
+
+def _examples(tests: Sequence[Done]) -> list[dict[str, Any]]:
+    """What the page plays: paths below the work folder, and each system's own scores."""
+    return [
+        {
+            "name": one.job.item.path.stem,
+            "style": one.job.item.style,
+            "to": one.job.target,
+            "original": f"audio/{ORIGINAL}-{one.job.item.key}.mp3",
+            "systems": {
+                name: {key: row[key] for key in ("sound", *METRICS) if key in row}
+                for name, row in one.rows.items()
+            },
+        }
+        for one in tests
+        if one.job.keep_sound
+    ]
+
+
+def versions() -> dict[str, str]:
+    """What the results depend on."""
+    names = ("mir_eval", "auraloss", "scipy")
+    return checkpoint.versions() | {name: version(name) for name in names}
+
+
+def n_parameters(path: Path) -> int | None:
+    """Of a transfer: a mel twin's own, without critics; None where there are none to count."""
+    system = _loaded(path)
+    if not isinstance(system, MelSystem):
+        return None
+    return sum(math.prod(one.shape) for one in system.twin.own_parameters())

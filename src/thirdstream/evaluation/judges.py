@@ -1,0 +1,395 @@
+"""Independent ears: published networks that judge what the systems make.
+
+Both are optional, found in packages that are installed beside this one, and loaded when they are
+first asked. Nothing is trained against them: a judge that was a loss is no judge.
+
+Tagger: musicnn (Pons and Serra, ISMIR 2019 late-breaking), its published weights read from the
+wheel `musicnn==0.1.0` (ISC licence, Music Technology Group, Universitat Pompeu Fabra 2019); the
+network is written anew in PyTorch after the paper's architecture. Transcriber: basic-pitch (Bittner
+et al., ICASSP 2022; Spotify, Apache-2.0), its nmp.onnx run by onnxruntime; the decoding is ours.
+"""
+
+import hashlib
+import importlib.util
+import itertools
+from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import librosa
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import pad, relu
+
+from thirdstream.audio import Wave
+from thirdstream.evaluation import tensorbundle
+from thirdstream.evaluation.metrics import MetricError, Notes
+from thirdstream.files import ThirdstreamError
+
+INSTALL = {
+    "musicnn": "pip install --no-deps musicnn==0.1.0",
+    "basic_pitch": "pip install --no-deps basic-pitch==0.4.0",
+    "onnxruntime": "pip install 'thirdstream[evaluate]'",
+}
+ACCEPTED = 0.25  # the least a tag must reach
+
+# The tags of each model, in the order of its outputs (musicnn's documentation).
+TAGS = {  # MagnaTagATune, Million Song Dataset
+    name: tuple(word.replace("_", " ") for word in text.split())
+    for name, text in {
+        "MTT": (
+            "guitar classical slow techno strings drums electronic rock fast piano ambient beat "
+            "violin vocal synth female indian opera male singing vocals no_vocals harpsichord "
+            "loud quiet flute woman male_vocal no_vocal pop soft sitar solo man classic choir "
+            "voice new_age dance male_voice female_vocal beats harp cello no_voice weird "
+            "country metal female_voice choral"
+        ),
+        "MSD": (
+            "rock pop alternative indie electronic female_vocalists dance 00s alternative_rock "
+            "jazz beautiful metal chillout male_vocalists classic_rock soul indie_rock Mellow "
+            "electronica 80s folk 90s chill instrumental punk oldies blues hard_rock ambient "
+            "acoustic experimental female_vocalist guitar Hip-Hop 70s party country "
+            "easy_listening sexy catchy funk electro heavy_metal Progressive_rock 60s rnb "
+            "indie_pop sad House happy"
+        ),
+    }.items()
+}
+STYLE_TAGS = {"classical": ("MTT", "classical"), "jazz": ("MSD", "jazz")}
+
+
+class MissingJudge(ThirdstreamError):
+    """A judge whose package is not installed; the text names the command that installs it."""
+
+
+def _package(name: str) -> Path:
+    """The folder of an installed package, which is not imported. Raises MissingJudge."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingJudge(f"the package {name} is not installed; type: {INSTALL[name]}")
+    return Path(spec.submodule_search_locations[0])
+
+
+def accepted(*, target: float, other: float) -> bool:
+    """Whether the music passes for the target style: its tag above the other's, and at least 0.25.
+
+    target, other: tag values 0 to 1 of the two styles.
+    """
+    return target > other and target >= ACCEPTED
+
+
+# --- tagger -------------------------------------------------------------------------------------
+
+TAGGER_SR, TAGGER_N_FFT, TAGGER_HOP, TAGGER_MELS = 16_000, 512, 256, 96  # Hz, samples
+PATCH_FRAMES = 187  # 3 s: what the network was trained on
+PATCH_BATCH = 16
+TIMBRAL_WIDTHS = (38, 67)  # mels: 0.4 and 0.7 of all
+TEMPORAL_LENGTHS = (128, 64, 32)  # frames
+
+
+class Heard(NamedTuple):
+    """What the tagger hears in a recording.
+
+    tags: model -> tag -> 0 to 1, mean over patches of 3 s. embeddings: (n_patches, 200), the MSD
+    model's last layer but one.
+    """
+
+    tags: Mapping[str, Mapping[str, float]]
+    embeddings: NDArray[np.float32]
+
+    def style(self, name: str) -> float:
+        """The tag of a style. Raises ThirdstreamError for one that no tag stands for."""
+        if name not in STYLE_TAGS:
+            raise ThirdstreamError(
+                f"the tagger has no tag for the style {name!r}; it knows {', '.join(STYLE_TAGS)}"
+            )
+        model, tag = STYLE_TAGS[name]
+        return self.tags[model][tag]
+
+
+class MusiCNN(nn.Module):
+    """The network of Pons and Serra: log-mel patches -> tags and embedding.
+
+    Timbral filters (wide in frequency) and temporal ones (long in time), each pooled over all of
+    frequency; three densely connected convolutions over time; maximum and mean over time; two dense
+    layers. 787 thousand parameters.
+    """
+
+    norms: nn.ModuleList
+
+    def __init__(self) -> None:
+        super().__init__()
+        shapes = [(204, (7, width)) for width in TIMBRAL_WIDTHS]
+        shapes += [(51, (length, 1)) for length in TEMPORAL_LENGTHS]
+        self.front = nn.ModuleList(nn.Conv2d(1, n, size) for n, size in shapes)
+        n_front = sum(n for n, _ in shapes)
+        self.middle = nn.ModuleList(nn.Conv1d(n, 64, 7, padding=3) for n in (n_front, 64, 64))
+        n_pooled = 2 * (n_front + 3 * 64)
+        self.dense, self.tags = nn.Linear(n_pooled, 200), nn.Linear(200, 50)
+        sizes = (1, *(n for n, _ in shapes), 64, 64, 64, n_pooled, 200)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(n, eps=1e-3) for n in sizes)
+
+    def _norm(self, values: Tensor, which: int) -> Tensor:
+        """Batch normalisation over axis 1, whatever axes follow."""
+        return self.norms[which](values.flatten(2) if values.ndim > 2 else values).view_as(values)
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, n_frames, 96) -> tags (batch, 50) from 0 to 1, embedding (batch, 200)."""
+        image = self._norm(mel[:, None], 0)  # (batch, 1, n_frames, n_mels)
+        features = []
+        lengths = (*[7] * len(TIMBRAL_WIDTHS), *TEMPORAL_LENGTHS)
+        for which, (convolution, length) in enumerate(zip(self.front, lengths, strict=True), 1):
+            padded = pad(image, (0, 0, (length - 1) // 2, length // 2))  # as many frames as before
+            features.append(self._norm(relu(convolution(padded)), which).amax(3))
+        layers = [torch.cat(features, 1)]  # (batch, 561, n_frames)
+        for which, convolution in enumerate(self.middle, start=6):
+            found = self._norm(relu(convolution(layers[-1])), which)
+            layers.append(found + layers[-1] if which > 6 else found)
+        whole = torch.cat(layers, 1)  # (batch, 753, n_frames)
+        pooled = torch.stack([whole.amax(2), whole.mean(2)], 2).flatten(1)
+        embedding = self._norm(relu(self.dense(self._norm(pooled, 9))), 10)
+        return torch.sigmoid(self.tags(embedding)), embedding
+
+    def load_tensorflow(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Take over the published checkpoint's variables.
+
+        Kernels come as (height, width, in, out); those of the middle span all features as width.
+        Raises ThirdstreamError if they do not fit.
+        """
+        state: dict[str, NDArray[Any]] = {}
+        layers = [f"front.{k}" for k in range(5)] + [f"middle.{k}" for k in range(3)]
+        try:
+            for number, layer in enumerate(layers):
+                kernel = tensors[_numbered("conv2d", number) + "/kernel"]
+                order = (3, 2, 0, 1) if layer.startswith("front") else (3, 1, 0, 2)
+                turned = kernel.transpose(order)
+                state[f"{layer}.weight"] = turned if number < 5 else turned[..., 0]
+                state[f"{layer}.bias"] = tensors[_numbered("conv2d", number) + "/bias"]
+            for number, layer in enumerate(("dense", "tags")):
+                state[f"{layer}.weight"] = tensors[_numbered("dense", number) + "/kernel"].T
+                state[f"{layer}.bias"] = tensors[_numbered("dense", number) + "/bias"]
+            for number in range(len(self.norms)):
+                for ours, theirs in NORM_NAMES.items():
+                    name = f"{_numbered('batch_normalization', number)}/{theirs}"
+                    state[f"norms.{number}.{ours}"] = tensors[name]
+                state[f"norms.{number}.num_batches_tracked"] = np.array(0)
+            self.load_state_dict({name: torch.from_numpy(np.ascontiguousarray(value).copy())
+                                  for name, value in state.items()})  # fmt: skip
+        except (KeyError, RuntimeError) as error:
+            raise ThirdstreamError(
+                f"the tagger's checkpoint is not musicnn 0.1.0's ({error}); "
+                f"type: {INSTALL['musicnn']}"
+            ) from error
+
+
+NORM_NAMES = {
+    "weight": "gamma",
+    "bias": "beta",
+    "running_mean": "moving_mean",
+    "running_var": "moving_variance",
+}
+
+
+def _numbered(name: str, number: int) -> str:
+    """TensorFlow's names: the first has no number."""
+    return f"{name}_{number}" if number else name
+
+
+class Tagger:
+    """Hears tags in recordings. Raises MissingJudge where musicnn is not installed."""
+
+    def __init__(self) -> None:
+        self._folder = _package("musicnn")
+
+    def about(self) -> dict[str, str]:
+        """Which package, and the SHA-256 of the weights, for the results."""
+        data = {name: self._prefix(name) + ".data-00000-of-00001" for name in TAGS}
+        return {"package": f"musicnn {version('musicnn')}"} | {
+            f"{name}_sha256": _sha256(Path(path)) for name, path in data.items()
+        }
+
+    def _prefix(self, model: str) -> str:
+        return f"{self._folder / (model + '_musicnn')}/"  # the files' names are endings alone
+
+    @cached_property
+    def _models(self) -> dict[str, MusiCNN]:
+        models = {}
+        for name in TAGS:
+            models[name] = MusiCNN().eval().requires_grad_(False)
+            models[name].load_tensorflow(tensorbundle.read(self._prefix(name)))
+        return models
+
+    def listen(self, wave: Wave, sr: int) -> Heard:
+        """Tags and embeddings of a mono wave (n_samples,) of any rate in Hz and any length.
+
+        The level counts: bring recordings that are compared to one. Raises MetricError on an empty
+        or non-finite wave.
+        """
+        patches = log_mel_patches(_checked(wave), sr)
+        tags, embeddings = {}, np.zeros((0, 200), np.float32)
+        with torch.inference_mode():
+            for name, model in self._models.items():
+                values, found = zip(*(model(part) for part in patches.split(PATCH_BATCH)),
+                                    strict=True)  # fmt: skip
+                means = torch.cat(values).mean(0).tolist()
+                tags[name] = dict(zip(TAGS[name], means, strict=True))
+                embeddings = torch.cat(found).numpy()  # of the last, MSD
+        return Heard(tags, embeddings)
+
+
+def log_mel_patches(wave: Wave, sr: int) -> Tensor:
+    """The tagger's input, (n_patches, 187, 96): log10(1 + 10000 * mel power) at 16 kHz.
+
+    Patches of 3 s, side by side; a rest at the end is left out, a shorter wave repeats itself. In
+    float32: the published program's float16 overflows on loud recordings.
+    """
+    low = librosa.resample(wave, orig_sr=sr, target_sr=TAGGER_SR, res_type="soxr_hq")
+    power = librosa.feature.melspectrogram(
+        y=low, sr=TAGGER_SR, n_fft=TAGGER_N_FFT, hop_length=TAGGER_HOP, n_mels=TAGGER_MELS
+    )
+    mel = np.log10(1 + 10_000 * power.T).astype(np.float32)
+    if len(mel) < PATCH_FRAMES:
+        mel = np.resize(mel, (PATCH_FRAMES, TAGGER_MELS))
+    n_patches = len(mel) // PATCH_FRAMES
+    return torch.from_numpy(
+        mel[: n_patches * PATCH_FRAMES].reshape(n_patches, PATCH_FRAMES, TAGGER_MELS)
+    )
+
+
+# --- transcriber --------------------------------------------------------------------------------
+
+NOTES_SR, NOTES_HOP = 22_050, 256  # Hz, samples
+WINDOW = 43_844  # samples the network takes: 172 frames
+EDGE = 15  # frames at each end of a window that are not used
+KEPT = 142  # frames of a window that are
+WINDOW_BATCH = 8
+LOWEST = 21  # MIDI number of the first of 88 pitches
+ONSET_AT, SOUNDS_AT = 0.5, 0.3  # posteriors from which a note begins, and sounds
+GAP = 11  # frames (0.13 s) without sound that do not end a note
+SHORTEST = 11  # frames; shorter notes are left out
+
+
+class Posteriors(NamedTuple):
+    """How sure the transcriber is, 0 to 1, (n_frames, 88): that a pitch sounds, that it begins.
+
+    Frame t is centred on t * 256 / 22050 s; pitch k is MIDI number 21 + k.
+    """
+
+    sounds: NDArray[np.float32]
+    begins: NDArray[np.float32]
+
+    @property
+    def roll(self) -> NDArray[np.bool_]:
+        """The piano roll, (88, n_frames)."""
+        return (self.sounds >= SOUNDS_AT).T
+
+
+class Transcriber:
+    """Hears notes in recordings. Raises MissingJudge without basic-pitch or onnxruntime."""
+
+    def __init__(self) -> None:
+        folder = _package("basic_pitch") / "saved_models" / "icassp_2022"
+        self._path = folder / "nmp.onnx"
+        _package("onnxruntime")
+        if not self._path.is_file():
+            raise MissingJudge(f"{self._path}: is missing; type: {INSTALL['basic_pitch']}")
+
+    def about(self) -> dict[str, str]:
+        """Which package, and the SHA-256 of the weights, for the results."""
+        return {
+            "package": f"basic-pitch {version('basic-pitch')}",
+            "onnxruntime": version("onnxruntime"),
+            "sha256": _sha256(self._path),
+        }
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        return onnxruntime.InferenceSession(
+            str(self._path), options, providers=["CPUExecutionProvider"]
+        )
+
+    def listen(self, wave: Wave, sr: int) -> Posteriors:
+        """Posteriors of a mono wave (n_samples,) of any rate in Hz and any length.
+
+        Windows begin every 142 frames, a whole number of hops, and only their inner 142 frames are
+        used, so joints are exact. Raises MetricError on an empty or non-finite wave.
+        """
+        low = librosa.resample(_checked(wave), orig_sr=sr, target_sr=NOTES_SR, res_type="soxr_hq")
+        n_frames = 1 + len(low) // NOTES_HOP
+        parts = [self._run(batch) for batch in _batches(low, n_frames)]
+        sounds, begins = (np.concatenate(part)[:n_frames] for part in zip(*parts, strict=True))
+        return Posteriors(sounds, begins)
+
+    def _run(self, windows: NDArray[np.float32]) -> Posteriors:
+        names = ["StatefulPartitionedCall:1", "StatefulPartitionedCall:2"]
+        found = self._session.run(names, {self._session.get_inputs()[0].name: windows[..., None]})
+        return Posteriors(*(part[:, EDGE : EDGE + KEPT].reshape(-1, 88) for part in found))
+
+
+def _batches(wave: Wave, n_frames: int) -> Iterator[NDArray[np.float32]]:
+    """Windows (n, WINDOW), the first from EDGE frames before the wave, one every KEPT frames."""
+    n_windows = -(-n_frames // KEPT)
+    n_needed = (n_windows - 1) * KEPT * NOTES_HOP + WINDOW
+    before = EDGE * NOTES_HOP
+    padded = np.pad(wave, (before, max(0, n_needed - before - len(wave))))
+    starts = [number * KEPT * NOTES_HOP for number in range(n_windows)]
+    for at in range(0, n_windows, WINDOW_BATCH):
+        yield np.stack([padded[s : s + WINDOW] for s in starts[at : at + WINDOW_BATCH]])
+
+
+def notes_of(posteriors: Posteriors) -> Notes:
+    """Posteriors as notes, in order of their onsets.
+
+    Each pitch by itself: it sounds from 0.3 on, and gaps up to 0.13 s are closed. A stretch of
+    sound is cut where its onset posterior peaks at 0.5 or more; notes under 0.13 s are left out.
+    """
+    found = []
+    for pitch, (sounds, begins) in enumerate(
+        zip(posteriors.sounds.T, posteriors.begins.T, strict=True)
+    ):
+        beside = np.pad(begins, 1)
+        peaks = (begins >= ONSET_AT) & (begins > beside[:-2]) & (begins >= beside[2:])
+        onsets = np.flatnonzero(peaks)
+        for start, end in _stretches((sounds >= SOUNDS_AT) | peaks):
+            inside = onsets[(onsets > start) & (onsets < end)].tolist()
+            bounds = [start, *inside, end]
+            for first, last in itertools.pairwise(bounds):
+                if last - first >= SHORTEST:
+                    found.append((first, last, LOWEST + pitch))
+    found.sort()
+    rows = np.array(found, np.float64).reshape(-1, 3)
+    return Notes(rows[:, :2] * (NOTES_HOP / NOTES_SR), rows[:, 2])
+
+
+def _stretches(sounds: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First frame and end of each run of True, runs joined over gaps of up to GAP frames."""
+    edges = np.flatnonzero(np.diff(np.pad(sounds.astype(np.int8), 1)))
+    joined: list[tuple[int, int]] = []
+    for start, end in edges.reshape(-1, 2).tolist():
+        if joined and start - joined[-1][1] <= GAP:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _checked(wave: Wave) -> Wave:
+    if np.ndim(wave) != 1 or not len(wave) or not np.isfinite(wave).all():
+        raise MetricError(
+            f"a judge hears mono waves (n_samples,), not empty and without NaN "
+            f"(got shape {np.shape(wave)}); mix and check it first"
+        )
+    return np.asarray(wave, np.float32)
+
+
+@lru_cache
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,113 @@
+"""Read a TensorFlow checkpoint, format V2, with numpy alone: no TensorFlow, no code is run.
+
+A checkpoint PREFIX is two files. PREFIX.index is a LevelDB table: blocks of entries whose keys
+share prefixes, found through an index block, found through the footer. Its values are protocol
+buffers that say type, shape and place of each tensor in PREFIX.data-00000-of-00001.
+Source: TensorFlow's tensor_bundle.proto; LevelDB's table_format.md.
+"""
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thirdstream.files import ThirdstreamError
+
+MAGIC = 0xDB4775248B80FB57
+FOOTER = 48  # bytes
+TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}  # by TensorFlow's number
+TYPE, SHAPE, SHARD, OFFSET, SIZE = 1, 2, 3, 4, 5  # fields of an entry
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types of protocol buffers
+
+
+def read(prefix: str) -> dict[str, NDArray[Any]]:
+    """All numeric tensors of a checkpoint with one shard, by name.
+
+    Raises ThirdstreamError if a file is missing, cut short or of another format.
+    """
+    index_path, data_path = Path(prefix + ".index"), Path(prefix + ".data-00000-of-00001")
+    try:
+        index, data = index_path.read_bytes(), data_path.read_bytes()
+        return {name: _tensor(entry, data) for name, entry in _entries(index)}
+    except (OSError, ValueError, KeyError, IndexError, struct.error) as error:
+        raise ThirdstreamError(
+            f"{index_path}: is no readable TensorFlow checkpoint ({error!r}); install it again"
+        ) from error
+
+
+def _entries(table: bytes) -> Iterator[tuple[str, dict[int, list[Any]]]]:
+    """(name, fields) of each tensor; the entry without a name is the checkpoint's own header."""
+    footer = table[-FOOTER:]
+    if len(footer) < FOOTER or struct.unpack("<Q", footer[-8:])[0] != MAGIC:
+        raise ValueError("its footer is missing")
+    at = 0
+    handle = []
+    for _ in range(4):  # place and size of the meta index, then those of the index
+        number, at = _varint(footer, at)
+        handle.append(number)
+    for _, value in _block(table, start=handle[2], size=handle[3]):
+        start, at = _varint(value, 0)
+        size, _ = _varint(value, at)
+        for key, entry in _block(table, start=start, size=size):
+            if key:
+                yield key.decode(), _message(entry)
+
+
+def _block(table: bytes, *, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """The (key, value) pairs of one block; each key repeats the start of the one before."""
+    block = table[start : start + size]
+    if len(block) < size or table[start + size] != 0:
+        raise ValueError("a block is compressed or cut short")
+    (n_restarts,) = struct.unpack("<I", block[-4:])
+    at, key = 0, b""
+    while at < size - 4 * (n_restarts + 1):
+        n_shared, at = _varint(block, at)
+        n_new, at = _varint(block, at)
+        n_value, at = _varint(block, at)
+        key = key[:n_shared] + block[at : at + n_new]
+        at += n_new
+        yield key, block[at : at + n_value]
+        at += n_value
+
+
+def _tensor(entry: dict[int, list[Any]], data: bytes) -> NDArray[Any]:
+    dimensions = _message(entry[SHAPE][0])[2] if SHAPE in entry and entry[SHAPE][0] else []
+    shape = [_message(dimension).get(1, [0])[0] for dimension in dimensions]
+    if entry.get(SHARD, [0])[0]:
+        raise ValueError("it has more than one shard")
+    offset, size = entry.get(OFFSET, [0])[0], entry.get(SIZE, [0])[0]
+    kind = np.dtype(TYPES[entry[TYPE][0]])
+    return np.frombuffer(data, kind, size // kind.itemsize, offset).reshape(shape).copy()
+
+
+def _message(data: bytes) -> dict[int, list[Any]]:
+    """A protocol buffer as field number -> values, numbers or bytes."""
+    fields: dict[int, list[Any]] = defaultdict(list)
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        kind = tag & 7
+        if kind == VARINT:
+            value, at = _varint(data, at)
+        else:
+            size = {FIXED64: 8, FIXED32: 4}.get(kind)
+            if kind == BYTES:
+                size, at = _varint(data, at)
+            if size is None:
+                raise ValueError(f"wire type {kind} is unknown")
+            value, at = data[at : at + size], at + size
+        fields[tag >> 3].append(value)
+    return dict(fields)
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """A number of seven bits a byte, least first, and where it ends."""
+    number = shift = 0
+    while data[at] & 0x80:
+        number |= (data[at] & 0x7F) << shift
+        shift, at = shift + 7, at + 1
+    return number | data[at] << shift, at + 1

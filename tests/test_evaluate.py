@@ -1,0 +1,236 @@
+"""evaluate on a small corpus: corners by what they must score, resuming, and what is missing."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+from pytest import approx
+
+pytest.importorskip("mir_eval", reason="needs the extra `evaluate`")
+pytest.importorskip("auraloss", reason="needs the extra `evaluate`")
+
+from conftest import STYLES, music, tone
+from thirdstream import cli
+from thirdstream.audio import SR
+from thirdstream.corpus import TEST, Corpus
+from thirdstream.evaluation import Settings, evaluate, measure
+from thirdstream.evaluation.judges import Heard, Posteriors
+from thirdstream.files import ThirdstreamError
+from thirdstream.mel.system import MelSystem
+
+QUICK = Settings(excerpt_s=3.0, max_recordings=1, references=4, examples=1)
+
+
+class FakeTagger:
+    """Hears jazz in what is bright; embeddings from the sound itself."""
+
+    def about(self) -> dict[str, str]:
+        return {"package": "fake 1"}
+
+    def listen(self, wave: np.ndarray, sr: int) -> Heard:
+        bright = float(np.abs(np.diff(wave)).mean() / (np.abs(wave).mean() + 1e-9))
+        parts = np.array_split(wave, 3)
+        rows = [[part.std(), np.abs(np.diff(part)).mean(), part.max()] for part in parts]
+        tags = {"MTT": {"classical": 1 - bright}, "MSD": {"jazz": bright}}
+        return Heard(tags, np.array(rows, np.float32))
+
+
+class FakeTranscriber:
+    def about(self) -> dict[str, str]:
+        return {"package": "fake 1"}
+
+    def listen(self, wave: np.ndarray, sr: int) -> Posteriors:
+        frames = np.abs(wave[: len(wave) // 512 * 512].reshape(-1, 512)).max(axis=1)
+        sounds = np.zeros((len(frames), 88), np.float32)
+        sounds[:, 40] = frames > 0.1
+        return Posteriors(sounds, np.zeros_like(sounds))
+
+
+NONE = measure.Judges(None, None, {"tagger": "not here; type: pip", "transcriber": "nor here"})
+
+
+@pytest.fixture(autouse=True)
+def no_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "judges", lambda: NONE)
+
+
+@pytest.fixture
+def fake_judges(no_judges: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    ears: Any = measure.Judges(FakeTagger(), FakeTranscriber(), {})  # type: ignore[arg-type]
+    monkeypatch.setattr(measure, "judges", lambda: ears)
+
+
+@pytest.fixture
+def model(system: MelSystem, small_corpus: Corpus, tmp_path: Path) -> Path:
+    system.set_statistics(small_corpus.statistics)
+    system.save(tmp_path / "tiny.safetensors")
+    return tmp_path / "tiny.safetensors"
+
+
+def evaluated(corpus: Corpus, work: Path, models: list[str], **other: Any) -> dict[str, Any]:
+    subjects = evaluate.subjects_of(models, corpus.styles)
+    jobs, references = evaluate.plan(corpus, subjects, QUICK, **other)
+    done = list(evaluate.run(jobs, references, QUICK, work, n_jobs=1))
+    return evaluate.summarise(done, corpus, subjects, QUICK)
+
+
+def test_corners_score_what_they_must(
+    small_corpus: Corpus, fake_judges: None, tmp_path: Path
+) -> None:
+    results = evaluated(small_corpus, tmp_path, [])
+    assert results["left_out"] == {}
+    assert list(results["systems"]) == list(evaluate.CORNERS)
+    for direction in ("classical_to_jazz", "jazz_to_classical"):
+        copy = {
+            key: one["mean"] for key, one in results["scores"]["copy-content"][direction].items()
+        }
+        for key in ("chroma_cosine", "beat_f_measure", "note_f1"):
+            assert copy[key] == approx(1)
+        assert copy["pitch_jaccard_distance"] == 0
+        assert copy["tag_difference"] == approx(copy["target_tag"] - copy["source_tag"])
+        other = results["scores"]["copy-target"][direction]
+        assert other["chroma_cosine"]["mean"] < 0.95
+        again = results["scores"]["resynthesis"][direction]
+        assert again["chroma_cosine"]["mean"] > other["chroma_cosine"]["mean"]
+        assert 0 < again["mel_consistency"]["mean"] < 0.2
+        for scores in results["scores"].values():
+            assert {"kad", "fad", "timbre_distance_mfcc"} <= scores[direction].keys()
+            assert all(one["n"] == 1 for one in scores[direction].values())
+    assert {"kad", "fad", "timbre_distance_mfcc"} <= results["floors"]["jazz"].keys()
+    assert results["judges"]["tagger"] == {"package": "fake 1"}
+    json.dumps(results, allow_nan=False)
+
+
+def test_a_model_is_measured_and_work_resumes(
+    small_corpus: Corpus, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "N_MEL_SEGMENTS", 1)
+    work = tmp_path / "work"
+    results = evaluated(small_corpus, work, [str(model)])
+    row = results["scores"]["tiny"]["classical_to_jazz"]
+    assert {"eq1_mel_error", "mel_consistency", "speed_audio_s_per_s"} <= row.keys()
+    assert results["systems"]["tiny"]["parameters"] > 0
+    assert set(measure.TAG_METRICS) <= results["left_out"].keys()  # and the reason is told
+    assert results["left_out"]["note_f1"] == "nor here"
+    assert not set(results["left_out"]) & set(row)
+    for example in results["examples"]:
+        sounds = [example["original"], *(one["sound"] for one in example["systems"].values())]
+        assert all(sf.info(work / sound).duration == approx(3, abs=0.1) for sound in sounds)
+
+    def never(*_: Any) -> Any:
+        raise AssertionError("measured twice")
+
+    monkeypatch.setattr(evaluate, "made", never)
+    monkeypatch.setattr(measure, "listened", never)
+    assert evaluated(small_corpus, work, [str(model)]) == results
+    for path in work.glob("copy-content-*.json"):
+        path.unlink()
+    with pytest.raises(AssertionError, match="measured twice"):
+        evaluated(small_corpus, work, [str(model)])
+
+
+def test_another_seed_or_model_is_other_work(small_corpus: Corpus) -> None:
+    subjects = evaluate.subjects_of([], small_corpus.styles)
+    job = evaluate.plan(small_corpus, subjects, QUICK)[0][0]
+    places = {
+        evaluate._place(job, "x", sha256, Settings(excerpt_s=seconds, seed=seed), NONE)
+        for sha256 in ("a", "b") for seconds in (3.0, 4.0) for seed in (0, 1)
+    }  # fmt: skip
+    assert len(places) == 8
+
+
+def test_tests_and_references_share_no_recording(small_corpus: Corpus) -> None:
+    jobs, references = evaluate.plan(small_corpus, [], Settings())
+    tests = {str(job.item.path) for job in jobs}
+    expected = {one.path for one in small_corpus.recordings if one.split == TEST}
+    assert tests == expected
+    assert not tests & {str(item.path) for items in references.values() for item in items}
+    assert all(job.copied and job.copied.style == job.target for job in jobs)
+
+
+def test_a_bad_recording_of_ones_own_stops_no_other(
+    small_corpus: Corpus, recordings: dict[str, Path], tmp_path: Path
+) -> None:
+    own = {style: tmp_path / style for style in STYLES}
+    for number, (style, folder) in enumerate(own.items()):
+        folder.mkdir()
+        shutil.copy(recordings[style] / "piece0.wav", folder / "good.wav")
+        sf.write(folder / "short.wav", music(number, SR // 2), SR)
+    sf.write(own["jazz"] / "silent.wav", np.zeros(4 * SR), SR)
+    (own["jazz"] / "text.wav").write_text("no sound")
+    subjects = evaluate.subjects_of([], small_corpus.styles)[:1]
+    settings = Settings(excerpt_s=3.0, examples=0)
+    sources = [f"{style}={folder}" for style, folder in own.items()]
+    jobs, references = evaluate.plan(small_corpus, subjects, settings, sources)
+    done = list(evaluate.run(jobs, references, settings, tmp_path / "w", n_jobs=1))
+    results = evaluate.summarise(done, small_corpus, subjects, settings)
+    assert {Path(one["path"]).name for one in results["skipped"]} == {"silent.wav", "text.wav"}
+    assert results["scores"]["copy-content"]["jazz_to_classical"]["chroma_cosine"]["n"] == 2
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(3.0, 3.0), (60.0, 10.0)])
+def test_an_excerpt_is_the_middle_at_minus_20_db(
+    tmp_path: Path, seconds: float, expected: float
+) -> None:
+    wave = np.concatenate([tone(4 * SR, hz=200), tone(2 * SR, hz=800), tone(4 * SR, hz=200)])
+    sf.write(tmp_path / "x.flac", wave, SR)
+    found = evaluate.excerpt(tmp_path / "x.flac", seconds)
+    assert len(found) / SR == approx(expected)
+    assert 20 * np.log10(np.sqrt(np.square(found).mean())) == approx(-20, abs=0.05)
+    middle = found[len(found) // 2 - SR // 2 :][:SR]
+    assert np.abs(np.fft.rfft(middle)).argmax() == 800
+
+
+@pytest.mark.parametrize(
+    "sources", [["jazz=nowhere"], ["polka=."], ["jazz"], ["jazz={folder}"]], ids=str
+)
+def test_folders_that_cannot_be_are_refused(
+    sources: list[str], recordings: dict[str, Path]
+) -> None:
+    given = [source.format(folder=recordings["jazz"]) for source in sources]
+    with pytest.raises(ThirdstreamError):
+        evaluate.own_recordings(given, STYLES)
+
+
+def test_settings_models_and_recordings_that_cannot_be_are_refused(
+    small_corpus: Corpus, model: Path
+) -> None:
+    with pytest.raises(ThirdstreamError, match="3 s or more"):
+        Settings(excerpt_s=float("nan"))
+    with pytest.raises(ThirdstreamError, match="references"):
+        Settings(references=1)
+    with pytest.raises(ThirdstreamError, match="is called tiny too"):
+        evaluate.subjects_of([str(model), str(model)], STYLES)
+    with pytest.raises(ThirdstreamError, match="does not know the style"):
+        evaluate.subjects_of([str(model)], ("polka", "jazz"))
+    with pytest.raises(ThirdstreamError, match="bring the recording back"):
+        evaluate.item_of(model.with_name("gone.wav"), "jazz")
+
+
+def test_the_command(
+    small_corpus: Corpus,
+    model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = tmp_path / "other.json"
+    other.write_text('{"a": 1}')
+    monkeypatch.setattr(evaluate, "made", lambda subject, wave, job, settings: (wave, {}))
+    out = tmp_path / "results.json"
+    cli.main(
+        ["evaluate", "--corpus", str(small_corpus.path), "--models", str(model), "--out", str(out),
+         "--excerpt-s", "3", "--max-recordings", "1", "--references", "2", "--examples", "0",
+         "--n-jobs", "1"]
+    )  # fmt: skip
+    said = capsys.readouterr()
+    assert "not here; type: pip" in said.err
+    assert "tiny" in said.out
+    assert json.loads(out.read_text())["systems"].keys() == {*evaluate.CORNERS, "tiny"}
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", "--corpus", str(small_corpus.path), "--out", str(other)])
+    assert other.read_text() == '{"a": 1}'

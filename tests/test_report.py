@@ -1,0 +1,181 @@
+"""The page: what it holds, what it does not fetch, and that it depends on its inputs alone."""
+
+import copy
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import music
+from thirdstream import audio, cli
+from thirdstream.audio import SR
+from thirdstream.evaluation import VERSION, report, work_of
+from thirdstream.files import ThirdstreamError, write_json
+from thirdstream.mel.features import LogMel
+
+VOID = {"meta", "img", "br", "rect", "circle", "line"}
+
+
+def score(mean: float) -> dict[str, float]:
+    return {"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": 3}
+
+
+def made(work: Path) -> dict[str, Any]:
+    """Results with awkward names, and two sounds."""
+    for number, name in enumerate(("original", "model")):
+        wave = music(number, 2 * SR)[None]
+        audio.write(work / "audio" / f"{name}.mp3", iter([wave]), sr=SR, n_channels=1)
+    names = {"copy-content": "corner", "copy-target": "corner", "<b>&'\"": "model"}
+    metric = {"group": "content", "better": "higher", "about": "harmony & <more>"}
+    style = {"group": "style", "better": "higher", "about": "tags"}
+    sets = {"group": "sets", "better": "lower", "about": "distance"}
+    scores = {name: {"classical_to_jazz": {"chroma_cosine": score(0.2 + k / 3),
+                                           "tag_difference": score(k / 3 - 0.5),
+                                           "kad": {"mean": 0.1, "n": 3}}}
+              for k, name in enumerate(names)}  # fmt: skip
+    example = {"name": "song <1>", "style": "classical", "to": "jazz", "original":
+               "audio/original.mp3", "systems": {"<b>&'\"": {"sound": "audio/model.mp3",
+               "chroma_cosine": 0.5}}}  # fmt: skip
+    return {
+        "version": VERSION, "corpus": "c", "settings": {"excerpt_s": 3.0, "seed": 0},
+        "versions": {"python": "3"}, "judges": {}, "left_out": {"note_f1": "no <ears>"},
+        "styles": ["classical", "jazz"],
+        "metrics": {"chroma_cosine": metric, "tag_difference": style, "kad": sets},
+        "systems": {name: {"kind": kind} for name, kind in names.items()},
+        "recordings": [{"name": "a", "style": "classical"}], "references": {"jazz": 2},
+        "skipped": [{"path": "x", "reason": "x: is <bad>"}], "floors": {"jazz": {"kad": 0.01}},
+        "scores": scores, "examples": [example],
+    }  # fmt: skip
+
+
+class Balance(HTMLParser):
+    """Every element that opens closes, in order; collects attributes that could fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag in VOID or self.open.pop() == tag
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    path = tmp_path / "results.json"
+    write_json(path, made(work_of(path)))
+    return path
+
+
+def test_the_page_is_whole_and_fetches_nothing(results: Path, tmp_path: Path) -> None:
+    report.write(results, tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    parser = Balance()
+    parser.feed(text)
+    assert parser.open == []
+    assert parser.tags.count("audio") == parser.tags.count("img") == 2
+    assert all(source.startswith(("data:", "#")) for source in parser.sources)
+    assert not re.search(r"@import|url\(|<script|<link|https?://", text)
+    for expected in ("width=device-width", "no &lt;ears&gt;", "x: is &lt;bad&gt;", "song &lt;1&gt;",
+                     "floor: the target against itself", "[0.100, 0.300]"):  # fmt: skip
+        assert expected in text, expected
+    assert "<b>&'" not in text
+    for svg in re.findall(r"<svg.*?</svg>", text, re.S):
+        ElementTree.fromstring(svg)
+
+
+def test_the_same_results_give_the_same_page(results: Path) -> None:
+    data, work = json.loads(results.read_text()), work_of(results)
+    before = copy.deepcopy(data)
+    assert report.page(data, work) == report.page(data, work)
+    assert data == before
+
+
+def test_points_lie_where_their_scores_are(results: Path) -> None:
+    svg = ElementTree.fromstring(report.plane(json.loads(results.read_text()), "classical_to_jazz"))
+    (circle,) = svg.iter("circle")  # the model: content 0.2 + 2 / 3, style 2 / 3 - 0.5
+    frame = next(one for one in svg.iter("rect") if one.get("class") == "frame")
+    at = {key: float(frame.attrib[key]) for key in ("x", "y", "width", "height")}
+    across = (float(circle.attrib["cx"]) - at["x"]) / at["width"]
+    up = 1 - (float(circle.attrib["cy"]) - at["y"]) / at["height"]
+    assert across == pytest.approx(0.2 + 2 / 3, abs=1e-3)
+    assert 2 * up - 1 == pytest.approx(2 / 3 - 0.5, abs=2e-3)
+
+
+@given(st.lists(st.tuples(st.floats(0, 500), st.floats(0, 400)), max_size=12))
+def test_no_name_covers_another(points: list[tuple[float, float]]) -> None:
+    heights = report.label_heights(points)
+    assert all(height >= y for height, (_, y) in zip(heights, points, strict=True))
+    labels = [(x, height) for height, (x, _) in zip(heights, points, strict=True)]
+    for number, (x, y) in enumerate(labels):
+        for other_x, other_y in labels[:number]:
+            apart = abs(y - other_y) >= report.LABEL_HEIGHT - 1e-9
+            assert apart or abs(x - other_x) >= report.LABEL_WIDTH
+
+
+def test_without_the_tagger_the_page_says_so(results: Path) -> None:
+    data = json.loads(results.read_text())
+    for one in data["scores"].values():
+        del one["classical_to_jazz"]["tag_difference"]
+    assert "needs the tagger" in report.page(data, work_of(results))
+
+
+def test_a_mel_picture_shows_high_pitches_above(tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    t = np.arange(2 * SR) / SR
+    hz = np.where(t < 1, 100, 8000)
+    wave = (0.1 * np.sin(2 * np.pi * hz * t)).astype(np.float32)
+    audio.write(tmp_path / "x.flac", iter([wave[None]]), sr=SR, n_channels=1)
+    (tmp_path / "x.png").write_bytes(report.mel_picture(tmp_path / "x.flac", LogMel()))
+    light = imread(tmp_path / "x.png")[..., :3].sum(axis=2)
+    assert light.shape == report.MEL_SIZE
+    low, high = light[:, 100].argmax(), light[:, 300].argmax()
+    assert low > 80
+    assert high < 50
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 0}', "{}"])
+def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(ThirdstreamError, match=r"x\.json"):
+        report.write(tmp_path / "x.json", tmp_path / "page.html")
+
+
+def test_a_missing_excerpt_and_a_page_too_large_are_refused(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "page.html"
+    monkeypatch.setattr(report, "MAX_BYTES", 1000)
+    with pytest.raises(ThirdstreamError, match="fewer --examples"):
+        report.write(results, out)
+    (work_of(results) / "audio" / "model.mp3").unlink()
+    with pytest.raises(ThirdstreamError, match="the excerpt is missing"):
+        report.write(results, out)
+    assert not out.exists()
+
+
+def test_the_command_replaces_nothing_unasked(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "page.html"
+    cli.main(["report", str(results), "--out", str(out)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["report", str(results), "--out", str(out)])
+    assert stopped.value.code == 1
+    assert "--force" in capsys.readouterr().err
+    cli.main(["report", str(results), "--out", str(out), "--force"])
