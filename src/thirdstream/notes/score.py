@@ -206,14 +206,17 @@ def fitted_chords(
         weights, bass = _sounding(parts, number * step, (number + 1) * step)
         if bass is None:
             continue
-        root, intervals = max(
-            ((root, kind) for kind in CHORDS.values() for root in range(12)),
-            key=lambda fit: _fit(weights, bass % 12, *fit),
-        )
-        members = {(root + interval) % 12 for interval in intervals}
-        lowest = bass % 12 if bass % 12 in members else root
-        chords.append(Chord(number * step, step, root, intervals, lowest))
+        chords.append(_fitted(number * step, step, weights, bass % 12))
     return without_gaps(chords, end) if chords else ()
+
+
+def _fitted(start: float, length: float, weights: Sequence[float], bass: int) -> Chord:
+    root, intervals = max(
+        ((root, kind) for kind in CHORDS.values() for root in range(12)),
+        key=lambda fit: _fit(weights, bass, *fit),
+    )
+    members = {(root + interval) % 12 for interval in intervals}
+    return Chord(start, length, root, intervals, bass if bass in members else root)
 
 
 def _sounding(

@@ -1,7 +1,6 @@
 """Who plays: instruments with their ranges, ensembles, grooves; and what all arrangers share.
 
-Ranges are comfortable ones of orchestration textbooks, as MIDI pitches. Programs are General MIDI's,
-counted from 0.
+Ranges are comfortable ones, as MIDI pitches. Programs are General MIDI's, counted from 0.
 """
 
 import math

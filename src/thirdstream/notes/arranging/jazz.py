@@ -29,7 +29,7 @@ from thirdstream.notes.arranging.ensembles import (
 )
 from thirdstream.notes.arranging.harmony import Change, changes
 from thirdstream.notes.arranging.voicing import comping_pitches
-from thirdstream.notes.midi import Song, Track
+from thirdstream.notes.midi import Song
 from thirdstream.notes.score import Note, Score
 
 DRUM_SET = Instrument("drums", 0, 0, 127)

@@ -20,7 +20,7 @@ PARALLEL = 1000.0  # cost of parallel fifths or octaves
 CROSSING = 300.0  # cost of a voice above the melody, where its range leaves no other way
 PERFECT = (0, 7)  # intervals modulo the octave that may not move in parallel
 
-# The pianist's left hand: third and seventh with fifth or thirteenth, and ninth; two positions each.
+# The pianist's left hand: third, seventh, ninth, and fifth or thirteenth; in two positions.
 Voicing = tuple[int, ...]
 VOICINGS: dict[str, tuple[Voicing, Voicing]] = {
     "major seventh": ((4, 7, 11, 14), (11, 14, 16, 19)),
@@ -41,7 +41,7 @@ VOICINGS: dict[str, tuple[Voicing, Voicing]] = {
 
 @dataclass(frozen=True)
 class Slot:
-    """A stretch with one chord, and the melody's first, last and lowest pitch in it, if it sounds."""
+    """A stretch with one chord; the melody's first, last and lowest pitch in it, if it sounds."""
 
     start: float
     length: float
@@ -176,21 +176,19 @@ def parallels(before: Sequence[int], after: Sequence[int]) -> int:
 
 def kind_of(chord: Chord, *, to_minor: bool = False) -> str:
     """The row of VOICINGS for a chord; a dominant that resolves to minor is altered."""
-    third, seventh, fifth = chord.third, chord.seventh, chord.fifth
+    third, seventh = chord.third, chord.seventh
     if third in (5, 2):
         return "suspended"
+    if third == 3 and chord.fifth == 6:
+        return "half-diminished" if seventh == 10 else "diminished"
     if third == 3:
-        if fifth == 6:
-            return "half-diminished" if seventh == 10 else "diminished"
         return {11: "minor major", 9: "minor sixth"}.get(seventh or 10, "minor seventh")
     if seventh == 10:
-        if fifth in (6, 8):
-            return "flat fifth" if fifth == 6 else "augmented"
-        altered = to_minor or 1 in chord.intervals or 8 in chord.intervals
-        return "dominant to minor" if altered else "dominant"
-    if fifth == 8:
-        return "augmented major"
-    return "sixth" if seventh == 9 else "major seventh"
+        altered = to_minor or not {1, 8}.isdisjoint(chord.intervals)
+        plain = "dominant to minor" if altered else "dominant"
+        return {6: "flat fifth", 8: "augmented"}.get(chord.fifth, plain)
+    colour = "augmented major" if chord.fifth == 8 else "major seventh"
+    return "sixth" if seventh == 9 else colour
 
 
 def comping_pitches(
