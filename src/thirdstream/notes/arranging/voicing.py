@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from thirdstream.notes.arranging.ensembles import Instrument, nearest
 from thirdstream.notes.score import Chord, Note
 
-N_CANDIDATES = 60  # voicings of a chord that the search looks at
+N_CANDIDATES = 80  # voicings of a chord that the search looks at
 PARALLEL = 1000.0  # cost of parallel fifths or octaves
 CROSSING = 300.0  # cost of a voice above the melody, where its range leaves no other way
+INVERSION = 12.0  # cost of a bass that is not the one named
 PERFECT = (0, 7)  # intervals modulo the octave that may not move in parallel
 
 # The pianist's left hand: third, seventh, ninth, and fifth or thirteenth; in two positions.
@@ -101,14 +102,23 @@ def _candidates(slot: Slot, instruments: Sequence[Instrument]) -> NDArray[np.int
     *inner, bass = instruments
     tones = slot.chord.pitch_classes
     lines = [[p for p in range(i.lowest, i.highest + 1) if p % 12 in tones] for i in inner]
-    lows = [p for p in range(bass.lowest, bass.highest + 1) if p % 12 == slot.chord.bass]
+    lows = [p for p in range(bass.lowest, bass.highest + 1) if p % 12 in _basses(slot.chord)]
     table = np.array(list(product(*lines, lows)), dtype=np.int64)
     ordered = (np.diff(table, axis=1) <= 0).all(axis=1)
     table = table[ordered]
     below = table[table[:, 0] <= ceiling]
     table = below if len(below) else table
     order = np.argsort(_static_costs(slot, table, instruments), kind="stable")
-    return table[order[:N_CANDIDATES]]
+    inverted = table[order, -1] % 12 != slot.chord.bass
+    kept = (order[~inverted][:N_CANDIDATES], order[inverted][: N_CANDIDATES // 4])
+    return table[np.concatenate(kept)]
+
+
+def _basses(chord: Chord) -> set[int]:
+    """The bass as named; a root may give way to the third, to escape parallels with the melody."""
+    if chord.bass != chord.root or chord.third not in (3, 4):
+        return {chord.bass}
+    return {chord.bass, (chord.root + chord.third) % 12}
 
 
 def _static_costs(
@@ -132,6 +142,7 @@ def _static_costs(
     cost += 0.7 * np.maximum(gaps[:, :-1] - 9, 0).sum(axis=1)
     cost += 0.3 * np.maximum(gaps[:, -1] - 16, 0)
     cost += 2.0 * ((table[:, -1] < 48) & (gaps[:, -1] < 7))  # close thirds are muddy down there
+    cost += INVERSION * (table[:, -1] % 12 != chord.bass)
     middles = np.array([(i.lowest + i.highest) / 2 for i in instruments])
     cost += 0.08 * np.abs(table - middles).sum(axis=1)
     if slot.lowest is not None:
@@ -157,8 +168,8 @@ def _moves(
         lines.append((np.full(shape, before[0].last), np.full(shape, after[0].first)))
     for number, (a0, a1) in enumerate(lines):
         for b0, b1 in lines[:number]:
-            interval = (a0 - b0) % 12
-            kept = ((a1 - b1) % 12 == interval) & np.isin(interval, PERFECT)
+            interval = np.abs(a0 - b0) % 12
+            kept = (np.abs(a1 - b1) % 12 == interval) & np.isin(interval, PERFECT)
             cost = cost + PARALLEL * (kept & (a0 != a1) & (b0 != b1))
     return cost
 
@@ -168,9 +179,9 @@ def parallels(before: Sequence[int], after: Sequence[int]) -> int:
     count = 0
     for a in range(len(before)):
         for b in range(a):
-            interval = (before[a] - before[b]) % 12
+            interval = abs(before[a] - before[b]) % 12
             moved = before[a] != after[a] and before[b] != after[b]
-            count += moved and interval in PERFECT and (after[a] - after[b]) % 12 == interval
+            count += moved and interval in PERFECT and abs(after[a] - after[b]) % 12 == interval
     return count
 
 
