@@ -138,7 +138,10 @@ def test_voices_are_led(ensemble: str, seed: int) -> None:
         assert slot.lowest is not None
         assert list(pitches) == sorted(pitches, reverse=True)
         assert pitches[0] <= slot.lowest
-        assert pitches[-1] % 12 in (slot.chord.bass, (slot.chord.root + (slot.chord.third or 0)) % 12)
+        assert pitches[-1] % 12 in (
+            slot.chord.bass,
+            (slot.chord.root + (slot.chord.third or 0)) % 12,
+        )
         heard = {(p - slot.chord.root) % 12 for p in (*pitches, slot.first or 0)}
         assert slot.chord.third in heard
     for number in range(1, len(led)):
@@ -175,9 +178,7 @@ def test_the_melody_is_there_in_both_versions() -> None:
 
 def test_given_parts_are_played_as_written() -> None:
     score = tune()
-    voices = tuple(
-        tuple(Note(c.start, c.length, p) for c in score.chords) for p in (57, 53, 41)
-    )
+    voices = tuple(tuple(Note(c.start, c.length, p) for c in score.chords) for p in (57, 53, 41))
     tracks = arrange(replace(score, voices=voices), "classical", setting()).song.tracks
     assert [{n.pitch for n in t.notes} for t in tracks[1:]] == [{57}, {53}, {41}]
 
@@ -235,7 +236,9 @@ def test_comping_has_every_third_and_seventh(groove: str) -> None:
         names = [t.name for t in tracks]
         comping = tracks[names.index("double bass") - 1].notes
         for chord in score.chords:  # what is struck an eighth early belongs to the new chord
-            heard = {n.pitch % 12 for n in comping if chord.start - 0.5 <= n.start < chord.end - 0.5}
+            heard = {
+                n.pitch % 12 for n in comping if chord.start - 0.5 <= n.start < chord.end - 0.5
+            }
             for interval in (chord.third, 10 if 10 in chord.intervals else chord.third):
                 assert interval is not None
                 assert (chord.root + interval) % 12 in heard
@@ -307,9 +310,7 @@ def test_harmony_moves_with_the_key(semitones: int, seed: int) -> None:
 
 
 @given(pitch=st.integers(60, 84), root=st.integers(0, 11), kind=st.sampled_from([MAJOR, MINOR_7]))
-def test_block_chords_hang_below_the_melody(
-    pitch: int, root: int, kind: tuple[int, ...]
-) -> None:
+def test_block_chords_hang_below_the_melody(pitch: int, root: int, kind: tuple[int, ...]) -> None:
     one = changes(replace(tune(), chords=without_gaps([Chord(0.0, 0.0, root, kind, root)], 64.0)))
     voices = block(pitch, one[0])
     assert voices[0] == pitch
