@@ -265,7 +265,8 @@ def test_comping_moves_little(root: int, kind: tuple[int, ...]) -> None:
     before = comping_pitches(Chord(0.0, 4.0, 0, DOMINANT, 0), ())
     after = comping_pitches(chord, before)
     assert abs(sum(after) - sum(before)) / 4 <= 7
-    assert 48 <= min(after) and max(after) <= 80
+    assert min(after) >= 48
+    assert max(after) <= 80
     assert (root + (chord.third or 4)) % 12 in {p % 12 for p in after}
 
 

@@ -127,6 +127,19 @@ def test_notes_sound_when_and_as_high_as_written(
     assert abs(semitones - 12 * round(semitones / 12)) < 0.5  # A, or an overtone that is one
 
 
+@pytest.mark.parametrize("engine", [rendering.play_fluidsynth, rendering.play_symusic])
+def test_soft_notes_are_soft(engine: object, soundfont: Path, tmp_path: Path) -> None:
+    if engine is rendering.play_fluidsynth and rendering.fluidsynth() is None:
+        pytest.skip("FluidSynth is not installed")
+    if engine is rendering.play_symusic:
+        pytest.importorskip("symusic", reason="symusic is not installed")
+    notes = (Note(0.0, 1.0, 69, 110), Note(2.0, 1.0, 69, 40))
+    write_midi(tmp_path / "a.mid", Song((Track("flute", 73, notes),), 60.0))
+    wave = engine((tmp_path / "a.mid").read_bytes(), soundfont, 4 * SR)  # pyright: ignore
+    loud, soft = (np.abs(wave[at * SR :][:SR]).max() for at in (0, 2))
+    assert 20 * np.log10(loud / soft) == pytest.approx(40 * np.log10(110 / 40), abs=3.5)
+
+
 def test_a_broken_soundfont_is_named(tmp_path: Path, soundfont: Path) -> None:
     broken = tmp_path / "broken.sf2"
     broken.write_bytes(b"RIFF, but not really")

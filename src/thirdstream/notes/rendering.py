@@ -38,6 +38,7 @@ SOUNDFONT_FOLDERS = (
     Path("~/.local/share/soundfonts"),
 )
 COLOUR_HZ = (60.0, 150.0, 400.0, 1000.0, 2500.0, 6000.0, 14000.0)
+N_LAYERS = 8  # of loudness, where the synthesiser has none of its own
 N_FIR = 2048  # taps of the microphone's colour
 BLOCK = 8192  # samples rendered at a time
 fft: Any = scipy.fft  # its types are not those of arrays
@@ -273,12 +274,24 @@ def _symusic(soundfont: Path) -> Any:
 
 
 def play_symusic(midi: bytes, soundfont: Path, n_samples: int) -> Wave:
-    """A MIDI file through symusic, mixed to mono: (n_samples,)."""
+    """A MIDI file through symusic, mixed to mono: (n_samples,).
+
+    symusic plays every note equally loud, so notes are played in layers of like velocity, each
+    weakened as FluidSynth does it: amplitude goes with the square of velocity.
+    """
     synth = _symusic(soundfont)
     from symusic import Score
 
-    sides = np.asarray(synth.render(Score.from_midi(midi), stereo=True))
     result = np.zeros(n_samples, np.float32)
-    played = sides.mean(axis=0)[:n_samples]
-    result[: len(played)] = played
+    width = 128 // N_LAYERS
+    for layer in range(N_LAYERS):
+        score = Score.from_midi(midi)
+        velocities = []
+        for track in score.tracks:
+            track.notes.filter(lambda n, layer=layer: n.velocity // width == layer, inplace=True)
+            velocities += [note.velocity for note in track.notes]
+        if velocities:
+            gain = (np.mean(velocities) / 127) ** 2
+            played = np.asarray(synth.render(score, stereo=True)).mean(axis=0)[:n_samples]
+            result[: len(played)] += np.float32(gain) * played
     return result
