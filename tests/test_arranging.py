@@ -183,6 +183,7 @@ def test_given_parts_are_played_as_written() -> None:
     assert [{n.pitch for n in t.notes} for t in tracks[1:]] == [{57}, {53}, {41}]
 
 
+@settings(deadline=None, max_examples=25)
 @given(ratio=st.floats(1.0, 3.0), beat=st.integers(0, 99))
 def test_swing(ratio: float, beat: int) -> None:
     middle = swung(beat + 0.5, ratio)
@@ -259,6 +260,7 @@ def test_voicings_hold_third_and_seventh(kind: str) -> None:
         assert (first & second) & {1, 2}  # the ninth
 
 
+@settings(deadline=None, max_examples=25)
 @given(root=st.integers(0, 11), kind=st.sampled_from(sorted(CHORDS.values())))
 def test_comping_moves_little(root: int, kind: tuple[int, ...]) -> None:
     chord = Chord(0.0, 4.0, root, kind, root)
@@ -301,8 +303,8 @@ def test_but_not_where_the_melody_objects() -> None:
     assert roots == [(0.0, 0), (8.0, 7), (12.0, 0)]
 
 
+@settings(deadline=None, max_examples=25)
 @given(semitones=st.integers(-11, 11), seed=st.integers(0, 20))
-@settings(max_examples=20)
 def test_harmony_moves_with_the_key(semitones: int, seed: int) -> None:
     here, there = changes(tune(seed=seed)), changes(tune(seed=seed).transposed(semitones))
     assert [(c.chord.root + semitones) % 12 for c in here] == [c.chord.root for c in there]
@@ -310,13 +312,18 @@ def test_harmony_moves_with_the_key(semitones: int, seed: int) -> None:
     assert [c.to_minor for c in here] == [c.to_minor for c in there]
 
 
-@given(pitch=st.integers(60, 84), root=st.integers(0, 11), kind=st.sampled_from([MAJOR, MINOR_7]))
+@settings(deadline=None, max_examples=25)
+@given(
+    pitch=st.integers(60, 84),
+    root=st.integers(0, 11),
+    kind=st.sampled_from([MAJOR, MINOR_7, (0, 7), (0, 3, 6)]),
+)
 def test_block_chords_hang_below_the_melody(pitch: int, root: int, kind: tuple[int, ...]) -> None:
     one = changes(replace(tune(), chords=without_gaps([Chord(0.0, 0.0, root, kind, root)], 64.0)))
     voices = block(pitch, one[0])
     assert voices[0] == pitch
     assert list(voices) == sorted(voices, reverse=True)
-    assert len(set(voices)) == 4
+    assert len(set(voices)) >= 3  # an open fifth has no more
 
 
 def test_what_cannot_be_arranged() -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thirdstream.files import ThirdstreamError
@@ -159,6 +159,7 @@ def songs(draw: st.DrawFn) -> Song:
     return Song(tuple(tracks), 120.0, draw(st.sampled_from([2.0, 3.0, 4.0])))
 
 
+@settings(deadline=None, max_examples=25)
 @given(song=songs())
 def test_midi_comes_back_as_it_was(song: Song, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("midi") / "a.mid"
@@ -177,6 +178,7 @@ def test_midi_scores_have_melody_and_harmony(tmp_path: Path) -> None:
     assert score.beats_per_minute == pytest.approx(100.0, abs=0.01)
 
 
+@settings(deadline=None, max_examples=25)
 @given(
     root=st.integers(0, 11), kind=st.sampled_from(sorted(CHORDS)), semitones=st.integers(-12, 12)
 )
@@ -188,6 +190,7 @@ def test_fitted_chords_name_what_sounds(root: int, kind: str, semitones: int) ->
     assert [(c.root, c.intervals) for c in chords] == [((root + semitones) % 12, CHORDS[kind])]
 
 
+@settings(deadline=None, max_examples=25)
 @given(starts=st.lists(st.integers(0, 30), min_size=1), roots=st.randoms(use_true_random=False))
 def test_chords_follow_without_gaps(starts: list[int], roots: object) -> None:
     chords = [
@@ -201,6 +204,7 @@ def test_chords_follow_without_gaps(starts: list[int], roots: object) -> None:
     assert all(c.length > 0 for c in joined)
 
 
+@settings(deadline=None, max_examples=25)
 @given(semitones=st.integers(-24, 24))
 def test_transposition_goes_back(semitones: int) -> None:
     chord = Chord(0.0, 4.0, 7, (0, 4, 7, 10), 11)

@@ -285,7 +285,7 @@ def play_symusic(midi: bytes, soundfont: Path, n_samples: int) -> Wave:
     result = np.zeros(n_samples, np.float32)
     width = 128 // N_LAYERS
     for layer in range(N_LAYERS):
-        score = Score.from_midi(midi)
+        score: Any = Score.from_midi(midi)
         velocities = []
         for track in score.tracks:
             track.notes.filter(lambda n, layer=layer: n.velocity // width == layer, inplace=True)

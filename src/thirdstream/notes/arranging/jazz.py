@@ -243,7 +243,7 @@ def block(pitch: int, change: Change) -> tuple[int, ...]:
     chord = change.chord
     classes = {(chord.root + i) % 12 for i in (chord.third, chord.fifth, chord.seventh, 0)
                if i is not None}  # fmt: skip
-    below = [p for p in range(pitch - 1, pitch - 14, -1) if p % 12 in classes]
+    below = [p for p in range(pitch - 1, pitch - 38, -1) if p % 12 in classes]
     own = pitch % 12 in classes
     start = 0 if own or pitch - below[0] > 2 else 1
     second, third, fourth = below[start : start + 3]
