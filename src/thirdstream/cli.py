@@ -480,6 +480,55 @@ def report(results: Path, /, *, out: Path, force: bool = False) -> None:
     OUT.print(f"the page is {out}", soft_wrap=True, markup=False)
 
 
+def arrange(
+    scores: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    seed: int = 0,
+    n_jobs: int = -1,
+    soundfont: tuple[Path, ...] = (),
+    variants: int = 1,
+    format: Literal["flac", "wav", "ogg", "mp3", "aiff"] = "flac",
+) -> None:
+    """Turn scores into pairs: the same piece in both styles, as sound and as MIDI.
+
+    Example: thirdstream arrange scores --out pairs
+
+    Both versions have one key and one tempo, and the same bars at the same moments. Run it again
+    after an interruption or with more scores: what is done is not done again.
+
+    Args:
+        scores: lead sheets with chord symbols, or scores of four parts (MusicXML or MIDI), or
+            folders of them.
+        out: folder of the pairs; pairs.json says how each was made.
+        seed: of key, tempo, ensemble, groove, soundfont, room and microphone.
+        n_jobs: pairs at a time; -1 is one a core.
+        soundfont: from which each pair draws one; by default, all that are installed.
+        variants: pairs of each score, each in another setting.
+        format: of the sound; WAV, FLAC and AIFF have 24 bits.
+    """
+    from thirdstream.notes import pairs
+
+    found = pairs.find_scores(scores)
+    jobs = pairs.plan(found, seed=seed, variants=variants, soundfonts=soundfont, format=format)
+    left: set[Path] = set()
+    with progress_bar() as bar:
+        task = bar.add_task("arranging", total=len(jobs))
+        for outcome in pairs.make_pairs(jobs, out, n_jobs=n_jobs):
+            bar.advance(task)
+            if isinstance(outcome, pairs.Left) and outcome.path not in left:
+                left.add(outcome.path)
+                text = f"skipped {outcome.path}: {outcome.reason}"
+                bar.console.print(text, soft_wrap=True, markup=False)
+    n_made = len(found) - len(left)
+    OUT.print(f"{out} holds the pairs of {n_made} scores", soft_wrap=True, markup=False)
+    if left:
+        raise Failed(
+            f"{len(left)} of {len(found)} scores could not be used; see {out / 'pairs.json'}"
+        )
+
+
 def info(path: str, /) -> None:
     """Say what is in a corpus or a model.
 
@@ -552,6 +601,7 @@ COMMANDS = {
     "claims": claims,
     "evaluate": evaluate,
     "report": report,
+    "arrange": arrange,
     "info": info,
     "systems": list_systems,
 }

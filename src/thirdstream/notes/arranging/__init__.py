@@ -1,0 +1,81 @@
+"""Score -> Arrangement in a style: one file a style over shared ensembles, harmony and voicing.
+
+    setting = draw_setting(score, seed="7")
+    classical = arrange(score, "classical", setting)
+    jazz = arrange(score, "jazz", setting)
+
+Both are in the setting's key and tempo, and have the same bars: they are a pair.
+"""
+
+import random
+from dataclasses import dataclass
+
+from thirdstream.files import ThirdstreamError
+from thirdstream.notes.arranging.classical import classical
+from thirdstream.notes.arranging.ensembles import (
+    CLASSICAL,
+    ENSEMBLES,
+    GROOVES,
+    Arrangement,
+)
+from thirdstream.notes.arranging.jazz import jazz
+from thirdstream.notes.score import Score
+
+__all__ = ["ENSEMBLES", "GROOVES", "STYLES", "Arrangement", "Setting", "arrange", "draw_setting"]
+
+STYLES = ("classical", "jazz")
+NOTES_PER_SECOND = 6.5  # no tempo at which the melody's quick notes come faster
+SLOWEST = 60.0  # quarter notes a minute
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the two versions of a pair share, and what was drawn for each.
+
+    seed: of everything else that is drawn while arranging. semitones: transposition of the score.
+    ensemble: the classical one. groove: the jazz one, which decides the jazz ensemble.
+    """
+
+    seed: str
+    semitones: int
+    beats_per_minute: float
+    ensemble: str
+    groove: str
+
+
+def draw_setting(score: Score, *, seed: str) -> Setting:
+    """Draw key, tempo, ensemble and groove; the groove suits the metre, the tempo the melody."""
+    rng = random.Random(f"setting {seed}")
+    in_three = score.beats_per_bar % 3 == 0
+    groove = rng.choice([name for name, g in GROOVES.items() if g.in_three == in_three])
+    slowest, fastest = GROOVES[groove].tempo
+    lengths = sorted(note.length for note in score.melody)
+    quick = lengths[len(lengths) // 10]
+    limit = 60 * quick * NOTES_PER_SECOND
+    tempo = max(SLOWEST, min(rng.uniform(slowest, fastest), limit))
+    ensemble = rng.choice(list(CLASSICAL))
+    return Setting(seed, rng.randint(-5, 6), round(tempo, 1), ensemble, groove)
+
+
+def arrange(score: Score, style: str, setting: Setting) -> Arrangement:
+    """Arrange a piece; the same score, style and setting give the same notes.
+
+    Raises ThirdstreamError for a style, ensemble or groove there is not, or a groove in the wrong
+    metre.
+    """
+    if style not in STYLES:
+        raise ThirdstreamError(f"{style}: no such style; there are {', '.join(STYLES)}")
+    for name, table in ((setting.ensemble, CLASSICAL), (setting.groove, GROOVES)):
+        if name not in table:
+            raise ThirdstreamError(f"{name}: cannot be arranged for; there are {', '.join(table)}")
+    if style == "jazz" and GROOVES[setting.groove].in_three != (score.beats_per_bar % 3 == 0):
+        raise ThirdstreamError(
+            f"{score.title}: has {score.beats_per_bar:g} quarter notes a bar, which "
+            f"{setting.groove} does not; choose another groove"
+        )
+    rng = random.Random(f"{style} {setting.seed}")
+    moved = score.transposed(setting.semitones)
+    tempo = setting.beats_per_minute
+    if style == "classical":
+        return classical(moved, ensemble=setting.ensemble, beats_per_minute=tempo, rng=rng)
+    return jazz(moved, groove=setting.groove, beats_per_minute=tempo, rng=rng)

@@ -1,0 +1,215 @@
+"""Which pitches: four- and five-part voice-leading, and the jazz pianist's voicings.
+
+Voice-leading is a search for the cheapest way through all chords (Viterbi): voices move little, no
+two move in parallel fifths or octaves, none crosses another or leaves its range. Only where every
+way breaks the first rule is it broken.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thirdstream.notes.arranging.ensembles import Instrument, nearest
+from thirdstream.notes.score import Chord, Note
+
+N_CANDIDATES = 80  # voicings of a chord that the search looks at
+PARALLEL = 1000.0  # cost of parallel fifths or octaves
+CROSSING = 300.0  # cost of a voice above the melody, where its range leaves no other way
+INVERSION = 12.0  # cost of a bass that is not the one named
+PERFECT = (0, 7)  # intervals modulo the octave that may not move in parallel
+
+# The pianist's left hand: third, seventh, ninth, and fifth or thirteenth; in two positions.
+Voicing = tuple[int, ...]
+VOICINGS: dict[str, tuple[Voicing, Voicing]] = {
+    "major seventh": ((4, 7, 11, 14), (11, 14, 16, 19)),
+    "sixth": ((4, 7, 9, 14), (9, 14, 16, 19)),
+    "minor seventh": ((3, 7, 10, 14), (10, 14, 15, 19)),
+    "minor sixth": ((3, 7, 9, 14), (9, 14, 15, 19)),
+    "minor major": ((3, 7, 11, 14), (11, 14, 15, 19)),
+    "dominant": ((4, 9, 10, 14), (10, 14, 16, 21)),
+    "dominant to minor": ((4, 8, 10, 13), (10, 13, 16, 20)),
+    "augmented": ((4, 8, 10, 14), (10, 14, 16, 20)),
+    "augmented major": ((4, 8, 11, 14), (11, 14, 16, 20)),
+    "flat fifth": ((4, 6, 10, 14), (10, 14, 16, 18)),
+    "suspended": ((5, 9, 10, 14), (10, 14, 17, 21)),
+    "half-diminished": ((3, 6, 10, 12), (10, 12, 15, 18)),
+    "diminished": ((3, 6, 9, 12), (9, 12, 15, 18)),
+}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A stretch with one chord; the melody's first, last and lowest pitch in it, if it sounds."""
+
+    start: float
+    length: float
+    chord: Chord
+    first: int | None
+    last: int | None
+    lowest: int | None
+
+
+def slots(chords: Sequence[Chord], melody: Sequence[Note], beats_per_bar: float) -> list[Slot]:
+    """Cut chords at the bar lines, and see where the melody is meanwhile."""
+    cut: list[Slot] = []
+    for chord in chords:
+        start = chord.start
+        while start < chord.end - 1e-6:
+            bar_end = (start // beats_per_bar + 1) * beats_per_bar
+            if bar_end - start < 1e-6:
+                bar_end += beats_per_bar
+            end = min(chord.end, bar_end)
+            heard = [n.pitch for n in melody if n.start < end - 1e-6 and n.end > start + 1e-6]
+            ends = (heard[0], heard[-1], min(heard)) if heard else (None, None, None)
+            cut.append(Slot(start, end - start, chord, *ends))
+            start = end
+    return cut
+
+
+def lead_voices(
+    stretches: Sequence[Slot], instruments: Sequence[Instrument]
+) -> list[tuple[int, ...]]:
+    """Pitches of the voices below the melody in every slot, highest first, the bass last.
+
+    instruments: of these voices, in the same order.
+    """
+    choices = [_candidates(slot, instruments) for slot in stretches]
+    costs = [
+        _static_costs(slot, c, instruments) for slot, c in zip(stretches, choices, strict=True)
+    ]
+    total, back = costs[0], []
+    for number in range(1, len(stretches)):
+        step = _moves(
+            (stretches[number - 1], choices[number - 1]), (stretches[number], choices[number])
+        )
+        through = total[:, None] + step
+        back.append(through.argmin(axis=0))
+        total = through.min(axis=0) + costs[number]
+    at = int(total.argmin())
+    path = [at]
+    for best in reversed(back):
+        at = int(best[at])
+        path.append(at)
+    return [tuple(map(int, c[at])) for c, at in zip(choices, reversed(path), strict=True)]
+
+
+def _candidates(slot: Slot, instruments: Sequence[Instrument]) -> NDArray[np.int64]:
+    """(n_candidates, n_voices) pitches, each voice in its range, none crossing another."""
+    ceiling = slot.lowest if slot.lowest is not None else 127
+    *inner, bass = instruments
+    tones = slot.chord.pitch_classes
+    lines = [[p for p in range(i.lowest, i.highest + 1) if p % 12 in tones] for i in inner]
+    lows = [p for p in range(bass.lowest, bass.highest + 1) if p % 12 in _basses(slot.chord)]
+    table = np.array(list(product(*lines, lows)), dtype=np.int64)
+    ordered = (np.diff(table, axis=1) <= 0).all(axis=1)
+    table = table[ordered]
+    below = table[table[:, 0] <= ceiling]
+    table = below if len(below) else table
+    order = np.argsort(_static_costs(slot, table, instruments), kind="stable")
+    inverted = table[order, -1] % 12 != slot.chord.bass
+    kept = (order[~inverted][:N_CANDIDATES], order[inverted][: N_CANDIDATES // 4])
+    return table[np.concatenate(kept)]
+
+
+def _basses(chord: Chord) -> set[int]:
+    """The bass as named; a root may give way to the third, to escape parallels with the melody."""
+    if chord.bass != chord.root or chord.third not in (3, 4):
+        return {chord.bass}
+    return {chord.bass, (chord.root + chord.third) % 12}
+
+
+def _static_costs(
+    slot: Slot, table: NDArray[np.int64], instruments: Sequence[Instrument]
+) -> NDArray[np.float64]:
+    """How good each voicing is by itself: whole, well spaced, in the middle of the ranges."""
+    chord = slot.chord
+    classes = (table - chord.root) % 12
+    if slot.first is not None:
+        first = np.full((len(table), 1), (slot.first - chord.root) % 12)
+        classes = np.concatenate([first, classes], axis=1)
+    cost = np.zeros(len(table))
+    for interval, missing, doubled in (
+        (chord.third, 9.0, 2.0), (chord.seventh, 5.0, 6.0), (chord.fifth, 0.5, 0.5), (0, 3.0, 0.0)
+    ):  # fmt: skip
+        if interval in chord.intervals:
+            count = (classes == interval).sum(axis=1)
+            cost += missing * (count == 0) + doubled * np.maximum(count - 1, 0)
+    gaps = -np.diff(table, axis=1)
+    cost += 6.0 * (gaps == 0).sum(axis=1)
+    cost += 0.7 * np.maximum(gaps[:, :-1] - 9, 0).sum(axis=1)
+    cost += 0.3 * np.maximum(gaps[:, -1] - 16, 0)
+    cost += 2.0 * ((table[:, -1] < 48) & (gaps[:, -1] < 7))  # close thirds are muddy down there
+    cost += INVERSION * (table[:, -1] % 12 != chord.bass)
+    middles = np.array([(i.lowest + i.highest) / 2 for i in instruments])
+    cost += 0.08 * np.abs(table - middles).sum(axis=1)
+    if slot.lowest is not None:
+        cost += 0.4 * np.maximum(slot.lowest - table[:, 0] - 9, 0)
+        cost += CROSSING * (table[:, 0] > slot.lowest)
+    return cost
+
+
+def _moves(
+    before: tuple[Slot, NDArray[np.int64]], after: tuple[Slot, NDArray[np.int64]]
+) -> NDArray[np.float64]:
+    """(n_before, n_after) costs of going from each voicing to each."""
+    old, new = before[1][:, None, :], after[1][None, :, :]
+    steps = np.abs(new - old)
+    cost = (steps + 0.6 * np.maximum(steps - 4, 0))[:, :, :-1].sum(axis=2)
+    cost = cost + 0.35 * np.maximum(steps[:, :, -1] - 7, 0)
+    held = (steps[:, :, :-1] == 0).sum(axis=2)
+    cost = cost - 0.5 * held
+    shape = (len(before[1]), len(after[1]))
+    lines = [(np.broadcast_to(old[..., v], shape), np.broadcast_to(new[..., v], shape))
+             for v in range(new.shape[2])]  # fmt: skip
+    if before[0].last is not None and after[0].first is not None:
+        lines.append((np.full(shape, before[0].last), np.full(shape, after[0].first)))
+    for number, (a0, a1) in enumerate(lines):
+        for b0, b1 in lines[:number]:
+            interval = np.abs(a0 - b0) % 12
+            kept = (np.abs(a1 - b1) % 12 == interval) & np.isin(interval, PERFECT)
+            cost = cost + PARALLEL * (kept & (a0 != a1) & (b0 != b1))
+    return cost
+
+
+def parallels(before: Sequence[int], after: Sequence[int]) -> int:
+    """How many pairs of voices move in parallel fifths or octaves from one chord to the next."""
+    count = 0
+    for a in range(len(before)):
+        for b in range(a):
+            interval = abs(before[a] - before[b]) % 12
+            moved = before[a] != after[a] and before[b] != after[b]
+            count += moved and interval in PERFECT and abs(after[a] - after[b]) % 12 == interval
+    return count
+
+
+def kind_of(chord: Chord, *, to_minor: bool = False) -> str:
+    """The row of VOICINGS for a chord; a dominant that resolves to minor is altered."""
+    third, seventh = chord.third, chord.seventh
+    if third in (5, 2):
+        return "suspended"
+    if third == 3 and chord.fifth == 6:
+        return "half-diminished" if seventh == 10 else "diminished"
+    if third == 3:
+        return {11: "minor major", 9: "minor sixth"}.get(seventh or 10, "minor seventh")
+    if seventh == 10:
+        altered = to_minor or not {1, 8}.isdisjoint(chord.intervals)
+        plain = "dominant to minor" if altered else "dominant"
+        return {6: "flat fifth", 8: "augmented"}.get(chord.fifth, plain)
+    colour = "augmented major" if chord.fifth == 8 else "major seventh"
+    return "sixth" if seventh == 9 else colour
+
+
+def comping_pitches(
+    chord: Chord, previous: Sequence[int], *, to_minor: bool = False
+) -> tuple[int, ...]:
+    """The voicing of a chord that lies nearest to the one before; lowest note E3 to E flat 4."""
+    centre = sum(previous) / len(previous) if previous else 60.0
+    centre = 0.7 * centre + 0.3 * 60.0
+    forms = []
+    for form in VOICINGS[kind_of(chord, to_minor=to_minor)]:
+        low = nearest((chord.root + form[0]) % 12, centre - (form[-1] - form[0]) / 2, 52, 63)
+        forms.append(tuple(low + interval - form[0] for interval in form))
+    return min(forms, key=lambda pitches: (abs(sum(pitches) / len(pitches) - centre), pitches))

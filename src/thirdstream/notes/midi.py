@@ -1,0 +1,175 @@
+"""MIDI files, through mido (the extra `scores`): tracks of notes in and out, and Scores from them.
+
+A file has one tempo and one metre. Positions are rounded to ticks of 1/960 quarter note.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.notes.score import Note, Score, ScoreError, fitted_chords
+
+TICKS = 960  # a quarter note
+DRUMS = 9  # the percussion channel, counted from 0
+
+
+@dataclass(frozen=True)
+class Track:
+    """Notes that one instrument plays: General MIDI program 0-127, pan 0 (left) to 127."""
+
+    name: str
+    program: int
+    notes: tuple[Note, ...]
+    is_drums: bool = False
+    pan: int = 64
+
+
+@dataclass(frozen=True)
+class Song:
+    """Tracks at one tempo (quarter notes a minute) in one metre (quarter notes a bar)."""
+
+    tracks: tuple[Track, ...]
+    beats_per_minute: float
+    beats_per_bar: float = 4.0
+
+
+def _mido(path: Path) -> Any:
+    try:
+        import mido
+    except ImportError as error:
+        raise ThirdstreamError(
+            f"{path}: MIDI files need mido; pip install 'thirdstream[scores]'"
+        ) from error
+    return mido
+
+
+def write_midi(path: Path, song: Song) -> None:
+    """Write a song as a MIDI file of type 1, whole or not at all; same song, same bytes.
+
+    Raises ThirdstreamError without mido and where more than 15 tracks are not drums.
+    """
+    mido = _mido(path)
+    file = mido.MidiFile(ticks_per_beat=TICKS)
+    head = mido.MidiTrack()
+    tempo = mido.bpm2tempo(song.beats_per_minute)
+    head.append(mido.MetaMessage("set_tempo", tempo=tempo))
+    numerator = round(song.beats_per_bar)
+    head.append(mido.MetaMessage("time_signature", numerator=numerator, denominator=4))
+    file.tracks.append(head)
+    free = iter(channel for channel in range(16) if channel != DRUMS)
+    for track in song.tracks:
+        channel = DRUMS if track.is_drums else next(free, None)
+        if channel is None:
+            raise ThirdstreamError(f"{path}: has more than 15 instruments; MIDI holds no more")
+        file.tracks.append(_written(mido, track, channel))
+    with whole_file(path) as temporary:
+        file.save(temporary)
+
+
+def _written(mido: Any, track: Track, channel: int) -> Any:
+    timed = []
+    for note in track.notes:
+        start, end = round(note.start * TICKS), round(note.end * TICKS)
+        what = {"channel": channel, "note": note.pitch}
+        on = mido.Message("note_on", velocity=note.velocity, **what)
+        off = mido.Message("note_off", velocity=0, **what)
+        timed.append((max(start, 0), 1, note.pitch, on))
+        timed.append((max(end, start + 1, 1), 0, note.pitch, off))
+    result = mido.MidiTrack([mido.MetaMessage("track_name", name=track.name)])
+    result.append(mido.Message("program_change", channel=channel, program=track.program))
+    result.append(mido.Message("control_change", channel=channel, control=10, value=track.pan))
+    now = 0
+    for tick, _, _, message in sorted(timed, key=lambda item: item[:3]):
+        result.append(message.copy(time=tick - now))
+        now = tick
+    return result
+
+
+def read_midi(path: Path) -> Song:
+    """Read a MIDI file; of several tempi or metres the first holds.
+
+    Raises ScoreError on a file that is not MIDI; ThirdstreamError without mido.
+    """
+    mido = _mido(path)
+    try:
+        file = mido.MidiFile(path)
+    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+        raise ScoreError(f"{path}: is no readable MIDI file ({error}); export it again") from error
+    heads = [message for track in file.tracks for message in track if message.is_meta]
+    tempo = next((m.tempo for m in heads if m.type == "set_tempo"), 500_000)
+    metre = next((m for m in heads if m.type == "time_signature"), None)
+    tracks: list[Track] = []
+    for track in file.tracks:
+        tracks += _read_track(track, file.ticks_per_beat)
+    beats = 4.0 * metre.numerator / metre.denominator if metre else 4.0
+    return Song(tuple(tracks), mido.tempo2bpm(tempo), beats)
+
+
+def _read_track(track: Any, ticks_per_beat: int) -> list[Track]:
+    """One Track for each channel that plays."""
+    sounding: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    notes: dict[int, list[Note]] = {}
+    programs: dict[int, int] = {}
+    pans: dict[int, int] = {}
+    now = 0
+    for message in track:
+        now += message.time
+        if message.type == "program_change":
+            programs.setdefault(message.channel, message.program)
+        elif message.type == "control_change" and message.control == 10:
+            pans.setdefault(message.channel, message.value)
+        elif message.type in ("note_on", "note_off"):
+            key = (message.channel, message.note)
+            if message.type == "note_on" and message.velocity > 0:
+                sounding.setdefault(key, []).append((now, message.velocity))
+            elif sounding.get(key):
+                start, velocity = sounding[key].pop(0)
+                length = max(now - start, 1) / ticks_per_beat
+                one = Note(start / ticks_per_beat, length, message.note, velocity)
+                notes.setdefault(message.channel, []).append(one)
+    return [
+        Track(track.name, programs.get(c, 0), tuple(sorted(of)), c == DRUMS, pans.get(c, 64))
+        for c, of in sorted(notes.items())
+    ]
+
+
+def read_score_midi(path: Path) -> Score:
+    """A Score of a MIDI file: the part that lies highest is the melody, the harmony is found.
+
+    Drums are left out. Raises ScoreError as `read_midi` does, and on a file without notes.
+    """
+    song = read_midi(path)
+    parts = sorted(
+        (track.notes for track in song.tracks if not track.is_drums), key=_height, reverse=True
+    )
+    if not parts:
+        raise ScoreError(f"{path}: holds no notes; leave it out")
+    end = max(note.end for part in parts for note in part)
+    return Score(
+        title=path.stem,
+        melody=_skyline(parts[0]),
+        chords=fitted_chords(parts, end=end),
+        beats_per_bar=song.beats_per_bar,
+        beats_per_minute=song.beats_per_minute,
+    )
+
+
+def _height(notes: Sequence[Note]) -> float:
+    return sum(note.pitch for note in notes) / len(notes)
+
+
+def _skyline(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """The highest note of each moment at which one begins; never two at a time."""
+    line: list[Note] = []
+    for note in sorted(notes, key=lambda note: (note.start, -note.pitch)):
+        if line and note.start < line[-1].start + 0.05:
+            continue
+        if line and note.start < line[-1].end:
+            last = line[-1]
+            if note.pitch < last.pitch and note.start < last.end - 0.1:
+                continue
+            line[-1] = Note(last.start, note.start - last.start, last.pitch, last.velocity)
+        line.append(note)
+    return tuple(line)

@@ -1,0 +1,242 @@
+"""Scores -> a folder of pairs: the same piece in both styles, as sound and as MIDI.
+
+OUT/STYLE/NAME.flac and .mid for both styles, OUT/records/NAME.json for each pair, and
+OUT/pairs.json, which has them all. OUT/classical and OUT/jazz are ready for `prepare`.
+"""
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from thirdstream import audio
+from thirdstream.files import ThirdstreamError, make_folder, read_json, write_json
+from thirdstream.notes.arranging import STYLES, arrange, draw_setting
+from thirdstream.notes.midi import write_midi
+from thirdstream.notes.rendering import (
+    TAIL_S,
+    draw_scene,
+    find_soundfonts,
+    render,
+    sha256,
+    synthesiser,
+)
+from thirdstream.notes.score import SUFFIXES, Score, read_score
+
+VERSION = 1  # of the arrangers: raise it when the same seed gives other notes or another sound
+KEYS = ("C", "D flat", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
+MAJOR = (0, 2, 4, 5, 7, 9, 11)
+PACKAGES = ("thirdstream", "numpy", "scipy", "music21", "mido")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pair to make: a score, which of its variants, and what all pairs share."""
+
+    score: Path
+    name: str
+    variant: int
+    seed: int
+    soundfonts: tuple[Path, ...]
+    format: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """A pair that is there: its name, and its record as in the manifest."""
+
+    name: str
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Left:
+    """A score that was left out, and why."""
+
+    path: Path
+    reason: str
+
+
+def find_scores(inputs: Sequence[Path]) -> list[Path]:
+    """Files as given and all scores below folders, sorted. Raises ThirdstreamError for none."""
+    found: list[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            found += [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+        else:
+            found.append(path)
+    if not found:
+        names = ", ".join(map(str, inputs)) or "nothing"
+        raise ThirdstreamError(
+            f"{names}: holds no scores; give {', '.join(sorted(SUFFIXES))} files or their folder"
+        )
+    return sorted(set(found))
+
+
+def plan(
+    scores: Sequence[Path],
+    *,
+    seed: int = 0,
+    variants: int = 1,
+    soundfonts: Sequence[Path] = (),
+    format: str = "flac",
+) -> list[Job]:
+    """One Job for each score and variant, with a name of its own.
+
+    soundfonts: from which each pair draws one; by default, all that are installed. Raises
+    ThirdstreamError where a soundfont is missing, or there is none.
+    """
+    fonts = tuple(soundfonts) or tuple(find_soundfonts())
+    for font in fonts:
+        if not font.is_file():
+            raise ThirdstreamError(f"{font}: there is no such soundfont; check the path")
+    if not fonts:
+        raise ThirdstreamError(
+            "there is no soundfont; install one (Debian: fluid-soundfont-gm), name one with "
+            "--soundfont, or pip install 'thirdstream[scores]'"
+        )
+    if variants < 1:
+        raise ThirdstreamError(f"--variants {variants}: make at least one")
+    taken: dict[str, int] = {}
+    jobs = []
+    for score in scores:
+        taken[score.stem] = taken.get(score.stem, 0) + 1
+        stem = score.stem if taken[score.stem] == 1 else f"{score.stem}~{taken[score.stem]}"
+        for variant in range(variants):
+            name = stem if variants == 1 else f"{stem}.{variant + 1}"
+            jobs.append(Job(score, name, variant, seed, fonts, format))
+    return jobs
+
+
+def make_pairs(jobs: Sequence[Job], out: Path, *, n_jobs: int = -1) -> Iterator[Made | Left]:
+    """Make pairs in parallel, and yield what became of each as it is done.
+
+    Pairs that are there, made of the same score in the same way, are not made again. The manifest
+    appears when all is done; it lists the scores left out too. Raises ThirdstreamError if `out` is
+    something else's folder or there is nothing to play with.
+    """
+    if out.is_dir() and any(out.iterdir()) and not (out / "records").is_dir():
+        raise ThirdstreamError(f"{out}: is not empty and holds no pairs; choose a new folder")
+    plays = synthesiser()
+    for folder in ("records", *STYLES):
+        make_folder(out / folder)
+    for orphan in out.rglob(".*.part.*"):  # of a run that was killed
+        orphan.unlink(missing_ok=True)
+    parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    outcomes: list[Made | Left] = []
+    for outcome in parallel(joblib.delayed(make_pair)(job, out, plays) for job in jobs):
+        outcomes.append(outcome)
+        yield outcome
+    made = sorted((one for one in outcomes if isinstance(one, Made)), key=lambda one: one.name)
+    left = sorted({(str(one.path), one.reason) for one in outcomes if isinstance(one, Left)})
+    manifest = {
+        "pairs": {one.name: one.record for one in made},
+        "left_out": [{"score": path, "reason": reason} for path, reason in left],
+    }
+    write_json(out / "pairs.json", manifest)
+
+
+def make_pair(job: Job, out: Path, plays: str) -> Made | Left:
+    """Make one pair, or find that it is there; `plays` is the synthesiser's name and version."""
+    try:
+        made_of = _made_of(job, plays)
+        record_path = out / "records" / f"{job.name}.json"
+        if (record := _finished(record_path, made_of, out)) is None:
+            record = _make(job, out, made_of)
+            write_json(record_path, record)
+        return Made(job.name, record)
+    except ThirdstreamError as error:
+        return Left(job.score, str(error).removeprefix(f"{job.score}: "))
+    except OSError as error:
+        return Left(job.score, f"cannot be read ({error.strerror})")
+
+
+def _made_of(job: Job, plays: str) -> dict[str, Any]:
+    """Everything that decides what a pair is."""
+    if not job.score.is_file():
+        raise ThirdstreamError(f"{job.score}: there is no such file; check the path")
+    font = random.Random(_seed(job)).choice(job.soundfonts)
+    return {
+        "score": job.score.name,
+        "score_sha256": hashlib.sha256(job.score.read_bytes()).hexdigest(),
+        "seed": job.seed,
+        "variant": job.variant,
+        "soundfont": font.name,
+        "soundfont_sha256": sha256(font),
+        "synthesiser": plays,
+        "format": job.format,
+        "arrangers": VERSION,
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _seed(job: Job) -> str:
+    """Of everything drawn for a pair: other scores have no influence on it."""
+    return f"{job.seed} {job.score.stem} {job.variant}"
+
+
+def _finished(path: Path, made_of: dict[str, Any], out: Path) -> dict[str, Any] | None:
+    """The record of a pair that is there, whole, and made in the same way."""
+    if not path.is_file():
+        return None
+    record = read_json(path, kind="record of a pair")
+    if any(record.get(key) != value for key, value in made_of.items()):
+        return None
+    for style in STYLES:
+        for name, digest in record[style]["files"].items():
+            file = out / name
+            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+                return None
+    return record
+
+
+def _make(job: Job, out: Path, made_of: dict[str, Any]) -> dict[str, Any]:
+    score = read_score(job.score)
+    setting = draw_setting(score, seed=_seed(job))
+    record: dict[str, Any] = {
+        **made_of,
+        "title": score.title,
+        "key": key_of(score.transposed(setting.semitones)),
+        "semitones": setting.semitones,
+        "beats_per_minute": setting.beats_per_minute,
+        "beats_per_bar": score.beats_per_bar,
+        "n_bars": score.n_bars,
+        "bar_s": score.beats_per_bar * 60 / setting.beats_per_minute,
+        "tail_s": TAIL_S,
+    }
+    font = next(f for f in job.soundfonts if f.name == made_of["soundfont"])
+    for style in STYLES:
+        arrangement = arrange(score, style, setting)
+        scene = draw_scene(style, seed=setting.seed)
+        sound, midi = (out / style / f"{job.name}.{end}" for end in (job.format, "mid"))
+        write_midi(midi, arrangement.song)
+        wave = render(arrangement, font, scene)
+        audio.write(sound, [wave[None]], sr=audio.SR, n_channels=1)
+        record[style] = {
+            "ensemble": arrangement.ensemble,
+            "groove": arrangement.groove,
+            "room": asdict(scene.room),
+            "colour_db": scene.colour_db,
+            "n_samples": len(wave),
+            "files": {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
+                      for p in (sound, midi)},
+        }  # fmt: skip
+    return record
+
+
+def key_of(score: Score) -> str:
+    """The key, guessed: whose major scale the melody keeps best, and the last chord's root."""
+    last = score.chords[-1]
+
+    def kept(tonic: int) -> float:
+        inside = sum(note.length for note in score.melody if (note.pitch - tonic) % 12 in MAJOR)
+        return inside + (8.0 if last.root == tonic else 0.0)
+
+    if last.is_minor:
+        return f"{KEYS[last.root]} minor"
+    return f"{KEYS[max(range(12), key=kept)]} major"

@@ -1,0 +1,241 @@
+"""A piece as notes: melody and chords, or four parts.
+
+Conventions: `start` and `length` in quarter notes from the first bar line, so that a bar begins at
+every multiple of `beats_per_bar`; a piece with a pickup begins with the rest before it. Pitches are
+MIDI numbers, velocities 1-127. Chord intervals are semitones above the root, within one octave.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from thirdstream.files import ThirdstreamError
+
+METRES = (2.0, 3.0, 4.0, 6.0)  # quarter notes a bar that can be arranged
+MIN_NOTES = 8
+SUFFIXES = frozenset([".mxl", ".musicxml", ".xml", ".mid", ".midi"])
+CHORDS: dict[str, tuple[int, ...]] = {  # those looked for where a score names none
+    "major": (0, 4, 7),
+    "minor": (0, 3, 7),
+    "dominant seventh": (0, 4, 7, 10),
+    "minor seventh": (0, 3, 7, 10),
+    "major seventh": (0, 4, 7, 11),
+    "half-diminished": (0, 3, 6, 10),
+    "diminished": (0, 3, 6),
+    "diminished seventh": (0, 3, 6, 9),
+}
+
+
+class ScoreError(ThirdstreamError):
+    """A score that cannot be read or arranged."""
+
+
+@dataclass(frozen=True, order=True)
+class Note:
+    """A sounding note: start and length in quarter notes, MIDI pitch, velocity."""
+
+    start: float
+    length: float
+    pitch: int
+    velocity: int = 80
+
+    @property
+    def end(self) -> float:
+        return self.start + self.length
+
+
+@dataclass(frozen=True)
+class Chord:
+    """A chord symbol: root and bass as pitch classes, intervals in semitones above the root."""
+
+    start: float
+    length: float
+    root: int
+    intervals: tuple[int, ...]
+    bass: int
+
+    @property
+    def end(self) -> float:
+        return self.start + self.length
+
+    @property
+    def third(self) -> int | None:
+        """3 or 4; for suspended chords 5 or 2; None for a bare fifth."""
+        return next((i for i in (4, 3, 5, 2) if i in self.intervals), None)
+
+    @property
+    def seventh(self) -> int | None:
+        """11 or 10; 9 for a sixth or a diminished seventh; None for a triad."""
+        return next((i for i in (10, 11, 9) if i in self.intervals), None)
+
+    @property
+    def fifth(self) -> int:
+        """7, or what stands for it: 6 or 8."""
+        return next((i for i in (7, 6, 8) if i in self.intervals), 7)
+
+    @property
+    def is_minor(self) -> bool:
+        return 3 in self.intervals and 4 not in self.intervals
+
+    @property
+    def is_dominant(self) -> bool:
+        """Major third (or fourth) and minor seventh."""
+        return self.third in (4, 5) and 10 in self.intervals
+
+    @property
+    def pitch_classes(self) -> tuple[int, ...]:
+        """Of the chord's notes from the root up; a foreign bass is not among them."""
+        return tuple((self.root + interval) % 12 for interval in self.intervals)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A piece. Chords follow each other without gaps; `voices` are the parts below the melody.
+
+    beats_per_bar: quarter notes. pickup: quarter notes before the first bar line.
+    beats_per_minute: quarter notes a minute, where the score says. voices: highest first; empty
+    where only melody and chords are known.
+    """
+
+    title: str
+    melody: tuple[Note, ...]
+    chords: tuple[Chord, ...]
+    beats_per_bar: float = 4.0
+    pickup: float = 0.0
+    beats_per_minute: float | None = None
+    voices: tuple[tuple[Note, ...], ...] = ()
+
+    @property
+    def n_bars(self) -> int:
+        """Whole bars that hold every note."""
+        end = max(note.end for part in (self.melody, *self.voices) for note in part)
+        return math.ceil(end / self.beats_per_bar - 1e-6)
+
+    @property
+    def n_beats(self) -> float:
+        """Length in quarter notes, to the end of the last bar."""
+        return self.n_bars * self.beats_per_bar
+
+    def chord_at(self, beat: float) -> Chord:
+        """The chord that sounds at a beat; the first one also before it begins."""
+        starts = [chord.start for chord in self.chords]
+        return self.chords[max(0, bisect_right(starts, beat + 1e-6) - 1)]
+
+    def transposed(self, semitones: int) -> "Score":
+        """The piece in another key."""
+
+        def moved(notes: Iterable[Note]) -> tuple[Note, ...]:
+            return tuple(replace(note, pitch=note.pitch + semitones) for note in notes)
+
+        chords = tuple(
+            replace(c, root=(c.root + semitones) % 12, bass=(c.bass + semitones) % 12)
+            for c in self.chords
+        )
+        voices = tuple(moved(voice) for voice in self.voices)
+        return replace(self, melody=moved(self.melody), chords=chords, voices=voices)
+
+
+def read_score(path: Path) -> Score:
+    """Read a lead sheet or a score of three or more parts: MusicXML (.mxl, .musicxml) or MIDI.
+
+    Repeats are not played out: every bar comes once, in the order written. Raises ScoreError on a
+    file that is missing, damaged, without melody or harmony, or in a metre that is not arranged.
+    """
+    if not path.is_file():
+        raise ScoreError(f"{path}: there is no such file; check the path")
+    if path.suffix.lower() not in SUFFIXES:
+        raise ScoreError(f"{path}: is no score we read; give {', '.join(sorted(SUFFIXES))}")
+    if path.suffix.lower() in (".mid", ".midi"):
+        from thirdstream.notes.midi import read_score_midi
+
+        score = read_score_midi(path)
+    else:
+        from thirdstream.notes.musicxml import read_musicxml
+
+        score = read_musicxml(path)
+    return checked(score, path)
+
+
+def checked(score: Score, path: Path) -> Score:
+    """The score, if it can be arranged. Raises ScoreError that names the fault and the remedy."""
+    if score.beats_per_bar not in METRES:
+        raise ScoreError(
+            f"{path}: has {score.beats_per_bar:g} quarter notes a bar; "
+            f"bars of {', '.join(f'{metre:g}' for metre in METRES)} can be arranged, leave it out"
+        )
+    if len(score.melody) < MIN_NOTES:
+        raise ScoreError(
+            f"{path}: has a melody of {len(score.melody)} notes; give one of at least {MIN_NOTES}"
+        )
+    if not score.chords:
+        raise ScoreError(
+            f"{path}: has neither chord symbols nor three parts; add chord symbols, or leave it out"
+        )
+    return score
+
+
+def without_gaps(chords: Iterable[Chord], end: float) -> tuple[Chord, ...]:
+    """Chords in order, each until the next begins, the last until `end`; repetitions are joined."""
+    joined: list[Chord] = []
+    for chord in sorted(chords, key=lambda chord: chord.start):
+        if joined and chord.start <= joined[-1].start + 1e-6:
+            joined.pop()
+        if joined and _harmony(chord) == _harmony(joined[-1]):
+            continue
+        joined.append(chord)
+    ends = [*(chord.start for chord in joined[1:]), end]
+    return tuple(replace(c, length=e - c.start) for c, e in zip(joined, ends, strict=True))
+
+
+def _harmony(chord: Chord) -> tuple[int, tuple[int, ...], int]:
+    return chord.root, chord.intervals, chord.bass
+
+
+def fitted_chords(
+    parts: Sequence[Sequence[Note]], *, end: float, step: float = 1.0
+) -> tuple[Chord, ...]:
+    """Find the chord of every step of `step` quarter notes from the notes that sound in it.
+
+    Each chord of CHORDS on each root is scored by how long its notes sound, less how long others
+    do; a chord note that is missing costs a little, a root in the bass counts for a little.
+    """
+    chords: list[Chord] = []
+    for number in range(math.ceil(end / step - 1e-6)):
+        weights, bass = _sounding(parts, number * step, (number + 1) * step)
+        if bass is None:
+            continue
+        chords.append(_fitted(number * step, step, weights, bass % 12))
+    return without_gaps(chords, end) if chords else ()
+
+
+def _fitted(start: float, length: float, weights: Sequence[float], bass: int) -> Chord:
+    root, intervals = max(
+        ((root, kind) for kind in CHORDS.values() for root in range(12)),
+        key=lambda fit: _fit(weights, bass, *fit),
+    )
+    members = {(root + interval) % 12 for interval in intervals}
+    return Chord(start, length, root, intervals, bass if bass in members else root)
+
+
+def _sounding(
+    parts: Sequence[Sequence[Note]], start: float, end: float
+) -> tuple[list[float], int | None]:
+    """How long each pitch class sounds in a stretch, and the lowest pitch at its beginning."""
+    weights, lowest = [0.0] * 12, None
+    for part in parts:
+        for note in part:
+            shared = min(note.end, end) - max(note.start, start)
+            if shared > 1e-6:
+                weights[note.pitch % 12] += shared
+                if lowest is None or note.pitch < lowest:
+                    lowest = note.pitch
+    return weights, lowest
+
+
+def _fit(weights: Sequence[float], bass: int, root: int, intervals: tuple[int, ...]) -> float:
+    inside = [weights[(root + interval) % 12] for interval in intervals]
+    missing = sum(weight == 0 for weight in inside)
+    scale = sum(weights)
+    return (2 * sum(inside) - scale) / scale - 0.2 * missing + 0.15 * (root == bass)
