@@ -35,14 +35,15 @@ class TwinGAN(Twin):
         "paper": PAPER,
         "paper-style-code": replace(PAPER, style_size=8),
         # Departs from the paper as the twin CNN's default does; the style is a code of 8 numbers,
-        # of either sign.
+        # of either sign. At the paper's 0.02 the adversarial loss outweighs the reconstruction
+        # here: 0.154 after one epoch of the bundled models' corpus, where the twin CNN has 0.052.
         "default": replace(
             TwinCNN.PRESETS["default"],
             style_channels=(16,),
             style_size=8,
             signed_style=True,
             critic_channels=(8, 16, 32),
-            weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.02, CONTENT: 0.1, STYLE: 0.01},
+            weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.002, CONTENT: 0.1, STYLE: 0.01},
         ),
     }
 
