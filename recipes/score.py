@@ -97,7 +97,7 @@ def table(rows: list[Row], corpus: Corpus) -> str:
             f"{one.n_parameters:,}",
             *(f"{one.reconstruction[style]:.4f}" for style in styles),
             f"**{one.mean:.4f}**",
-            f"{one.mean / min(known):.2f}x" if known else "",
+            f"{one.mean / min(known):.3f}x" if known else "",
             f"{one.latent:.4f}",
             f"{PAPER[one.system]:.5f}" if one.model.startswith(PUBLISHED) else "",
         )
