@@ -109,6 +109,24 @@ def test_beat_f_measure_by_hand() -> None:
     assert metrics.beat_f_measure(reference=[], estimate=[]) == 1
 
 
+def test_melody_recall_by_hand() -> None:
+    melody = Notes(
+        np.array([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0], [3.0, 4.0]]), np.array([60, 62, 64, 71])
+    )
+    same = Notes(melody.intervals + 0.09, melody.pitches - 12)
+    assert metrics.melody_recall(melody=melody, estimate=same) == 1
+    late = Notes(melody.intervals + 0.11, melody.pitches)
+    assert metrics.melody_recall(melody=melody, estimate=late) == 0
+    half = Notes(melody.intervals[:2], melody.pitches[:2] + 24)
+    assert metrics.melody_recall(melody=melody, estimate=half) == 0.5
+    once = Notes(melody.intervals[[0, 0, 0]], np.array([48, 60, 72]))  # one note is found once
+    assert metrics.melody_recall(melody=melody, estimate=once) == 0.25
+    nothing = Notes(np.zeros((0, 2)), np.zeros(0))
+    assert metrics.melody_recall(melody=melody, estimate=nothing) == 0
+    with pytest.raises(MetricError, match="no notes"):
+        metrics.melody_recall(melody=nothing, estimate=melody)
+
+
 # --- style and sets -----------------------------------------------------------------------------
 
 

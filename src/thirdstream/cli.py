@@ -5,7 +5,7 @@ import io
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -373,7 +373,8 @@ def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) 
     from so many mels and in so many iterations. Writes claims.json and a figure.
 
     Args:
-        corpus: folder that `thirdstream prepare` made, with its recordings still in place.
+        corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
+            of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too.
         out: folder for the results.
         n_segments: how many a style, each from another recording.
     """
@@ -413,7 +414,8 @@ def evaluate(
     Run the same command again to go on after an interruption; see `thirdstream report`.
 
     Args:
-        corpus: folder that `thirdstream prepare` made, with its recordings still in place.
+        corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
+            of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too.
         out: file for the results; beside it a folder .work keeps what is done and the excerpts.
         models: names of bundled models, .safetensors files or run folders.
         recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
@@ -424,19 +426,26 @@ def evaluate(
 
     with needed():
         from thirdstream.evaluation import evaluate as evaluation
+        from thirdstream.evaluation.material import open_material
 
-    opened = Corpus.open(corpus)
-    subjects = evaluation.subjects_of(models, opened.styles)
-    jobs, references = evaluation.plan(opened, subjects, settings, recordings)
+    material = open_material(corpus, recordings)
+    subjects = evaluation.subjects_of(models, material)
+    jobs, references = evaluation.plan(material, subjects, settings)
     if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
         raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
-    done = []
+    done, work = [], work_of(out)
+    timed = [one for one in subjects if one.path is not None]
     with progress_bar() as bar:
-        task = bar.add_task("evaluating", total=len(jobs) + sum(map(len, references.values())))
-        for one in evaluation.run(jobs, references, settings, work_of(out), n_jobs=n_jobs):
+        n_items = len(jobs) + sum(map(len, references.values()))
+        task = bar.add_task("evaluating", total=n_items + len(timed))
+        for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
             bar.advance(task)
             done.append(one)
-    results = evaluation.summarise(done, opened, subjects, settings)
+        costs = {}
+        for subject in timed:
+            costs[subject.name] = evaluation.measured_cost(subject, jobs[0], work)
+            bar.advance(task)
+    results = evaluation.summarise(done, material, subjects, settings, costs)
     write_json(out, results)
     _print_results(results)
     OUT.print(f"the results are in {out}", soft_wrap=True, markup=False)
@@ -512,21 +521,62 @@ def arrange(
 
     found = pairs.find_scores(scores)
     jobs = pairs.plan(found, seed=seed, variants=variants, soundfonts=soundfont, format=format)
-    left: set[Path] = set()
-    with progress_bar() as bar:
-        task = bar.add_task("arranging", total=len(jobs))
-        for outcome in pairs.make_pairs(jobs, out, n_jobs=n_jobs):
-            bar.advance(task)
-            if isinstance(outcome, pairs.Left) and outcome.path not in left:
-                left.add(outcome.path)
-                text = f"skipped {outcome.path}: {outcome.reason}"
-                bar.console.print(text, soft_wrap=True, markup=False)
+    left = _left_out(pairs.make_pairs(jobs, out, n_jobs=n_jobs), n_pairs=len(jobs))
     n_made = len(found) - len(left)
     OUT.print(f"{out} holds the pairs of {n_made} scores", soft_wrap=True, markup=False)
     if left:
         raise Failed(
             f"{len(left)} of {len(found)} scores could not be used; see {out / 'pairs.json'}"
         )
+
+
+def _left_out(outcomes: Iterable[Any], *, n_pairs: int) -> set[Path]:
+    """Go through what becomes of pairs, with a bar, and return the scores that were left out."""
+    from thirdstream.notes.pairs import Left
+
+    left: set[Path] = set()
+    with progress_bar() as bar:
+        task = bar.add_task("arranging", total=n_pairs)
+        for outcome in outcomes:
+            bar.advance(task)
+            if isinstance(outcome, Left) and outcome.path not in left:
+                left.add(outcome.path)
+                text = f"skipped {outcome.path}: {outcome.reason}"
+                bar.console.print(text, soft_wrap=True, markup=False)
+    return left
+
+
+def benchmark(
+    sheets: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    splits: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test"),
+    soundfonts: tuple[Path, ...] = (),
+    n_jobs: int = -1,
+) -> None:
+    """Make the benchmark: fixed pieces in both styles, test pieces through another soundfont.
+
+    Example: thirdstream benchmark OpenEWLD --out bench
+
+    `thirdstream evaluate --corpus bench` judges systems on it. Run it again after an interruption:
+    what is done is not done again.
+
+    Args:
+        sheets: a copy of the collection OpenEWLD (github.com/00sapo/OpenEWLD).
+        out: folder of the benchmark; the manifests in it have the hash of every file.
+        splits: which to make; `test` is judged, the others are what sets are compared with.
+        soundfonts: files of the benchmark's soundfonts, where they are not installed.
+        n_jobs: pairs at a time; -1 is one a core.
+    """
+    from thirdstream.notes import benchmark as fixed
+
+    jobs = fixed.plan(sheets, splits=splits, soundfonts=soundfonts)
+    n_pairs = sum(map(len, jobs.values()))
+    left = _left_out(fixed.make(jobs, out, n_jobs=n_jobs), n_pairs=n_pairs)
+    OUT.print(f"the benchmark is in {out}", soft_wrap=True, markup=False)
+    if left:
+        raise Failed(f"{len(left)} pieces could not be made; without them it is not the benchmark")
 
 
 def info(path: str, /) -> None:
@@ -602,6 +652,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "report": report,
     "arrange": arrange,
+    "benchmark": benchmark,
     "info": info,
     "systems": list_systems,
 }

@@ -2,7 +2,8 @@
 
 The corners say what a number means: copying the content keeps all of it and changes no style;
 copying a recording of the target style is all style and no content; resynthesis goes through mel
-and Griffin-Lim without a transfer, so it shows what the sound alone costs.
+and Griffin-Lim without a transfer, so it shows what the sound alone costs; and where the same piece
+is there in the other style, that is what a perfect transfer might be.
 
 Beside the results OUT.json lies the folder OUT.work: one JSON for each system and recording, whose
 name is a hash of all it depends on, so that work can resume; and the excerpts that `report` plays.
@@ -11,8 +12,6 @@ name is a hash of all it depends on, so that work can resume; and the excerpts t
 import hashlib
 import json
 import math
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -26,27 +25,20 @@ import torch
 
 from thirdstream import audio, checkpoint, systems
 from thirdstream.audio import SR, Wave
-from thirdstream.corpus import TEST, Corpus
 from thirdstream.evaluation import VERSION, Settings, measure, metrics
+from thirdstream.evaluation.cost import Cost, cost_of_transfer
+from thirdstream.evaluation.material import Item, Material, excerpt, short_hash, truth_of
 from thirdstream.evaluation.measure import METRICS, Judges
 from thirdstream.files import ThirdstreamError, make_folder, read_json, write_json
 from thirdstream.mel.system import MelSystem
 from thirdstream.transfer import Options, System
 
 COPY_CONTENT, COPY_TARGET, RESYNTHESIS = "copy-content", "copy-target", "resynthesis"
-CORNERS = (COPY_CONTENT, COPY_TARGET, RESYNTHESIS)
+TRUE_TARGET = "true-target"
+CORNERS = (COPY_CONTENT, COPY_TARGET, RESYNTHESIS, TRUE_TARGET)
 ORIGINAL, REFERENCE = "original", "reference"
 PREVIEW_S = 12.0  # of an excerpt, kept for the page
 SEPARATE = ("timbre", "embeddings")  # what is compared as sets
-
-
-@dataclass(frozen=True)
-class Item:
-    """A recording to be judged. key: from path, size and time of change."""
-
-    path: Path
-    style: str
-    key: str
 
 
 @dataclass(frozen=True)
@@ -80,123 +72,49 @@ class Done(NamedTuple):
 # --- what to do ---------------------------------------------------------------------------------
 
 
-def subjects_of(models: Sequence[str], styles: tuple[str, str]) -> list[Subject]:
+def subjects_of(models: Sequence[str], material: Material) -> list[Subject]:
     """The corners and the models. Raises ThirdstreamError on unknown models, styles and twice one
     name."""
-    found = [Subject(name) for name in CORNERS]
+    found = [Subject(name) for name in CORNERS if name != TRUE_TARGET or material.has_pairs]
     for model in models:
         path = systems.find(model)
         name = Path(model).resolve().name.removesuffix(".safetensors")
         if name in {one.name for one in found}:
             raise ThirdstreamError(f"{model}: another one is called {name} too; rename one of them")
         loaded = systems.load(path)
-        for style in styles:
+        for style in material.styles:
             loaded.check(Options(to=style))
         with path.open("rb") as file:
             found.append(Subject(name, path, hashlib.file_digest(file, "sha256").hexdigest()))
     return found
 
 
-def item_of(path: Path, style: str) -> Item:
-    """A recording on disk. Raises ThirdstreamError if it is gone."""
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise ThirdstreamError(
-            f"{path}: cannot be read ({error.strerror}); bring the recording back, or prepare the "
-            "corpus again"
-        ) from error
-    place = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {style}"
-    return Item(path, style, _hash(place))
-
-
-def own_recordings(sources: Sequence[str], styles: tuple[str, str]) -> dict[str, list[Item]]:
-    """Recordings of STYLE=FOLDER, both styles. Raises ThirdstreamError where one is missing."""
-    found: dict[str, list[Item]] = defaultdict(list)
-    for source in sources:
-        style, _, folder = source.partition("=")
-        if style not in styles or not Path(folder).is_dir():
-            raise ThirdstreamError(
-                f"{source}: is not STYLE=FOLDER with a style of the corpus ({', '.join(styles)})"
-            )
-        found[style] += [item_of(path, style) for path in audio.find_recordings(Path(folder))]
-    for style in styles:
-        if not found[style]:
-            raise ThirdstreamError(f"no recordings of {style}; give {style}=FOLDER with some")
-    return dict(found)
-
-
 def plan(
-    corpus: Corpus, subjects: Sequence[Subject], settings: Settings, own: Sequence[str] = ()
+    material: Material, subjects: Sequence[Subject], settings: Settings
 ) -> tuple[list[Job], dict[str, list[Item]]]:
-    """The jobs, and by style the recordings that sets are compared with.
-
-    Tests are the corpus's test recordings, references its others. Recordings of one's `own` are
-    both, so that copying the target is then near its own references. Raises
-    ThirdstreamError if a style has no test recording.
-    """
-    if own:
-        tests = references = own_recordings(own, corpus.styles)
-    else:
-        tests, references = defaultdict(list), defaultdict(list)
-        for one in corpus.recordings:
-            kind = tests if one.split == TEST else references
-            kind[one.style].append(item_of(Path(one.path), one.style))
+    """The jobs, and by style the recordings that sets are compared with."""
     jobs = []
-    for style, target in (corpus.styles, corpus.styles[::-1]):
-        if not tests[style]:
-            raise ThirdstreamError(
-                f"{corpus.path}: has no test recordings of {style}; prepare it with more "
-                "recordings, or give --recordings"
-            )
-        chosen = _drawn(tests[style], settings.max_recordings, settings.seed)
+    for style, target in (material.styles, material.styles[::-1]):
+        chosen = _drawn(material.tests[style], settings.max_recordings, settings.seed)
         for number, item in enumerate(chosen):
-            copied = _drawn(tests[target], 0, f"{settings.seed} {item.key}")[0]
+            others = [one for one in material.tests[target] if one.path != item.pair]
+            copied = _drawn(others or material.tests[target], 0, f"{settings.seed} {item.key}")[0]
             keep = number < settings.examples
             jobs.append(Job(item, target, tuple(subjects), copied, keep))
     limited = {
         style: _drawn(items, settings.references, settings.seed)
-        for style, items in references.items()
+        for style, items in material.references.items()
     }
     return jobs, limited
 
 
 def _drawn(items: Sequence[Item], n_items: int, seed: object) -> list[Item]:
     """So many items (0: all) in an order that depends on seed and recording alone."""
-    order = sorted(items, key=lambda item: _hash(f"{seed} {item.path.name} {item.style}"))
+    order = sorted(items, key=lambda item: short_hash(f"{seed} {item.path.name} {item.style}"))
     return order[:n_items] if n_items else order
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:20]
-
-
 # --- one recording ------------------------------------------------------------------------------
-
-
-def excerpt(path: Path, excerpt_s: float) -> Wave:
-    """The middle `excerpt_s` seconds of a recording, mono, 44.1 kHz, -20 dB; all if it is shorter.
-
-    Raises AudioError if it cannot be read or is silent there.
-    """
-    header = audio.info(path)
-    n_samples = header.n_samples or audio.measure(path).n_samples
-    n_wanted = round(excerpt_s * SR)
-    start = max(0, (n_samples * SR // header.sr - n_wanted) // 2)
-    at, parts = 0, []
-    for block in audio.blocks(path):
-        part = block[0, max(0, start - at) : max(0, start + n_wanted - at)]
-        parts.append(part)
-        at += block.shape[1]
-        if at >= start + n_wanted:
-            break
-    wave = np.concatenate(parts)
-    if not len(wave):  # the header promised more than there is
-        wave = audio.read(path)[0][-n_wanted:]
-    try:
-        return measure.levelled(wave)
-    except audio.AudioError as error:
-        raise audio.AudioError(f"{path}: {error}") from error
 
 
 @lru_cache(maxsize=8)
@@ -217,13 +135,14 @@ def made(
         return np.resize(other, len(original)), {}
     if subject.name == RESYNTHESIS:
         return measure.resynthesised(original)
+    if subject.name == TRUE_TARGET:
+        assert job.item.pair is not None
+        return np.resize(excerpt(job.item.pair, settings.excerpt_s), len(original)), {}
     assert subject.path is not None
     system, source, seed = _loaded(subject.path), job.item.style, settings.seed
-    begin = time.perf_counter()
     wave = system.transfer(original, SR, to=job.target, source=source, seed=seed)
-    row: dict[str, Any] = {"speed_audio_s_per_s": len(wave) / SR / (time.perf_counter() - begin)}
     again = system.transfer(original, SR, to=source, source=source, seed=seed)
-    row |= measure.rebuilt(original=original, made=again)
+    row: dict[str, Any] = measure.rebuilt(original=original, made=again)
     if isinstance(system, MelSystem):
         row |= measure.inside(system, original, source=source, target=job.target, seed=seed)
     return wave, row
@@ -235,13 +154,14 @@ def _place(job: Job, name: str, sha256: str, settings: Settings, ears: Judges) -
     heard = json.dumps(ears.about(), sort_keys=True)
     depends = (VERSION, version("thirdstream"), name, sha256, job.item.key, job.target, copied,
                settings.excerpt_s, settings.seed, heard)  # fmt: skip
-    return f"{name}-{_hash(repr(depends))}"
+    return f"{name}-{short_hash(repr(depends))}"
 
 
 def measure_job(job: Job, settings: Settings, work: Path) -> Done:
     """All subjects on one recording; runs in a process of its own."""
     ears, rows = measure.judges(), {}
     original: measure.Analysis | None = None
+    truth = truth_of(job.item, settings.excerpt_s)
     try:
         if job.keep_sound:
             _keep(work / "audio" / f"{ORIGINAL}-{job.item.key}.mp3",
@@ -261,6 +181,7 @@ def measure_job(job: Job, settings: Settings, work: Path) -> Done:
                     made=measure.analysed(wave, ears),
                     source=job.item.style,
                     target=job.target,
+                    truth=truth,
                 )
                 write_json(path, alone | new)
             rows[subject.name] = read_json(path, kind="measured recording") | {
@@ -319,8 +240,26 @@ def run(
     yield from parallel(tasks)
 
 
+def measured_cost(subject: Subject, job: Job, work: Path) -> Cost:
+    """What a model's transfer of the job's whole recording costs; measured once, and kept.
+
+    Nothing else should run meanwhile. Raises ThirdstreamError if the transfer fails.
+    """
+    assert subject.path is not None
+    depends = (VERSION, version("thirdstream"), subject.sha256, job.item.key, job.target)
+    path = work / f"cost-{subject.name}-{short_hash(repr(depends))}.json"
+    if not path.is_file():
+        cost = cost_of_transfer(job.item.path, model=str(subject.path), to=job.target)
+        write_json(path, cost._asdict())
+    return Cost(**read_json(path, kind="measured cost"))
+
+
 def summarise(
-    done: Iterable[Done], corpus: Corpus, subjects: Sequence[Subject], settings: Settings
+    done: Iterable[Done],
+    material: Material,
+    subjects: Sequence[Subject],
+    settings: Settings,
+    costs: Mapping[str, Cost],
 ) -> dict[str, Any]:
     """The results, as plain data: see the keys. Raises ThirdstreamError if nothing was measured."""
     everything = sorted(done, key=lambda one: (one.job.item.style, one.job.item.key))
@@ -331,21 +270,25 @@ def summarise(
     references = {
         style: [one.rows[REFERENCE] for one in everything
                 if REFERENCE in one.rows and one.job.item.style == style]
-        for style in corpus.styles
+        for style in material.styles
     }  # fmt: skip
     scores = {
-        one.name: _scores(one.name, tests, references, corpus.styles, settings) for one in subjects
+        one.name: _scores(one.name, tests, references, material.styles, settings)
+        for one in subjects
     }
+    for name, cost in costs.items():
+        for direction in scores[name]:
+            scores[name][direction] |= _cost_scores(cost)
     ears = measure.judges()
     return {
         "version": VERSION,
-        "corpus": corpus.path.name,
+        "corpus": material.name,
         "settings": asdict(settings),
         "versions": versions(),
         "torch_threads": torch.get_num_threads(),
         "judges": ears.about(),
-        "left_out": ears.left_out(corpus.styles),
-        "styles": list(corpus.styles),
+        "left_out": ears.left_out(material.styles),
+        "styles": list(material.styles),
         "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
         "systems": {one.name: _about(one) for one in subjects},
         "recordings": [{"name": one.job.item.path.name, "style": one.job.item.style}
@@ -355,8 +298,16 @@ def summarise(
                     for one in everything if one.fault],
         "floors": {style: _floors(rows, settings) for style, rows in references.items()},
         "scores": scores,
+        "costs": {name: cost._asdict() for name, cost in costs.items()},
         "examples": _examples(tests),
     }  # fmt: skip
+
+
+def _cost_scores(cost: Cost) -> dict[str, dict[str, float]]:
+    found = {"speed_audio_s_per_s": {"mean": cost.audio_s / cost.seconds, "n": 1}}
+    if cost.peak_memory_mb is not None:
+        found["peak_memory_mb"] = {"mean": cost.peak_memory_mb, "n": 1}
+    return found
 
 
 def _about(subject: Subject) -> dict[str, Any]:
@@ -380,9 +331,9 @@ def _scores(
         if not rows:
             continue
         values: dict[str, Any] = {
-            key: metrics.bootstrap([row[key] for row in rows], seed=settings.seed)._asdict()
-            for key in rows[0]
-            if key in METRICS
+            key: metrics.bootstrap(measured, seed=settings.seed)._asdict()
+            for key in METRICS
+            if (measured := [row[key] for row in rows if key in row])
         }
         if references[target]:
             distances = metrics.timbre_distances(

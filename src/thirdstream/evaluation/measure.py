@@ -25,6 +25,7 @@ from thirdstream.evaluation.judges import (
     accepted,
     notes_of,
 )
+from thirdstream.evaluation.metrics import Notes
 from thirdstream.mel.features import LogMel
 from thirdstream.mel.synthesis import Synthesiser
 from thirdstream.mel.system import MelSystem
@@ -47,6 +48,8 @@ METRICS = {
     "note_precision": Metric("content", "higher", "share of its notes that the original has"),
     "note_recall": Metric("content", "higher", "share of the original's notes that it has"),
     "note_f1": Metric("content", "higher", "both of them"),
+    "true_note_f1": Metric("content", "higher", "the same against the notes the original plays"),
+    "melody_recall": Metric("content", "higher", "share of the score's melody that is heard in it"),
     "accepted_share": Metric("style", "higher", "heard as the target style by the tagger"),
     "target_tag": Metric("style", "higher", "the tagger's value for the target style, 0 to 1"),
     "source_tag": Metric("style", "lower", "the tagger's value for the original's style, 0 to 1"),
@@ -61,11 +64,27 @@ METRICS = {
     "clipping_share": Metric("sound", "lower", "samples at full scale, 0 to 1"),
     "dc_offset": Metric("sound", "", "mean of the samples, full scale 1"),
     "silence_share": Metric("sound", "", "frames below -60 dB, 0 to 1"),
-    "speed_audio_s_per_s": Metric("cost", "higher", "seconds of audio transferred in a second"),
+    "speed_audio_s_per_s": Metric("cost", "higher", "seconds of audio a second, file to file"),
+    "peak_memory_mb": Metric("cost", "lower", "largest resident memory of that, in MB"),
 }
 TAG_METRICS = ("accepted_share", "target_tag", "source_tag", "tag_difference")
 SET_METRICS = ("kad", "fad")
-NOTE_METRICS = ("pitch_jaccard_distance", "note_precision", "note_recall", "note_f1")
+NOTE_METRICS = (
+    "pitch_jaccard_distance",
+    "note_precision",
+    "note_recall",
+    "note_f1",
+    "true_note_f1",
+    "melody_recall",
+)
+
+
+class Truth(NamedTuple):
+    """What a rendered recording plays, in seconds of its excerpt: the sheet's melody, and all notes
+    that have a pitch."""
+
+    melody: Notes
+    notes: Notes
 
 
 @dataclass(frozen=True)
@@ -132,8 +151,13 @@ def listened(wave: Wave, ears: Judges) -> dict[str, Any]:
     return {"timbre": _rounded(metrics.timbre(wave, SR))} | _embeddings(heard)
 
 
-def compared(*, original: Analysis, made: Analysis, source: str, target: str) -> dict[str, Any]:
-    """Content, style and sound of `made`, which should be `original` in the style `target`."""
+def compared(
+    *, original: Analysis, made: Analysis, source: str, target: str, truth: Truth | None = None
+) -> dict[str, Any]:
+    """Content, style and sound of `made`, which should be `original` in the style `target`.
+
+    truth: what the original plays, if that is known.
+    """
     row: dict[str, Any] = {
         "chroma_cosine": metrics.chroma_cosine(reference=original.wave, estimate=made.wave, sr=SR),
         "beat_f_measure": metrics.beat_f_measure(reference=original.beats, estimate=made.beats),
@@ -144,6 +168,8 @@ def compared(*, original: Analysis, made: Analysis, source: str, target: str) ->
     }
     if original.posteriors and made.posteriors:
         row |= _notes(original=original.posteriors, made=made.posteriors)
+    if truth and made.posteriors:
+        row |= _true_notes(truth, notes_of(made.posteriors))
     if made.heard and {source, target} <= STYLE_TAGS.keys():
         ours, theirs = made.heard.style(target), made.heard.style(source)
         row |= {
@@ -164,6 +190,13 @@ def _notes(*, original: Posteriors, made: Posteriors) -> dict[str, float]:
         "note_recall": scores.recall,
         "note_f1": scores.f1,
     }
+
+
+def _true_notes(truth: Truth, heard: Notes) -> dict[str, float]:
+    row = {"true_note_f1": metrics.note_scores(reference=truth.notes, estimate=heard).f1}
+    if len(truth.melody.pitches):  # it may rest throughout an excerpt
+        row["melody_recall"] = metrics.melody_recall(melody=truth.melody, estimate=heard)
+    return row
 
 
 def _embeddings(heard: Heard | None) -> dict[str, Any]:

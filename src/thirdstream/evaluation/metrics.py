@@ -23,6 +23,7 @@ CHROMA_HOP = 2048  # samples at ANALYSIS_SR: 93 ms
 SILENT_DB = -60.0  # a frame this far below the recording's loudest is silent
 N_MFCC = 13  # of which the first, the level, is dropped
 ONSET_S = 0.05
+MELODY_ONSET_S = 0.1
 PITCH_CENTS = 50.0
 LSD_FLOOR_DB = -80.0  # below the reference's largest power
 CLIPPED = 0.999  # full scale is 1.0
@@ -124,7 +125,7 @@ def pitch_jaccard_distance(*, reference: ArrayLike, estimate: ArrayLike) -> floa
     return float((1 - common[heard] / union[heard]).mean()) if heard.any() else 0.0
 
 
-def note_scores(*, reference: Notes, estimate: Notes) -> NoteScores:
+def note_scores(*, reference: Notes, estimate: Notes, onset_s: float = ONSET_S) -> NoteScores:
     """Precision, recall and F1 of notes: mir_eval, onset within 50 ms, 50 cents, offsets ignored.
 
     Range 0 to 1 (every note found, none added); no unit. Where one side has no notes all are 0;
@@ -142,11 +143,29 @@ def note_scores(*, reference: Notes, estimate: Notes) -> NoteScores:
         librosa.midi_to_hz(first.pitches),
         second.intervals,
         librosa.midi_to_hz(second.pitches),
-        onset_tolerance=ONSET_S,
+        onset_tolerance=onset_s,
         pitch_tolerance=PITCH_CENTS,
         offset_ratio=without_offsets,
     )
     return NoteScores(float(precision), float(recall), float(f1))
+
+
+def melody_recall(*, melody: Notes, estimate: Notes) -> float:
+    """The share of a melody's notes that are found: onset within 100 ms, in any octave.
+
+    melody: as the score has it; estimate: all notes that are heard, the accompaniment among them.
+    Matched one to one by mir_eval, pitches within 50 cents after both are folded into one octave:
+    another ensemble may play the melody higher, swung, or with ornaments. Range 0 to 1; no unit.
+    Dense unrelated music scores well above 0: compare with the score of such music. Raises
+    MetricError on a melody without notes, and as `note_scores` does.
+    """
+    if not len(melody.pitches):
+        raise MetricError("the melody has no notes here; leave it out")
+    folded = [
+        Notes(one.intervals, np.mod(_notes(one, name).pitches, 12) + 60)
+        for one, name in ((melody, "melody"), (estimate, "estimate"))
+    ]
+    return note_scores(reference=folded[0], estimate=folded[1], onset_s=MELODY_ONSET_S).recall
 
 
 def beat_times(wave: ArrayLike, sr: int) -> Array:

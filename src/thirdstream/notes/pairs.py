@@ -1,7 +1,9 @@
 """Scores -> a folder of pairs: the same piece in both styles, as sound and as MIDI.
 
-OUT/STYLE/NAME.flac and .mid for both styles, OUT/records/NAME.json for each pair, and
-OUT/pairs.json, which has them all. OUT/classical and OUT/jazz are ready for `prepare`.
+OUT/STYLE/NAME.flac and .mid for both styles, OUT/records/NAME.json for each pair, with what the
+sheet says in the pair's key: melody (start, length, pitch) and chords (start, length, root,
+intervals, bass), times in quarter notes; and OUT/pairs.json, which has all records. OUT/classical
+and OUT/jazz are ready for `prepare`.
 """
 
 import hashlib
@@ -28,7 +30,8 @@ from thirdstream.notes.rendering import (
 )
 from thirdstream.notes.score import SUFFIXES, Score, read_score
 
-VERSION = 1  # of the arrangers: raise it when the same seed gives other notes or another sound
+MANIFEST = "pairs.json"
+VERSION = 2  # of the records; raise it too when the same seed gives other notes or another sound
 KEYS = ("C", "D flat", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 PACKAGES = ("thirdstream", "numpy", "scipy", "music21", "mido")
@@ -36,9 +39,13 @@ PACKAGES = ("thirdstream", "numpy", "scipy", "music21", "mido")
 
 @dataclass(frozen=True)
 class Job:
-    """One pair to make: a score, which of its variants, and what all pairs share."""
+    """One pair to make: a score, which of its variants, and what all pairs share.
+
+    piece: the score's name, on which all that is drawn depends. name: of the files.
+    """
 
     score: Path
+    piece: str
     name: str
     variant: int
     seed: int
@@ -109,7 +116,7 @@ def plan(
         stem = score.stem if taken[score.stem] == 1 else f"{score.stem}~{taken[score.stem]}"
         for variant in range(variants):
             name = stem if variants == 1 else f"{stem}.{variant + 1}"
-            jobs.append(Job(score, name, variant, seed, fonts, format))
+            jobs.append(Job(score, score.stem, name, variant, seed, fonts, format))
     return jobs
 
 
@@ -138,7 +145,7 @@ def make_pairs(jobs: Sequence[Job], out: Path, *, n_jobs: int = -1) -> Iterator[
         "pairs": {one.name: one.record for one in made},
         "left_out": [{"score": path, "reason": reason} for path, reason in left],
     }
-    write_json(out / "pairs.json", manifest)
+    write_json(out / MANIFEST, manifest)
 
 
 def make_pair(job: Job, out: Path, plays: str) -> Made | Left:
@@ -154,6 +161,8 @@ def make_pair(job: Job, out: Path, plays: str) -> Made | Left:
         return Left(job.score, str(error).removeprefix(f"{job.score}: "))
     except OSError as error:
         return Left(job.score, f"cannot be read ({error.strerror})")
+    except Exception as error:  # one odd score must not stop hundreds of others
+        return Left(job.score, f"an unexpected fault ({error!r}); please report it with the score")
 
 
 def _made_of(job: Job, plays: str) -> dict[str, Any]:
@@ -177,7 +186,7 @@ def _made_of(job: Job, plays: str) -> dict[str, Any]:
 
 def _seed(job: Job) -> str:
     """Of everything drawn for a pair: other scores have no influence on it."""
-    return f"{job.seed} {job.score.stem} {job.variant}"
+    return f"{job.seed} {job.piece} {job.variant}"
 
 
 def _finished(path: Path, made_of: dict[str, Any], out: Path) -> dict[str, Any] | None:
@@ -198,16 +207,19 @@ def _finished(path: Path, made_of: dict[str, Any], out: Path) -> dict[str, Any] 
 def _make(job: Job, out: Path, made_of: dict[str, Any]) -> dict[str, Any]:
     score = read_score(job.score)
     setting = draw_setting(score, seed=_seed(job))
+    moved = score.transposed(setting.semitones)
     record: dict[str, Any] = {
         **made_of,
         "title": score.title,
-        "key": key_of(score.transposed(setting.semitones)),
+        "key": key_of(moved),
         "semitones": setting.semitones,
         "beats_per_minute": setting.beats_per_minute,
         "beats_per_bar": score.beats_per_bar,
         "n_bars": score.n_bars,
         "bar_s": score.beats_per_bar * 60 / setting.beats_per_minute,
         "tail_s": TAIL_S,
+        "melody": [(note.start, note.length, note.pitch) for note in moved.melody],
+        "chords": [(c.start, c.length, c.root, c.intervals, c.bass) for c in moved.chords],
     }
     font = next(f for f in job.soundfonts if f.name == made_of["soundfont"])
     for style in STYLES:
