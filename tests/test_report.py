@@ -179,3 +179,16 @@ def test_the_command_replaces_nothing_unasked(
     assert stopped.value.code == 1
     assert "--force" in capsys.readouterr().err
     cli.main(["report", str(results), "--out", str(out), "--force"])
+
+
+def test_tables_alone(results: Path) -> None:
+    out = results.with_name("tables.md")
+    report.write(results, out)
+    text = out.read_text()
+    assert (
+        "| content | chroma_cosine |\n| --- | --- |\n| copy-content | 0.200 [0.100, 0.300] |"
+        in text
+    )
+    assert "| floor: the target against itself | 0.010 |" in text  # of kad, which has a floor
+    assert text.count("## Classical to jazz") == 3
+    assert "<svg" not in text and "audio/" not in text

@@ -478,7 +478,7 @@ def report(results: Path, /, *, out: Path, force: bool = False) -> None:
 
     Args:
         results: file that `thirdstream evaluate` wrote, its .work folder still beside it.
-        out: file for the page.
+        out: file for the page; one that ends in .md gets the tables alone, as Markdown.
         force: replace a page that exists.
     """
     from thirdstream.evaluation import report as page

@@ -6,6 +6,7 @@ give the same page. Nothing is fetched: pictures are inline SVG and PNG, sounds 
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files as resources
@@ -35,7 +36,7 @@ Results = Mapping[str, Any]
 
 
 def write(results_path: Path, out: Path) -> None:
-    """Read results and write the page, whole or not at all.
+    """Read results and write the page, or its tables alone to an .md file, whole or not at all.
 
     Raises ThirdstreamError if the results are not readable or of another version, if an excerpt is
     missing, or if the page would exceed 20 MB.
@@ -45,7 +46,8 @@ def write(results_path: Path, out: Path) -> None:
         raise ThirdstreamError(
             f"{results_path}: is no results file of this version; run `thirdstream evaluate` again"
         )
-    text = page(results, work_of(results_path))
+    markdown = out.suffix.lower() == ".md"
+    text = tables(results) if markdown else page(results, work_of(results_path))
     n_bytes = len(text.encode())
     if n_bytes > MAX_BYTES:
         raise ThirdstreamError(
@@ -148,9 +150,50 @@ def _row(system: str, scores: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _cell(score: Mapping[str, float]) -> str:
-    interval = ""
-    if "low" in score:
-        interval = f" <small>[{score['low']:.{DIGITS}f}, {score['high']:.{DIGITS}f}]</small>"
+    mean, _, interval = _plain(score).partition(" ")
+    return f"{mean} <small>{interval}</small>" if interval else mean
+
+
+def tables(results: Results) -> str:
+    """The tables as Markdown."""
+    settings, parts = results["settings"], ["# Results: " + " and ".join(results["styles"])]
+    counts = Counter(one["style"] for one in results["recordings"])
+    tests = ", ".join(f"{n} of {style}" for style, n in counts.items())
+    parts.append(
+        f"{results['corpus']}, test recordings: {tests}; {settings['excerpt_s']:g} s from the "
+        f"middle of each; seed {settings['seed']}. Means over recordings, with 95 % bootstrap "
+        "intervals in brackets."
+    )
+    for direction in next(iter(results["scores"].values())):
+        parts += _markdown_tables(results, direction)
+    meant = "\n".join(f"- `{name}`: {one['about']}" for name, one in results["metrics"].items())
+    versions = ", ".join(f"{name} {one}" for name, one in results["versions"].items())
+    return "\n\n".join([*parts, f"## What is measured\n\n{meant}", f"Versions: {versions}."]) + "\n"
+
+
+def _markdown_tables(results: Results, direction: str) -> list[str]:
+    """One a group of metrics, with its heading."""
+    title, target = direction.replace("_to_", " to "), direction.split("_to_")[1]
+    scores = {name: one[direction] for name, one in results["scores"].items() if direction in one}
+    floor = {name: {"mean": value} for name, value in results["floors"].get(target, {}).items()}
+    parts = []
+    for group in TABLE_GROUPS:
+        names = _present(results["metrics"], scores, group)
+        rows = [*scores.items(), ("floor: the target against itself", floor)]
+        lines = [
+            [system, *(_plain(one[name]) if name in one else "" for name in names)]
+            for system, one in rows
+            if any(name in one for name in names)
+        ]
+        if lines:
+            heads = [[group, *names], ["---"] * (1 + len(names))]
+            text = "\n".join("| " + " | ".join(line) + " |" for line in [*heads, *lines])
+            parts.append(f"## {title.capitalize()}: {group}\n\n{text}")
+    return parts
+
+
+def _plain(score: Mapping[str, float]) -> str:
+    interval = f" [{score['low']:.{DIGITS}f}, {score['high']:.{DIGITS}f}]" if "low" in score else ""
     return f"{score['mean']:.{DIGITS}f}{interval}"
 
 
