@@ -1,0 +1,94 @@
+"""Recordings into a corpus, and what is in one."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from thirdstream import corpus
+from thirdstream.commands.console import ERR, OUT, Failed, progress_bar
+from thirdstream.corpus import Corpus, Skipped
+from thirdstream.files import write_json
+
+
+def prepare(
+    sources: tuple[str, ...],
+    /,
+    *,
+    out: Path,
+    n_jobs: int = -1,
+    seed: int = 0,
+) -> None:
+    """Make a training corpus of two folders of recordings.
+
+    Example: thirdstream prepare classical=music/classical jazz=music/jazz --out corpus
+
+    Run it again after an interruption or with more recordings: what is done is not done again.
+
+    Args:
+        sources: STYLE=FOLDER, twice. Instead of a folder: musicnet:FOLDER or fma:FOLDER for these
+            collections as published (fma/GENRE:FOLDER for a genre that is not named as the style).
+        out: folder of the corpus.
+        n_jobs: recordings at a time; -1 is one a core.
+        seed: of the split into training, validation and test recordings.
+    """
+    found = corpus.find(sources)
+    with progress_bar() as bar:
+        task = bar.add_task("preparing", total=len(found))
+        for outcome in corpus.prepare(found, out, n_jobs=n_jobs, seed=seed):
+            bar.advance(task)
+            if isinstance(outcome, Skipped):
+                _report(outcome, bar.console)
+    opened = Corpus.open(out)
+    for one in opened.skipped:
+        if one.duplicate:
+            _report(one, ERR)
+    print_corpus(opened)
+    n_faults = sum(one.fault for one in opened.skipped)
+    if n_faults:
+        raise Failed(f"{n_faults} of {len(found)} files could not be used; {out} holds the others")
+
+
+def _report(one: Skipped, console: Console) -> None:
+    console.print(f"skipped {one.path}: {one.reason}", soft_wrap=True, markup=False)
+
+
+def print_corpus(opened: Corpus) -> None:
+    table = Table(title=str(opened.path), title_justify="left")
+    for heading in ("style", "split", "recordings", "segments", "hours"):
+        table.add_column(heading, justify="left" if heading in ("style", "split") else "right")
+    for style, splits in opened.summary().items():
+        for split, row in splits.items():
+            counts = f"{row['recordings']:.0f}", f"{row['segments']:.0f}", f"{row['hours']:.2f}"
+            table.add_row(style, split, *counts)
+    OUT.print(table)
+
+
+def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) -> None:
+    """Check what the paper says of mel spectrograms (section 2.2) on a corpus.
+
+    Size, sparsity and effective rank of each representation; quality of the sound that comes back
+    from so many mels and in so many iterations. Writes claims.json and a figure.
+
+    Args:
+        corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
+            of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too.
+        out: folder for the results.
+        n_segments: how many a style, each from another recording.
+    """
+    from thirdstream import claims as checking
+
+    opened = Corpus.open(corpus)
+    with ERR.status("measuring") as status:
+        results = checking.check(opened, n_segments=n_segments, progress=status.update)
+    write_json(out / "claims.json", results)
+    table = Table("of one segment", "values", "near zero", "effective rank")
+    for row in checking.rows(results):
+        table.add_row(*row)
+    OUT.print(table)
+    for key, of in (("n_mels", "mels"), ("n_iter", "iterations")):
+        values = results[f"convergence_by_{key}"]
+        text = ", ".join(f"{count}: {value:.3f}" for count, value in values.items())
+        OUT.print(f"spectral convergence by {of}: {text}", soft_wrap=True)
+    for file in (out / "claims.json", *checking.draw(results, out)):
+        OUT.print(str(file), soft_wrap=True, markup=False)

@@ -1,0 +1,144 @@
+"""Evaluation, its page, and the paper's figures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tyro
+from rich.table import Table
+
+from thirdstream import systems
+from thirdstream.commands.console import ERR, OUT, Failed, progress_bar
+from thirdstream.corpus import Corpus
+from thirdstream.evaluation import Settings as Evaluation
+from thirdstream.files import ThirdstreamError, read_json, write_json
+from thirdstream.mel.system import MelSystem
+
+
+def evaluate(
+    *,
+    corpus: Path,
+    out: Path,
+    models: tuple[str, ...] = (systems.DEFAULT,),
+    recordings: tuple[str, ...] = (),
+    settings: tyro.conf.OmitArgPrefixes[Evaluation] = Evaluation(),  # noqa: B008
+    n_jobs: int = -1,
+) -> None:
+    """Measure systems on test recordings: content, style, sound and speed, both directions.
+
+    Example: thirdstream evaluate --corpus corpus --models twin-cnn runs/mine --out results.json
+
+    The table shows means; OUT has them with 95 % intervals over recordings. There are always three
+    corners: copying the content, copying a target recording, and resynthesis without transfer.
+    Run the same command again to go on after an interruption; see `thirdstream report`.
+
+    Args:
+        corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
+            of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too.
+        out: file for the results; beside it a folder .work keeps what is done and the excerpts.
+        models: names of bundled models, .safetensors files or run folders.
+        recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
+        settings: what is measured.
+        n_jobs: recordings at a time; -1 is one a core.
+    """
+    from thirdstream.evaluation import needed, work_of
+
+    with needed():
+        from thirdstream.evaluation import evaluate as evaluation
+        from thirdstream.evaluation.material import open_material
+
+    material = open_material(corpus, recordings)
+    subjects = evaluation.subjects_of(models, material)
+    jobs, references = evaluation.plan(material, subjects, settings)
+    if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
+        raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
+    done, work = [], work_of(out)
+    timed = [one for one in subjects if one.path is not None]
+    with progress_bar() as bar:
+        n_items = len(jobs) + sum(map(len, references.values()))
+        task = bar.add_task("evaluating", total=n_items + len(timed))
+        for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
+            bar.advance(task)
+            done.append(one)
+        costs = {}
+        for subject in timed:
+            costs[subject.name] = evaluation.measured_cost(subject, jobs[0], work)
+            bar.advance(task)
+    results = evaluation.summarise(done, material, subjects, settings, costs)
+    write_json(out, results)
+    _print_results(results)
+    OUT.print(f"the results are in {out}", soft_wrap=True, markup=False)
+    if results["skipped"]:
+        raise Failed(f"{len(results['skipped'])} recordings could not be measured; see above")
+
+
+def _print_results(results: Mapping[str, Any]) -> None:
+    shown = ("chroma_cosine", "note_f1", "accepted_share", "tag_difference", "kad")
+    for direction in next(iter(results["scores"].values())):
+        present = [name for name in shown if name not in results["left_out"]]
+        table = Table("system", *present, title=direction.replace("_", " "))
+        for system, scores in results["scores"].items():
+            cells = (scores[direction].get(name) for name in present)
+            table.add_row(
+                system, *("" if cell is None else f"{cell['mean']:.2f}" for cell in cells)
+            )
+        OUT.print(table)
+    for reason in sorted(set(results["left_out"].values())):
+        names = [name for name, why in results["left_out"].items() if why == reason]
+        ERR.print(f"left out {', '.join(names)}: {reason}", soft_wrap=True, markup=False)
+    for one in results["skipped"]:
+        ERR.print(f"skipped {one['reason']}", soft_wrap=True, markup=False)
+
+
+def report(results: Path, /, *, out: Path, force: bool = False) -> None:
+    """Make one page of the results of `evaluate`: table, picture, players. It opens offline.
+
+    Example: thirdstream report results.json --out report.html
+
+    Args:
+        results: file that `thirdstream evaluate` wrote, its .work folder still beside it.
+        out: file for the page; one that ends in .md gets the tables alone, as Markdown.
+        force: replace a page that exists.
+    """
+    from thirdstream.evaluation import report as page
+
+    if out.exists() and not force:
+        raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
+    page.write(results, out)
+    OUT.print(f"the page is {out}", soft_wrap=True, markup=False)
+
+
+def figures(
+    paths: tuple[str, ...],
+    /,
+    *,
+    out: Path = Path("figures"),
+    corpus: Path | None = None,
+) -> None:
+    """Draw the paper's figures: 1-4 of a corpus; 7, 8, 9 and 11 of trained systems.
+
+    Example: thirdstream figures corpus run twin-vae --out figures
+
+    Each is written as PNG and as SVG; one that is there already is replaced.
+
+    Args:
+        paths: corpus folders, run folders, .safetensors files and names of bundled models.
+        out: folder for the figures.
+        corpus: whose test recordings the systems are shown; without it, the bundled clips.
+    """
+    from thirdstream import figures as drawing
+
+    shown = Corpus.open(corpus) if corpus else None
+    clips = systems.bundled_clips()
+    for path in paths or (systems.DEFAULT,):
+        if (Path(path) / "corpus.json").exists():
+            written = drawing.corpus_figures(Corpus.open(Path(path)), out)
+        else:
+            system = systems.load(path)
+            if not isinstance(system, MelSystem):
+                raise ThirdstreamError(f"{path}: {system.name} has no mels to draw")
+            powers = drawing.examples(system, corpus=shown, clips=clips)
+            name = Path(path).resolve().name.removesuffix(".safetensors")
+            written = drawing.system_figures(system, powers, out, name=name)
+        for file in written:
+            OUT.print(str(file), soft_wrap=True, markup=False)

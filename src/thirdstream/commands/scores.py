@@ -1,0 +1,97 @@
+"""Scores into sound in both styles."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from thirdstream.commands.console import OUT, Failed, progress_bar
+
+
+def arrange(
+    scores: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    seed: int = 0,
+    n_jobs: int = -1,
+    soundfont: tuple[Path, ...] = (),
+    variants: int = 1,
+    format: Literal["flac", "wav", "ogg", "mp3", "aiff"] = "flac",
+) -> None:
+    """Turn scores into pairs: the same piece in both styles, as sound and as MIDI.
+
+    Example: thirdstream arrange scores --out pairs
+
+    Both versions have one key and one tempo, and the same bars at the same moments. Run it again
+    after an interruption or with more scores: what is done is not done again.
+
+    Args:
+        scores: lead sheets with chord symbols, or scores of four parts (MusicXML or MIDI), or
+            folders of them.
+        out: folder of the pairs; pairs.json says how each was made.
+        seed: of key, tempo, ensemble, groove, soundfont, room and microphone.
+        n_jobs: pairs at a time; -1 is one a core.
+        soundfont: from which each pair draws one; by default, all that are installed.
+        variants: pairs of each score, each in another setting.
+        format: of the sound; WAV, FLAC and AIFF have 24 bits.
+    """
+    from thirdstream.notes import pairs
+
+    found = pairs.find_scores(scores)
+    jobs = pairs.plan(found, seed=seed, variants=variants, soundfonts=soundfont, format=format)
+    left = _left_out(pairs.make_pairs(jobs, out, n_jobs=n_jobs), n_pairs=len(jobs))
+    n_made = len(found) - len(left)
+    OUT.print(f"{out} holds the pairs of {n_made} scores", soft_wrap=True, markup=False)
+    if left:
+        raise Failed(
+            f"{len(left)} of {len(found)} scores could not be used; see {out / 'pairs.json'}"
+        )
+
+
+def _left_out(outcomes: Iterable[Any], *, n_pairs: int) -> set[Path]:
+    """Go through what becomes of pairs, with a bar, and return the scores that were left out."""
+    from thirdstream.notes.pairs import Left
+
+    left: set[Path] = set()
+    with progress_bar() as bar:
+        task = bar.add_task("arranging", total=n_pairs)
+        for outcome in outcomes:
+            bar.advance(task)
+            if isinstance(outcome, Left) and outcome.path not in left:
+                left.add(outcome.path)
+                text = f"skipped {outcome.path}: {outcome.reason}"
+                bar.console.print(text, soft_wrap=True, markup=False)
+    return left
+
+
+def benchmark(
+    sheets: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    splits: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test"),
+    soundfonts: tuple[Path, ...] = (),
+    n_jobs: int = -1,
+) -> None:
+    """Make the benchmark: fixed pieces in both styles, test pieces through another soundfont.
+
+    Example: thirdstream benchmark OpenEWLD --out bench
+
+    `thirdstream evaluate --corpus bench` judges systems on it. Run it again after an interruption:
+    what is done is not done again.
+
+    Args:
+        sheets: a copy of the collection OpenEWLD (github.com/00sapo/OpenEWLD).
+        out: folder of the benchmark; the manifests in it have the hash of every file.
+        splits: which to make; `test` is judged, the others are what sets are compared with.
+        soundfonts: files of the benchmark's soundfonts, where they are not installed.
+        n_jobs: pairs at a time; -1 is one a core.
+    """
+    from thirdstream.notes import benchmark as fixed
+
+    jobs = fixed.plan(sheets, splits=splits, soundfonts=soundfonts)
+    n_pairs = sum(map(len, jobs.values()))
+    left = _left_out(fixed.make(jobs, out, n_jobs=n_jobs), n_pairs=n_pairs)
+    OUT.print(f"the benchmark is in {out}", soft_wrap=True, markup=False)
+    if left:
+        raise Failed(f"{len(left)} pieces could not be made; without them it is not the benchmark")

@@ -1,0 +1,187 @@
+"""Training twins, and the search for better ones."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from thirdstream import systems
+from thirdstream.commands.console import OUT, progress_bar
+from thirdstream.corpus import Corpus
+from thirdstream.files import ThirdstreamError, read_json
+from thirdstream.mel import TWINS, tuning
+from thirdstream.mel.blocks import Norm
+from thirdstream.mel.run import load_state
+from thirdstream.mel.run import train as train_run
+from thirdstream.mel.system import MelSystem
+from thirdstream.mel.training import State, Step, TrainingConfig, begin, begin_with
+from thirdstream.mel.twin import TwinConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """Changes to the preset's network; what is not given is as in the preset."""
+
+    init: str | None = None
+    """Begin with the weights of a trained model instead of random ones: its name, file or run. The
+    network is that model's, then."""
+    channels: tuple[int, ...] | None = None
+    """Of each encoder block; between blocks both axes are halved."""
+    latent_channels: int | None = None
+    """Of the code; the paper's code has 4."""
+    kernel_size: int | None = None
+    """Of all convolutions, odd."""
+    n_convs: int | None = None
+    """Convolutions a block."""
+    norm: Norm | None = None
+    """Normalisation after each convolution."""
+    patch: int | None = None
+    """Fold patch x patch points of the mel into channels first."""
+    style_channels: tuple[int, ...] | None = None
+    """Of the style encoder's blocks, in adversarial twins."""
+    style_size: int | None = None
+    """Numbers that a style is reduced to, in adversarial twins."""
+    critic_channels: tuple[int, ...] | None = None
+    """Of the discriminators' convolutions, in adversarial twins."""
+
+    def changed(self, preset: TwinConfig) -> TwinConfig:
+        """The preset with these changes. Raises ThirdstreamError if they make no sense."""
+        given = {key: value for key, value in vars(self).items() if value is not None}
+        if "init" in given:
+            raise ThirdstreamError("--init keeps a model's network; leave changes to it out")
+        try:
+            return dataclasses.replace(preset, **given)
+        except ValueError as error:
+            raise ThirdstreamError(str(error)) from error
+
+
+def train(
+    system: str,
+    /,
+    *,
+    corpus: Path,
+    out: Path,
+    preset: str = "default",
+    resume: bool = False,
+    training: tyro.conf.OmitArgPrefixes[TrainingConfig] = TrainingConfig(),  # noqa: B008
+    network: tyro.conf.OmitArgPrefixes[Network] = Network(),
+) -> None:
+    """Train a system on a prepared corpus.
+
+    Example: thirdstream train twin-cnn --corpus corpus --out run --epochs 50 --batch-size 16
+
+    Ctrl-C saves everything; --resume goes on exactly where it stopped. Watch the losses, pictures
+    and sounds with: tensorboard --logdir run
+
+    Args:
+        system: which one; `thirdstream systems` lists them.
+        corpus: folder that `thirdstream prepare` made.
+        out: folder of the run; its best model is best.safetensors.
+        preset: size of the network and weights of the losses: default, or paper, as published.
+        resume: go on with the run in --out, with the settings it was begun with.
+        training: how long and how fast.
+        network: changes to the preset.
+    """
+    opened = Corpus.open(corpus)
+    state, config = _state(system, opened, out, preset, resume, (training, network))
+    with progress_bar() as bar:
+        task = bar.add_task(f"training {system}", total=None, completed=state.step)
+        for step in train_run(state, opened, config, out):
+            text = f"epoch {step.epoch}/{config.epochs} {_losses(step.losses)}"
+            bar.update(task, total=step.n_steps, completed=step.step, description=text)
+            _report_epoch(step, bar.console)
+    OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
+
+
+def _report_epoch(step: Step, console: Console) -> None:
+    if step.validation is not None:
+        scores = _losses(step.validation) or "none, for want of validation recordings"
+        line = f"epoch {step.epoch}: last step {_losses(step.losses)}; validation {scores}"
+        console.print(line, soft_wrap=True)
+    if step.alarm:
+        console.print(f"warning: {step.alarm}", soft_wrap=True)
+
+
+def _losses(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items())
+
+
+def _state(
+    system: str,
+    opened: Corpus,
+    out: Path,
+    preset: str,
+    resume: bool,
+    changes: tuple[TrainingConfig, Network],
+) -> tuple[State, TrainingConfig]:
+    """A new run's state, or an old one's."""
+    training, network = changes
+    if resume:
+        state, config = load_state(out)
+        for name, value in vars(training).items():
+            if value not in (getattr(TrainingConfig(), name), getattr(config, name)):
+                raise ThirdstreamError(
+                    f"{out}: was begun with {name} {getattr(config, name)}, not {value}; "
+                    "leave the option out to go on, or start a new run"
+                )
+        return state, config
+    if (out / "resume.safetensors").exists() or (out / "best.safetensors").exists():
+        raise ThirdstreamError(f"{out}: holds a run; go on with --resume, or choose another folder")
+    if network.init is not None and network == Network(init=network.init):
+        model = systems.load(network.init)
+        if isinstance(model, MelSystem) and (model.name, model.styles) == (system, opened.styles):
+            return begin_with(model, opened, training), training
+        kind, wanted = " and ".join(model.styles), " and ".join(opened.styles)
+        raise ThirdstreamError(
+            f"{network.init}: is a {model.name} of {kind}, not a {system} of {wanted}; "
+            "begin without --init"
+        )
+    return begin(system, network.changed(_preset(system, preset)), opened, training), training
+
+
+def _preset(system: str, preset: str) -> TwinConfig:
+    if system not in TWINS:
+        raise ThirdstreamError(f"{system}: no such system to train; there are {', '.join(TWINS)}")
+    presets = TWINS[system].PRESETS
+    if preset not in presets:
+        raise ThirdstreamError(f"{system} has no preset {preset!r}; it has {', '.join(presets)}")
+    return presets[preset]
+
+
+def tune(
+    system: str,
+    /,
+    *,
+    corpus: Path,
+    out: Path,
+    search: tyro.conf.OmitArgPrefixes[tuning.Search] = tuning.Search(),  # noqa: B008
+) -> None:
+    """Search for hyper-parameters: width, depth, batch size and learning rate.
+
+    Example: thirdstream tune twin-cnn --corpus corpus --out search --trials 30
+
+    Trials are short trainings, compared by the error of the self-reconstruction (eq. 1) on the
+    validation recordings. Run it again to go on after an interruption, or with more trials.
+
+    Args:
+        system: which one; `thirdstream systems` lists them.
+        corpus: folder that `thirdstream prepare` made.
+        out: folder of the search; trials.json has every trial.
+        search: how long.
+    """
+    network, opened = _preset(system, search.preset), Corpus.open(corpus)
+    with progress_bar() as bar:
+        task = bar.add_task(f"tuning {system}", total=search.trials)
+        for one in tuning.search(system, network, opened, out, search):
+            bar.advance(task)
+            score = "" if one.score is None else f" {one.score:.5f}"
+            bar.console.print(f"trial {one.number}: {one.state}{score} {one.settings}")
+    table = Table("trial", "state", "eq. 1", "settings")
+    for row in read_json(out / "trials.json", kind="table of trials"):
+        score = "" if row["score"] is None else f"{row['score']:.5f}"
+        settings = ", ".join(f"{name} {value:.4g}" for name, value in row["settings"].items())
+        table.add_row(str(row["number"]), row["state"], score, settings)
+    OUT.print(table)

@@ -1,0 +1,136 @@
+"""Transfer, and what there is to transfer with."""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.table import Table
+
+from thirdstream import checkpoint, systems
+from thirdstream.commands.console import OUT, Failed, progress_bar
+from thirdstream.commands.corpora import print_corpus
+from thirdstream.corpus import Corpus
+from thirdstream.mel import TWINS
+from thirdstream.transfer import Options, Outcome, plan, transfer_files
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """What happens to files that are there already, and how new ones are written."""
+
+    force: bool = False
+    """Replace results that exist."""
+    skip_existing: bool = False
+    """Leave recordings out whose result exists."""
+    format: Literal["wav", "flac", "ogg", "mp3", "aiff"] = "wav"
+    """Of results whose name you do not give; WAV, FLAC and AIFF have 24 bits."""
+
+
+def transfer(
+    inputs: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    style: tyro.conf.OmitArgPrefixes[Options],
+    model: str = systems.DEFAULT,
+    files: tyro.conf.OmitArgPrefixes[Files] = Files(),
+) -> None:
+    """Turn recordings into another style.
+
+    Example: thirdstream transfer song.mp3 --to jazz --out restyled
+
+    Length, rate and loudness stay as they are; stereo stays stereo, more channels become one.
+
+    Args:
+        inputs: files, or folders that are searched for recordings.
+        out: folder for the results; for a single recording also a file name.
+        style: into which style, and how.
+        model: name of a bundled model, a .safetensors file, or a run folder.
+        files: what happens to files.
+    """
+    loaded = systems.load(model)
+    pairs = plan(inputs, out, suffix=f".{files.format}")
+    n_failed = 0
+    with progress_bar() as bar:
+        task = bar.add_task("transferring", total=len(pairs))
+
+        def show(path: Path, share: float) -> None:
+            bar.update(task, description=f"{path.name} {share:.0%}")
+
+        for outcome in transfer_files(
+            loaded,
+            pairs,
+            style,
+            force=files.force,
+            skip_existing=files.skip_existing,
+            progress=show,
+        ):
+            bar.advance(task)
+            n_failed += outcome.error is not None
+            bar.console.print(_outcome(outcome), soft_wrap=True, markup=False)
+    if n_failed:
+        rest = f"; the others are in {out}" if n_failed < len(pairs) else ""
+        raise Failed(f"{n_failed} of {len(pairs)} recordings failed{rest}")
+
+
+def _outcome(one: Outcome) -> str:
+    remark = f" ({one.remark})" if one.remark else ""
+    return one.error or f"{one.path} -> {one.out}{remark}"
+
+
+def demo(*, out: Path = Path("out"), force: bool = False) -> None:
+    """Transfer the bundled clips, with pictures and a table of losses.
+
+    Args:
+        out: folder for the results.
+        force: replace results that exist.
+    """
+    from thirdstream.demo import run
+
+    loaded = systems.load()
+    clips = systems.bundled_clips()
+    rows = []
+    with progress_bar() as bar:
+        task = bar.add_task("demo", total=len(clips))
+        for row in run(loaded, clips, out, force=force):
+            rows.append(row)
+            bar.advance(task)
+    table = Table(
+        *("clip", "to", "eq. 1", "eq. 2", "RMS dB", "peak"),
+        title="Losses of the clip's own half, and the level of the transfer",
+        caption="eq. 1: error of the self-reconstruction; eq. 2: how far a code comes back changed",
+    )
+    for row in rows:
+        numbers = (f"{row.reconstruction:.5f}", f"{row.latent:.5f}", f"{row.rms_db:.1f}")
+        table.add_row(row.clip, row.to, *numbers, f"{row.peak:.2f}")
+    OUT.print(table)
+    OUT.print(f"The results lie in {out.resolve()}", soft_wrap=True, markup=False)
+
+
+def info(path: str, /) -> None:
+    """Say what is in a corpus or a model.
+
+    Args:
+        path: a corpus folder, a run folder, a .safetensors file, or a bundled model's name.
+    """
+    if (Path(path) / "corpus.json").exists() or (Path(path) / "recordings").is_dir():
+        print_corpus(Corpus.open(Path(path)))
+        return
+    found = systems.find(path)
+    OUT.print(f"[bold]{found}[/bold]", soft_wrap=True)
+    OUT.print_json(data=checkpoint.read_header(found))
+
+
+def list_systems() -> None:
+    """List the systems that can be trained and the models that come with the package."""
+    table = Table("system", "presets", "parameters", "bundled models")
+    bundled: dict[str, list[str]] = {name: [] for name in TWINS}
+    for model in systems.bundled_names():
+        bundled[checkpoint.read_header(systems.find(model))["system"]].append(model)
+    for name, twin in TWINS.items():
+        sizes = [sum(p.numel() for p in twin(("a", "b"), c).own_parameters())
+                 for c in twin.PRESETS.values()]  # fmt: skip
+        columns = (twin.PRESETS, [f"{size:,}" for size in sizes], bundled[name] or ["none"])
+        table.add_row(name, *("\n".join(column) for column in columns))
+    OUT.print(table)
