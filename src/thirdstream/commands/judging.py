@@ -53,7 +53,7 @@ def evaluate(
     if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
         raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
     done, work = [], work_of(out)
-    timed = [one for one in subjects if one.path is not None]
+    timed = [one for one in subjects if one.model]
     with progress_bar() as bar:
         n_items = len(jobs) + sum(map(len, references.values()))
         task = bar.add_task("evaluating", total=n_items + len(timed))

@@ -43,10 +43,13 @@ SEPARATE = ("timbre", "embeddings")  # what is compared as sets
 
 @dataclass(frozen=True)
 class Subject:
-    """A row of the table: a corner, or a model with its checkpoint and that file's SHA-256."""
+    """A row of the table: a corner, or a system by the name or path it loads by.
+
+    sha256: of its checkpoint, where it has one.
+    """
 
     name: str
-    path: Path | None = None
+    model: str = ""
     sha256: str = ""
 
 
@@ -77,15 +80,16 @@ def subjects_of(models: Sequence[str], material: Material) -> list[Subject]:
     name."""
     found = [Subject(name) for name in CORNERS if name != TRUE_TARGET or material.has_pairs]
     for model in models:
-        path = systems.find(model)
         name = Path(model).resolve().name.removesuffix(".safetensors")
         if name in {one.name for one in found}:
             raise ThirdstreamError(f"{model}: another one is called {name} too; rename one of them")
-        loaded = systems.load(path)
+        loaded = systems.load(model)
         for style in material.styles:
             loaded.check(Options(to=style))
-        with path.open("rb") as file:
-            found.append(Subject(name, path, hashlib.file_digest(file, "sha256").hexdigest()))
+        digest = ""
+        if isinstance(loaded, MelSystem):
+            digest = hashlib.sha256(systems.find(model).read_bytes()).hexdigest()
+        found.append(Subject(name, model, digest))
     return found
 
 
@@ -118,9 +122,9 @@ def _drawn(items: Sequence[Item], n_items: int, seed: object) -> list[Item]:
 
 
 @lru_cache(maxsize=8)
-def _loaded(path: Path) -> System:
-    """A model, read once a process."""
-    return systems.load(path)
+def _loaded(model: str) -> System:
+    """A system, read once a process."""
+    return systems.load(model)
 
 
 def made(
@@ -138,8 +142,7 @@ def made(
     if subject.name == TRUE_TARGET:
         assert job.item.pair is not None
         return np.resize(excerpt(job.item.pair, settings.excerpt_s), len(original)), {}
-    assert subject.path is not None
-    system, source, seed = _loaded(subject.path), job.item.style, settings.seed
+    system, source, seed = _loaded(subject.model), job.item.style, settings.seed
     wave = system.transfer(original, SR, to=job.target, source=source, seed=seed)
     again = system.transfer(original, SR, to=source, source=source, seed=seed)
     row: dict[str, Any] = measure.rebuilt(original=original, made=again)
@@ -245,11 +248,10 @@ def measured_cost(subject: Subject, job: Job, work: Path) -> Cost:
 
     Nothing else should run meanwhile. Raises ThirdstreamError if the transfer fails.
     """
-    assert subject.path is not None
     depends = (VERSION, version("thirdstream"), subject.sha256, job.item.key, job.target)
     path = work / f"cost-{subject.name}-{short_hash(repr(depends))}.json"
     if not path.is_file():
-        cost = cost_of_transfer(job.item.path, model=str(subject.path), to=job.target)
+        cost = cost_of_transfer(job.item.path, model=subject.model, to=job.target)
         write_json(path, cost._asdict())
     return Cost(**read_json(path, kind="measured cost"))
 
@@ -311,9 +313,9 @@ def _cost_scores(cost: Cost) -> dict[str, dict[str, float]]:
 
 
 def _about(subject: Subject) -> dict[str, Any]:
-    if subject.path is None:
+    if not subject.model:
         return {"kind": "corner"}
-    parameters = n_parameters(subject.path)
+    parameters = n_parameters(subject.model)
     return {"kind": "model", "sha256": subject.sha256, "parameters": parameters}
 
 
@@ -397,9 +399,9 @@ def versions() -> dict[str, str]:
     return checkpoint.versions() | {name: version(name) for name in names}
 
 
-def n_parameters(path: Path) -> int | None:
+def n_parameters(model: str) -> int | None:
     """Of a transfer: a mel twin's own, without critics; None where there are none to count."""
-    system = _loaded(path)
+    system = _loaded(model)
     if not isinstance(system, MelSystem):
         return None
     return sum(math.prod(one.shape) for one in system.twin.own_parameters())

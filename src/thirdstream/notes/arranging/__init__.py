@@ -47,7 +47,8 @@ def draw_setting(score: Score, *, seed: str) -> Setting:
     """Draw key, tempo, ensemble and groove; the groove suits the metre, the tempo the melody."""
     rng = random.Random(f"setting {seed}")
     in_three = score.beats_per_bar % 3 == 0
-    groove = rng.choice([name for name, g in GROOVES.items() if g.in_three == in_three])
+    suitable = [name for name, how in GROOVES.items() if how.in_three == in_three]
+    groove = rng.choices(suitable, [GROOVES[name].weight for name in suitable])[0]
     slowest, fastest = GROOVES[groove].tempo
     lengths = sorted(note.length for note in score.melody)
     quick = lengths[len(lengths) // 10]

@@ -103,7 +103,8 @@ class Groove:
     """How the rhythm section plays.
 
     ensemble: what the group is called. tempo: quarter notes a minute, from and to. in_three: for
-    bars of three. kit: General MIDI drum kit. straight: even eighths instead of swung ones.
+    bars of three. kit: General MIDI drum kit. straight: even eighths instead of swung ones. weight:
+    how often it is drawn, against the others.
     """
 
     ensemble: str
@@ -111,13 +112,14 @@ class Groove:
     in_three: bool = False
     kit: int = 0
     straight: bool = False
+    weight: float = 1.0
 
 
 GROOVES: dict[str, Groove] = {
     "swing": Groove("swing quartet", (120.0, 190.0)),
     "trio swing": Groove("piano trio", (110.0, 180.0), kit=40),
     "big band": Groove("big band", (120.0, 185.0)),
-    "bossa nova": Groove("bossa nova quartet", (110.0, 145.0), straight=True),
+    "bossa nova": Groove("bossa nova quartet", (110.0, 145.0), straight=True, weight=0.5),
     "ballad": Groove("ballad quartet", (66.0, 92.0), kit=40),
     "jazz waltz": Groove("waltz quartet", (110.0, 165.0), in_three=True),
     "trio waltz": Groove("piano trio", (105.0, 155.0), in_three=True, kit=40),
