@@ -202,7 +202,7 @@ def readings(observed: Observed) -> list[Reading]:
         marks = marks_of(observed, beats, onsets, bass_onsets)
         accents = _standard(_standard(marks) @ MARKS)
         pace = np.log(period_s / 0.5)
-        level = PACE @ [pace, pace**2] + ON_BEATS * float(_peaks(onsets, beats).mean())
+        level = float(PACE @ [pace, pace**2]) + ON_BEATS * float(_peaks(onsets, beats).mean())
         for metre in METRES:
             of_bars, places = bar_path(accents, metre)
             found.append(Reading(beats, places, metre, level + BAR_LINES * of_bars))

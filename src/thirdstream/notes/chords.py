@@ -1,4 +1,4 @@
-"""The chords of a recording, from what sounds in each beat: a linear-chain conditional random field.
+"""The chords of a recording, from what sounds in each beat: a linear-chain random field.
 
 A state is a root and one of CHORDS. What sounds is weighed by its role in the chord (root, third,
 fifth, seventh, or none), above and in the bass, alike for all roots; a change costs the less the
@@ -7,12 +7,13 @@ likelihood on beats of 22 rendered pieces, each in both styles (benchmarks/liste
 pieces they were not fitted to).
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thirdstream.notes.score import CHORDS, Chord, without_gaps
+from thirdstream.notes.score import CHORDS, Chord, Note, without_gaps
 from thirdstream.notes.transcription import LOWEST, Posteriors
 
 Array = NDArray[np.float64]
@@ -30,11 +31,13 @@ ROLES = np.array(
 )
 KIND_BIAS = np.array([1.12, 0.58, -0.02, -0.24, -0.25, -1.08, -0.62, -0.77])  # in CHORDS' order
 CHANGE_COST = {"bar": 2.53, "half": 4.04, "other": 5.53}
-CHANGE_BASS = np.array([-0.93, 1.26, -1.18, -1.06, -1.03])  # of the lowest note, where a chord begins
+CHANGE_BASS = np.array(
+    [-0.93, 1.26, -1.18, -1.06, -1.03]
+)  # of the lowest note, where a chord begins
 MOTION = np.array(  # of the root, by semitones up
     [-0.79, -0.66, -0.75, -1.18, -0.85, 1.25, -0.86, 0.20, -1.05, -0.59, -1.13, -0.73]
 )
-MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10, 11)
+MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 
 
 def _members() -> NDArray[np.int_]:
@@ -56,7 +59,7 @@ def beat_chroma(posteriors: Posteriors, edges: Array) -> Array:
     """
     n_beats, n_frames = len(edges) - 1, len(posteriors.sounds)
     whole, early = np.zeros((2, n_beats, 88))
-    for beat, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for beat, (start, end) in enumerate(itertools.pairwise(edges)):
         first = min(max(round(start + 3), 0), n_frames - 1)
         last, soon = round(end), round(start + 2 + 0.6 * (end - start))
         whole[beat] = posteriors.sounds[first : max(last, first + 1)].mean(0, dtype=np.float32)
@@ -114,7 +117,7 @@ def change_probability(chroma: Array) -> Array:
 
 
 def decode(chroma: Array, beats_per_bar: int) -> tuple[Chord, ...]:
-    """The best sequence of chords (Viterbi); beat 0 is a bar line. Inversions as the bass has it."""
+    """The best sequence of chords (Viterbi), inverted as the bass has it; beat 0 is a bar line."""
     suits, begins = _potentials(chroma)
     motion, states = _motion(), np.arange(N_STATES)
     score, back = suits[0], np.zeros(suits.shape, int)
@@ -133,35 +136,49 @@ def decode(chroma: Array, beats_per_bar: int) -> tuple[Chord, ...]:
 def _place(beat: int, beats_per_bar: int) -> str:
     if beat % beats_per_bar == 0:
         return "bar"
-    return "half" if beats_per_bar % 2 == 0 and 2 * (beat % beats_per_bar) == beats_per_bar else "other"
+    return (
+        "half"
+        if beats_per_bar % 2 == 0 and 2 * (beat % beats_per_bar) == beats_per_bar
+        else "other"
+    )
 
 
 def _chords(path: Sequence[int], lowest: Array) -> tuple[Chord, ...]:
     bounds = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
     found = []
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in itertools.pairwise(bounds):
         root, kind = divmod(path[start], len(KINDS))
         intervals = KINDS[kind]
         heard = lowest[start:end].sum(axis=0) + lowest[start]
         members = [(root + interval) % 12 for interval in intervals]
-        bass = max(members, key=lambda pitch: heard[pitch] + (0.5 if pitch == root else 0.0))  # noqa: B023
+        heard[root] += 0.5
+        bass = max(members, key=heard.__getitem__)
         found.append(Chord(float(start), float(end - start), root, intervals, bass))
     return without_gaps(found, float(len(path)))
 
 
-def key_of(chords: Sequence[Chord]) -> tuple[int, bool]:
-    """Tonic and whether the key is minor: whose scale holds the chords best, which chord is home."""
-    weights, home = np.zeros(12), np.zeros((12, 2))
+def key_of(chords: Sequence[Chord], melody: Sequence[Note]) -> tuple[int, bool]:
+    """Tonic and whether the key is minor.
+
+    The scale must hold the melody and the chords' triads (sevenths leave it readily), and its
+    chord be at home: long, last, and reached from its dominant.
+    """
+    sounding, home = np.zeros(12), np.zeros((12, 2))
+    for note in melody:
+        sounding[note.pitch % 12] += note.length
     for chord in chords:
-        for pitch_class in chord.pitch_classes:
-            weights[pitch_class] += chord.length
-        home[chord.root, int(chord.is_minor)] += chord.length
-    for chord, extra in ((chords[0], 0.05), (chords[-1], 0.15)):
-        home[chord.root, int(chord.is_minor)] += extra * sum(c.length for c in chords)
+        for interval in chord.intervals[:3]:
+            sounding[(chord.root + interval) % 12] += chord.length
+    for before, chord in itertools.pairwise([chords[-1], *chords]):
+        falls = (before.root - chord.root) % 12 == 7 and not before.is_minor
+        home[chord.root, int(chord.is_minor)] += min(chord.length, 8.0) * (2.0 if falls else 1.0)
+    home[chords[-1].root, int(chords[-1].is_minor)] += 0.1 * home.sum()
     scores = {
-        (tonic, is_minor): weights[[(tonic + step) % 12 for step in scale]].sum() / weights.sum()
-        + home[tonic, int(is_minor)] / home.sum()
-        - 0.05 * is_minor
+        (tonic, is_minor): float(
+            sounding[[(tonic + step) % 12 for step in scale]].sum() / sounding.sum()
+            + 0.6 * home[tonic, int(is_minor)] / home.sum()
+            + 0.4 * sounding[(tonic + 7) % 12] / sounding.sum()
+        )
         for tonic in range(12)
         for is_minor, scale in ((False, MAJOR), (True, MINOR))
     }

@@ -74,12 +74,10 @@ def listen(
         )
     bars = bars_of(observed) or _steady(observed.duration_s)
     timing = Timing(tuple(bars.beats_s.tolist()))
-    chords = decode(
-        beat_chroma(observed.posteriors, bars.beats_s * FPS), bars.beats_per_bar
-    )
+    chords = decode(beat_chroma(observed.posteriors, bars.beats_s * FPS), bars.beats_per_bar)
     notes = _as_played(found, observed, timing)
     melody = quantised([notes[k] for k in line], notes, timing)
-    key, is_minor = key_of(chords)
+    key, is_minor = key_of(chords, melody)
     n_beats = len(bars.beats_s) - 1
     tempo = 60 * n_beats / float(bars.beats_s[-1] - bars.beats_s[0])
     score = Score(
@@ -92,9 +90,7 @@ def listen(
     return Heard(score, timing, tuple(sorted(notes)), key, is_minor, observed.duration_s)
 
 
-def listen_file(
-    path: Path, *, progress: Callable[[float], None] = lambda share: None
-) -> Heard:
+def listen_file(path: Path, *, progress: Callable[[float], None] = lambda share: None) -> Heard:
     """Listen to a file, whatever its level; progress is told the share done so far.
 
     Raises AudioError if it cannot be read, and ThirdstreamError as `listen` does.
@@ -128,9 +124,7 @@ def _as_played(found: Transcription, observed: Observed, timing: Timing) -> list
     velocities = 80 * np.sqrt(level / 0.1) * (0.8 + 0.3 * onset_sureness(found, observed))
     return [
         Note(float(start), float(end - start), int(pitch), int(np.clip(velocity, 1, 127)))
-        for start, end, pitch, velocity in zip(
-            starts, ends, found.pitches, velocities, strict=True
-        )
+        for start, end, pitch, velocity in zip(starts, ends, found.pitches, velocities, strict=True)
     ]
 
 
@@ -165,7 +159,7 @@ def quantised(line: list[Note], notes: list[Note], timing: Timing) -> tuple[Note
     starts = evened(np.array([note.start for note in line]), swing)
     ends = evened(np.array([note.end for note in line]), swing)
     beat_s = np.diff(timing.seconds(np.stack([np.floor(starts), np.floor(starts) + 1])), axis=0)[0]
-    placed = _placed(starts, BLUR_S / beat_s)
+    placed = np.maximum(_placed(starts, BLUR_S / beat_s), 0)
     result: list[Note] = []
     for note, start, end in zip(line, placed.tolist(), ends.tolist(), strict=True):
         if result and start <= result[-1].start + 1e-6:
@@ -173,8 +167,9 @@ def quantised(line: list[Note], notes: list[Note], timing: Timing) -> tuple[Note
         if result and (result[-1].end > start or start - result[-1].end < FILLED):
             before = result[-1]
             result[-1] = Note(before.start, start - before.start, before.pitch, before.velocity)
-        length = max(round(4 * (end - start)) / 4, 0.25)
-        result.append(Note(max(start, 0.0), length, note.pitch, note.velocity))
+        n = 4 if round(12 * start) % 3 == 0 else 3  # parts of a beat
+        length = max(round(n * end) / n - start, 1 / n)
+        result.append(Note(start, length, note.pitch, note.velocity))
     return tuple(result)
 
 

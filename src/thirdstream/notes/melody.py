@@ -38,7 +38,9 @@ LOW = 57  # MIDI pitch below which a melody seldom lies
 
 
 def melody_of(
-    notes: Transcription, observed: Observed, weights: Weights = Weights()  # noqa: B008
+    notes: Transcription,
+    observed: Observed,
+    weights: Weights = Weights(),
 ) -> NDArray[np.int_]:
     """Which notes are the melody, in order: indices of `notes`, none where there are none."""
     n_notes = len(notes.pitches)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import librosa
 import numpy as np
@@ -35,6 +36,7 @@ COMPRESSION = 1000.0  # log(1 + this * magnitude): as loudness is heard
 LOW_HZ = 180.0  # below it, bass and bass drum
 
 Array = NDArray[np.float32]
+fft: Any = scipy.fft  # its types are not those of arrays
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _bank() -> tuple[Array, int]:
     """Mel filters (n_bins, N_MELS), and how many of them lie below LOW_HZ."""
     bank = librosa.filters.mel(sr=SR, n_fft=N_FFT, n_mels=N_MELS, fmin=F_MIN, fmax=F_MAX)
     centres = librosa.mel_frequencies(N_MELS + 2, fmin=F_MIN, fmax=F_MAX)[1:-1]
-    return bank.T.astype(np.float32), int((centres < LOW_HZ).sum())
+    return np.asarray(bank, np.float32).T, int((centres < LOW_HZ).sum())
 
 
 def _spectral(batch: Array) -> tuple[Array, Array, Array]:
@@ -101,7 +103,7 @@ def _spectral(batch: Array) -> tuple[Array, Array, Array]:
     found = []
     for wave in batch:
         frames = np.lib.stride_tricks.sliding_window_view(wave[first:], N_FFT)[::HOP][: KEPT + 1]
-        spectrum = np.abs(scipy.fft.rfft(frames * window)) / (N_FFT / 2)
+        spectrum = np.abs(fft.rfft(frames * window)) / (N_FFT / 2)
         mel = np.log1p(COMPRESSION * (spectrum @ bank))
         rise = np.maximum(np.diff(mel, axis=0), 0)
         level = np.sqrt(np.square(frames[1:]).mean(axis=1))
