@@ -232,7 +232,7 @@ def test_bar_lines_are_where_the_accents_are(metre: int, phase: int, seed: int) 
 def test_a_lost_beat_costs_one_bar_only() -> None:
     places = np.array([0, 1, 2, 3] * 6 + [0, 1, 2] + [0, 1, 2, 3] * 6)
     _, path = beats.bar_path(4.0 * (places == 0) - 1.0, 4)
-    np.testing.assert_array_equal(path, places)
+    np.testing.assert_array_equal(path == 0, places == 0)
     found = beats.even_bars(np.arange(len(places), dtype=float), path, 4)
     assert len(found) % 4 == 0
     assert (np.diff(found) > 0).all()

@@ -37,6 +37,7 @@ CHANGE_BASS = np.array(
 MOTION = np.array(  # of the root, by semitones up
     [-0.79, -0.66, -0.75, -1.18, -0.85, 1.25, -0.86, 0.20, -1.05, -0.59, -1.13, -0.73]
 )
+SEVENTH_AT = 0.8  # of what the triad's notes sound on average, a seventh sounds at least
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 
 
@@ -130,7 +131,7 @@ def decode(chroma: Array, beats_per_bar: int) -> tuple[Chord, ...]:
     path = [int(score.argmax())]
     for row in back[:0:-1]:
         path.append(int(row[path[-1]]))
-    return _chords(path[::-1], chroma[:, 2])
+    return _chords(path[::-1], chroma)
 
 
 def _place(beat: int, beats_per_bar: int) -> str:
@@ -143,13 +144,27 @@ def _place(beat: int, beats_per_bar: int) -> str:
     )
 
 
-def _chords(path: Sequence[int], lowest: Array) -> tuple[Chord, ...]:
+def _with_seventh(intervals: tuple[int, ...], sounding: Array) -> tuple[int, ...]:
+    """The chord with the seventh that sounds, or without: triads are told from beats together.
+
+    sounding: (12,) from the root up.
+    """
+    triad = intervals[:3]
+    sevenths = [kind[3] for kind in KINDS if kind[:3] == triad and len(kind) > 3]
+    best = max(sevenths, key=lambda interval: sounding[interval])
+    if sounding[best] > SEVENTH_AT * sounding[list(triad)].mean():
+        return (*triad, best)
+    return triad
+
+
+def _chords(path: Sequence[int], chroma: Array) -> tuple[Chord, ...]:
     bounds = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
     found = []
     for start, end in itertools.pairwise(bounds):
         root, kind = divmod(path[start], len(KINDS))
-        intervals = KINDS[kind]
-        heard = lowest[start:end].sum(axis=0) + lowest[start]
+        upper, lowest = chroma[start:end, 0].mean(axis=0), chroma[start:end, 2]
+        intervals = _with_seventh(KINDS[kind], np.roll(upper, -root))
+        heard = lowest.sum(axis=0) + lowest[0]
         members = [(root + interval) % 12 for interval in intervals]
         heard[root] += 0.5
         bass = max(members, key=heard.__getitem__)
