@@ -5,10 +5,11 @@ usage: listening.py PAIRS SCORES [NAME ...]
 PAIRS: folder that `thirdstream arrange` made. SCORES: folder of the scores it was made of. Without
 names, all pairs. The first 40 s of each version are heard. True beats and bar lines are those of
 the record, true chords the score's (which jazz arrangements enrich: sevenths cannot all be right),
-true melody what the first track plays of the score's melody. Columns: F of the notes (50 ms); share of
-the true melody found, the same in any octave, share of the heard melody that is true; accuracy of
-chords as triads and with sevenths; F of beats and of bar lines; metre and key right; CPU seconds a
-minute of sound.
+true melody what the first track plays of the score's melody.
+
+Columns: F of the notes (50 ms); share of the true melody found, and the same in any octave; share
+of the heard melody that is true; accuracy of chords as triads and with sevenths; F of beats and of
+bar lines; metre and key right; CPU seconds a minute of sound.
 """
 
 import json

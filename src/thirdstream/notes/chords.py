@@ -3,8 +3,7 @@
 A state is a root and one of CHORDS. What sounds is weighed by its role in the chord (root, third,
 fifth, seventh, or none), above and in the bass, alike for all roots; a change costs the less the
 stronger its place in the bar, and the bass likes to mark it by the root. The weights are maximum
-likelihood on beats of 22 rendered pieces, each in both styles (benchmarks/listening.py says which
-pieces they were not fitted to).
+likelihood on the beats of 22 rendered pieces, each in both styles.
 """
 
 import itertools
