@@ -18,9 +18,10 @@ from thirdstream import cli
 from thirdstream.audio import SR
 from thirdstream.corpus import TEST, Corpus
 from thirdstream.evaluation import Settings, evaluate, material, measure
-from thirdstream.evaluation.judges import Heard, Posteriors
+from thirdstream.evaluation.judges import Heard
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.system import MelSystem
+from thirdstream.notes.transcription import Posteriors
 
 CORNERS = ["copy-content", "copy-target", "resynthesis"]  # where no pair is known
 QUICK = Settings(excerpt_s=3.0, max_recordings=1, references=4, examples=1)

@@ -12,7 +12,7 @@ import tyro
 from thirdstream.commands.console import ERR, Failed
 from thirdstream.commands.corpora import claims, prepare
 from thirdstream.commands.judging import evaluate, figures, report
-from thirdstream.commands.scores import arrange, benchmark
+from thirdstream.commands.scores import arrange, benchmark, listen
 from thirdstream.commands.training import train, tune
 from thirdstream.commands.transferring import demo, info, list_systems, transfer
 from thirdstream.files import ThirdstreamError
@@ -35,6 +35,7 @@ COMMANDS = {
     "report": report,
     "arrange": arrange,
     "benchmark": benchmark,
+    "listen": listen,
     "info": info,
     "systems": list_systems,
 }

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thirdstream.commands.console import OUT, Failed, progress_bar
+from thirdstream.files import ThirdstreamError
+from thirdstream.transfer import plan
 
 
 def arrange(
@@ -95,3 +97,42 @@ def benchmark(
     OUT.print(f"the benchmark is in {out}", soft_wrap=True, markup=False)
     if left:
         raise Failed(f"{len(left)} pieces could not be made; without them it is not the benchmark")
+
+
+def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -> None:
+    """Write down what is played in recordings: notes, lead sheet, piano roll.
+
+    Example: thirdstream listen song.mp3 --out heard
+
+    Of each recording NAME.mid has all notes in its own tempo, NAME.musicxml melody and chords,
+    NAME.png a picture of both, NAME.json beats, key, chords and melody. Bars of four and of three
+    quarter notes are told apart, no others.
+
+    Args:
+        recordings: files, or folders that are searched for recordings.
+        out: folder for the results.
+        force: replace results that exist.
+    """
+    from thirdstream.notes.listening import listen_file
+    from thirdstream.notes.sheet import write_sheets
+
+    pairs = plan(recordings, out, suffix="")
+    n_failed = 0
+    with progress_bar() as bar:
+        task = bar.add_task("listening", total=len(pairs))
+        for path, target in pairs:
+
+            def show(share: float, path: Path = path) -> None:
+                bar.update(task, description=f"{path.name} {share:.0%}")
+
+            try:
+                heard = listen_file(path, progress=show)
+                write_sheets(heard, target.parent, target.name, force=force)
+                text = f"{path} -> {target}.*"
+            except ThirdstreamError as error:
+                n_failed += 1
+                text = str(error)
+            bar.advance(task)
+            bar.console.print(text, soft_wrap=True, markup=False)
+    if n_failed:
+        raise Failed(f"{n_failed} of {len(pairs)} recordings could not be written down")

@@ -1,19 +1,16 @@
 """Independent ears: published networks that judge what the systems make.
 
 Both are optional, found in packages that are installed beside this one, and loaded when they are
-first asked. Nothing is trained against them: a judge that was a loss is no judge.
+first asked. Nothing is trained against them: a judge that was a loss is no judge. The other judge
+is the transcriber, in `notes/transcription.py`.
 
 Tagger: musicnn (Pons and Serra, ISMIR 2019 late-breaking), its published weights read from the
 wheel `musicnn==0.1.0` (ISC licence, Music Technology Group, Universitat Pompeu Fabra 2019); the
-network is written anew in PyTorch after the paper's architecture. Transcriber: basic-pitch (Bittner
-et al., ICASSP 2022; Spotify, Apache-2.0), its nmp.onnx run by onnxruntime; the decoding is ours.
+network is written anew in PyTorch after the paper's architecture.
 """
 
-import hashlib
-import importlib.util
-import itertools
-from collections.abc import Iterator, Mapping
-from functools import cached_property, lru_cache
+from collections.abc import Mapping
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,14 +24,10 @@ from torch.nn.functional import pad, relu
 
 from thirdstream.audio import Wave
 from thirdstream.evaluation import tensorbundle
-from thirdstream.evaluation.metrics import MetricError, Notes
+from thirdstream.evaluation.metrics import MetricError
 from thirdstream.files import ThirdstreamError
+from thirdstream.packages import INSTALL, folder_of, sha256
 
-INSTALL = {
-    "musicnn": "pip install --no-deps musicnn==0.1.0",
-    "basic_pitch": "pip install --no-deps basic-pitch==0.4.0",
-    "onnxruntime": "pip install 'thirdstream[evaluate]'",
-}
 ACCEPTED = 0.25  # the least a tag must reach
 
 # The tags of each model, in the order of its outputs (musicnn's documentation).
@@ -59,18 +52,6 @@ TAGS = {  # MagnaTagATune, Million Song Dataset
     }.items()
 }
 STYLE_TAGS = {"classical": ("MTT", "classical"), "jazz": ("MSD", "jazz")}
-
-
-class MissingJudge(ThirdstreamError):
-    """A judge whose package is not installed; the text names the command that installs it."""
-
-
-def _package(name: str) -> Path:
-    """The folder of an installed package, which is not imported. Raises MissingJudge."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingJudge(f"the package {name} is not installed; type: {INSTALL[name]}")
-    return Path(spec.submodule_search_locations[0])
 
 
 def accepted(*, target: float, other: float) -> bool:
@@ -199,16 +180,16 @@ def _numbered(name: str, number: int) -> str:
 
 
 class Tagger:
-    """Hears tags in recordings. Raises MissingJudge where musicnn is not installed."""
+    """Hears tags in recordings. Raises MissingPackage where musicnn is not installed."""
 
     def __init__(self) -> None:
-        self._folder = _package("musicnn")
+        self._folder = folder_of("musicnn")
 
     def about(self) -> dict[str, str]:
         """Which package, and the SHA-256 of the weights, for the results."""
         data = {name: self._prefix(name) + ".data-00000-of-00001" for name in TAGS}
         return {"package": f"musicnn {version('musicnn')}"} | {
-            f"{name}_sha256": _sha256(Path(path)) for name, path in data.items()
+            f"{name}_sha256": sha256(Path(path)) for name, path in data.items()
         }
 
     def _prefix(self, model: str) -> str:
@@ -259,127 +240,6 @@ def log_mel_patches(wave: Wave, sr: int) -> Tensor:
     )
 
 
-# --- transcriber --------------------------------------------------------------------------------
-
-NOTES_SR, NOTES_HOP = 22_050, 256  # Hz, samples
-WINDOW = 43_844  # samples the network takes: 172 frames
-EDGE = 15  # frames at each end of a window that are not used
-KEPT = 142  # frames of a window that are
-WINDOW_BATCH = 8
-LOWEST = 21  # MIDI number of the first of 88 pitches
-ONSET_AT, SOUNDS_AT = 0.5, 0.3  # posteriors from which a note begins, and sounds
-GAP = 11  # frames (0.13 s) without sound that do not end a note
-SHORTEST = 11  # frames; shorter notes are left out
-
-
-class Posteriors(NamedTuple):
-    """How sure the transcriber is, 0 to 1, (n_frames, 88): that a pitch sounds, that it begins.
-
-    Frame t is centred on t * 256 / 22050 s; pitch k is MIDI number 21 + k.
-    """
-
-    sounds: NDArray[np.float32]
-    begins: NDArray[np.float32]
-
-    @property
-    def roll(self) -> NDArray[np.bool_]:
-        """The piano roll, (88, n_frames)."""
-        return (self.sounds >= SOUNDS_AT).T
-
-
-class Transcriber:
-    """Hears notes in recordings. Raises MissingJudge without basic-pitch or onnxruntime."""
-
-    def __init__(self) -> None:
-        folder = _package("basic_pitch") / "saved_models" / "icassp_2022"
-        self._path = folder / "nmp.onnx"
-        _package("onnxruntime")
-        if not self._path.is_file():
-            raise MissingJudge(f"{self._path}: is missing; type: {INSTALL['basic_pitch']}")
-
-    def about(self) -> dict[str, str]:
-        """Which package, and the SHA-256 of the weights, for the results."""
-        return {
-            "package": f"basic-pitch {version('basic-pitch')}",
-            "onnxruntime": version("onnxruntime"),
-            "sha256": _sha256(self._path),
-        }
-
-    @cached_property
-    def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(
-            str(self._path), options, providers=["CPUExecutionProvider"]
-        )
-
-    def listen(self, wave: Wave, sr: int) -> Posteriors:
-        """Posteriors of a mono wave (n_samples,) of any rate in Hz and any length.
-
-        Windows begin every 142 frames, a whole number of hops, and only their inner 142 frames are
-        used, so joints are exact. Raises MetricError on an empty or non-finite wave.
-        """
-        low = librosa.resample(_checked(wave), orig_sr=sr, target_sr=NOTES_SR, res_type="soxr_hq")
-        n_frames = 1 + len(low) // NOTES_HOP
-        parts = [self._run(batch) for batch in _batches(low, n_frames)]
-        sounds, begins = (np.concatenate(part)[:n_frames] for part in zip(*parts, strict=True))
-        return Posteriors(sounds, begins)
-
-    def _run(self, windows: NDArray[np.float32]) -> Posteriors:
-        names = ["StatefulPartitionedCall:1", "StatefulPartitionedCall:2"]
-        found = self._session.run(names, {self._session.get_inputs()[0].name: windows[..., None]})
-        return Posteriors(*(part[:, EDGE : EDGE + KEPT].reshape(-1, 88) for part in found))
-
-
-def _batches(wave: Wave, n_frames: int) -> Iterator[NDArray[np.float32]]:
-    """Windows (n, WINDOW), the first from EDGE frames before the wave, one every KEPT frames."""
-    n_windows = -(-n_frames // KEPT)
-    n_needed = (n_windows - 1) * KEPT * NOTES_HOP + WINDOW
-    before = EDGE * NOTES_HOP
-    padded = np.pad(wave, (before, max(0, n_needed - before - len(wave))))
-    starts = [number * KEPT * NOTES_HOP for number in range(n_windows)]
-    for at in range(0, n_windows, WINDOW_BATCH):
-        yield np.stack([padded[s : s + WINDOW] for s in starts[at : at + WINDOW_BATCH]])
-
-
-def notes_of(posteriors: Posteriors) -> Notes:
-    """Posteriors as notes, in order of their onsets.
-
-    Each pitch by itself: it sounds from 0.3 on, and gaps up to 0.13 s are closed. A stretch of
-    sound is cut where its onset posterior peaks at 0.5 or more; notes under 0.13 s are left out.
-    """
-    found = []
-    for pitch, (sounds, begins) in enumerate(
-        zip(posteriors.sounds.T, posteriors.begins.T, strict=True)
-    ):
-        beside = np.pad(begins, 1)
-        peaks = (begins >= ONSET_AT) & (begins > beside[:-2]) & (begins >= beside[2:])
-        onsets = np.flatnonzero(peaks)
-        for start, end in _stretches((sounds >= SOUNDS_AT) | peaks):
-            inside = onsets[(onsets > start) & (onsets < end)].tolist()
-            bounds = [start, *inside, end]
-            for first, last in itertools.pairwise(bounds):
-                if last - first >= SHORTEST:
-                    found.append((first, last, LOWEST + pitch))
-    found.sort()
-    rows = np.array(found, np.float64).reshape(-1, 3)
-    return Notes(rows[:, :2] * (NOTES_HOP / NOTES_SR), rows[:, 2])
-
-
-def _stretches(sounds: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First frame and end of each run of True, runs joined over gaps of up to GAP frames."""
-    edges = np.flatnonzero(np.diff(np.pad(sounds.astype(np.int8), 1)))
-    joined: list[tuple[int, int]] = []
-    for start, end in edges.reshape(-1, 2).tolist():
-        if joined and start - joined[-1][1] <= GAP:
-            joined[-1] = (joined[-1][0], end)
-        else:
-            joined.append((start, end))
-    return joined
-
-
 def _checked(wave: Wave) -> Wave:
     if np.ndim(wave) != 1 or not len(wave) or not np.isfinite(wave).all():
         raise MetricError(
@@ -387,9 +247,3 @@ def _checked(wave: Wave) -> Wave:
             f"(got shape {np.shape(wave)}); mix and check it first"
         )
     return np.asarray(wave, np.float32)
-
-
-@lru_cache
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,17 +18,15 @@ from thirdstream.evaluation import metrics
 from thirdstream.evaluation.judges import (
     STYLE_TAGS,
     Heard,
-    MissingJudge,
-    Posteriors,
     Tagger,
-    Transcriber,
     accepted,
-    notes_of,
 )
 from thirdstream.evaluation.metrics import Notes
 from thirdstream.mel.features import LogMel
 from thirdstream.mel.synthesis import Synthesiser
 from thirdstream.mel.system import MelSystem
+from thirdstream.notes.transcription import Posteriors, Transcriber, notes_of
+from thirdstream.packages import MissingPackage
 
 N_MEL_SEGMENTS = 4  # of an excerpt, for what is measured inside a mel system
 
@@ -121,7 +119,7 @@ def judges() -> Judges:
     for name, kind in (("tagger", Tagger), ("transcriber", Transcriber)):
         try:
             found[name] = kind()
-        except MissingJudge as error:
+        except MissingPackage as error:
             missing[name] = str(error)
     return Judges(found.get("tagger"), found.get("transcriber"), missing)
 
@@ -182,7 +180,10 @@ def compared(
 
 
 def _notes(*, original: Posteriors, made: Posteriors) -> dict[str, float]:
-    scores = metrics.note_scores(reference=notes_of(original), estimate=notes_of(made))
+    reference, estimate = (
+        metrics.Notes(heard.intervals, heard.pitches) for heard in map(notes_of, (original, made))
+    )
+    scores = metrics.note_scores(reference=reference, estimate=estimate)
     distance = metrics.pitch_jaccard_distance(reference=original.roll, estimate=made.roll)
     return {
         "pitch_jaccard_distance": distance,

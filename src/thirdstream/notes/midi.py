@@ -1,6 +1,6 @@
 """MIDI files, through mido (the extra `scores`): tracks of notes in and out, and Scores from them.
 
-A file has one tempo and one metre. Positions are rounded to ticks of 1/960 quarter note.
+A file that is read has one tempo and one metre. Positions are rounded to ticks of 1/960 quarter.
 """
 
 from collections.abc import Sequence
@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.notes.score import Note, Score, ScoreError, fitted_chords
+from thirdstream.notes.timing import Timing
 
 TICKS = 960  # a quarter note
 DRUMS = 9  # the percussion channel, counted from 0
@@ -45,18 +48,20 @@ def _mido(path: Path) -> Any:
     return mido
 
 
-def write_midi(path: Path, song: Song) -> None:
+def write_midi(path: Path, song: Song, timing: Timing | None = None) -> None:
     """Write a song as a MIDI file of type 1, whole or not at all; same song, same bytes.
 
+    timing: a tempo map instead of the song's one tempo; the file begins at its quarter note 0.
     Raises ThirdstreamError without mido and where more than 15 tracks are not drums.
     """
     mido = _mido(path)
     file = mido.MidiFile(ticks_per_beat=TICKS)
     head = mido.MidiTrack()
-    tempo = mido.bpm2tempo(song.beats_per_minute)
-    head.append(mido.MetaMessage("set_tempo", tempo=tempo))
+    tempi = [mido.bpm2tempo(song.beats_per_minute)] if timing is None else _tempi(timing)
+    head.append(mido.MetaMessage("set_tempo", tempo=tempi[0]))
     numerator = round(song.beats_per_bar)
     head.append(mido.MetaMessage("time_signature", numerator=numerator, denominator=4))
+    head += [mido.MetaMessage("set_tempo", tempo=tempo, time=TICKS) for tempo in tempi[1:]]
     file.tracks.append(head)
     free = iter(channel for channel in range(16) if channel != DRUMS)
     for track in song.tracks:
@@ -66,6 +71,12 @@ def write_midi(path: Path, song: Song) -> None:
         file.tracks.append(_written(mido, track, channel))
     with whole_file(path) as temporary:
         file.save(temporary)
+
+
+def _tempi(timing: Timing) -> list[int]:
+    """Microseconds of each quarter note, as MIDI can hold them; rounding does not add up."""
+    edges = np.round(1e6 * np.array(timing.beats_s)).astype(int)
+    return np.clip(np.diff(edges), 1, (1 << 24) - 1).tolist()
 
 
 def _written(mido: Any, track: Track, channel: int) -> Any:

@@ -1,0 +1,156 @@
+"""How well recordings are heard, stage by stage, on rendered pairs whose notes are known.
+
+usage: listening.py PAIRS SCORES [NAME ...]
+
+PAIRS: folder that `thirdstream arrange` made. SCORES: folder of the scores it was made of. Without
+names, all pairs. The first 40 s of each version are heard. True beats and bar lines are those of
+the record, true chords the score's (which jazz arrangements enrich: sevenths cannot all be right),
+true melody what the first track plays of the score's melody.
+
+Columns: F of the notes (50 ms); share of the true melody found, and the same in any octave; share
+of the heard melody that is true; accuracy of chords as triads and with sevenths; F of beats and of
+bar lines; metre and key right; CPU seconds a minute of sound.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import mir_eval
+import numpy as np
+
+from tables import show
+from thirdstream import audio
+from thirdstream.audio import SR
+from thirdstream.notes.arranging import STYLES
+from thirdstream.notes.listening import Heard, listen
+from thirdstream.notes.midi import read_midi
+from thirdstream.notes.score import Chord, Note, Score, read_score
+
+SECONDS = 40
+NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
+KINDS = {
+    (0, 3, 7): "min", (0, 4, 7, 10): "7", (0, 3, 7, 10): "min7", (0, 4, 7, 11): "maj7",
+    (0, 3, 6, 10): "hdim7", (0, 3, 6): "dim", (0, 3, 6, 9): "dim7", (0, 4, 8): "aug",
+    (0, 4, 7, 9): "maj6", (0, 3, 7, 9): "min6", (0, 5, 7): "sus4",
+}  # fmt: skip
+COLUMNS = (
+    "notes", "tune", "oct.", "prec.", "triad", "7ths", "beats", "bars", "metre", "key", "CPU",
+)  # fmt: skip
+
+
+def excerpt(path: Path) -> Iterator[np.ndarray]:
+    wave = np.concatenate(list(audio.blocks(path)), axis=1)[:, : SECONDS * SR]
+    yield (wave * audio.level_of([wave]).gain).astype(np.float32)
+
+
+def label(chord: Chord) -> str:
+    third = "min" if chord.is_minor else "maj"
+    return f"{NAMES[chord.root]}:{KINDS.get(chord.intervals, third)}"
+
+
+def chord_scores(heard: Heard, score: Score, beat_s: float) -> tuple[float, float]:
+    """Weighted by length, in mir_eval's vocabularies of triads and of sevenths."""
+    end = min(heard.duration_s, score.n_beats * beat_s)
+    bounds = [(chord.start * beat_s, min(chord.end * beat_s, end)) for chord in score.chords]
+    truth = [(bound, label(c)) for bound, c in zip(bounds, score.chords, strict=True)
+             if bound[0] < end]  # fmt: skip
+    starts, ends = (heard.timing.seconds([getattr(c, what) for c in heard.score.chords])
+                    for what in ("start", "end"))  # fmt: skip
+    intervals, labels = mir_eval.util.adjust_intervals(
+        np.stack([starts, ends], 1), [label(c) for c in heard.score.chords],
+        t_min=truth[0][0][0], t_max=truth[-1][0][1],
+    )  # fmt: skip
+    merged, reference, estimate = mir_eval.util.merge_labeled_intervals(
+        np.array([bound for bound, _ in truth]), [name for _, name in truth], intervals, labels
+    )
+    lengths = mir_eval.util.intervals_to_durations(merged)
+    return tuple(
+        mir_eval.chord.weighted_accuracy(compare(reference, estimate), lengths)
+        for compare in (mir_eval.chord.majmin, mir_eval.chord.sevenths)
+    )
+
+
+def true_melody(track: tuple[Note, ...], score: Score, n_beats: float) -> list[Note]:
+    """Of the first track, the notes that begin where the score's melody has that pitch class."""
+    found: dict[float, Note] = {}
+    for note in track:
+        near = [m for m in score.melody if abs(m.start - note.start) < 0.3]
+        if note.start < n_beats and any(m.pitch % 12 == note.pitch % 12 for m in near):
+            key = round(note.start, 2)
+            if key not in found or found[key].pitch < note.pitch:
+                found[key] = note
+    return list(found.values())
+
+
+def melody_scores(heard: Heard, truth: list[Note], beat_s: float) -> tuple[float, float, float]:
+    """Shares of the true notes that are heard, as written and in any octave, and of the heard notes
+    that are true; onsets within 80 ms or, for swing, a sixth of a beat."""
+    ours = [(float(heard.timing.seconds(n.start)), n.pitch) for n in heard.score.melody]
+    true = [(n.start * beat_s, n.pitch) for n in truth]
+    near = max(0.08, beat_s / 6)
+
+    def share(of: list, among: list, period: int) -> float:
+        hits = [any(abs(t - u) <= near and (p - q) % period == 0 for u, q in among) for t, p in of]
+        return float(np.mean(hits))
+
+    return share(true, ours, 999), share(true, ours, 12), share(ours, true, 12)
+
+
+def note_f1(heard: Heard, tracks: list[tuple[Note, ...]], beat_s: float) -> float:
+    played = [n for track in tracks for n in track if n.start * beat_s < heard.duration_s]
+    sides = []
+    for times, notes in ((lambda b: np.asarray(b) * beat_s, played),
+                         (heard.timing.seconds, list(heard.notes))):  # fmt: skip
+        spans = times([[n.start, n.end] for n in notes])
+        spans = np.maximum(spans - min(0, spans.min()), 0)
+        sides += [spans, 440 * 2 ** ((np.array([n.pitch for n in notes]) - 69) / 12)]
+    return mir_eval.transcription.precision_recall_f1_overlap(*sides, offset_ratio=None)[2]
+
+
+def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
+    record = json.loads((pairs / "records" / f"{name}.json").read_text())
+    beat_s, metre = 60 / record["beats_per_minute"], record["beats_per_bar"]
+    score = read_score(scores / record["score"]).transposed(record["semitones"])
+    tracks = [t.notes for t in read_midi(pairs / style / f"{name}.mid").tracks if not t.is_drums]
+    wave = list(excerpt(pairs / style / f"{name}.{record['format']}"))
+    start = time.process_time()
+    heard = listen(wave, title=name)
+    spent = time.process_time() - start
+    end = min(heard.duration_s, score.n_beats * beat_s)
+    beats, ours = np.arange(0, end, beat_s), np.array(heard.timing.beats_s)
+    bars, our_bars = np.arange(0, end, beat_s * metre), ours[:: int(heard.score.beats_per_bar)]
+    f_beats, f_bars = (
+        mir_eval.beat.f_measure(true[true > 0.1], mine[(mine > 0.1) & (mine < end)])
+        for true, mine in ((beats, ours), (bars, our_bars))
+    )
+    kind = "minor" if heard.is_minor else "major"
+    spelt = ("C", "D flat", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
+    return [
+        note_f1(heard, tracks, beat_s),
+        *melody_scores(heard, true_melody(tracks[0], score, end / beat_s), beat_s),
+        *chord_scores(heard, score, beat_s),
+        f_beats,
+        f_bars,
+        float(heard.score.beats_per_bar == metre),
+        float(record["key"] == f"{spelt[heard.key]} {kind}"),
+        spent / heard.duration_s * 60,
+    ]
+
+
+def main(pairs: Path, scores: Path, names: list[str]) -> None:
+    for style in STYLES:
+        rows, table = [], []
+        for name in names:
+            rows.append(measure(pairs, scores, name, style))
+            table.append([name[:22], *(f"{value:.2f}" for value in rows[-1])])
+        table.append(["mean", *(f"{value:.2f}" for value in np.mean(rows, axis=0))])
+        show(f"{style}: the first {SECONDS} s", ["piece", *COLUMNS], table)
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    found = sys.argv[3:] or sorted(path.stem for path in (folder / "records").glob("*.json"))
+    main(folder, Path(sys.argv[2]), found)

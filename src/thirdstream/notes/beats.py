@@ -1,0 +1,280 @@
+"""Where the beats and the bar lines of a recording are: from what is observed to a tempo map.
+
+A pulse first: the tempo as a path through a tempogram (Viterbi), and beats along it by dynamic
+programming (Ellis 2007). Then its meaning: which level of the pulse is the quarter note, how many
+make a bar, and where bars begin, is decided by where harmony and bass change.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
+
+from thirdstream.notes.chords import beat_chroma, change_probability
+from thirdstream.notes.observed import FPS, Observed
+from thirdstream.notes.transcription import LOWEST
+
+Array = NDArray[np.float64]
+
+PERIODS_S = 60 / np.geomspace(48, 220, 120)  # of the quarter note
+USUAL_S, SPREAD = 60 / 118, 0.5  # the usual period, and how far periods lie from it (log)
+TEMPO_HOP_S, TEMPO_WINDOW_S = 1.0, 10.0
+SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to the next
+TIGHT = 60.0  # of a beat's distance from its tempo
+BASS_BELOW = 52  # MIDI pitch
+METRES = (4, 3)  # quarter notes a bar that are told apart; two are heard as four, six as three
+SLIP = 6.0  # cost of a bar of another length
+MARKS = np.array([0.6, 2.0, 0.3, 0.6, 0.5, 0.2])  # weights of `marks_of`, as bar lines have them
+# How likely a reading is: by the logarithm of its beat over 0.5 s and the square of that, by the
+# onsets on its beats, and by its bar lines.
+PACE, ON_BEATS, BAR_LINES = np.array([-2.5, -2.0]), 4.8, 1.3
+SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.27, 1.3
+SHORTEST_S, MIN_BEATS = 4.0, 8  # of a recording in which beats are looked for
+LATE_S = 0.012  # how much later onsets are observed than they sound
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Beats in seconds from a bar line to a bar line, every `beats_per_bar` of them a bar."""
+
+    beats_s: Array
+    beats_per_bar: int
+
+
+def onset_strength(observed: Observed) -> Array:
+    """(n_frames,): how much begins, in the sound and among the notes; its local scale is 1."""
+    begins = observed.posteriors.begins.sum(axis=1, dtype=np.float32).astype(np.float64)
+    parts = (observed.flux.astype(np.float64), begins)
+    return np.mean([_scaled(part) for part in parts], axis=0)
+
+
+def _scaled(strength: Array) -> Array:
+    """What rises above the local mean, over its local size; silence stays 0."""
+    rise = np.maximum(strength - uniform_filter1d(strength, round(0.6 * FPS)), 0)
+    power = uniform_filter1d(rise**2, round(8 * FPS))
+    floor = 0.1 * np.sqrt((rise**2).mean()) + 1e-6
+    return np.minimum(rise / np.maximum(np.sqrt(power), floor), 4.0)
+
+
+def tempogram(onsets: Array) -> Array:
+    """(n_windows, n_periods): how well each of PERIODS_S explains the onsets around each second."""
+    size, hop = round(TEMPO_WINDOW_S * FPS), round(TEMPO_HOP_S * FPS)
+    smooth = gaussian_filter1d(onsets, 1.5)
+    padded = np.pad(smooth, size // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop] * np.hanning(size)
+    n_fft = 1 << (2 * size - 1).bit_length()
+    power = np.abs(np.fft.rfft(frames, n_fft)) ** 2
+    correlation = np.fft.irfft(power)[:, : size // 2 + 1]
+    overlap = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(size), n_fft)) ** 2)[: size // 2 + 1]
+    correlation /= overlap * np.maximum(correlation[:, :1], 1e-9) / overlap[0]
+    lags = PERIODS_S * FPS
+    found = np.zeros((len(correlation), len(lags)))
+    for multiple, weight in ((1, 1.0), (2, 0.8), (3, 0.4), (4, 0.6)):
+        at = np.minimum(multiple * lags, size // 2 - 1)
+        below = at.astype(int)
+        share = at - below
+        found += weight * ((1 - share) * correlation[:, below] + share * correlation[:, below + 1])
+    return found / 2.8
+
+
+def tempo_path(gram: Array) -> Array:
+    """The period in seconds at each window: the smoothest good path."""
+    logs = np.log(PERIODS_S)
+    prior = -0.15 * ((logs - np.log(USUAL_S)) / SPREAD) ** 2
+    cost = SMOOTH * np.abs(logs[:, None] - logs[None])
+    score = gram[0] * 10 + prior
+    back = np.zeros(gram.shape, int)
+    for number, row in enumerate(gram[1:], 1):
+        reached = score[:, None] - cost
+        back[number] = reached.argmax(axis=0)
+        score = reached.max(axis=0) + row * 10 + prior
+    path = [int(score.argmax())]
+    for row in back[:0:-1]:
+        path.append(row[path[-1]])
+    return PERIODS_S[path[::-1]]
+
+
+def track(onsets: Array, periods_s: Array) -> Array:
+    """Frames of beats that follow the periods (n_frames, in frames) and fall on onsets."""
+    smooth = gaussian_filter1d(onsets, 1.0).tolist()
+    n_frames = len(onsets)
+    score, back = np.zeros(n_frames), np.full(n_frames, -1)
+    tables = {}
+    for now, period in enumerate(np.round(periods_s).astype(int).tolist()):
+        if period not in tables:
+            lags = np.arange(2 * period, period // 2 - 1, -1)
+            tables[period] = (lags, -TIGHT * np.log(lags / period) ** 2)
+        lags, cost = tables[period]
+        if now < lags[-1]:
+            score[now] = smooth[now]
+            continue
+        lags, cost = lags[lags <= now], cost[lags <= now]
+        earlier = score[now - lags[0] : now - lags[-1] + 1] + cost
+        best = int(earlier.argmax())
+        if earlier[best] > 0:
+            back[now] = now - lags[best]
+            score[now] = smooth[now] + earlier[best]
+        else:
+            score[now] = smooth[now]
+    last = int(periods_s[-1])
+    at = n_frames - last + int(score[-last:].argmax()) if n_frames > last else int(score.argmax())
+    beats = []
+    while at >= 0:
+        beats.append(at)
+        at = int(back[at])
+    return np.array(beats[::-1], float)
+
+
+# --- what the pulse means -----------------------------------------------------------------------
+
+
+def marks_of(observed: Observed, beats: Array, onsets: Array, bass_onsets: Array) -> Array:
+    """(n_beats, n_marks): how much harmony, bass and onsets change at each beat (in frames)."""
+    chroma = beat_chroma(observed.posteriors, np.append(beats, 2 * beats[-1] - beats[-2]))
+    found = [change_probability(chroma)]
+    found += [_novelty(chroma[:, 0], 1), _novelty(chroma[:, 0], 2), _novelty(chroma[:, 1], 1)]
+    found += [_peaks(bass_onsets, beats), _peaks(onsets, beats)]
+    return np.stack(found, axis=1)
+
+
+def _novelty(chroma: Array, n_beats: int) -> Array:
+    """How different, 0 to 1, the pitch classes of so many beats are from those before."""
+    sums = np.concatenate([np.zeros((1, 12)), np.cumsum(chroma, axis=0)])
+    at = np.arange(len(chroma))
+    before = sums[at] - sums[np.maximum(at - n_beats, 0)]
+    after = sums[np.minimum(at + n_beats, len(chroma))] - sums[at]
+    sizes = [np.linalg.norm(part, axis=1) + 0.3 for part in (before, after)]
+    return 1 - (before * after).sum(axis=1) / (sizes[0] * sizes[1])
+
+
+def _peaks(strength: Array, beats: Array) -> Array:
+    """The highest strength within 35 ms of each beat."""
+    at = np.clip(np.round(beats).astype(int), 0, len(strength) - 1)
+    return maximum_filter1d(strength, 7)[at]
+
+
+def bar_path(accents: Array, beats_per_bar: int) -> tuple[float, NDArray[np.int_]]:
+    """Each beat's place in its bar (n_beats,), 0 the bar line, and how good that is.
+
+    Bars have `beats_per_bar` beats; one of another length costs SLIP. The score is that of the
+    accents on bar lines, in standard deviations of what chance would bring.
+    """
+    m = beats_per_bar
+    score, back = np.zeros(m), np.zeros((len(accents), m), int)
+    for beat, accent in enumerate(accents):
+        come = np.roll(score, 1)
+        source = (np.arange(m) - 1) % m
+        best = int(score.argmax())
+        slips = score[best] - SLIP > come
+        back[beat] = np.where(slips, best, source)
+        score = np.where(slips, score[best] - SLIP, come)
+        score[0] += accent
+    at = int(score.argmax())
+    path = [at]
+    for row in back[:0:-1]:
+        path.append(int(row[path[-1]]))
+    n_bars = len(accents) / m
+    return float(score[at]) / np.sqrt(n_bars * (1 - 1 / m)), np.array(path[::-1])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A reading of the pulse: its beats, in frames, their places in the bar, and how good it is."""
+
+    beats: Array
+    places: NDArray[np.int_]
+    beats_per_bar: int
+    score: float
+
+
+def readings(observed: Observed) -> list[Reading]:
+    """The ways to count the recording, at several levels of its pulse; none without a pulse."""
+    onsets, bass_onsets = onset_strength(observed), _bass_onsets(observed)
+    if observed.duration_s < SHORTEST_S or not onsets.any():
+        return []
+    found = []
+    for beats in _levels(onsets):
+        period_s = float(np.median(np.diff(beats))) / FPS if len(beats) >= MIN_BEATS else 0.0
+        if not SHORTEST_BEAT_S < period_s < LONGEST_BEAT_S:
+            continue
+        marks = marks_of(observed, beats, onsets, bass_onsets)
+        accents = _standard(_standard(marks) @ MARKS)
+        pace = np.log(period_s / 0.5)
+        level = float(PACE @ [pace, pace**2]) + ON_BEATS * float(_peaks(onsets, beats).mean())
+        for metre in METRES:
+            of_bars, places = bar_path(accents, metre)
+            found.append(Reading(beats, places, metre, level + BAR_LINES * of_bars))
+    return found
+
+
+def _bass_onsets(observed: Observed) -> Array:
+    low = observed.posteriors.begins[:, : BASS_BELOW - LOWEST].sum(axis=1, dtype=np.float32)
+    return _scaled(low.astype(float)) + 0.5 * _scaled(observed.bass_flux.astype(float))
+
+
+def _standard(values: Array) -> Array:
+    return (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)
+
+
+def _levels(onsets: Array) -> list[Array]:
+    """Beats in frames: the pulse, its halves and thirds, each second and third beat of it, and the
+    pulses two thirds and three halves as long."""
+    path = tempo_path(tempogram(onsets))
+    at = np.arange(len(path)) * round(TEMPO_HOP_S * FPS)
+    pulses = {
+        factor: track(onsets, np.interp(np.arange(len(onsets)), at, factor * path) * FPS)
+        for factor in (1.0, 2 / 3, 3 / 2)
+    }
+    pulse, numbers = pulses[1.0], np.arange(len(pulses[1.0]))
+    finer = [np.interp(np.arange(0, len(pulse) - 1, 1 / n), numbers, pulse) for n in (2, 3)]
+    coarser = [pulse[first::n] for n in (2, 3) for first in range(n)]
+    return [*pulses.values(), *(finer if len(pulse) > 1 else []), *coarser]
+
+
+def bars_of(observed: Observed) -> Bars | None:
+    """The best reading, as bars that cover the whole recording; None where there is no pulse."""
+    found = readings(observed)
+    if not found:
+        return None
+    best = max(found, key=lambda reading: reading.score)
+    beats_s = even_bars(best.beats / FPS - LATE_S, best.places, best.beats_per_bar)
+    return covering(Bars(beats_s, best.beats_per_bar), observed.duration_s)
+
+
+def even_bars(beats_s: Array, places: NDArray[np.int_], beats_per_bar: int) -> Array:
+    """Beats of which every `beats_per_bar` are a bar, the first one a bar line.
+
+    A bar with a beat too many or too few, as `bar_path` leaves them, is divided evenly; beats
+    before the first bar line are left to `covering`.
+    """
+    lines = np.flatnonzero(places == 0)
+    found: list[float] = []
+    for start, end in itertools.pairwise(lines.tolist()):
+        inner = beats_s[start:end]
+        n_bars = max(1, round((end - start) / beats_per_bar))
+        if end - start != beats_per_bar:
+            step = np.arange(n_bars * beats_per_bar) / (n_bars * beats_per_bar)
+            inner = beats_s[start] + step * (beats_s[end] - beats_s[start])
+        found += inner.tolist()
+    return np.array([*found, *beats_s[lines[-1] :].tolist()])
+
+
+def covering(bars: Bars, duration_s: float) -> Bars:
+    """The bars, prolonged in the tempo of their ends: from 0 s or before, to `duration_s` or after.
+
+    A first bar line up to a quarter beat late is moved to 0 s.
+    """
+    beats_s, m = bars.beats_s, bars.beats_per_bar
+    n_edge = min(len(beats_s) - 1, 2 * m)
+    first = (beats_s[n_edge] - beats_s[0]) / n_edge
+    last = (beats_s[-1] - beats_s[-1 - n_edge]) / n_edge
+    if 0 < beats_s[0] < first / 4:
+        beats_s = np.concatenate([[0.0], beats_s[1:]])
+    n_before = m * max(0, int(np.ceil(beats_s[0] / (first * m) - 1e-9)))
+    before = beats_s[0] - first * np.arange(n_before, 0, -1)
+    n_after = max(0, int(np.ceil((duration_s - beats_s[-1]) / last)))
+    n_after += -(len(beats_s) - 1 + n_after) % m
+    after = beats_s[-1] + last * np.arange(1, n_after + 1)
+    return Bars(np.concatenate([before, beats_s, after]), m)

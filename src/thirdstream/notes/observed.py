@@ -1,0 +1,112 @@
+"""Recording -> what is observed of it at every frame, in one pass and flat memory.
+
+An hour is about 125 MB: posteriors as float16, and a few numbers a frame.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import librosa
+import numpy as np
+import scipy.fft
+import scipy.signal
+from numpy.typing import NDArray
+
+from thirdstream import audio
+from thirdstream.audio import Wave
+from thirdstream.notes.transcription import (
+    BATCH,
+    EDGE,
+    HOP,
+    KEPT,
+    SR,
+    Posteriors,
+    Transcriber,
+    batches,
+)
+
+FPS = SR / HOP  # frames a second: 86.1
+N_FFT = 1024  # samples, 46 ms
+N_MELS = 72
+F_MIN, F_MAX = 40.0, 10_000.0  # Hz
+COMPRESSION = 1000.0  # log(1 + this * magnitude): as loudness is heard
+LOW_HZ = 180.0  # below it, bass and bass drum
+
+Array = NDArray[np.float32]
+fft: Any = scipy.fft  # its types are not those of arrays
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A recording, frame by frame; frame t is centred on t / FPS seconds.
+
+    posteriors: of notes, float16. flux: (n_frames,) how much louder its mel bands become, on
+    average, compressed; bass_flux: of those below LOW_HZ. level: (n_frames,) RMS, full scale.
+    """
+
+    posteriors: Posteriors
+    flux: Array
+    bass_flux: Array
+    level: Array
+    duration_s: float
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.flux)
+
+
+def observe(
+    blocks: Iterable[Wave], *, progress: Callable[[float], None] = lambda seconds: None
+) -> Observed:
+    """Observe a stream of (n_channels, n_samples) blocks at 44,100 Hz, of -20 dB RMS.
+
+    progress: told the seconds done so far. Raises MissingPackage without the transcriber.
+    """
+    transcriber = Transcriber()
+    n_samples = 0
+
+    def mono() -> Iterable[Wave]:
+        nonlocal n_samples
+        for block in blocks:
+            n_samples += block.shape[1]
+            yield block.mean(axis=0, keepdims=True, dtype=np.float32)
+
+    low = audio.resampled(mono(), sr_in=audio.SR, sr_out=SR, n_channels=1)
+    parts = []
+    for number, batch in enumerate(batches(low)):
+        sounds, begins = (part.astype(np.float16) for part in transcriber.run(batch))
+        parts.append((sounds, begins, *_spectral(batch)))
+        progress((number + 1) * BATCH * KEPT / FPS)
+    n_frames = 1 + math.ceil(n_samples / audio.SR * FPS)
+    sounds, begins, flux, bass_flux, level = (
+        np.concatenate(part)[:n_frames] for part in zip(*parts, strict=True)
+    )
+    return Observed(Posteriors(sounds, begins), flux, bass_flux, level, n_samples / audio.SR)
+
+
+@lru_cache(1)
+def _bank() -> tuple[Array, int]:
+    """Mel filters (n_bins, N_MELS), and how many of them lie below LOW_HZ."""
+    bank = librosa.filters.mel(sr=SR, n_fft=N_FFT, n_mels=N_MELS, fmin=F_MIN, fmax=F_MAX)
+    centres = librosa.mel_frequencies(N_MELS + 2, fmin=F_MIN, fmax=F_MAX)[1:-1]
+    return np.asarray(bank, np.float32).T, int((centres < LOW_HZ).sum())
+
+
+def _spectral(batch: Array) -> tuple[Array, Array, Array]:
+    """Windows (n, WINDOW) -> flux, bass flux and level of their n * KEPT frames."""
+    bank, n_low = _bank()
+    window = np.asarray(scipy.signal.get_window("hann", N_FFT), np.float32)
+    first = (EDGE - 1) * HOP - N_FFT // 2  # one frame earlier, to compare with
+    found = []
+    for wave in batch:
+        frames = np.lib.stride_tricks.sliding_window_view(wave[first:], N_FFT)[::HOP][: KEPT + 1]
+        spectrum = np.abs(fft.rfft(frames * window)) / (N_FFT / 2)
+        mel = np.log1p(COMPRESSION * (spectrum @ bank))
+        rise = np.maximum(np.diff(mel, axis=0), 0)
+        level = np.sqrt(np.square(frames[1:]).mean(axis=1))
+        found.append((rise.mean(axis=1), rise[:, :n_low].mean(axis=1), level))
+    flux, bass_flux, level = (np.concatenate(part) for part in zip(*found, strict=True))
+    return flux, bass_flux, level

@@ -1,0 +1,167 @@
+"""What was heard, on paper: MIDI, a lead sheet, a piano roll, and JSON.
+
+NAME.mid has every note, as played, over the tempo map; it begins with the first bar line, which may
+be up to a bar before the recording. NAME.musicxml is melody and chord symbols.
+"""
+
+import itertools
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from thirdstream.files import ThirdstreamError, make_folder, whole_file, write_json
+from thirdstream.notes.listening import Heard
+from thirdstream.notes.midi import Song, Track, write_midi
+from thirdstream.notes.score import CHORDS, Chord, Note, Score
+
+NAMES = ("C", "D-", "D", "E-", "E", "F", "F#", "G", "A-", "A", "B-", "B")  # as music21 spells them
+FIGURES = {  # of chords: music21's kind, and what is written after the root
+    "major": ("major", ""),
+    "minor": ("minor", "m"),
+    "dominant seventh": ("dominant-seventh", "7"),
+    "minor seventh": ("minor-seventh", "m7"),
+    "major seventh": ("major-seventh", "maj7"),
+    "half-diminished": ("half-diminished-seventh", "m7b5"),
+    "diminished": ("diminished", "dim"),
+    "diminished seventh": ("diminished-seventh", "dim7"),
+}
+KINDS = {CHORDS[name]: figure for name, figure in FIGURES.items()}
+ENDINGS = (".mid", ".musicxml", ".png", ".json")
+ROW_S, MAX_ROWS = 20.0, 40  # seconds a row of the piano roll has at least; rows it has at most
+
+
+def write_sheets(heard: Heard, out: Path, name: str, *, force: bool = False) -> list[Path]:
+    """Write NAME.mid, .musicxml, .png and .json into the folder `out`; each whole or not at all.
+
+    Raises ThirdstreamError without the extra `scores`, or where one exists without `force`.
+    """
+    paths = [out / f"{name}{ending}" for ending in ENDINGS]
+    for path in paths:
+        if path.exists() and not force:
+            raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
+    make_folder(out)
+    midi, sheet, roll, data = paths
+    score = heard.score
+    tempo = score.beats_per_minute or 120.0
+    song = Song((Track("heard", 0, heard.notes),), tempo, score.beats_per_bar)
+    write_midi(midi, song, heard.timing)
+    write_lead_sheet(sheet, score)
+    draw_roll(roll, heard)
+    write_json(data, _data(heard))
+    return paths
+
+
+def _data(heard: Heard) -> dict[str, Any]:
+    return {
+        "duration_s": heard.duration_s,
+        "key": f"{NAMES[heard.key].replace('-', 'b')} {'minor' if heard.is_minor else 'major'}",
+        "beats_per_bar": heard.score.beats_per_bar,
+        "beats_per_minute": heard.score.beats_per_minute,
+        "beats_s": [round(beat, 4) for beat in heard.timing.beats_s],
+        "chords": [asdict(c) | {"symbol": symbol(c)} for c in heard.score.chords],
+        "melody": [asdict(note) for note in heard.score.melody],
+    }
+
+
+def symbol(chord: Chord) -> str:
+    """As written above the staff: Cm7, G7/B. A flat is a small b."""
+    text = NAMES[chord.root] + KINDS[chord.intervals][1]
+    text += f"/{NAMES[chord.bass]}" if chord.bass != chord.root else ""
+    return text.replace("-", "b")
+
+
+def write_lead_sheet(path: Path, score: Score) -> None:
+    """Write melody and chord symbols as MusicXML, whole or not at all.
+
+    Raises ThirdstreamError without music21.
+    """
+    try:
+        from music21 import harmony, metadata, meter, note, stream, tempo, tie
+    except ImportError as error:
+        raise ThirdstreamError(
+            f"{path}: lead sheets need music21; pip install 'thirdstream[scores]'"
+        ) from error
+    part = stream.Part()
+    part.insert(0, meter.TimeSignature(f"{score.beats_per_bar:.0f}/4"))
+    if score.beats_per_minute:
+        part.insert(0, tempo.MetronomeMark(number=score.beats_per_minute))
+    for one in score.melody:
+        pieces = _pieces(_exact(one.start), _exact(one.end), round(score.beats_per_bar))
+        for number, (start, end) in enumerate(pieces):
+            written = note.Note(one.pitch, quarterLength=end - start)
+            if len(pieces) > 1:
+                kinds = ("start", *["continue"] * (len(pieces) - 2), "stop")
+                written.tie = tie.Tie(kinds[number])
+            part.insert(start, written)
+    for chord in score.chords:
+        spelt = harmony.ChordSymbol(
+            root=NAMES[chord.root], bass=NAMES[chord.bass], kind=KINDS[chord.intervals][0]
+        )
+        part.insert(_exact(chord.start), spelt)
+    whole = stream.Score([part])
+    whole.metadata = metadata.Metadata(title=score.title or path.stem)
+    with whole_file(path) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        part.makeNotation(inPlace=True)
+        whole.write("musicxml", fp=str(temporary))
+
+
+def _exact(beats: float) -> Fraction:
+    """A position as the fraction it stands for: twelfths hold triplets and sixteenths."""
+    return Fraction(round(12 * beats), 12)
+
+
+def _pieces(start: Fraction, end: Fraction, beats_per_bar: int) -> list[tuple[Fraction, Fraction]]:
+    """A note cut where it must be tied: at bar lines, and between whole beats and parts of one."""
+    first, last = Fraction(math.ceil(start)), Fraction(math.floor(end))
+    if first >= last:
+        cuts = {start, first, end} if first < end else {start, end}
+    else:
+        lines = range(beats_per_bar * (int(first) // beats_per_bar + 1), int(last), beats_per_bar)
+        cuts = {start, first, *map(Fraction, lines), last, end}
+    return list(itertools.pairwise(sorted(cuts)))
+
+
+def draw_roll(path: Path, heard: Heard) -> None:
+    """Draw all notes over time, the melody in colour, with bar lines, beats and chord symbols."""
+    n_rows = min(MAX_ROWS, max(1, int(np.ceil(heard.duration_s / ROW_S))))
+    row_s = max(heard.duration_s / n_rows, 1e-3)
+    figure = Figure(figsize=(12, 2.2 * n_rows + 0.6), layout="constrained")
+    rows = figure.subplots(n_rows, 1, squeeze=False, sharey=True)[:, 0]
+    for number, axes in enumerate(rows):
+        _draw_row(axes, heard, number * row_s, (number + 1) * row_s)
+    rows[-1].set_xlabel("time (s)")
+    figure.suptitle(heard.score.title)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=100)
+
+
+def _draw_row(axes: Axes, heard: Heard, start_s: float, end_s: float) -> None:
+    metre = int(heard.score.beats_per_bar)
+    for number, beat_s in enumerate(heard.timing.beats_s):
+        if start_s <= beat_s <= end_s:
+            is_line = number % metre == 0
+            axes.axvline(beat_s, color="0.5" if is_line else "0.9", lw=0.8, zorder=0)
+    layers: tuple[tuple[Sequence[Note], str], ...] = (
+        (heard.notes, "0.65"),
+        (heard.score.melody, "#c2571a"),
+    )
+    for notes, colour in layers:
+        spans = heard.timing.seconds(np.array([[n.start, n.end] for n in notes]).reshape(-1, 2))
+        inside = (spans[:, 1] > start_s) & (spans[:, 0] < end_s)
+        pitches = np.array([n.pitch for n in notes])[inside]
+        axes.hlines(pitches, *spans[inside].T, color=colour, lw=3)
+    low, high = (f(n.pitch for n in heard.notes) for f in (min, max))
+    axes.set(xlim=(start_s, end_s), ylim=(low - 2, high + 8), ylabel="MIDI pitch")
+    for chord in heard.score.chords:
+        at = float(heard.timing.seconds(chord.start))
+        if start_s <= at < end_s:
+            axes.text(at, high + 3, symbol(chord), fontsize=8, clip_on=True)

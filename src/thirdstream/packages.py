@@ -1,0 +1,33 @@
+"""Packages that are installed by hand, for the weights inside them; they are not imported."""
+
+import hashlib
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+
+from thirdstream.files import ThirdstreamError
+
+INSTALL = {
+    "musicnn": "pip install --no-deps musicnn==0.1.0",
+    "basic_pitch": "pip install --no-deps basic-pitch==0.4.0",
+    "onnxruntime": "pip install onnxruntime",
+}
+
+
+class MissingPackage(ThirdstreamError):
+    """A package that is not installed; the text names the command that installs it."""
+
+
+def folder_of(name: str) -> Path:
+    """The folder of an installed package, which is not imported. Raises MissingPackage."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingPackage(f"the package {name} is not installed; type: {INSTALL[name]}")
+    return Path(spec.submodule_search_locations[0])
+
+
+@lru_cache
+def sha256(path: Path) -> str:
+    """Of a file, as a hexadecimal number; each file is read once."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
