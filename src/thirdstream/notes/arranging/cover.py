@@ -130,8 +130,7 @@ def prepared(piece: Piece, feel: Feel) -> Score:
     chords: Sequence[Chord] = score.chords
     if not chords:
         chords = fitted_chords([sorted(piece.notes or score.melody)], end=end, step=2.0)
-    if chords:
-        inside = [chord for chord in chords if chord.start < end]
+    if inside := [chord for chord in chords if chord.start < end]:
         chords = without_gaps([replace(inside[0], start=0.0), *inside[1:]], end)
     return replace(score, melody=_one_at_a_time(melody), chords=tuple(chords), length=end)
 
@@ -156,8 +155,7 @@ def _jazz_band(
     chords = changes(harmony)
     if groove == "big band":
         lead = replace(score, melody=placed(score.melody, 62, SAXOPHONES[0].highest))
-        own = sources(score.melody, piece.notes)
-        line = performed(lead.melody, own, feel, jazz=True, rng=rng)
+        line = performed(lead.melody, _origins(piece, score, feel), feel, jazz=True, rng=rng)
         (first, melody), *others = saxophones(line, chords)
         players = [Player(first, "melody", melody=melody)]
         players += [Player(i, "section", melody=notes) for i, notes in others]
@@ -192,10 +190,7 @@ def _solo_parts(
     """The melody, section by section: what comes again is played by the next of `who`."""
     counts = repeats(score, n_bars=SECTION_BARS)
     size = score.beats_per_bar * SECTION_BARS
-    own = sources(piece.score.melody, piece.notes)
-    by_place = {round(n.start, 3): o for n, o in zip(piece.score.melody, own, strict=True)}
-    origin = _origins(piece.score.melody, score.melody, by_place, feel)
-    line = performed(score.melody, origin, feel, jazz=jazz, rng=rng)
+    line = performed(score.melody, _origins(piece, score, feel), feel, jazz=jazz, rng=rng)
     players = {i.name: Player(i, "melody") for i in who}
     for note in line:
         turn = counts[min(max(int((note.start + 0.5) // size), 0), len(counts) - 1)]
@@ -206,19 +201,14 @@ def _solo_parts(
     return list(players.values())
 
 
-def _origins(
-    heard: Sequence[Note],
-    even: Sequence[Note],
-    by_place: dict[float, Note | None],
-    feel: Feel,
-) -> list[Note | None]:
-    """For each note of the even melody, what was transcribed; without that, the note as heard."""
-    found = {}
-    for note in heard:
-        found[(round(drawn(feel.even(note.start)), 3), note.pitch)] = (
-            by_place[round(note.start, 3)] or note
-        )
-    return [found.get((round(note.start, 3), note.pitch)) for note in even]
+def _origins(piece: Piece, score: Score, feel: Feel) -> list[Note | None]:
+    """For each note of the score in even eighths, what was transcribed, or else the note heard."""
+    heard = piece.score.melody
+    own = {
+        (round(drawn(feel.even(note.start)), 3), note.pitch): source or note
+        for note, source in zip(heard, sources(heard, piece.notes), strict=True)
+    }
+    return [own.get((round(note.start, 3), note.pitch)) for note in score.melody]
 
 
 def _orchestra(

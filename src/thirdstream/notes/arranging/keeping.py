@@ -4,6 +4,7 @@ A transcribed note is covered by a note of its pitch class that begins within CO
 """
 
 import bisect
+import math
 from collections.abc import Iterable, Sequence
 
 from thirdstream.notes.arranging.bass import scale_of
@@ -22,11 +23,30 @@ class Starts:
         for starts in self.by_class:
             starts.sort()
 
+    def away(self, note: Note) -> float:
+        """From a note to the nearest place where its pitch class begins, in quarter notes."""
+        starts = self.by_class[note.pitch % 12]
+        at = bisect.bisect_left(starts, note.start)
+        return min((abs(start - note.start) for start in starts[max(at - 1, 0) : at + 1]),
+                   default=math.inf)  # fmt: skip
+
     def near(self, note: Note) -> bool:
         """Whether the note's pitch class begins within COVERED of it."""
-        starts = self.by_class[note.pitch % 12]
-        at = bisect.bisect_left(starts, note.start - COVERED)
-        return at < len(starts) and starts[at] <= note.start + COVERED
+        return self.away(note) <= COVERED
+
+
+def kept_share(notes: Sequence[Note], played: Iterable[Note], *, within: float = 0.5) -> float:
+    """The share of notes whose pitch class begins in `played` within so many quarter notes."""
+    starts = Starts(played)
+    return sum(starts.away(note) <= within for note in notes) / max(len(notes), 1)
+
+
+def displacement(notes: Sequence[Note], played: Iterable[Note], *, most: float = 0.5) -> float:
+    """How far notes are on average, in quarter notes, from where their pitch class begins in
+    `played`; what is not played, or further away than `most`, counts as `most`.
+    """
+    starts = Starts(played)
+    return sum(min(starts.away(note), most) for note in notes) / max(len(notes), 1)
 
 
 def by_salience(notes: Sequence[Note], score: Score) -> list[Note]:
