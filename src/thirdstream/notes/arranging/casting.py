@@ -6,6 +6,7 @@ wind lead over a rhythm section for jazz, but hardly a big band, a piano trio or
 are there by name.
 """
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -165,7 +166,7 @@ def repeats(score: Score, *, n_bars: int = 8) -> list[int]:
     """
     size = score.beats_per_bar * n_bars
     found: list[tuple[set[tuple[int, int]], int]] = []
-    prints: list[set[tuple[int, int]]] = [set() for _ in range(int(score.n_beats // size) + 1)]
+    prints: list[set[tuple[int, int]]] = [set() for _ in range(math.ceil(score.n_beats / size))]
     for kind, events in ((128, score.chords), (0, score.melody)):
         for event in events:
             number = min(max(int(event.start // size), 0), len(prints) - 1)

@@ -49,7 +49,7 @@ from thirdstream.notes.arranging.jazz import (
     swing_ratio,
 )
 from thirdstream.notes.arranging.keeping import Starts, by_salience
-from thirdstream.notes.arranging.phrasing import Feel, drawn, performed, sources, swing_of
+from thirdstream.notes.arranging.phrasing import Feel, drawn, evened, performed, sources, swing_of
 from thirdstream.notes.midi import Song, Track
 from thirdstream.notes.score import Chord, Note, Score, fitted_chords, without_gaps
 
@@ -98,7 +98,7 @@ def cover(piece: Piece, wish: Wish) -> Arrangement:
     """
     rng = random.Random(f"cover {wish.style} {wish.seed}")
     feel = Feel(swing_of(piece.notes), 1.0, wish.strength)
-    score = prepared(piece, feel)
+    score = prepared(piece)
     if wish.ensemble is None:
         name = choose(piece, wish.style, rng)
     else:
@@ -118,13 +118,14 @@ def cover(piece: Piece, wish: Wish) -> Arrangement:
     return Arrangement(wish.style, how, groove, song, score.n_bars)
 
 
-def prepared(piece: Piece, feel: Feel) -> Score:
+def prepared(piece: Piece) -> Score:
     """The score in even eighths, with chords from its first bar line to its end."""
     score = piece.score
-    end = max([score.n_beats, *(note.end for note in piece.notes)])
+    swing = swing_of(score.melody)
+    end = max([score.n_beats, *(note.start for note in piece.notes)])
     melody = []
     for note in sorted(score.melody):
-        start, stop = drawn(feel.even(note.start)), drawn(feel.even(note.end))
+        start, stop = (drawn(evened(at, swing)) for at in (note.start, note.end))
         if stop - start > 0.05:
             melody.append(replace(note, start=start, length=stop - start))
     chords: Sequence[Chord] = score.chords
@@ -155,7 +156,7 @@ def _jazz_band(
     chords = changes(harmony)
     if groove == "big band":
         lead = replace(score, melody=placed(score.melody, 62, SAXOPHONES[0].highest))
-        line = performed(lead.melody, _origins(piece, score, feel), feel, jazz=True, rng=rng)
+        line = performed(lead.melody, _origins(piece, score), feel, jazz=True, rng=rng)
         (first, melody), *others = saxophones(line, chords)
         players = [Player(first, "melody", melody=melody)]
         players += [Player(i, "section", melody=notes) for i, notes in others]
@@ -190,7 +191,7 @@ def _solo_parts(
     """The melody, section by section: what comes again is played by the next of `who`."""
     counts = repeats(score, n_bars=SECTION_BARS)
     size = score.beats_per_bar * SECTION_BARS
-    line = performed(score.melody, _origins(piece, score, feel), feel, jazz=jazz, rng=rng)
+    line = performed(score.melody, _origins(piece, score), feel, jazz=jazz, rng=rng)
     players = {i.name: Player(i, "melody") for i in who}
     for note in line:
         turn = counts[min(max(int((note.start + 0.5) // size), 0), len(counts) - 1)]
@@ -201,11 +202,12 @@ def _solo_parts(
     return list(players.values())
 
 
-def _origins(piece: Piece, score: Score, feel: Feel) -> list[Note | None]:
+def _origins(piece: Piece, score: Score) -> list[Note | None]:
     """For each note of the score in even eighths, what was transcribed, or else the note heard."""
     heard = piece.score.melody
+    swing = swing_of(heard)
     own = {
-        (round(drawn(feel.even(note.start)), 3), note.pitch): source or note
+        (round(drawn(evened(note.start, swing)), 3), note.pitch): source or note
         for note, source in zip(heard, sources(heard, piece.notes), strict=True)
     }
     return [own.get((round(note.start, 3), note.pitch)) for note in score.melody]
@@ -304,21 +306,23 @@ def _add(players: Sequence[Player], piece: Piece, score: Score, feel: Feel, wish
     All of them where all content is kept or there is no style; where there is all style, as large a
     share as content is kept.
     """
-    used = {id(n) for n in sources(piece.score.melody, piece.notes) if n is not None}
-    played = [score.melody]
-    played += [[n for n, heard in zip(p.given, p.is_heard, strict=True) if heard] for p in players
-               if p.role != "drums"]  # fmt: skip
-    starts = Starts(note for notes in played for note in notes)
-    missing = {
-        replace(n, start=drawn(feel.even(n.start))): n for n in piece.notes if id(n) not in used
-    }
-    ranked = by_salience([even for even in missing if not starts.near(even)], score)
+    found = sources(piece.score.melody, piece.notes)
+    used = {id(source) for source in found if source is not None}
+    even = {id(note): replace(note, start=drawn(feel.even(note.start))) for note in piece.notes}
+    starts = Starts([
+        *(note if source is None else even[id(source)]
+          for note, source in zip(piece.score.melody, found, strict=True)),
+        *(note for player in players for note, is_heard
+          in zip(player.given, player.is_heard, strict=True) if is_heard),
+    ])  # fmt: skip
+    missing = {even[id(note)]: note for note in piece.notes if id(note) not in used}
+    ranked = by_salience([note for note in missing if not starts.near(note)], score)
     share = 1 - wish.strength * (1 - wish.keep)
     able = [p for p in players if p.role in ("harmony", "bass")] or list(players[:1])
-    for even in sorted(ranked[: round(share * len(ranked))]):
-        own = missing[even]
-        start = max(feel.place(own.start, even.start), 0.0)
-        player = _taker(able, even, start, wish.style)
+    for note in sorted(ranked[: round(share * len(ranked))]):
+        own = missing[note]
+        start = max(feel.place(own.start, note.start), 0.0)
+        player = _taker(able, note, start, wish.style)
         low, high = player.instrument.lowest, player.instrument.highest
         pitch = folded(own.pitch, low, high)
         player.added.append(Note(start, max(own.length, 0.15), pitch, own.velocity))

@@ -31,7 +31,7 @@ class Feel:
 
     def even(self, beat: float) -> float:
         """A place in the recording's swing, in even eighths."""
-        return evened(beat, self.swung_by) if self.swung_by > 1 else beat
+        return evened(beat, self.swung_by)
 
     def place(self, own: float, even: float) -> float:
         """Where to play what the recording has at `own`, and the bar's grid at `even`."""
@@ -40,7 +40,7 @@ class Feel:
 
 
 def evened(beat: float, ratio: float) -> float:
-    """Undo `swung`."""
+    """Undo `swung`; a ratio of 1 changes nothing."""
     whole, part = divmod(beat, 1.0)
     middle = ratio / (1.0 + ratio)
     if part <= middle:
@@ -67,18 +67,24 @@ def swing_of(notes: Sequence[Note]) -> float:
 
 
 def sources(melody: Sequence[Note], notes: Sequence[Note]) -> list[Note | None]:
-    """Of each note of the melody, the transcribed note it was made of, each used once."""
-    by_pitch: dict[int, list[Note]] = {}
+    """Of each note of the melody, the transcribed note it was made of, each used once; in another
+    octave if there is none in its own.
+    """
+    by_class: dict[int, list[Note]] = {}
     for note in sorted(notes):
-        by_pitch.setdefault(note.pitch, []).append(note)
+        by_class.setdefault(note.pitch % 12, []).append(note)
     used: set[Note] = set()
     found: list[Note | None] = []
     for note in melody:
-        same = by_pitch.get(note.pitch, [])
+        same = by_class.get(note.pitch % 12, [])
         at = bisect.bisect_left(same, note.start - SAME, key=lambda n: n.start)
-        near = [n for n in same[at : at + 8] if abs(n.start - note.start) <= SAME]
+        near = [n for n in same[at : at + 12] if abs(n.start - note.start) <= SAME]
         free = [n for n in near if n not in used]
-        best = min(free, key=lambda n: abs(n.start - note.start), default=None)
+        best = min(
+            free,
+            key=lambda n, own=note: (n.pitch != own.pitch, abs(n.start - own.start)),
+            default=None,
+        )
         if best is not None:
             used.add(best)
         found.append(best)
