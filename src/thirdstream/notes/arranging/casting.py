@@ -29,7 +29,7 @@ from thirdstream.notes.arranging.ensembles import (
 )
 from thirdstream.notes.score import Note, Score
 
-SLOW, DENSE, QUICK = 92.0, 3.2, 3.5  # beats a minute; notes at a time; melody notes a second
+SLOW, DENSE, QUICK = 92.0, 4.0, 3.5  # beats a minute; notes at a time; melody notes a second
 HALVED, DOUBLED = 235.0, 62.0  # beats a minute beyond which a jazz group counts otherwise
 SOLOISTS = (TENOR, TRUMPET, ALTO, MUTED_TRUMPET, VIBRAPHONE)
 

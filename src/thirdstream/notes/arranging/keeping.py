@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from thirdstream.notes.arranging.bass import scale_of
 from thirdstream.notes.score import Chord, Note, Score
 
-COVERED = 0.3  # quarter notes
+COVERED = 0.2  # quarter notes
 
 
 class Starts:
