@@ -23,7 +23,6 @@ from thirdstream.notes.arranging.ensembles import (
     PIANO,
     TENOR,
     TRUMPET,
-    VIBRAPHONE,
     Instrument,
     folded,
 )
@@ -31,7 +30,7 @@ from thirdstream.notes.score import Note, Score
 
 SLOW, DENSE, QUICK = 92.0, 4.0, 3.5  # beats a minute; notes at a time; melody notes a second
 HALVED, DOUBLED = 235.0, 62.0  # beats a minute beyond which a jazz group counts otherwise
-SOLOISTS = (TENOR, TRUMPET, ALTO, MUTED_TRUMPET, VIBRAPHONE)
+SOLOISTS = (TENOR, TRUMPET, ALTO, MUTED_TRUMPET)
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def soloists(melody: Sequence[Note], groove: str, rng: random.Random) -> tuple[I
         return (PIANO, PIANO)
     ranked = sorted(
         SOLOISTS,
-        key=lambda i: (outside(melody, i) > 0.05, SOLOISTS.index(i) // 2, rng.random()),
+        key=lambda i: (round(5 * outside(melody, i)), SOLOISTS.index(i) // 2, rng.random()),
     )
     return tuple(ranked[:2])
 
