@@ -118,17 +118,10 @@ class System(ABC):
         ThirdstreamError on a style the system does not know and on an empty or non-finite wave.
         """
         options = Options(
-            to=to,
-            source=source,
-            phase=phase,
-            style_strength=style_strength,
-            keep_content=keep_content,
-            style_from=style_from,
-            seed=seed,
-            blend=blend,
-            ensemble=ensemble,
-            score=score,
-        )
+            to=to, source=source, phase=phase, style_strength=style_strength,
+            keep_content=keep_content, style_from=style_from, seed=seed, blend=blend,
+            ensemble=ensemble, score=score,
+        )  # fmt: skip
         self.check(options)
         channels = np.atleast_2d(np.asarray(wave, dtype=np.float32))
         if channels.ndim != 2 or channels.shape[1] == 0 or not np.isfinite(channels).all():
@@ -175,19 +168,11 @@ def transfer_blocks(
             whole = audio.exactly(levelled, n_samples=n_inside, n_channels=n_channels)
             levelled = _spooled(whole, recording)
 
-        def spooled() -> Iterator[Wave]:
-            restyled = system.stream(levelled, options)
-            made = audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels)
-            n_done = 0
-            for block in _spooled(made, spool):
-                n_done += block.shape[1]
-                progress(n_done / n_inside)
-                yield block
-
-        raw = audio.level_of(spooled())
+        restyled = system.stream(levelled, options)
+        made = audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels)
+        raw = audio.level_of(_spooled(made, spool, lambda n_done: progress(n_done / n_inside)))
         if options.blend:
-            for _ in levelled:  # what the system did not ask for
-                pass
+            audio.level_of(levelled)  # what the system did not ask for is kept too
 
         def finished(gain: float) -> Iterator[Wave]:
             inside = _unspool(spool, n_channels)
@@ -247,10 +232,15 @@ def _peek(stream: Iterable[Wave]) -> tuple[Wave, Iterator[Wave]]:
     return first, again()
 
 
-def _spooled(stream: Iterable[Wave], spool: IO[bytes]) -> Iterator[Wave]:
-    """Pass blocks on, and keep them in the file."""
+def _spooled(
+    stream: Iterable[Wave], spool: IO[bytes], progress: Progress = lambda n_done: None
+) -> Iterator[Wave]:
+    """Pass blocks on, and keep them in the file; progress is told the samples done."""
+    n_done = 0
     for block in stream:
         spool.write(block.T.astype(np.float32).tobytes())
+        n_done += block.shape[1]
+        progress(n_done)
         yield block
 
 
