@@ -73,6 +73,32 @@ def test_loudness_stays_though_the_limiter_takes_most(unchanging: MelSystem) -> 
     assert levels[1] == pytest.approx(levels[0], abs=0.5)
 
 
+@pytest.mark.parametrize("sr", [22_050, SR])
+def test_a_blend_goes_from_the_result_to_the_recording(system: MelSystem, sr: int) -> None:
+    wave = music(1, sr)
+    made = [system.transfer(wave, sr, to="jazz", blend=b) for b in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    errors = [float(np.abs(one - wave).mean()) for one in made]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.03 * float(np.abs(wave).mean())
+    np.testing.assert_array_equal(made[0], system.transfer(wave, sr, to="jazz"))
+    for one in made:
+        levels = [audio.level_of([x[None]]).rms_db for x in (wave, one)]
+        assert levels[1] == pytest.approx(levels[0], abs=0.5)
+
+
+def test_a_silent_result_blends_into_the_recording_alone(unchanging: MelSystem) -> None:
+    unchanging.stream = lambda blocks, options: (0 * block for block in blocks)  # type: ignore
+    wave = music(1, SR)
+    np.testing.assert_allclose(
+        unchanging.transfer(wave, SR, to="jazz", blend=0.3), wave, atol=0.01 * np.abs(wave).max()
+    )
+
+
+def test_what_a_system_does_not_take_is_refused(system: MelSystem) -> None:
+    with pytest.raises(ThirdstreamError, match="twin-cnn takes no ensemble; leave --ensemble out"):
+        system.transfer(music(0, 5000), SR, to="jazz", ensemble="swing")
+
+
 def test_a_mel_that_training_never_heard_does_not_explode(unchanging: MelSystem) -> None:
     """Hiss at 15 kHz, where the source style's training data had next to nothing."""
     quiet, usual = [0.3] * 256, [8.0] * 256

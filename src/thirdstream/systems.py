@@ -5,19 +5,22 @@ from pathlib import Path
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel import TWINS
 from thirdstream.mel.system import load as load_mel
+from thirdstream.notes.system import ScoreSystem
 from thirdstream.transfer import System
 
 MODELS = Path(__file__).parent / "models"
 CLIPS = Path(__file__).parent / "clips"
-SYSTEMS = tuple(TWINS)
+SYSTEMS = (*TWINS, ScoreSystem.name)
 DEFAULT = "twin-cnn"
 
 
 def load(name_or_path: str | Path = DEFAULT) -> System:
-    """A trained system: a bundled model's name, a checkpoint, or a run folder (its best model).
+    """A system: "score", a bundled model's name, a checkpoint, or a run folder (its best model).
 
     Raises ThirdstreamError where there is none.
     """
+    if str(name_or_path) == ScoreSystem.name:
+        return ScoreSystem()
     return load_mel(find(name_or_path))
 
 
@@ -32,7 +35,7 @@ def find(name_or_path: str | Path) -> Path:
     if not path.is_file():
         raise ThirdstreamError(
             f"{name_or_path}: is no model; give a .safetensors file, a run folder of "
-            f"`thirdstream train`, or one of: {', '.join(bundled_names())}"
+            f"`thirdstream train`, or one of: {', '.join([ScoreSystem.name, *bundled_names()])}"
         )
     return path
 

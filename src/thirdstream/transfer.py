@@ -9,7 +9,7 @@ import math
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
 
@@ -21,7 +21,9 @@ from thirdstream.files import ThirdstreamError, make_folder
 
 N_MATCHES = 6  # times the result's loudness is measured and corrected
 MATCHED_DB = 0.05  # near enough
+TARGET_RMS = 10 ** (audio.TARGET_RMS_DB / 20)
 MAX_STEP_DB = 20.0  # the largest correction at once
+OPTIONAL = ("style_from", "ensemble", "score")  # options for some systems only
 Phase = Literal["content", "noise"]
 Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
 
@@ -40,32 +42,51 @@ class Options:
     the paper."""
     style_strength: float = 1.0
     """From 0, the recording as the model hears it, to 1, the whole transfer."""
-    keep_content: float = 0.0
-    """From 0 to 1: how much of the recording's own fine structure, which the model does not see, is
-    put back."""
+    keep_content: float | None = None
+    """From 0 to 1: how much of the recording's own fine structure, which a twin does not see, is
+    put back; for the score system, the share of the recording's own notes that are played. By
+    default the model's own share: 0 for twins, half for the score system."""
     style_from: Path | None = None
     """A recording of the target style to take the style from, for models that tell style from
     content; without it the style is the usual one, or drawn by the seed."""
     seed: int = 0
     """Of noise and of styles that are drawn."""
+    blend: float = 0.0
+    """From 0 to 1: how much of the recording itself is mixed into the result, both equally loud."""
+    ensemble: str | None = None
+    """For the score system: an ensemble (string quartet, string orchestra, wind quintet, piano,
+    organ, harpsichord) or a groove (swing, trio swing, big band, bossa nova, ballad, jazz waltz,
+    trio waltz); by default one that suits the recording."""
+    score: Path | None = None
+    """For the score system: a corrected lead sheet (MusicXML) that takes the place of what is heard
+    in the recording; its first bar line is the recording's first."""
 
 
 class System(ABC):
-    """Whatever transfers. `name` is its name in SYSTEMS; `styles` are those it knows."""
+    """Whatever transfers. `name` is its name in SYSTEMS; `styles` are those it knows; `takes` are
+    the options, of OPTIONAL, that mean something to it.
+    """
 
     name: str
     styles: tuple[str, str]
+    takes: tuple[str, ...]
 
     @abstractmethod
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into as many samples or a few more."""
 
     def check(self, options: Options) -> None:
-        """Raise ThirdstreamError on styles this system does not know and shares beyond 0 and 1."""
-        for name in ("style_strength", "keep_content"):
-            if not 0 <= getattr(options, name) <= 1:
+        """Raise ThirdstreamError on styles this system does not know, on shares beyond 0 and 1, and
+        on options that mean nothing to it.
+        """
+        for name in ("style_strength", "keep_content", "blend"):
+            share = getattr(options, name)
+            if share is not None and not 0 <= share <= 1:
+                raise ThirdstreamError(f"{name} must lie between 0 and 1 (got {share})")
+        for name in OPTIONAL:
+            if getattr(options, name) is not None and name not in self.takes:
                 raise ThirdstreamError(
-                    f"{name} must lie between 0 and 1 (got {getattr(options, name)})"
+                    f"the model {self.name} takes no {name}; leave --{name.replace('_', '-')} out"
                 )
         for style in (options.to, options.source or options.to):
             if style not in self.styles:
@@ -83,9 +104,12 @@ class System(ABC):
         source: str | None = None,
         phase: Phase = "content",
         style_strength: float = 1.0,
-        keep_content: float = 0.0,
+        keep_content: float | None = None,
         style_from: Path | None = None,
         seed: int = 0,
+        blend: float = 0.0,
+        ensemble: str | None = None,
+        score: Path | None = None,
     ) -> Wave:
         """Transfer a whole wave, (n_samples,) or (n_channels, n_samples), of any rate `sr` in Hz.
 
@@ -94,14 +118,10 @@ class System(ABC):
         ThirdstreamError on a style the system does not know and on an empty or non-finite wave.
         """
         options = Options(
-            to=to,
-            source=source,
-            phase=phase,
-            style_strength=style_strength,
-            keep_content=keep_content,
-            style_from=style_from,
-            seed=seed,
-        )
+            to=to, source=source, phase=phase, style_strength=style_strength,
+            keep_content=keep_content, style_from=style_from, seed=seed, blend=blend,
+            ensemble=ensemble, score=score,
+        )  # fmt: skip
         self.check(options)
         channels = np.atleast_2d(np.asarray(wave, dtype=np.float32))
         if channels.ndim != 2 or channels.shape[1] == 0 or not np.isfinite(channels).all():
@@ -139,26 +159,42 @@ def transfer_blocks(
     first, stream = _peek(stream)
     n_channels, n_inside = first.shape[0], math.ceil(level.n_samples * SR / sr)
     inside = audio.resampled(stream, sr_in=sr, sr_out=SR, n_channels=n_channels)
-    restyled = system.stream((block * np.float32(level.gain) for block in inside), options)
-    with tempfile.TemporaryFile(dir=spool_in) as spool:
+    levelled = (block * np.float32(level.gain) for block in inside)
+    with (
+        tempfile.TemporaryFile(dir=spool_in) as spool,
+        tempfile.TemporaryFile(dir=spool_in) as recording,
+    ):
+        if options.blend:
+            whole = audio.exactly(levelled, n_samples=n_inside, n_channels=n_channels)
+            levelled = _spooled(whole, recording)
 
-        def spooled() -> Iterator[Wave]:
-            n_done = 0
-            for block in audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels):
-                spool.write(block.T.astype(np.float32).tobytes())
-                n_done += block.shape[1]
-                progress(n_done / n_inside)
-                yield block
+        restyled = system.stream(levelled, options)
+        made = audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels)
+        raw = audio.level_of(_spooled(made, spool, lambda n_done: progress(n_done / n_inside)))
+        if options.blend:
+            audio.level_of(levelled)  # what the system did not ask for is kept too
 
         def finished(gain: float) -> Iterator[Wave]:
             inside = _unspool(spool, n_channels)
+            if options.blend:
+                original = _unspool(recording, n_channels)
+                inside = _blended(inside, original, raw, share=options.blend)
             back = audio.resampled(inside, sr_in=SR, sr_out=sr, n_channels=n_channels)
             whole = audio.exactly(back, n_samples=level.n_samples, n_channels=n_channels)
             louder = (block * np.float32(gain) for block in whole)
             return audio.limited(louder, ceiling=ceiling, sr=sr)
 
-        raw = audio.level_of(spooled())
-        yield from finished(_matching_gain(finished, raw=raw, wanted=level))
+        start = raw if not options.blend else replace(raw, rms=TARGET_RMS)
+        yield from finished(_matching_gain(finished, raw=start, wanted=level))
+
+
+def _blended(
+    made: Iterator[Wave], original: Iterator[Wave], raw: Level, *, share: float
+) -> Iterator[Wave]:
+    """The result, whose Level is `raw`, with a share of the recording, both at -20 dB."""
+    gain = (1 - share) * TARGET_RMS / raw.rms if raw.rms else 0.0
+    for block, own in zip(made, original, strict=True):
+        yield (gain * block + share * own).astype(np.float32)
 
 
 def _matching_gain(
@@ -194,6 +230,18 @@ def _peek(stream: Iterable[Wave]) -> tuple[Wave, Iterator[Wave]]:
         yield from iterator
 
     return first, again()
+
+
+def _spooled(
+    stream: Iterable[Wave], spool: IO[bytes], progress: Progress = lambda n_done: None
+) -> Iterator[Wave]:
+    """Pass blocks on, and keep them in the file; progress is told the samples done."""
+    n_done = 0
+    for block in stream:
+        spool.write(block.T.astype(np.float32).tobytes())
+        n_done += block.shape[1]
+        progress(n_done)
+        yield block
 
 
 def _unspool(spool: IO[bytes], n_channels: int) -> Iterator[Wave]:

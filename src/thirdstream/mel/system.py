@@ -34,6 +34,8 @@ class MelSystem(nn.Module, System):
     name: in SYSTEMS. card: what the model was trained on and how, for people.
     """
 
+    takes = ("style_from",)
+
     def __init__(
         self,
         name: str,
@@ -153,7 +155,7 @@ class MelSystem(nn.Module, System):
         generator: torch.Generator,
     ) -> Chunk:
         """Windows (batch, SEGMENT) as what the synthesis needs."""
-        keep = options.keep_content
+        keep = options.keep_content or 0.0
         original = self.log_mel(source).power(waves)
         power = self.convert(
             original, source=source, target=options.to, style=style, strength=options.style_strength

@@ -4,7 +4,7 @@ A file that is read has one tempo and one metre. Positions are rounded to ticks 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from thirdstream.notes.timing import Timing
 
 TICKS = 960  # a quarter note
 DRUMS = 9  # the percussion channel, counted from 0
+CLOCK = 240.0  # quarter notes a minute of a song that follows a tempo map: a tick is 0.26 ms
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,26 @@ class Song:
     tracks: tuple[Track, ...]
     beats_per_minute: float
     beats_per_bar: float = 4.0
+
+
+def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
+    """The song along a tempo map, as one of a steady tempo: each note sounds at its own second.
+
+    What sounds before 0 s or after `duration_s` is cut away.
+    """
+    tracks = []
+    for track in song.tracks:
+        starts_s = timing.seconds([note.start for note in track.notes])
+        ends_s = timing.seconds([note.end for note in track.notes])
+        notes = tuple(
+            replace(note, start=float(start) * CLOCK / 60, length=float(end - start) * CLOCK / 60)
+            for note, start, end in zip(
+                track.notes, np.maximum(starts_s, 0), np.minimum(ends_s, duration_s), strict=True
+            )
+            if end - start > 0.01
+        )
+        tracks.append(replace(track, notes=notes))
+    return Song(tuple(tracks), CLOCK, song.beats_per_bar)
 
 
 def _mido(path: Path) -> Any:

@@ -2,7 +2,8 @@
 
 FluidSynth's library plays any soundfont (.sf2, .sf3), if it is installed; without it, symusic does,
 with the small soundfont that comes inside the wheel of pretty-midi, or any other. Soundfonts are
-loaded once a process. The synthesisers' own effects are off: the room is ours.
+loaded once a process. The synthesisers' own effects are off: the room is ours. `render` makes a
+version of a pair, mono and whole; `stream` follows a recording, of any length, block by block.
 """
 
 import ctypes
@@ -12,7 +13,8 @@ import math
 import os
 import random
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -21,10 +23,11 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from thirdstream.audio import SR, Wave, level_of, limited
+from thirdstream.audio import SR, Wave, exactly, level_of, limited, windows
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import Arrangement
-from thirdstream.notes.midi import write_midi
+from thirdstream.notes.midi import Song, timed, write_midi
+from thirdstream.notes.timing import Timing
 
 TAIL_S = 2.0  # after the last bar, for notes and room to die away
 GAIN = 0.5  # of the synthesiser; the level is set at the end
@@ -41,6 +44,11 @@ COLOUR_HZ = (60.0, 150.0, 400.0, 1000.0, 2500.0, 6000.0, 14000.0)
 N_LAYERS = 8  # of loudness, where the synthesiser has none of its own
 N_FIR = 2048  # taps of the microphone's colour
 BLOCK = 8192  # samples rendered at a time
+ROOM_BLOCK = 1 << 18  # samples that go through the room at a time
+FADE_S = 0.4  # at the end of a recording that is followed
+RING_S = 0.8  # before that end, the last notes are let go
+TURN_S = 30.0  # of notes that symusic renders at a time
+BEST = ("FluidR3_GM.sf2", "MuseScore_General.sf2", "MuseScore_General.sf3", "default-GM.sf2")
 fft: Any = scipy.fft  # its types are not those of arrays
 
 
@@ -91,13 +99,9 @@ def render(arrangement: Arrangement, soundfont: Path, scene: Scene) -> Wave:
     same machine, same samples. Raises ThirdstreamError without a synthesiser or a readable
     soundfont.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "song.mid"
-        write_midi(path, arrangement.song)
-        midi = path.read_bytes()
     n_samples = math.ceil((arrangement.seconds + TAIL_S) * SR)
     engine = play_fluidsynth if fluidsynth() is not None else play_symusic
-    dry = engine(midi, soundfont, n_samples)
+    dry = engine(_midi(arrangement.song), soundfont, n_samples).mean(axis=0)
     wave = recorded(dry, scene)
     n_fade = SR // 4
     wave[-n_fade:] *= np.linspace(1, 0, n_fade, dtype=np.float32)
@@ -105,6 +109,62 @@ def render(arrangement: Arrangement, soundfont: Path, scene: Scene) -> Wave:
     if level.silent:
         raise ThirdstreamError(f"{soundfont}: plays nothing; choose a General MIDI soundfont")
     return np.concatenate(list(limited([wave[None] * level.gain], ceiling=PEAK)), axis=1)[0]
+
+
+def stream(
+    song: Song, timing: Timing, soundfont: Path, scene: Scene, *, n_samples: int, n_channels: int
+) -> Iterator[Wave]:
+    """Play a song along a recording's tempo map: blocks (n_channels, n_samples) at 44,100 Hz.
+
+    Quarter note k sounds when the recording's does; there are exactly `n_samples` in all, and the
+    last notes die away within them. Two channels are stereo, others hear the same. The level is the
+    synthesiser's. In flat memory. Raises ThirdstreamError as `render` does.
+    """
+    duration_s = n_samples / SR
+    ending_s = max(duration_s - RING_S, duration_s / 2)
+    following = timed(song, timing, duration_s=ending_s)
+    if fluidsynth() is not None:
+        dry = stream_fluidsynth(_midi(following), soundfont, n_samples)
+    else:
+        dry = stream_symusic(following, soundfont, n_samples)
+    wet = exactly(
+        in_room(dry, scene, n_channels=n_channels), n_samples=n_samples, n_channels=n_channels
+    )
+    n_fade, n_done = min(round(FADE_S * SR), n_samples), 0
+    for block in wet:
+        n_left = n_samples - n_done - np.arange(block.shape[1])
+        n_done += block.shape[1]
+        yield block * np.minimum(1.0, n_left / n_fade).astype(np.float32)
+
+
+def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[Wave]:
+    """Stereo blocks (2, n_samples) in their room, through the microphones, by overlap-add.
+
+    The direct sound keeps its side; each side hears echoes of its own, of what all play. Any other
+    number of channels than two hears one microphone. Yields (n_channels, n_samples) blocks.
+    """
+    colour = _colour(scene.colour_db)
+    n_sides = 2 if n_channels == 2 else 1
+    echoes = np.stack([response(scene.room, seed=scene.seed + side) for side in range(n_sides)])
+    n_tail = echoes.shape[1] + N_FIR
+    n_fft = fft.next_fast_len(ROOM_BLOCK + n_tail, real=True)
+    direct = fft.rfft(colour, n_fft)
+    echoes[:, 0] = 0.0  # without the direct sound
+    tails = fft.rfft(echoes, n_fft, axis=1) * direct
+    rest, n_early = np.zeros((n_sides, 0), np.float32), N_FIR // 2
+    for block in windows(dry, size=ROOM_BLOCK, hop=ROOM_BLOCK):
+        sides = fft.rfft(block, n_fft, axis=1)
+        middle = sides.mean(axis=0)
+        heard = sides if n_sides == 2 else middle[None]
+        wet = fft.irfft(heard * direct + tails * middle, n_fft, axis=1).astype(np.float32)
+        wet[:, : rest.shape[1]] += rest
+        yield _spread(wet[:, n_early:ROOM_BLOCK], n_channels)
+        rest, n_early = wet[:, ROOM_BLOCK : ROOM_BLOCK + n_tail], 0
+    yield _spread(rest, n_channels)
+
+
+def _spread(wave: Wave, n_channels: int) -> Wave:
+    return wave if len(wave) == n_channels else np.repeat(wave, n_channels, axis=0)
 
 
 def recorded(dry: Wave, scene: Scene) -> Wave:
@@ -144,6 +204,25 @@ def _colour(gains_db: tuple[float, ...]) -> Wave:
     db = np.interp(np.log(hz), np.log(COLOUR_HZ), gains_db)
     taps = np.roll(fft.irfft(10 ** (db / 20), N_FIR), N_FIR // 2)
     return (taps * np.hanning(N_FIR + 1)[:-1]).astype(np.float32)
+
+
+def best_soundfont() -> Path:
+    """The soundfont that recordings are played with: one known to sound well, else the largest.
+
+    Raises ThirdstreamError where there is none.
+    """
+    found = find_soundfonts()
+    if fluidsynth() is None:  # symusic reads no compressed ones
+        inside = pretty_midi_soundfont()
+        found = [p for p in found if p.suffix.lower() == ".sf2"] or ([inside] if inside else [])
+    if not found:
+        raise ThirdstreamError(
+            "there is no soundfont; install one (Debian: fluid-soundfont-gm), "
+            "or pip install 'thirdstream[scores]'"
+        )
+    known = {path.name: path for path in found}
+    named = next((known[name] for name in BEST if name in known), None)
+    return named or max(found, key=lambda path: (path.stat().st_size, path.name))
 
 
 def find_soundfonts() -> list[Path]:
@@ -242,21 +321,35 @@ def _kept(soundfont: Path) -> _Synth:
     return _Synth(soundfont)
 
 
+def _midi(song: Song) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "song.mid"
+        write_midi(path, song)
+        return path.read_bytes()
+
+
 def play_fluidsynth(midi: bytes, soundfont: Path, n_samples: int) -> Wave:
-    """A MIDI file through FluidSynth, mixed to mono: (n_samples,)."""
+    """A MIDI file through FluidSynth: (2, n_samples)."""
+    return np.concatenate(list(stream_fluidsynth(midi, soundfont, n_samples)), axis=1)
+
+
+def stream_fluidsynth(midi: bytes, soundfont: Path, n_samples: int) -> Iterator[Wave]:
+    """A MIDI file through FluidSynth: blocks (2, BLOCK), the last one shorter."""
     _kept(soundfont)
     library, one = fluidsynth(), _Synth(soundfont)
     player = ctypes.c_void_p(library.new_fluid_player(one.synth))
-    library.fluid_player_add_mem(player, midi, ctypes.c_size_t(len(midi)))
-    library.fluid_player_play(player)
-    sides = np.zeros((2, n_samples), np.float32)
-    for start in range(0, n_samples, BLOCK):
-        n = min(BLOCK, n_samples - start)
-        left, right = (ctypes.c_void_p(side[start:].ctypes.data) for side in sides)
-        library.fluid_synth_write_float(one.synth, n, left, 0, 1, right, 0, 1)
-    library.delete_fluid_player(player)
-    one.close()
-    return sides.mean(axis=0)
+    try:
+        library.fluid_player_add_mem(player, midi, ctypes.c_size_t(len(midi)))
+        library.fluid_player_play(player)
+        for start in range(0, n_samples, BLOCK):
+            n = min(BLOCK, n_samples - start)
+            sides = np.zeros((2, n), np.float32)
+            left, right = (ctypes.c_void_p(side.ctypes.data) for side in sides)
+            library.fluid_synth_write_float(one.synth, n, left, 0, 1, right, 0, 1)
+            yield sides
+    finally:
+        library.delete_fluid_player(player)
+        one.close()
 
 
 @lru_cache(maxsize=4)
@@ -274,7 +367,7 @@ def _symusic(soundfont: Path) -> Any:
 
 
 def play_symusic(midi: bytes, soundfont: Path, n_samples: int) -> Wave:
-    """A MIDI file through symusic, mixed to mono: (n_samples,).
+    """A MIDI file through symusic: (2, n_samples).
 
     symusic plays every note equally loud, so notes are played in layers of like velocity, each
     weakened as FluidSynth does it: amplitude goes with the square of velocity.
@@ -282,7 +375,7 @@ def play_symusic(midi: bytes, soundfont: Path, n_samples: int) -> Wave:
     synth = _symusic(soundfont)
     from symusic import Score
 
-    result = np.zeros(n_samples, np.float32)
+    result = np.zeros((2, n_samples), np.float32)
     width = 128 // N_LAYERS
     for layer in range(N_LAYERS):
         score: Any = Score.from_midi(midi)
@@ -292,6 +385,25 @@ def play_symusic(midi: bytes, soundfont: Path, n_samples: int) -> Wave:
             velocities += [note.velocity for note in track.notes]
         if velocities:
             gain = (np.mean(velocities) / 127) ** 2
-            played = np.asarray(synth.render(score, stereo=True)).mean(axis=0)[:n_samples]
-            result[: len(played)] += np.float32(gain) * played
+            played = np.asarray(synth.render(score, stereo=True))[:, :n_samples]
+            result[:, : played.shape[1]] += np.float32(gain) * played
     return result
+
+
+def stream_symusic(song: Song, soundfont: Path, n_samples: int) -> Iterator[Wave]:
+    """A song through symusic, the notes of TURN_S at a time: blocks (2, n_samples)."""
+    beats = TURN_S * song.beats_per_minute / 60
+    n_turn, rest = round(TURN_S * SR), np.zeros((2, 0), np.float32)
+    for number in range(math.ceil(n_samples / n_turn)):
+        tracks = []
+        for track in song.tracks:
+            turn = (n for n in track.notes if number * beats <= n.start < (number + 1) * beats)
+            moved = (replace(note, start=note.start - number * beats) for note in turn)
+            tracks.append(replace(track, notes=tuple(moved)))
+        ends = [note.end for track in tracks for note in track.notes]
+        n_long = round((max(ends, default=0.0) / beats * TURN_S + TAIL_S) * SR)
+        midi = _midi(replace(song, tracks=tuple(tracks)))
+        played = play_symusic(midi, soundfont, max(n_long, n_turn, rest.shape[1]))
+        played[:, : rest.shape[1]] += rest
+        yield played[:, :n_turn]
+        rest = played[:, n_turn:]

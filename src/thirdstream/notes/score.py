@@ -96,7 +96,8 @@ class Score:
 
     beats_per_bar: quarter notes. pickup: quarter notes before the first bar line.
     beats_per_minute: quarter notes a minute, where the score says. voices: highest first; empty
-    where only melody and chords are known.
+    where only melody and chords are known. length: quarter notes that the piece lasts, where it
+    goes on after its last note.
     """
 
     title: str
@@ -106,11 +107,13 @@ class Score:
     pickup: float = 0.0
     beats_per_minute: float | None = None
     voices: tuple[tuple[Note, ...], ...] = ()
+    length: float = 0.0
 
     @property
     def n_bars(self) -> int:
         """Whole bars that hold every note."""
-        end = max(note.end for part in (self.melody, *self.voices) for note in part)
+        ends = [note.end for part in (self.melody, *self.voices) for note in part]
+        end = max([*ends, self.length])
         return math.ceil(end / self.beats_per_bar - 1e-6)
 
     @property

@@ -39,6 +39,7 @@ TEXTURES = {
     "organ": ("sustained",),
     "harpsichord": ("spread", "alberti", "arpeggio"),
 }
+DOUBLE_BASSES = Instrument("double basses", 48, 28, 55, 96)
 SECTION_BARS, PHRASE_BARS = 8, 4
 LEVEL = 68.0  # velocity of the voices where a phrase begins
 SWELL = 16.0  # how much louder its middle is
@@ -57,17 +58,17 @@ def classical(
     else:
         lead = instruments[0]
         melody = into_range(score.melody, MELODY_LOWEST[ensemble], lead.highest)
-        voices = _accompaniment(score, melody, ensemble, rng)
+        voices = accompaniment(score, melody, ensemble, rng)
     melody = _shaped(melody, score, 12.0, rng)
     if ensemble == "harpsichord":
-        melody = _ornamented(melody, score, rng)
+        melody = ornamented(melody, score, rng)
     lines = [melody, *voices]
     if ensemble in KEYBOARDS:
         tracks = _keyboard(instruments[0], lines, score.n_beats, pedal=ensemble == "organ")
     else:
         tracks = [track(i, line, score.n_beats) for i, line in zip(instruments, lines, strict=True)]
     if ensemble == "string orchestra":
-        tracks.append(_double_basses(voices[-1], score.n_beats))
+        tracks.append(track(DOUBLE_BASSES, octave_below(voices[-1]), score.n_beats))
     song = Song(tuple(tracks), beats_per_minute, score.beats_per_bar)
     return Arrangement("classical", ensemble, "straight", song, score.n_bars)
 
@@ -83,15 +84,22 @@ def _as_written(
     return lines[0], [_shaped(line, score, 0.0, rng) for line in lines[1:]]
 
 
-def _accompaniment(
-    score: Score, melody: Sequence[Note], ensemble: str, rng: random.Random
+def accompaniment(
+    score: Score,
+    melody: Sequence[Note],
+    ensemble: str,
+    rng: random.Random,
+    *,
+    textures: Sequence[str] = (),
 ) -> list[tuple[Note, ...]]:
-    """The voices below the melody, one texture a section."""
+    """The voices below the melody, one texture a section; `textures` of each, else drawn."""
     instruments = CLASSICAL[ensemble][1:]
     stretches = slots(score.chords, melody, score.beats_per_bar)
     led = lead_voices(stretches, instruments)
     length = SECTION_BARS * score.beats_per_bar
-    names = [rng.choice(TEXTURES[ensemble]) for _ in range(math.ceil(score.n_beats / length) + 1)]
+    names = textures or [
+        rng.choice(TEXTURES[ensemble]) for _ in range(math.ceil(score.n_beats / length) + 1)
+    ]
     lines: list[list[Note]] = [[] for _ in instruments]
     for number, (slot, pitches) in enumerate(zip(stretches, led, strict=True)):
         texture = FIGURES[names[int(slot.start // length)]]
@@ -211,12 +219,14 @@ def _shaped(
     return tuple(shaped)
 
 
-def _ornamented(melody: Sequence[Note], score: Score, rng: random.Random) -> tuple[Note, ...]:
-    """Mordents with the upper neighbour of the scale on some of the longer notes."""
+def ornamented(
+    melody: Sequence[Note], score: Score, rng: random.Random, *, share: float = 0.35
+) -> tuple[Note, ...]:
+    """Mordents with the upper neighbour of the scale on a share of the longer notes."""
     used = [sum(note.pitch % 12 == c for note in score.melody) for c in range(12)]
     played: list[Note] = []
     for note in melody:
-        if note.length < 0.9 or rng.random() > 0.35:
+        if note.length < 0.9 or rng.random() > share:
             played.append(note)
             continue
         above = note.pitch + (1 if used[(note.pitch + 1) % 12] > used[(note.pitch + 2) % 12] else 2)
@@ -236,7 +246,7 @@ def _keyboard(
     return [track(lead, notes, n_beats)]
 
 
-def _double_basses(cellos: Sequence[Note], n_beats: float) -> Track:
-    instrument = Instrument("double basses", 48, 28, 55, 96)
-    lower = [replace(n, pitch=folded(n.pitch - 12, 28, 55)) for n in cellos]
-    return track(instrument, lower, n_beats)
+def octave_below(cellos: Sequence[Note]) -> list[Note]:
+    """What double basses play with the cellos."""
+    lowest, highest = DOUBLE_BASSES.lowest, DOUBLE_BASSES.highest
+    return [replace(n, pitch=folded(n.pitch - 12, lowest, highest)) for n in cellos]

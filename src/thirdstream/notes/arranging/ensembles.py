@@ -4,6 +4,7 @@ Ranges are comfortable ones, as MIDI pitches. Programs are General MIDI's, count
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -132,6 +133,8 @@ ENSEMBLES: dict[str, tuple[str, ...]] = {
 
 def into_range(notes: Sequence[Note], lowest: int, highest: int) -> tuple[Note, ...]:
     """The melody in the octave in which most of its notes fit; the others are moved by octaves."""
+    if not notes:
+        return ()
     middle = (lowest + highest) / 2
 
     def cost(shift: int) -> tuple[int, float]:
@@ -141,6 +144,12 @@ def into_range(notes: Sequence[Note], lowest: int, highest: int) -> tuple[Note, 
 
     best = min(range(-48, 49, 12), key=cost)
     return tuple(replace(n, pitch=folded(n.pitch + best, lowest, highest)) for n in notes)
+
+
+def during(line: Sequence[Note], start: float, end: float) -> Sequence[Note]:
+    """The notes of a line, in order and never two at a time, that sound between two places."""
+    first = bisect_right(line, start, key=lambda note: note.end)
+    return line[first : bisect_left(line, end, key=lambda note: note.start)]
 
 
 def folded(pitch: int, lowest: int, highest: int) -> int:

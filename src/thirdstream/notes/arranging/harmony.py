@@ -7,9 +7,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from thirdstream.notes.arranging.ensembles import during
 from thirdstream.notes.score import Chord, Note, Score, without_gaps
 
 DORIAN = frozenset([0, 2, 3, 5, 7, 9, 10])
+MIXOLYDIAN_SHARP_11 = frozenset([0, 2, 4, 6, 7, 9, 10, 11])  # with the natural seventh too
 LOCRIAN = frozenset([0, 1, 3, 5, 6, 8, 10, 2])  # with its natural ninth too
 
 
@@ -55,11 +57,8 @@ def _with_sevenths(chords: Sequence[Chord], melody: Sequence[Note]) -> list[Chor
         if chord.seventh is not None:
             result.append(chord)
             continue
-        heard = {
-            (note.pitch - chord.root) % 12
-            for note in melody
-            if note.start < chord.end and note.end > chord.start
-        }
+        sounding = during(melody, chord.start, chord.end)
+        heard = {(note.pitch - chord.root) % 12 for note in sounding}
         intervals = tuple(sorted({*chord.intervals, _seventh_for(chord, after, heard)}))
         result.append(replace(chord, intervals=intervals))
     return result
@@ -87,12 +86,34 @@ def _two_five(chord: Chord, after: Chord | None, score: Score) -> list[Chord]:
     two = (chord.root + 7) % 12
     intervals = (0, 3, 6, 10) if minor else (0, 3, 7, 10)
     scale = LOCRIAN if minor else DORIAN
-    heard = [
-        (note.pitch - two) % 12
-        for note in score.melody
-        if note.start < chord.start + half - 1e-6 and note.end > chord.start + 1e-6
-    ]
+    sounding = during(score.melody, chord.start + 1e-6, chord.start + half - 1e-6)
+    heard = [(note.pitch - two) % 12 for note in sounding]
     if not all(interval in scale for interval in heard):
         return [chord]
     five = replace(chord, start=chord.start + half, length=chord.length - half)
     return [Chord(chord.start, half, two, intervals, two), five]
+
+
+def reharmonised(score: Score, share: float, *, style: str) -> tuple[Chord, ...]:
+    """Replace a share (0 to 1) of the chords where the melody agrees; the first and last stay.
+
+    Jazz: a dominant by the one a tritone away. Both styles: a chord by the one a third away that
+    shares two notes with it.
+    """
+    result = list(score.chords)
+    for number, (chord, after) in enumerate(zip(result[1:-1], score.chords[2:], strict=True), 1):
+        if number * 7 % 10 >= 10 * share or chord.third not in (3, 4) or chord.fifth != 7:
+            continue
+        if chord.is_dominant:
+            root, intervals = (chord.root + 6) % 12, chord.intervals
+            if style != "jazz" or not _resolves(chord, after):
+                continue
+        else:
+            minor = chord.is_minor
+            root = (chord.root + (3 if minor else 9)) % 12
+            intervals = (0, 4, 7) if minor else (0, 3, 7)
+        scale = DORIAN if 3 in intervals else MIXOLYDIAN_SHARP_11
+        sounding = during(score.melody, chord.start + 1e-6, chord.end - 1e-6)
+        if all((note.pitch - root) % 12 in scale for note in sounding):
+            result[number] = replace(chord, root=root, intervals=intervals, bass=root)
+    return tuple(result)

@@ -6,6 +6,7 @@ even at fast ones).
 """
 
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -81,10 +82,8 @@ def jazz(score: Score, *, groove: str, beats_per_minute: float, rng: random.Rand
     bar = 3 if how.in_three else 4
     ratio = 1.0 if how.straight else swing_ratio(beats_per_minute)
     n_beats = score.n_beats
-    horns = _section(score, harmony, rng) if groove == "big band" else _lead(score, groove, rng)
-    comping = list(_comp(score, harmony, groove, bar, rng))
-    line = BASS_LINES.get(groove, basses.walking)
-    parts = [*horns, (_comper(groove, rng), comping), (DOUBLE_BASS, list(line(harmony, rng)))]
+    horns = _head(score, harmony, rng) if groove == "big band" else _lead(score, groove, rng)
+    parts = [*horns, *rhythm_section(score, harmony, groove, rng)]
     tracks = [track(i, _swung(notes, ratio, rng), n_beats) for i, notes in _merged(parts)]
     kit = replace(DRUM_SET, program=how.kit)
     strokes = _swung(list(drums(groove, n_beats, bar, rng)), ratio, rng)
@@ -94,6 +93,16 @@ def jazz(score: Score, *, groove: str, beats_per_minute: float, rng: random.Rand
 
 
 Part = tuple[Instrument, list[Note]]
+
+
+def rhythm_section(
+    score: Score, harmony: Sequence[Change], groove: str, rng: random.Random
+) -> list[Part]:
+    """Who comps, and the bass; in even eighths."""
+    bar = 3 if GROOVES[groove].in_three else 4
+    comping = list(_comp(score, harmony, groove, bar, rng))
+    line = BASS_LINES.get(groove, basses.walking)
+    return [(_comper(groove, rng), comping), (DOUBLE_BASS, list(line(harmony, rng)))]
 
 
 def _merged(parts: Sequence[Part]) -> list[Part]:
@@ -213,25 +222,34 @@ def _strokes(
     return strokes
 
 
-def _section(score: Score, harmony: Sequence[Change], rng: random.Random) -> list[Part]:
-    """Big band: the melody in four-part saxophones, and brass that answers."""
-    lead = SAXOPHONES[0]
-    melody = phrased(into_range(score.melody, 62, lead.highest), rng, even=False)
+def _head(score: Score, harmony: Sequence[Change], rng: random.Random) -> list[Part]:
+    """Big band: the melody phrased, in saxophones, and brass that answers."""
+    melody = phrased(into_range(score.melody, 62, SAXOPHONES[0].highest), rng, even=False)
+    return [*saxophones(melody, harmony), *brass(score, harmony, melody, rng)]
+
+
+def saxophones(melody: Sequence[Note], harmony: Sequence[Change]) -> list[Part]:
+    """The melody in four-part saxophones, the lead first."""
     lines: list[list[Note]] = [[] for _ in SAXOPHONES]
     for note in melody:
         chord = _change_at(harmony, note.start + 0.5 * (note.start % 1.0 > 0.4))
         for line, saxophone, pitch in zip(lines, SAXOPHONES, block(note.pitch, chord), strict=True):
             if saxophone.lowest <= pitch <= saxophone.highest:
                 line.append(replace(note, pitch=pitch))
-    brass = list(_stabs(score, harmony, melody, rng))
-    high = [note for note in brass if note.pitch >= 60]
-    low = [note for note in brass if note.pitch < 60]
-    horns: list[Part] = list(zip(SAXOPHONES, lines, strict=True))
-    return [*horns, (TRUMPETS, high), (TROMBONES, low)]
+    return list(zip(SAXOPHONES, lines, strict=True))
+
+
+def brass(
+    score: Score, harmony: Sequence[Change], melody: Sequence[Note], rng: random.Random
+) -> list[Part]:
+    """Trumpets and trombones, which answer the melody."""
+    stabs = list(_stabs(score, harmony, melody, rng))
+    high = [note for note in stabs if note.pitch >= 60]
+    return [(TRUMPETS, high), (TROMBONES, [note for note in stabs if note.pitch < 60])]
 
 
 def _change_at(harmony: Sequence[Change], beat: float) -> Change:
-    return next((c for c in reversed(harmony) if c.chord.start <= beat + 1e-6), harmony[0])
+    return harmony[max(bisect_right(harmony, beat + 1e-6, key=lambda c: c.chord.start) - 1, 0)]
 
 
 def block(pitch: int, change: Change) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from thirdstream.notes.arranging.ensembles import Instrument, nearest
+from thirdstream.notes.arranging.ensembles import Instrument, during, nearest
 from thirdstream.notes.score import Chord, Note
 
 N_CANDIDATES = 80  # voicings of a chord that the search looks at
@@ -62,7 +62,7 @@ def slots(chords: Sequence[Chord], melody: Sequence[Note], beats_per_bar: float)
             if bar_end - start < 1e-6:
                 bar_end += beats_per_bar
             end = min(chord.end, bar_end)
-            heard = [n.pitch for n in melody if n.start < end - 1e-6 and n.end > start + 1e-6]
+            heard = [note.pitch for note in during(melody, start + 1e-6, end - 1e-6)]
             ends = (heard[0], heard[-1], min(heard)) if heard else (None, None, None)
             cut.append(Slot(start, end - start, chord, *ends))
             start = end

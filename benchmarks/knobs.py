@@ -1,0 +1,53 @@
+"""What the score system's knobs do to the notes: shares kept, and how far they are moved.
+
+usage: knobs.py SCORE...  Each score is arranged in one style, as if that had been recorded and
+heard without a fault (each note up to 0.04 quarter notes off), and covered in the other.
+"""
+
+import random
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from tables import show
+from thirdstream.notes.arranging import STYLES, arrange, draw_setting
+from thirdstream.notes.arranging.casting import Piece
+from thirdstream.notes.arranging.cover import Wish, cover
+from thirdstream.notes.arranging.keeping import displacement, kept_share
+from thirdstream.notes.score import read_score
+
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def heard(path: Path, style: str) -> Piece:
+    """A score as a recording in a style would be heard."""
+    score, rng = read_score(path), random.Random(path.name)
+    setting = replace(draw_setting(score, seed="0"), semitones=0)
+    song = arrange(score, style, setting).song
+    notes = (note for track in song.tracks if not track.is_drums for note in track.notes)
+    played = sorted(replace(n, start=max(n.start + rng.uniform(-0.04, 0.04), 0.0)) for n in notes)
+    return Piece(replace(score, voices=()), tuple(played), setting.beats_per_minute)
+
+
+def rows_of(path: Path, source: str, target: str) -> list[list[str]]:
+    """The two curves of one piece."""
+    piece, curves = heard(path, source), []
+    for knob, measure in (("keep", kept_share), ("strength", displacement)):
+        values = []
+        for share in SHARES:
+            song = cover(piece, replace(Wish(target), **{knob: share})).song
+            played = [note for track in song.tracks if not track.is_drums for note in track.notes]
+            values.append(f"{measure(piece.notes, played):.3f}")
+        curves.append([path.stem, f"{source} to {target}", knob, measure.__name__, *values])
+    return curves
+
+
+if __name__ == "__main__":
+    rows = []
+    for name in sys.argv[1:]:
+        rows += rows_of(Path(name), *STYLES) + rows_of(Path(name), *reversed(STYLES))
+    show(
+        "Share of the recording's notes kept, and their displacement in quarter notes, by knob",
+        ["piece", "direction", "knob", "measure", *map(str, SHARES)],
+        rows,
+    )

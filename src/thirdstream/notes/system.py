@@ -1,0 +1,95 @@
+"""The score system: a recording is heard as notes, arranged in the target style, and played."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from thirdstream.audio import BLOCK, Wave
+from thirdstream.notes.arranging import STYLES, Arrangement
+from thirdstream.notes.arranging.casting import Piece, counting
+from thirdstream.notes.arranging.cover import Wish, cover
+from thirdstream.notes.listening import Heard, listen
+from thirdstream.notes.rendering import best_soundfont, draw_scene, stream
+from thirdstream.notes.score import Score, read_score
+from thirdstream.notes.timing import Timing
+from thirdstream.transfer import Options, System
+
+KEEP = 0.5  # of the recording's own notes, where nothing else is asked for
+
+
+class ScoreSystem(System):
+    """Transfers by way of a score; it has no weights, so any two of its makers are equal."""
+
+    name = "score"
+    styles = (STYLES[0], STYLES[1])
+    takes = ("ensemble", "score")
+
+    def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
+        """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
+
+        The whole recording is heard before the first block comes. Two channels come back as stereo,
+        any other number as copies of one. Where nothing is heard, nothing is played.
+        """
+        n_channels = n_samples = 0
+
+        def counted() -> Iterator[Wave]:
+            nonlocal n_channels, n_samples
+            for block in blocks:
+                n_channels, n_samples = block.shape[0], n_samples + block.shape[1]
+                yield block
+
+        heard = listen(counted())
+        if options.score is not None:
+            heard = replace(heard, score=read_score(options.score))
+        if not heard.notes and not heard.score.melody:
+            for start in range(0, n_samples, BLOCK):
+                yield np.zeros((n_channels, min(BLOCK, n_samples - start)), np.float32)
+            return
+        arrangement, timing = arranged(heard, options)
+        yield from stream(
+            arrangement.song,
+            timing,
+            best_soundfont(),
+            draw_scene(options.to, seed=str(options.seed)),
+            n_samples=n_samples,
+            n_channels=n_channels,
+        )
+
+
+def arranged(heard: Heard, options: Options) -> tuple[Arrangement, Timing]:
+    """What was heard, arranged as the options say, and when its quarter notes sound.
+
+    With the source style as the target, the transcribed notes as they are, on that style's
+    instruments. Raises ThirdstreamError as `cover` does.
+    """
+    keep = KEEP if options.keep_content is None else options.keep_content
+    wish = Wish(options.to, options.ensemble, options.style_strength, keep, options.seed)
+    if options.source == options.to:
+        wish = replace(wish, strength=0.0, keep=1.0)
+    beats_s = np.array(heard.timing.beats_s)
+    length = float(heard.timing.beats(heard.duration_s))
+    score = within(heard.score, length)
+    piece = Piece(score, heard.notes, 60 / float(np.median(np.diff(beats_s))))
+    factor = counting(piece, options.to)
+    if factor == 1:
+        return cover(piece, wish), heard.timing
+    n_beats = math.ceil(len(beats_s) * factor) + 1
+    timing = Timing(tuple(heard.timing.seconds(np.arange(n_beats) / factor).tolist()))
+    return cover(piece.counted(factor), wish), timing
+
+
+def within(score: Score, length: float) -> Score:
+    """A score of `length` quarter notes: what begins later is left out, what ends later cut."""
+    melody, chords = (
+        [part for part in parts if part.start < length - 0.01]
+        for parts in (score.melody, score.chords)
+    )
+    return replace(
+        score,
+        melody=tuple(replace(n, length=min(n.length, length - n.start)) for n in melody),
+        chords=tuple(replace(c, length=min(c.length, length - c.start)) for c in chords),
+        voices=(),
+        length=length,
+    )

@@ -1,0 +1,245 @@
+"""The score system from heard notes to sound: length, places, channels, options."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import music
+from test_cover import heard as piece_of
+from test_rendering import DRY, soundfont  # noqa: F401  # a fixture
+from thirdstream import systems
+from thirdstream.audio import SR, Wave
+from thirdstream.files import ThirdstreamError
+from thirdstream.notes import rendering
+from thirdstream.notes import system as score_system
+from thirdstream.notes.arranging.keeping import kept_share
+from thirdstream.notes.listening import Heard
+from thirdstream.notes.midi import CLOCK, Song, Track, timed, write_midi
+from thirdstream.notes.score import Note, Score
+from thirdstream.notes.system import ScoreSystem, arranged
+from thirdstream.notes.timing import Timing
+from thirdstream.transfer import Options
+
+pytest.importorskip("mido", reason="MIDI files need mido; it is not installed")
+DURATION_S = 12.3
+WOBBLING = Timing(tuple(float(b) for b in np.cumsum([-0.2, *(0.5 + 0.1 * np.sin(range(40)))])))
+
+
+def heard(style: str, timing: Timing = WOBBLING) -> Heard:
+    """The first seconds of the tune, recorded in a style along a tempo map."""
+    piece, n_beats = piece_of(style), float(timing.beats(DURATION_S))
+    notes = tuple(note for note in piece.notes if note.end < n_beats)
+    return Heard(piece.score, timing, notes, 0, False, DURATION_S)
+
+
+@pytest.fixture
+def system(soundfont: Path, monkeypatch: pytest.MonkeyPatch) -> ScoreSystem:  # noqa: F811
+    """A score system that hears the tune in whatever it is given."""
+
+    def listen(blocks: Iterable[Wave]) -> Heard:
+        n_samples = sum(block.shape[1] for block in blocks)
+        return replace(heard("classical"), duration_s=n_samples / SR)
+
+    monkeypatch.setattr(score_system, "listen", listen)
+    monkeypatch.setattr(score_system, "best_soundfont", lambda: soundfont)
+    return ScoreSystem()
+
+
+# --- time ---------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    gaps=st.lists(st.floats(0.2, 1.5), min_size=8, max_size=8),
+    start=st.floats(-1.0, 0.0),
+    beats=st.lists(st.floats(0.0, 7.5), min_size=1, max_size=8),
+)
+def test_notes_sound_when_the_recordings_beats_do(
+    gaps: list[float], start: float, beats: list[float]
+) -> None:
+    timing = Timing((start, *(start + np.cumsum(gaps)).tolist()))
+    notes = tuple(Note(beat, 0.5, 60) for beat in sorted(beats))
+    song = timed(Song((Track("flute", 73, notes),), 120.0), timing, duration_s=1e3)
+    second = 60 / CLOCK
+    wanted = [(s, e) for s, e in zip(timing.seconds(sorted(beats)),
+                                     timing.seconds(np.array(sorted(beats)) + 0.5), strict=True)
+              if e > max(s, 0) + 0.01]  # fmt: skip
+    found = [(n.start * second, n.end * second) for n in song.tracks[0].notes]
+    assert np.array(found) == pytest.approx(np.maximum(np.array(wanted), 0.0), abs=1e-9)
+
+
+def test_nothing_sounds_after_the_recording() -> None:
+    notes = tuple(Note(float(k), 1.0, 60) for k in range(10))
+    song = timed(Song((Track("flute", 73, notes),), 60.0), Timing.steady(60), duration_s=4.5)
+    assert max(note.end for note in song.tracks[0].notes) == pytest.approx(4.5 * CLOCK / 60)
+    assert len(song.tracks[0].notes) == 5
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3])
+def test_a_recording_is_followed_to_the_sample(soundfont: Path, n_channels: int) -> None:  # noqa: F811
+    notes = tuple(Note(float(k), 1.0, 69, 100) for k in range(0, 20, 4))
+    song, n_samples = Song((Track("flute", 73, notes, pan=10),), 120.0), round(8.37 * SR)
+    blocks = list(rendering.stream(song, WOBBLING, soundfont, DRY, n_samples=n_samples,
+                                   n_channels=n_channels))  # fmt: skip
+    wave = np.concatenate(blocks, axis=1)
+    assert wave.shape == (n_channels, n_samples)
+    assert np.abs(wave[:, -2:]).max() < 1e-3 * np.abs(wave).max()
+    level = np.sqrt(np.square(wave).mean(axis=1))
+    assert (level[0] > 1.5 * level[1]) if n_channels == 2 else (level == level[0]).all()
+    envelope = np.abs(wave[0])
+    for beat in (4.0, 8.0, 12.0):  # quiet before, sounding after
+        at = round(float(WOBBLING.seconds(beat)) * SR)
+        before, after = envelope[at - 900 : at - 100].max(), envelope[at : at + 4000].max()
+        assert after > 1.2 * before
+    first = np.flatnonzero(envelope > 0.05 * envelope.max())[0] / SR
+    assert first < 0.15  # quarter 0 lies before the recording, and still sounds
+
+
+def test_a_stream_through_a_room_is_the_room_of_the_whole() -> None:
+    room = rendering.Room(1.0, 0.4, 0.01, 5000.0)
+    scene = rendering.Scene(room, (1.0, 0.0, -2.0, 0.0, 2.0, 0.0, -1.0), 3)
+    dry = music(4, 700_000)
+    cut = (np.stack([part, part]) for part in np.split(dry, [10, 5000, 300_000, 650_000]))
+    wet = np.concatenate(list(rendering.in_room(cut, scene, n_channels=1)), axis=1)[0]
+    whole = rendering.recorded(dry, scene)
+    np.testing.assert_allclose(wet[: len(dry)], whole, atol=1e-4)
+
+
+def test_both_sides_have_echoes_of_their_own() -> None:
+    room = rendering.Room(1.0, 1.0, 0.02, 8000.0)
+    click = np.zeros((2, 60_000), np.float32)
+    click[:, 0] = 1.0
+    flat = rendering.Scene(room, (0.0,) * 7, 5)
+    wet = np.concatenate(list(rendering.in_room([click], flat, n_channels=2)), axis=1)
+    left, right = wet[:, 2000:40_000]
+    assert abs(np.corrcoef(left, right)[0, 1]) < 0.1
+    assert np.square(left).sum() == pytest.approx(np.square(right).sum(), rel=0.2)
+    assert wet[0, 0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_symusic_goes_on_over_its_turns(soundfont: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    pytest.importorskip("symusic", reason="symusic is not installed")
+    notes = tuple(Note(float(k), 2.5, 60 + k % 5, 100) for k in range(12))
+    song = Song((Track("flute", 73, notes),), 120.0)
+    midi, n_samples = rendering._midi(song), 7 * SR
+    whole = rendering.play_symusic(midi, soundfont, n_samples)
+    monkeypatch.setattr(rendering, "TURN_S", 2.0)
+    turns = np.concatenate(list(rendering.stream_symusic(song, soundfont, n_samples)), axis=1)
+    assert turns.shape[1] >= n_samples
+    size = SR // 4
+    levels = [np.square(w[0, :n_samples]).reshape(-1, size).mean(axis=1) for w in (whole, turns)]
+    np.testing.assert_allclose(levels[1], levels[0], rtol=0.3, atol=0.02 * levels[0].max())
+
+
+# --- the system ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2,)])
+@pytest.mark.parametrize("to", ["classical", "jazz"])
+def test_length_loudness_and_channels_stay(
+    system: ScoreSystem, to: str, shape: tuple[int, ...]
+) -> None:
+    wave = np.broadcast_to(music(0, round(DURATION_S * 22_050), sr=22_050),
+                           (*shape, round(DURATION_S * 22_050))).copy()  # fmt: skip
+    made = system.transfer(wave, 22_050, to=to)
+    assert made.shape == wave.shape
+    levels = [20 * np.log10(np.sqrt(np.square(one).mean())) for one in (wave, made)]
+    assert levels[1] == pytest.approx(levels[0], abs=0.5)
+    assert np.abs(made).max() <= 0.999
+    if shape == (2,):
+        assert not np.allclose(made[0], made[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.9, 3.0])
+def test_short_recordings_come_back_as_long(system: ScoreSystem, seconds: float) -> None:
+    wave = music(0, round(seconds * SR))
+    assert system.transfer(wave, SR, to="jazz").shape == wave.shape
+
+
+def test_where_nothing_is_heard_nothing_is_played(
+    system: ScoreSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deaf(blocks: Iterable[Wave]) -> Heard:
+        n_samples = sum(block.shape[1] for block in blocks)
+        return Heard(Score("", (), ()), WOBBLING, (), 0, False, n_samples / SR)
+
+    monkeypatch.setattr(score_system, "listen", deaf)
+    assert not system.transfer(music(0, SR), SR, to="jazz").any()
+
+
+def test_its_own_style_is_the_notes_played_back() -> None:
+    one = heard("jazz")
+    made, timing = arranged(one, Options("classical", source="classical"))
+    assert timing == WOBBLING
+    played = [note for track in made.song.tracks for note in track.notes]
+    assert kept_share(one.notes, played, within=0.1) > 0.98
+    assert kept_share(played, one.notes, within=0.1) > 0.98
+
+
+@pytest.mark.parametrize("beat_s", [1.4, 0.22])
+def test_other_countings_follow_the_same_seconds(beat_s: float) -> None:
+    """A jazz group counts very slow and very fast pieces otherwise; the melody stays in time."""
+    beats_s = tuple((beat_s * np.arange(70)).tolist())
+    one = heard("classical", Timing(beats_s))
+    made, timing = arranged(one, Options("jazz", keep_content=1.0, style_strength=0.0))
+    assert len(timing.beats_s) != len(beats_s)
+    played = [note for track in made.song.tracks for note in track.notes]
+    in_seconds = [
+        [replace(n, start=float(by.seconds(n.start))) for n in notes]
+        for by, notes in ((one.timing, one.notes), (timing, played))
+    ]
+    assert kept_share(*in_seconds, within=0.05) > 0.97
+
+
+def test_a_corrected_sheet_takes_the_place_of_what_is_heard(
+    system: ScoreSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = Song(
+        (
+            Track("melody", 73, tuple(Note(float(k), 1.0, 78) for k in range(16))),
+            Track(
+                "chords", 0, tuple(Note(4.0 * k, 4.0, p) for k in range(4) for p in (47, 54, 59))
+            ),
+        ),
+        120.0,
+    )
+    write_midi(tmp_path / "sheet.mid", song)
+    taken: list[Heard] = []
+    whole = score_system.arranged
+
+    def seen(heard: Heard, options: Options) -> object:
+        taken.append(heard)
+        return whole(heard, options)
+
+    monkeypatch.setattr(score_system, "arranged", seen)
+    system.transfer(music(0, 4 * SR), SR, to="jazz", score=tmp_path / "sheet.mid")
+    assert {note.pitch for note in taken[0].score.melody} == {78}
+    assert taken[0].timing == WOBBLING
+    with pytest.raises(ThirdstreamError, match=r"none\.mxl: there is no such file"):
+        system.transfer(music(0, SR), SR, to="jazz", score=tmp_path / "none.mxl")
+
+
+def test_it_is_found_by_name_and_says_what_it_cannot_do(system: ScoreSystem) -> None:
+    assert isinstance(systems.load("score"), ScoreSystem)
+    with pytest.raises(ThirdstreamError, match="takes no style_from; leave --style-from out"):
+        system.transfer(music(0, SR), SR, to="jazz", style_from=Path("some.wav"))
+    with pytest.raises(ThirdstreamError, match="kazoo: is nothing that plays jazz"):
+        system.transfer(music(0, SR), SR, to="jazz", ensemble="kazoo")
+
+
+def test_an_ensemble_is_played_by_name(system: ScoreSystem) -> None:
+    wave = music(0, 4 * SR)
+    made = [system.transfer(wave, SR, to="jazz", ensemble=name) for name in ("swing", "ballad")]
+    assert not np.allclose(*made, atol=1e-3)
+
+
+def test_the_tempo_is_the_usual_one() -> None:
+    made, _ = arranged(heard("classical"), Options("jazz"))
+    usual = 60 / float(np.median(np.diff(WOBBLING.beats_s)))
+    assert math.isclose(made.song.beats_per_minute, usual)
