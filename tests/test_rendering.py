@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import sosfilt
 
+from conftest import tone
 from test_arranging import tune
 from thirdstream import cli
 from thirdstream.audio import SR
@@ -14,7 +16,15 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes import pairs, rendering
 from thirdstream.notes.arranging import STYLES, Arrangement, Setting, arrange
 from thirdstream.notes.midi import Song, Track, write_midi
-from thirdstream.notes.rendering import COLOUR_HZ, Room, Scene, draw_scene, recorded, response
+from thirdstream.notes.rendering import (
+    COLOUR_HZ,
+    NO_DC,
+    Room,
+    Scene,
+    draw_scene,
+    recorded,
+    response,
+)
 from thirdstream.notes.score import Note, Score
 
 pytest.importorskip("mido", reason="MIDI files need mido; it is not installed")
@@ -70,7 +80,14 @@ def test_highs_die_first() -> None:
 
 def test_no_room_and_a_flat_microphone_change_nothing() -> None:
     wave = np.random.default_rng(0).standard_normal(SR).astype(np.float32)
-    np.testing.assert_allclose(recorded(wave, DRY), wave, atol=1e-4)
+    np.testing.assert_allclose(recorded(wave, DRY), sosfilt(NO_DC, wave), atol=1e-4)
+
+
+def test_nothing_below_hearing_is_left() -> None:
+    wave = np.full(2 * SR, 0.2, np.float32) + tone(2 * SR, hz=440)
+    heard = recorded(wave, DRY)[SR:]
+    assert abs(heard.mean()) < 1e-4
+    assert np.sqrt(np.mean(heard**2)) == pytest.approx(0.1 / np.sqrt(2), rel=0.01)
 
 
 def test_a_microphone_colours_as_told() -> None:

@@ -167,7 +167,7 @@ def compared(
     if original.posteriors and made.posteriors:
         row |= _notes(original=original.posteriors, made=made.posteriors)
     if truth and made.posteriors:
-        row |= _true_notes(truth, notes_of(made.posteriors))
+        row |= _true_notes(truth, _heard_notes(made.posteriors))
     if made.heard and {source, target} <= STYLE_TAGS.keys():
         ours, theirs = made.heard.style(target), made.heard.style(source)
         row |= {
@@ -180,9 +180,7 @@ def compared(
 
 
 def _notes(*, original: Posteriors, made: Posteriors) -> dict[str, float]:
-    reference, estimate = (
-        metrics.Notes(heard.intervals, heard.pitches) for heard in map(notes_of, (original, made))
-    )
+    reference, estimate = _heard_notes(original), _heard_notes(made)
     scores = metrics.note_scores(reference=reference, estimate=estimate)
     distance = metrics.pitch_jaccard_distance(reference=original.roll, estimate=made.roll)
     return {
@@ -191,6 +189,11 @@ def _notes(*, original: Posteriors, made: Posteriors) -> dict[str, float]:
         "note_recall": scores.recall,
         "note_f1": scores.f1,
     }
+
+
+def _heard_notes(posteriors: Posteriors) -> Notes:
+    found = notes_of(posteriors)
+    return Notes(found.intervals, found.pitches)
 
 
 def _true_notes(truth: Truth, heard: Notes) -> dict[str, float]:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+from scipy.signal import butter, sosfilt
 
 from thirdstream.audio import SR, Wave, exactly, level_of, limited, windows
 from thirdstream.files import ThirdstreamError
@@ -42,6 +43,7 @@ SOUNDFONT_FOLDERS = (
 )
 COLOUR_HZ = (60.0, 150.0, 400.0, 1000.0, 2500.0, 6000.0, 14000.0)
 N_LAYERS = 8  # of loudness, where the synthesiser has none of its own
+NO_DC: Any = butter(2, 20.0, "highpass", fs=SR, output="sos")  # some soundfonts' samples have some
 N_FIR = 2048  # taps of the microphone's colour
 BLOCK = 8192  # samples rendered at a time
 ROOM_BLOCK = 1 << 18  # samples that go through the room at a time
@@ -152,8 +154,10 @@ def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[W
     echoes[:, 0] = 0.0  # without the direct sound
     tails = fft.rfft(echoes, n_fft, axis=1) * direct
     rest, n_early = np.zeros((n_sides, 0), np.float32), N_FIR // 2
+    state = np.zeros((len(NO_DC), 2, 2))
     for block in windows(dry, size=ROOM_BLOCK, hop=ROOM_BLOCK):
-        sides = fft.rfft(block, n_fft, axis=1)
+        centred, state = sosfilt(NO_DC, block, axis=1, zi=state)
+        sides = fft.rfft(centred, n_fft, axis=1)
         middle = sides.mean(axis=0)
         heard = sides if n_sides == 2 else middle[None]
         wet = fft.irfft(heard * direct + tails * middle, n_fft, axis=1).astype(np.float32)
@@ -172,7 +176,7 @@ def recorded(dry: Wave, scene: Scene) -> Wave:
     echo = response(scene.room, seed=scene.seed)
     n_fft = fft.next_fast_len(len(dry) + len(echo) + N_FIR, real=True)
     through = fft.rfft(echo, n_fft) * fft.rfft(_colour(scene.colour_db), n_fft)
-    wet = fft.irfft(fft.rfft(dry, n_fft) * through, n_fft)
+    wet = fft.irfft(fft.rfft(sosfilt(NO_DC, dry), n_fft) * through, n_fft)
     return np.ascontiguousarray(wet[N_FIR // 2 : N_FIR // 2 + len(dry)], dtype=np.float32)
 
 
