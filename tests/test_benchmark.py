@@ -17,7 +17,7 @@ pytest.importorskip("mir_eval", reason="needs the extra `evaluate`")
 from thirdstream import cli
 from thirdstream.audio import SR
 from thirdstream.evaluation import Settings, evaluate, material, measure
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes import benchmark, rendering
 from thirdstream.notes.benchmark import Font, Piece, content_sha256
 
@@ -68,7 +68,7 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> Path:
     inside = rendering.pretty_midi_soundfont()
     if inside is None:
         pytest.skip("needs pretty-midi's soundfont, of the extra `scores`")
-    font = Font("the font", rendering.sha256(inside), "somewhere")
+    font = Font("the font", sha256(inside), "somewhere")
     listed = [
         Piece(split, name, hashlib.sha256(TUNES[name]).hexdigest())
         for split, name in (("train", "first"), ("test", "second"))

@@ -1,10 +1,12 @@
 """Errors a user can act on, and files that appear whole or not at all."""
 
+import hashlib
 import json
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +61,10 @@ def read_json(path: Path, *, kind: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ThirdstreamError(f"{path}: is not a readable {kind} ({error})") from error
+
+
+@lru_cache(maxsize=1024)
+def sha256(path: Path) -> str:
+    """Of a file that does not change while the program runs: it is read once."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

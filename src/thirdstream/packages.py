@@ -1,8 +1,6 @@
 """Packages that are installed by hand, for the weights inside them; they are not imported."""
 
-import hashlib
 import importlib.util
-from functools import lru_cache
 from pathlib import Path
 
 from thirdstream.files import ThirdstreamError
@@ -24,10 +22,3 @@ def folder_of(name: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise MissingPackage(f"the package {name} is not installed; type: {INSTALL[name]}")
     return Path(spec.submodule_search_locations[0])
-
-
-@lru_cache
-def sha256(path: Path) -> str:
-    """Of a file, as a hexadecimal number; each file is read once."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,7 @@ from thirdstream.commands.console import OUT, Failed, progress_bar
 from thirdstream.commands.corpora import print_corpus
 from thirdstream.corpus import Corpus
 from thirdstream.mel import TWINS
+from thirdstream.notes.system import ScoreSystem
 from thirdstream.transfer import Options, Outcome, plan, transfer_files
 
 
@@ -123,7 +124,7 @@ def info(path: str, /) -> None:
 
 
 def list_systems() -> None:
-    """List the systems that can be trained and the models that come with the package."""
+    """List all systems, and the models that come with the package."""
     table = Table("system", "presets", "parameters", "bundled models")
     bundled: dict[str, list[str]] = {name: [] for name in TWINS}
     for model in systems.bundled_names():
@@ -133,4 +134,5 @@ def list_systems() -> None:
                  for c in twin.PRESETS.values()]  # fmt: skip
         columns = (twin.PRESETS, [f"{size:,}" for size in sizes], bundled[name] or ["none"])
         table.add_row(name, *("\n".join(column) for column in columns))
+    table.add_row(ScoreSystem.name, "", "", "needs no training")
     OUT.print(table)

@@ -9,7 +9,6 @@ Beside the results OUT.json lies the folder OUT.work: one JSON for each system a
 name is a hash of all it depends on, so that work can resume; and the excerpts that `report` plays.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from thirdstream.evaluation import VERSION, Settings, measure, metrics
 from thirdstream.evaluation.cost import Cost, cost_of_transfer
 from thirdstream.evaluation.material import Item, Material, excerpt, short_hash, truth_of
 from thirdstream.evaluation.measure import METRICS, Judges
-from thirdstream.files import ThirdstreamError, make_folder, read_json, write_json
+from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
 from thirdstream.mel.system import MelSystem
 from thirdstream.transfer import Options, System
 
@@ -88,7 +87,7 @@ def subjects_of(models: Sequence[str], material: Material) -> list[Subject]:
             loaded.check(Options(to=style))
         digest = ""
         if isinstance(loaded, MelSystem):
-            digest = hashlib.sha256(systems.find(model).read_bytes()).hexdigest()
+            digest = sha256(systems.find(model))
         found.append(Subject(name, model, digest))
     return found
 
@@ -144,9 +143,10 @@ def made(
         return np.resize(excerpt(job.item.pair, settings.excerpt_s), len(original)), {}
     system, source, seed = _loaded(subject.model), job.item.style, settings.seed
     wave = system.transfer(original, SR, to=job.target, source=source, seed=seed)
-    again = system.transfer(original, SR, to=source, source=source, seed=seed)
-    row: dict[str, Any] = measure.rebuilt(original=original, made=again)
+    row: dict[str, Any] = {}
     if isinstance(system, MelSystem):
+        again = system.transfer(original, SR, to=source, source=source, seed=seed)
+        row |= measure.rebuilt(original=original, made=again)
         row |= measure.inside(system, original, source=source, target=job.target, seed=seed)
     return wave, row
 

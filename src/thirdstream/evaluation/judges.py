@@ -25,8 +25,8 @@ from torch.nn.functional import pad, relu
 from thirdstream.audio import Wave
 from thirdstream.evaluation import tensorbundle
 from thirdstream.evaluation.metrics import MetricError
-from thirdstream.files import ThirdstreamError
-from thirdstream.packages import INSTALL, folder_of, sha256
+from thirdstream.files import ThirdstreamError, sha256
+from thirdstream.packages import INSTALL, folder_of
 
 ACCEPTED = 0.25  # the least a tag must reach
 

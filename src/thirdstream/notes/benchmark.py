@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
 
-from thirdstream.files import ThirdstreamError, make_folder, read_json, write_json
+from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
 from thirdstream.notes.pairs import MANIFEST, Job, Left, Made, make_pairs
-from thirdstream.notes.rendering import find_soundfonts, pretty_midi_soundfont, sha256
+from thirdstream.notes.rendering import find_soundfonts, pretty_midi_soundfont
 
 NAME = "benchmark.json"
 SOURCE = "github.com/00sapo/OpenEWLD"

@@ -17,7 +17,7 @@ from typing import Any
 import joblib
 
 from thirdstream import audio
-from thirdstream.files import ThirdstreamError, make_folder, read_json, write_json
+from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
 from thirdstream.notes.midi import write_midi
 from thirdstream.notes.rendering import (
@@ -25,7 +25,6 @@ from thirdstream.notes.rendering import (
     draw_scene,
     find_soundfonts,
     render,
-    sha256,
     synthesiser,
 )
 from thirdstream.notes.score import SUFFIXES, Score, read_score

@@ -8,7 +8,6 @@ version of a pair, mono and whole; `stream` follows a recording, of any length, 
 
 import ctypes
 import ctypes.util
-import hashlib
 import math
 import os
 import random
@@ -266,13 +265,6 @@ def synthesiser() -> str:
             "there is nothing to play scores with; install FluidSynth, "
             "or pip install 'thirdstream[scores]'"
         ) from None
-
-
-@lru_cache(maxsize=64)
-def sha256(path: Path) -> str:
-    """Of a file; of the soundfonts, mostly, so it is remembered."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache

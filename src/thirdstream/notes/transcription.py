@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thirdstream.audio import Wave, windows
-from thirdstream.files import ThirdstreamError
-from thirdstream.packages import INSTALL, MissingPackage, folder_of, sha256
+from thirdstream.files import ThirdstreamError, sha256
+from thirdstream.packages import INSTALL, MissingPackage, folder_of
 
 SR, HOP = 22_050, 256  # Hz, samples
 WINDOW = 43_844  # samples the network takes: 172 frames
