@@ -136,7 +136,7 @@ def test_the_benchmark_is_made_and_judged(
     subjects = evaluate.subjects_of([], found)
     jobs, references = evaluate.plan(found, subjects, settings)
     done = list(evaluate.run(jobs, references, settings, tmp_path / "work", n_jobs=1))
-    results = evaluate.summarise(done, found, subjects, settings, {})
+    results = evaluate.summarise(done, {}, found, subjects, settings)
     scores = results["scores"]["true-target"]["classical_to_jazz"]
     copied = results["scores"]["copy-content"]["classical_to_jazz"]
     assert 0.3 < scores["chroma_cosine"]["mean"] < copied["chroma_cosine"]["mean"]

@@ -78,7 +78,7 @@ def evaluated(corpus: Corpus, work: Path, models: list[str], **other: Any) -> di
     subjects = evaluate.subjects_of(models, found)
     jobs, references = evaluate.plan(found, subjects, QUICK, **other)
     done = list(evaluate.run(jobs, references, QUICK, work, n_jobs=1))
-    return evaluate.summarise(done, found, subjects, QUICK, {})
+    return evaluate.summarise(done, {}, found, subjects, QUICK)
 
 
 def test_corners_score_what_they_must(
@@ -175,7 +175,7 @@ def test_a_bad_recording_of_ones_own_stops_no_other(
     subjects = evaluate.subjects_of([], found)[:1]
     jobs, references = evaluate.plan(found, subjects, settings)
     done = list(evaluate.run(jobs, references, settings, tmp_path / "w", n_jobs=1))
-    results = evaluate.summarise(done, found, subjects, settings, {})
+    results = evaluate.summarise(done, {}, found, subjects, settings)
     assert {Path(one["path"]).name for one in results["skipped"]} == {"silent.wav", "text.wav"}
     assert results["scores"]["copy-content"]["jazz_to_classical"]["chroma_cosine"]["n"] == 2
 

@@ -164,21 +164,19 @@ def transfer_blocks(
         tempfile.TemporaryFile(dir=spool_in) as spool,
         tempfile.TemporaryFile(dir=spool_in) as recording,
     ):
+        whole = audio.exactly(levelled, n_samples=n_inside, n_channels=n_channels)
         if options.blend:
-            whole = audio.exactly(levelled, n_samples=n_inside, n_channels=n_channels)
-            levelled = _spooled(whole, recording)
-
-        restyled = system.stream(levelled, options)
+            whole = _spooled(whole, recording)
+        restyled = system.stream(whole, options)
         made = audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels)
         raw = audio.level_of(_spooled(made, spool, lambda n_done: progress(n_done / n_inside)))
-        if options.blend:
-            audio.level_of(levelled)  # what the system did not ask for is kept too
+        for _ in whole:  # what the system did not ask for is kept too
+            pass
 
         def finished(gain: float) -> Iterator[Wave]:
             inside = _unspool(spool, n_channels)
             if options.blend:
-                original = _unspool(recording, n_channels)
-                inside = _blended(inside, original, raw, share=options.blend)
+                inside = _blended(inside, _unspool(recording, n_channels), raw, options.blend)
             back = audio.resampled(inside, sr_in=SR, sr_out=sr, n_channels=n_channels)
             whole = audio.exactly(back, n_samples=level.n_samples, n_channels=n_channels)
             louder = (block * np.float32(gain) for block in whole)
@@ -189,7 +187,7 @@ def transfer_blocks(
 
 
 def _blended(
-    made: Iterator[Wave], original: Iterator[Wave], raw: Level, *, share: float
+    made: Iterator[Wave], original: Iterator[Wave], raw: Level, share: float
 ) -> Iterator[Wave]:
     """The result, whose Level is `raw`, with a share of the recording, both at -20 dB."""
     gain = (1 - share) * TARGET_RMS / raw.rms if raw.rms else 0.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 from rich.table import Table
@@ -13,6 +13,9 @@ from thirdstream.corpus import Corpus
 from thirdstream.evaluation import Settings as Evaluation
 from thirdstream.files import ThirdstreamError, read_json, write_json
 from thirdstream.mel.system import MelSystem
+
+if TYPE_CHECKING:
+    from thirdstream.evaluation.evaluate import Cost, Done, Item, Job, Subject
 
 
 def evaluate(
@@ -52,24 +55,42 @@ def evaluate(
     jobs, references = evaluation.plan(material, subjects, settings)
     if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
         raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
-    done, work = [], work_of(out)
-    timed = [one for one in subjects if one.model]
-    with progress_bar() as bar:
-        n_items = len(jobs) + sum(map(len, references.values()))
-        task = bar.add_task("evaluating", total=n_items + len(timed))
-        for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
-            bar.advance(task)
-            done.append(one)
-        costs = {}
-        for subject in timed:
-            costs[subject.name] = evaluation.measured_cost(subject, jobs[0], work)
-            bar.advance(task)
-    results = evaluation.summarise(done, material, subjects, settings, costs)
+    results = evaluation.summarise(
+        *_measured(subjects, jobs, references, settings, work_of(out), n_jobs),
+        material,
+        subjects,
+        settings,
+    )
     write_json(out, results)
     _print_results(results)
     OUT.print(f"the results are in {out}", soft_wrap=True, markup=False)
     if results["skipped"]:
         raise Failed(f"{len(results['skipped'])} recordings could not be measured; see above")
+
+
+def _measured(
+    subjects: "list[Subject]",
+    jobs: "list[Job]",
+    references: "Mapping[str, list[Item]]",
+    settings: Evaluation,
+    work: Path,
+    n_jobs: int,
+) -> "tuple[list[Done], dict[str, Cost]]":
+    """All recordings, then what each model costs, with a bar."""
+    from thirdstream.evaluation import evaluate as evaluation
+
+    done, costs = [], {}
+    timed = [one for one in subjects if one.model]
+    n_items = len(jobs) + sum(map(len, references.values()))
+    with progress_bar() as bar:
+        task = bar.add_task("evaluating", total=n_items + len(timed))
+        for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
+            bar.advance(task)
+            done.append(one)
+        for subject in timed:
+            costs[subject.name] = evaluation.measured_cost(subject, jobs[0], work)
+            bar.advance(task)
+    return done, costs
 
 
 def _print_results(results: Mapping[str, Any]) -> None:

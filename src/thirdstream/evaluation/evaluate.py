@@ -258,10 +258,10 @@ def measured_cost(subject: Subject, job: Job, work: Path) -> Cost:
 
 def summarise(
     done: Iterable[Done],
+    costs: Mapping[str, Cost],
     material: Material,
     subjects: Sequence[Subject],
     settings: Settings,
-    costs: Mapping[str, Cost],
 ) -> dict[str, Any]:
     """The results, as plain data: see the keys. Raises ThirdstreamError if nothing was measured."""
     everything = sorted(done, key=lambda one: (one.job.item.style, one.job.item.key))
@@ -281,17 +281,7 @@ def summarise(
     for name, cost in costs.items():
         for direction in scores[name]:
             scores[name][direction] |= _cost_scores(cost)
-    ears = measure.judges()
-    return {
-        "version": VERSION,
-        "corpus": material.name,
-        "settings": asdict(settings),
-        "versions": versions(),
-        "torch_threads": torch.get_num_threads(),
-        "judges": ears.about(),
-        "left_out": ears.left_out(material.styles),
-        "styles": list(material.styles),
-        "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
+    return _circumstances(material, settings) | {
         "systems": {one.name: _about(one) for one in subjects},
         "recordings": [{"name": one.job.item.path.name, "style": one.job.item.style}
                        for one in tests],
@@ -303,6 +293,22 @@ def summarise(
         "costs": {name: cost._asdict() for name, cost in costs.items()},
         "examples": _examples(tests),
     }  # fmt: skip
+
+
+def _circumstances(material: Material, settings: Settings) -> dict[str, Any]:
+    """What was measured on what, by what."""
+    ears = measure.judges()
+    return {
+        "version": VERSION,
+        "corpus": material.name,
+        "settings": asdict(settings),
+        "versions": versions(),
+        "torch_threads": torch.get_num_threads(),
+        "judges": ears.about(),
+        "left_out": ears.left_out(material.styles),
+        "styles": list(material.styles),
+        "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
+    }
 
 
 def _cost_scores(cost: Cost) -> dict[str, dict[str, float]]:
