@@ -1,15 +1,17 @@
 """What a transfer costs: the whole command, from file to file, in a process of its own."""
 
-import os
+import json
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from thirdstream import audio
 from thirdstream.files import ThirdstreamError
+
+STOPWATCH = Path(__file__).with_name("stopwatch.py")
 
 
 class Cost(NamedTuple):
@@ -28,22 +30,21 @@ def cost_of_transfer(recording: Path, *, model: str, to: str) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "thirdstream", "transfer", str(recording), "--to", to,
                    "--model", model, "--out", str(Path(folder) / "out.wav")]  # fmt: skip
-        with (Path(folder) / "said").open("w+") as said:
-            begin = time.perf_counter()
-            code, peak = _run(command, said.fileno())
-            seconds = time.perf_counter() - begin
-            if code:
-                said.seek(0)
-                raise ThirdstreamError(f"{recording}: could not be timed: {said.read().strip()}")
-    return Cost(n_samples / header.sr, seconds, peak)
+        try:
+            seconds, peak_memory_mb = run(command)
+        except ThirdstreamError as error:
+            raise ThirdstreamError(f"{recording}: could not be timed: {error}") from error
+    return Cost(n_samples / header.sr, seconds, peak_memory_mb)
 
 
-def _run(command: list[str], stderr: int) -> tuple[int, float | None]:
-    """Exit code and peak memory in MB of a command."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
-    if not hasattr(os, "wait4"):  # Windows
-        return process.wait(), None
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss
-    return process.returncode, usage.ru_maxrss * unit / 1e6
+def run(command: Sequence[str]) -> tuple[float, float | None]:
+    """Seconds and peak memory in MB of a command. Raises ThirdstreamError with what it said, if it
+    fails."""
+    done = subprocess.run(
+        [sys.executable, str(STOPWATCH), *command], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    if found["code"]:
+        raise ThirdstreamError(done.stderr.strip())
+    peak = found["peak_bytes"]
+    return found["seconds"], None if peak is None else peak / 1e6
