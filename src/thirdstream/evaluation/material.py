@@ -59,8 +59,9 @@ class Material:
 def open_material(path: Path, own: Sequence[str] = ()) -> Material:
     """The recordings of a corpus, of the benchmark, or of a folder of pairs.
 
-    own: STYLE=FOLDER of both styles; those recordings are judged instead, against the references of
-    `path`. Raises ThirdstreamError where there are none, and for a style without any.
+    own: STYLE=FOLDER of both styles; those recordings are judged instead, and are the references,
+    so that copying the target comes out near them. Raises ThirdstreamError where there are none,
+    and for a style without any.
     """
     if (path / benchmark.NAME).is_file():
         tests = paired(path / "test")
@@ -74,7 +75,7 @@ def open_material(path: Path, own: Sequence[str] = ()) -> Material:
         found = of_corpus(Corpus.open(path))
     if own:
         tests = own_recordings(own, found.styles)
-        found = Material(found.name, found.styles, tests, found.references)
+        found = Material(found.name, found.styles, tests, tests)
     for style in found.styles:
         if not found.tests.get(style):
             raise ThirdstreamError(

@@ -88,7 +88,8 @@ def _summary(results: Results) -> str:
         f"<p>Test recordings: {counts}; {results['settings']['excerpt_s']:g} s from the middle of "
         "each. Means over recordings, with 95&nbsp;% bootstrap intervals in brackets. "
         "<em>copy-content</em>, <em>copy-target</em> and <em>resynthesis</em> are corners: they "
-        "show what no change, no content, and the synthesis alone would score.</p>"
+        "show what no change, no content, and the synthesis alone would score. "
+        "<em>true-target</em>, where it is known, is the same piece in the other style.</p>"
     )
     left_out = results["left_out"]
     for reason in sorted(set(left_out.values())):
