@@ -1,6 +1,7 @@
 """Recordings, corpora and models made on the spot: no test needs a download."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from thirdstream.mel.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.twin import RECONSTRUCTION, TwinConfig
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 STYLES = ("classical", "jazz")
 TINY = TwinConfig(
     channels=(2, 3), latent_channels=2, kernel_size=3, n_convs=1, patch=4,
