@@ -368,3 +368,16 @@ def test_ctrl_c_in_the_middle_leaves_nothing_half_written(tmp_path: Path) -> Non
     process.stdout.close()
     assert process.returncode != 0
     assert not out.parent.exists() or list(out.parent.iterdir()) == []
+
+
+def test_a_fault_names_its_file(
+    system: MelSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deaf(*_: object) -> Iterator[np.ndarray]:
+        raise ThirdstreamError("no notes are heard in it")
+
+    monkeypatch.setattr(system, "stream", deaf)
+    song = tmp_path / "song.wav"
+    sf.write(song, music(0, SR), SR)
+    (outcome,) = transfer_files(system, [(song, tmp_path / "out.wav")], JAZZ)
+    assert outcome.error == f"{song}: no notes are heard in it"

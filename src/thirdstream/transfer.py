@@ -353,4 +353,5 @@ def transfer_files(
             )  # fmt: skip
             yield Outcome(path, out, remark)
         except ThirdstreamError as error:
-            yield Outcome(path, out, error=str(error))
+            text = str(error)  # a system does not know which file it hears
+            yield Outcome(path, out, error=text if str(path) in text else f"{path}: {text}")

@@ -69,9 +69,8 @@ def listen(
     found = notes_of(observed.posteriors)
     line = melody_of(found, observed)
     if not len(line):
-        raise ThirdstreamError(
-            f"{title or 'the recording'}: no notes are heard in it; give music with pitches"
-        )
+        named = f"{title}: " if title else ""
+        raise ThirdstreamError(f"{named}no notes are heard in it; give music with pitches")
     bars = bars_of(observed) or _steady(observed.duration_s)
     timing = Timing(tuple(bars.beats_s.tolist()))
     chords = decode(beat_chroma(observed.posteriors, bars.beats_s * FPS), bars.beats_per_bar)
