@@ -37,7 +37,6 @@ TRUE_TARGET = "true-target"
 CORNERS = (COPY_CONTENT, COPY_TARGET, RESYNTHESIS, TRUE_TARGET)
 ORIGINAL, REFERENCE = "original", "reference"
 PREVIEW_S = 12.0  # of an excerpt, kept for the page
-SEPARATE = ("timbre", "embeddings")  # what is compared as sets
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,8 @@ def plan(
         chosen = _drawn(material.tests[style], settings.max_recordings, settings.seed)
         for number, item in enumerate(chosen):
             others = [one for one in material.tests[target] if one.path != item.pair]
-            copied = _drawn(others or material.tests[target], 0, f"{settings.seed} {item.key}")[0]
+            drawn_for = f"{settings.seed} {item.path.name}"  # the same on any machine
+            copied = _drawn(others or material.tests[target], 0, drawn_for)[0]
             keep = number < settings.examples
             jobs.append(Job(item, target, tuple(subjects), copied, keep))
     limited = {
