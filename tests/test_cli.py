@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from thirdstream import audio, cli, systems
 from thirdstream.audio import SR
 from thirdstream.corpus import Corpus
 from thirdstream.mel.system import MelSystem
+from thirdstream.notes.system import lacking
+from thirdstream.packages import MissingPackage
 
 
 def run(*arguments: object) -> int:
@@ -229,17 +232,45 @@ def test_the_bundled_model_and_clips_are_there() -> None:
 
 
 @pytest.mark.slow
-def test_the_demo(tmp_path: Path, capsys) -> None:
-    assert run("demo", "--out", tmp_path / "out") == 0
-    text = capsys.readouterr().out
-    assert str(tmp_path / "out") in text.replace("\n", "")
-    for clip in systems.bundled_clips():
-        n_samples = sf.info(clip).frames
-        for style in ("classical", "jazz"):
-            assert sf.info(tmp_path / "out" / f"{clip.stem}_to_{style}.wav").frames == n_samples
-        assert (tmp_path / "out" / f"{clip.stem}.png").stat().st_size > 10_000
-    assert run("demo", "--out", tmp_path / "out") == 1
+def test_the_demo(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systems, "DEMONSTRATED", ("twin-cnn",))
+    clips = systems.bundled_clips()[1:3]
+    monkeypatch.setattr(systems, "bundled_clips", lambda: clips)
+    out = tmp_path / "out"
+    assert run("demo", "--out", out) == 0
+    assert str(out / "index.html") in capsys.readouterr().out.replace("\n", "")
+    page = (out / "index.html").read_text()
+    named = set(re.findall(r"src='([^']+)'", page))
+    assert named == {path.name for path in out.iterdir()} - {"index.html"}
+    for clip, other in zip(clips, ("jazz", "classical"), strict=True):
+        for system in {systems.usual()[0], "twin-cnn"}:
+            made = out / f"{clip.stem}_to_{other}_{system}.wav"
+            assert sf.info(made).frames == sf.info(clip).frames
+            assert f"{system}: to {other}" in page
+        assert (out / f"{clip.stem}.png").stat().st_size > 10_000
+    assert run("demo", "--out", out) == 1
     assert "--force" in capsys.readouterr().err
+
+
+def test_the_default_is_score_or_says_why_not(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("transfer", tmp_path / "song.wav", "--to", "jazz", "--out", tmp_path / "out")
+    sf.write(tmp_path / "song.wav", np.zeros(2_000), 44_100)
+    monkeypatch.setattr(systems, "lacking", lambda: "")
+    assert systems.usual() == ("score", "")
+    monkeypatch.setattr(systems, "lacking", lambda: "the drums are missing; type: pip")
+    assert run(*given) == 0
+    said = capsys.readouterr().err.replace("\n", "")
+    assert "twin-cnn" in said and "the drums are missing; type: pip" in said
+
+
+def test_what_the_score_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Path:
+        raise MissingPackage(f"{name} is missing; type: pip")
+
+    monkeypatch.setattr("thirdstream.notes.transcription.folder_of", missing)
+    assert lacking() == "basic_pitch is missing; type: pip"
 
 
 @pytest.mark.parametrize("name", systems.bundled_names())

@@ -5,16 +5,26 @@ from pathlib import Path
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel import TWINS
 from thirdstream.mel.system import load as load_mel
-from thirdstream.notes.system import ScoreSystem
+from thirdstream.notes.system import ScoreSystem, lacking
 from thirdstream.transfer import System
 
 MODELS = Path(__file__).parent / "models"
 CLIPS = Path(__file__).parent / "clips"
 SYSTEMS = (*TWINS, ScoreSystem.name)
-DEFAULT = "twin-cnn"
+BASELINE = "twin-cnn"  # needs nothing that is not always installed
+DEMONSTRATED = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")
 
 
-def load(name_or_path: str | Path = DEFAULT) -> System:
+def usual() -> tuple[str, str]:
+    """The name of the system that transfers where none is asked for, and why not a better one.
+
+    It is "score", and the reason empty; or the baseline, where parts of score are missing.
+    """
+    reason = lacking()
+    return (BASELINE, reason) if reason else (ScoreSystem.name, "")
+
+
+def load(name_or_path: str | Path) -> System:
     """A system: "score", a bundled model's name, a checkpoint, or a run folder (its best model).
 
     Raises ThirdstreamError where there is none.

@@ -8,7 +8,7 @@ import tyro
 from rich.table import Table
 
 from thirdstream import checkpoint, systems
-from thirdstream.commands.console import OUT, Failed, progress_bar
+from thirdstream.commands.console import ERR, OUT, Failed, progress_bar
 from thirdstream.commands.corpora import print_corpus
 from thirdstream.corpus import Corpus
 from thirdstream.mel import TWINS
@@ -34,7 +34,7 @@ def transfer(
     *,
     out: Path,
     style: tyro.conf.OmitArgPrefixes[Options],
-    model: str = systems.DEFAULT,
+    model: str | None = None,
     files: tyro.conf.OmitArgPrefixes[Files] = Files(),
 ) -> None:
     """Turn recordings into another style.
@@ -47,10 +47,11 @@ def transfer(
         inputs: files, or folders that are searched for recordings.
         out: folder for the results; for a single recording also a file name.
         style: into which style, and how.
-        model: name of a bundled model, a .safetensors file, or a run folder.
+        model: score, the name of a bundled model, a .safetensors file, or a run folder. By default
+            score, which plays the piece anew; where its parts are missing, twin-cnn, and it says so.
         files: what happens to files.
     """
-    loaded = systems.load(model)
+    loaded = systems.load(model or _usual())
     pairs = plan(inputs, out, suffix=f".{files.format}")
     n_failed = 0
     with progress_bar() as bar:
@@ -80,33 +81,40 @@ def _outcome(one: Outcome) -> str:
     return one.error or f"{one.path} -> {one.out}{remark}"
 
 
+def _usual() -> str:
+    """The default system; says what is missing where it is not the best."""
+    name, reason = systems.usual()
+    if reason:
+        ERR.print(
+            f"{name} transfers the sound alone; score, which plays the piece anew, is not complete "
+            f"here: {reason}",
+            soft_wrap=True,
+            markup=False,
+        )
+    return name
+
+
 def demo(*, out: Path = Path("out"), force: bool = False) -> None:
-    """Transfer the bundled clips, with pictures and a table of losses.
+    """Transfer the bundled clips with every system, with pictures and a page to listen on.
 
     Args:
         out: folder for the results.
         force: replace results that exist.
     """
-    from thirdstream.demo import run
+    from thirdstream.demo import PAGE, run
 
-    loaded = systems.load()
+    names = dict.fromkeys([_usual(), *systems.DEMONSTRATED])
+    loaded = {name: systems.load(name) for name in names}
     clips = systems.bundled_clips()
-    rows = []
+    table = Table("clip", "system", "to", "RMS dB", "peak")
     with progress_bar() as bar:
-        task = bar.add_task("demo", total=len(clips))
+        task = bar.add_task("demo", total=len(clips) * len(loaded))
         for row in run(loaded, clips, out, force=force):
-            rows.append(row)
+            level = (f"{row.rms_db:.1f}", f"{row.peak:.2f}")
+            table.add_row(row.clip.stem, row.system, row.to, *level)
             bar.advance(task)
-    table = Table(
-        *("clip", "to", "eq. 1", "eq. 2", "RMS dB", "peak"),
-        title="Losses of the clip's own half, and the level of the transfer",
-        caption="eq. 1: error of the self-reconstruction; eq. 2: how far a code comes back changed",
-    )
-    for row in rows:
-        numbers = (f"{row.reconstruction:.5f}", f"{row.latent:.5f}", f"{row.rms_db:.1f}")
-        table.add_row(row.clip, row.to, *numbers, f"{row.peak:.2f}")
     OUT.print(table)
-    OUT.print(f"The results lie in {out.resolve()}", soft_wrap=True, markup=False)
+    OUT.print(f"Look and listen: {(out / PAGE).resolve()}", soft_wrap=True, markup=False)
 
 
 def info(path: str, /) -> None:

@@ -7,16 +7,31 @@ from dataclasses import replace
 import numpy as np
 
 from thirdstream.audio import BLOCK, Wave
+from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.casting import Piece, counting
 from thirdstream.notes.arranging.cover import Wish, cover
 from thirdstream.notes.listening import Heard, listen
-from thirdstream.notes.rendering import best_soundfont, draw_scene, stream
+from thirdstream.notes.rendering import best_soundfont, draw_scene, stream, synthesiser
 from thirdstream.notes.score import Score, read_score
 from thirdstream.notes.timing import Timing
+from thirdstream.notes.transcription import Transcriber
+from thirdstream.packages import folder_of
 from thirdstream.transfer import Options, System
 
 KEEP = 0.5  # of the recording's own notes, where nothing else is asked for
+
+
+def lacking() -> str:
+    """What the score system needs and does not find here; empty where it has everything."""
+    try:
+        Transcriber()
+        folder_of("mido")
+        synthesiser()
+        best_soundfont()
+    except ThirdstreamError as error:
+        return str(error)
+    return ""
 
 
 class ScoreSystem(System):
