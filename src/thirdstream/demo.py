@@ -107,6 +107,6 @@ figure { display: inline-block; margin: .5rem 1rem .5rem 0; }
 audio { display: block; max-width: 100%; }
 </style></head><body><main>
 <h1>The bundled clips in the other style</h1>
-<p><b>score</b>, where it is there, listens and arranges anew; the twins, the paper's systems, change
-the sound and keep what is played. All files are beside this page, each as loud as its clip.</p>
+<p><b>score</b>, where it is there, listens and arranges anew; the twins, the paper's systems,
+change the sound and keep what is played. All files are beside this page, each as loud as its clip.</p>
 """

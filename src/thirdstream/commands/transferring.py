@@ -48,7 +48,7 @@ def transfer(
         out: folder for the results; for a single recording also a file name.
         style: into which style, and how.
         model: score, the name of a bundled model, a .safetensors file, or a run folder. By default
-            score, which plays the piece anew; where its parts are missing, twin-cnn, and it says so.
+            score, which plays the piece anew; twin-cnn where parts of it are missing (it says so).
         files: what happens to files.
     """
     loaded = systems.load(model or _usual())

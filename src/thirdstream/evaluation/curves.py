@@ -30,7 +30,7 @@ def series(results: Mapping[str, Any], direction: str) -> dict[tuple[str, str], 
 
 
 def drawn(results: Mapping[str, Any], direction: str) -> str:
-    """All curves of a direction as inline SVG, each with a caption; nothing where there are none."""
+    """All curves of a direction as inline SVG, captioned; empty where there are none."""
     return "\n".join(
         f"<figure class='curves'><figcaption>{escape(model)}, {escape(knob.replace('_', ' '))}"
         f"</figcaption>{_picture(points, f'{model}, {knob}')}</figure>"

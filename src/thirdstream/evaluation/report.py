@@ -278,7 +278,7 @@ def _mark(
 
 
 def label_heights(points: Sequence[tuple[float, float]]) -> list[float]:
-    """Where the names of points (x, y) go so that none covers another, or a point: at y or below."""
+    """Where the names of points (x, y) go so that none covers another or a point: y or below."""
     heights = [0.0] * len(points)
     placed: list[tuple[float, float]] = []
     for which in sorted(range(len(points)), key=lambda one: points[one][1]):
