@@ -108,5 +108,5 @@ audio { display: block; max-width: 100%; }
 </style></head><body><main>
 <h1>The bundled clips in the other style</h1>
 <p><b>score</b>, where it is there, listens and arranges anew; the twins, the paper's systems,
-change the sound and keep what is played. All files are beside this page, each as loud as its clip.</p>
+change the sound and keep what is played. All files are beside this page, as loud as their clip.</p>
 """
