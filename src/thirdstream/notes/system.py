@@ -19,7 +19,7 @@ from thirdstream.notes.transcription import Transcriber
 from thirdstream.packages import folder_of
 from thirdstream.transfer import Options, System
 
-KEEP = 0.5  # of the recording's own notes, where nothing else is asked for
+KEEP = 0.75  # of the recording's own notes, where nothing else is asked for
 
 
 def lacking() -> str:
