@@ -1,17 +1,25 @@
 """The command line: which command is which, and how it ends."""
 
 import io
+import logging
+import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
+from typing import Literal
 
 import tyro
 
-from thirdstream.commands.console import ERR, Failed
+from thirdstream.checkpoint import versions
+from thirdstream.commands.console import ERR, OUT, Failed, set_loudness
 from thirdstream.commands.corpora import claims, prepare
+from thirdstream.commands.exporting import export
 from thirdstream.commands.judging import evaluate, figures, report
+from thirdstream.commands.pipes import close_output
 from thirdstream.commands.scores import arrange, benchmark, listen
 from thirdstream.commands.training import train, tune
 from thirdstream.commands.transferring import demo, info, list_systems, transfer
@@ -23,7 +31,8 @@ CONVENTIONS = (
     tyro.conf.DisallowNone,
     tyro.conf.PositionalMetavarFromFieldName,
 )
-COMMANDS = {
+LOG = logging.getLogger(__name__)
+COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "prepare": prepare,
     "train": train,
@@ -36,44 +45,96 @@ COMMANDS = {
     "arrange": arrange,
     "benchmark": benchmark,
     "listen": listen,
+    "export": export,
     "info": info,
     "systems": list_systems,
 }
 
 
+ABOUT = (
+    "classical recordings into jazz and jazz into classical. Every command explains itself: "
+    "thirdstream COMMAND --help. Tables and JSON go to standard output, all else to standard error."
+)
+GENERAL = {
+    ("--quiet", "-q"): "on standard error faults only",
+    ("--verbose", "-v"): "also which models are used, versions, and the time it took",
+    ("--debug",): "a fault shows where in the program it happened",
+    ("--version",): "print the version",
+}
+
+
+def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
+    """Print a script that lets the shell complete commands and options with the Tab key.
+
+    Example: thirdstream completion bash > ~/.local/share/bash-completion/completions/thirdstream
+
+    Args:
+        shell: which one.
+    """
+    _run(["--tyro-write-completion", shell, "-"])
+
+
+COMMANDS["completion"] = completion
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 all done, 1 a fault that was explained, 2 misuse, 130 Ctrl-C."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
+    general = {names[0] for names in GENERAL if not set(names).isdisjoint(given)}
+    given = [argument for argument in given if not any(argument in names for names in GENERAL)]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for file names that are no text
-    given = [argument for argument in given if argument != "--debug"]
+    if "--version" in general:
+        OUT.print(f"thirdstream {version('thirdstream')}")
+        return
+    set_loudness(quiet="--quiet" in general, verbose="--verbose" in general)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
     try:
-        tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
-            prog="thirdstream",
-            description=f"thirdstream {version('thirdstream')}: classical recordings into jazz and "
-            "jazz into classical. Every command explains itself: thirdstream COMMAND --help. "
-            "With --debug, a fault shows where in the program it happened.",
-            args=given,
-            config=CONVENTIONS,
-        )
+        with _described():
+            _run(given)
     except (Interrupted, KeyboardInterrupt) as error:
         _complain(str(error) or "interrupted; run the same command again to go on")
         raise SystemExit(130) from None
+    except BrokenPipeError:  # who read our output has had enough of it, as `head` has
+        close_output()
+        raise SystemExit(141) from None
     except (Failed, ThirdstreamError) as error:
-        if debug:
+        if "--debug" in general:
             raise
         _complain(str(error))
         raise SystemExit(1) from None
     except Exception as error:
-        if debug:
+        if "--debug" in general:
             raise
         _complain(f"an unexpected fault ({error!r}); run it with --debug and report what it prints")
         raise SystemExit(1) from None
+
+
+def _run(given: Sequence[str]) -> None:
+    if os.environ.get("NO_COLOR"):  # tyro does not know it (no-color.org)
+        tyro._experimental_options["ansi_codes"] = False
+    general = "; ".join(f"{' or '.join(names)}: {text}" for names, text in GENERAL.items())
+    about = f"thirdstream {version('thirdstream')}: {ABOUT}\n\nWith any command: {general}."
+    tyro.extras.subcommand_cli_from_dict(
+        COMMANDS,
+        prog="thirdstream",
+        description=about,
+        args=given,
+        config=CONVENTIONS,
+    )
+
+
+@contextmanager
+def _described() -> Iterator[None]:
+    """For --verbose: versions before, the time it took after."""
+    LOG.info(", ".join(" ".join(pair) for pair in versions().items()))
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        LOG.info("it took %.1f s", time.monotonic() - started)
 
 
 def _stop(number: int, frame: object) -> None:

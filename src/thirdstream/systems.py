@@ -1,6 +1,10 @@
 """Everything that transfers, by name, and the models that come with the package."""
 
+import logging
+import os
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel import TWINS
@@ -10,9 +14,12 @@ from thirdstream.transfer import System
 
 MODELS = Path(__file__).parent / "models"
 CLIPS = Path(__file__).parent / "clips"
-SYSTEMS = (*TWINS, ScoreSystem.name)
+SCORE = (ScoreSystem.name,)  # needs no model
+SYSTEMS = (*TWINS, *SCORE)
 BASELINE = "twin-cnn"  # needs nothing that is not always installed
 DEMONSTRATED = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")
+BEST = "best.safetensors"  # of a run folder
+LOG = logging.getLogger(__name__)
 
 
 def usual() -> tuple[str, str]:
@@ -25,7 +32,8 @@ def usual() -> tuple[str, str]:
 
 
 def load(name_or_path: str | Path) -> System:
-    """A system: "score", a bundled model's name, a checkpoint, or a run folder (its best model).
+    """A system: "score", or the model that `find` finds: a name, a checkpoint, or a run folder (its
+    best model).
 
     Raises ThirdstreamError where there is none.
     """
@@ -35,24 +43,46 @@ def load(name_or_path: str | Path) -> System:
 
 
 def find(name_or_path: str | Path) -> Path:
-    """The checkpoint that a name or a path stands for. Raises ThirdstreamError."""
-    path = Path(name_or_path)
-    bundled = MODELS / f"{name_or_path}.safetensors"
+    """The checkpoint that a path or a name stands for, looked for in this order: a file or a run
+    folder; a bundled model; NAME.safetensors or a run folder NAME in `user_folder`.
+
+    Raises ThirdstreamError where there is none.
+    """
+    path, name, own = Path(name_or_path), str(name_or_path), user_folder()
     if path.is_dir():
-        path = path / "best.safetensors"
-    elif not path.exists() and bundled.is_file():
-        path = bundled
+        path = path / BEST
+    elif not path.exists():
+        places = (MODELS / f"{name}.safetensors", own / f"{name}.safetensors", own / name / BEST)
+        path = next((place for place in places if place.is_file()), path)
     if not path.is_file():
+        names = ", ".join([*SCORE, *bundled_names(), *user_names()])
         raise ThirdstreamError(
             f"{name_or_path}: is no model; give a .safetensors file, a run folder of "
-            f"`thirdstream train`, or one of: {', '.join([ScoreSystem.name, *bundled_names()])}"
+            f"`thirdstream train`, or one of: {names}"
         )
+    LOG.info("model %s is %s", name, path)
     return path
+
+
+def user_folder() -> Path:
+    """Where models of your own are found by name: `models` in the user's cache folder of
+    thirdstream, or what the environment variable THIRDSTREAM_MODELS says.
+    """
+    given = os.environ.get("THIRDSTREAM_MODELS")
+    return Path(given) if given else user_cache_path("thirdstream", appauthor=False) / "models"
 
 
 def bundled_names() -> list[str]:
     """The names of the models that come with the package."""
     return sorted(path.stem for path in MODELS.glob("*.safetensors"))
+
+
+def user_names() -> list[str]:
+    """The names of the models in `user_folder`; a bundled model's name stays the bundled one's."""
+    folder = user_folder()
+    names = {path.stem for path in folder.glob("*.safetensors")}
+    names |= {path.parent.name for path in folder.glob(f"*/{BEST}")}
+    return sorted(names - set(bundled_names()))
 
 
 def bundled_clips() -> list[Path]:

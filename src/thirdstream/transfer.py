@@ -24,6 +24,7 @@ MATCHED_DB = 0.05  # near enough
 TARGET_RMS = 10 ** (audio.TARGET_RMS_DB / 20)
 MAX_STEP_DB = 20.0  # the largest correction at once
 OPTIONAL = ("style_from", "ensemble", "score")  # options for some systems only
+THERE = "is there already"  # the remark on a recording that was skipped
 Phase = Literal["content", "noise"]
 Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
 
@@ -349,7 +350,7 @@ def transfer_files(
     system.check(options)
     for path, out in pairs:
         if skip_existing and out.exists():
-            yield Outcome(path, out, remark="is there already")
+            yield Outcome(path, out, remark=THERE)
             continue
         try:
             remark = transfer_file(

@@ -1,12 +1,19 @@
 """Recordings into a corpus, and what is in one."""
 
+import dataclasses
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from thirdstream import corpus
-from thirdstream.commands.console import ERR, OUT, Failed, progress_bar
+from thirdstream.commands.console import (
+    OUT,
+    TALK,
+    Failed,
+    complain,
+    print_json,
+    progress_bar,
+)
 from thirdstream.corpus import Corpus, Skipped
 from thirdstream.files import write_json
 
@@ -18,6 +25,7 @@ def prepare(
     out: Path,
     n_jobs: int = -1,
     seed: int = 0,
+    json: bool = False,
 ) -> None:
     """Make a training corpus of two folders of recordings.
 
@@ -31,6 +39,7 @@ def prepare(
         out: folder of the corpus.
         n_jobs: recordings at a time; -1 is one a core.
         seed: of the split into training, validation and test recordings.
+        json: print what is in the corpus, and what was skipped, as JSON on standard output.
     """
     found = corpus.find(sources)
     with progress_bar() as bar:
@@ -38,19 +47,23 @@ def prepare(
         for outcome in corpus.prepare(found, out, n_jobs=n_jobs, seed=seed):
             bar.advance(task)
             if isinstance(outcome, Skipped):
-                _report(outcome, bar.console)
+                _report(outcome)
     opened = Corpus.open(out)
     for one in opened.skipped:
         if one.duplicate:
-            _report(one, ERR)
-    print_corpus(opened)
+            _report(one)
+    if json:
+        skipped = [dataclasses.asdict(one) for one in opened.skipped]
+        print_json({"path": str(out), "styles": opened.summary(), "skipped": skipped})
+    else:
+        print_corpus(opened)
     n_faults = sum(one.fault for one in opened.skipped)
     if n_faults:
         raise Failed(f"{n_faults} of {len(found)} files could not be used; {out} holds the others")
 
 
-def _report(one: Skipped, console: Console) -> None:
-    console.print(f"skipped {one.path}: {one.reason}", soft_wrap=True, markup=False)
+def _report(one: Skipped) -> None:
+    complain(f"skipped {one.path}: {one.reason}")
 
 
 def print_corpus(opened: Corpus) -> None:
@@ -79,7 +92,7 @@ def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) 
     from thirdstream import claims as checking
 
     opened = Corpus.open(corpus)
-    with ERR.status("measuring") as status:
+    with TALK.status("measuring") as status:
         results = checking.check(opened, n_segments=n_segments, progress=status.update)
     write_json(out / "claims.json", results)
     table = Table("of one segment", "values", "near zero", "effective rank")

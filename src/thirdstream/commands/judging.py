@@ -8,7 +8,7 @@ import tyro
 from rich.table import Table
 
 from thirdstream import systems
-from thirdstream.commands.console import ERR, OUT, Failed, progress_bar
+from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say
 from thirdstream.corpus import Corpus
 from thirdstream.evaluation import Settings as Evaluation
 from thirdstream.files import ThirdstreamError, read_json, write_json
@@ -108,9 +108,9 @@ def _print_results(results: Mapping[str, Any]) -> None:
         OUT.print(table)
     for reason in sorted(set(results["left_out"].values())):
         names = [name for name, why in results["left_out"].items() if why == reason]
-        ERR.print(f"left out {', '.join(names)}: {reason}", soft_wrap=True, markup=False)
+        say(f"left out {', '.join(names)}: {reason}")
     for one in results["skipped"]:
-        ERR.print(f"skipped {one['reason']}", soft_wrap=True, markup=False)
+        complain(f"skipped {one['reason']}")
 
 
 def report(results: Path, /, *, out: Path, force: bool = False) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from thirdstream.commands.console import OUT, Failed, progress_bar
+from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say
 from thirdstream.files import ThirdstreamError
 from thirdstream.transfer import plan
 
@@ -61,8 +61,7 @@ def _left_out(outcomes: Iterable[Any], *, n_pairs: int) -> set[Path]:
             bar.advance(task)
             if isinstance(outcome, Left) and outcome.path not in left:
                 left.add(outcome.path)
-                text = f"skipped {outcome.path}: {outcome.reason}"
-                bar.console.print(text, soft_wrap=True, markup=False)
+                complain(f"skipped {outcome.path}: {outcome.reason}")
     return left
 
 
@@ -128,11 +127,10 @@ def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -
             try:
                 heard = listen_file(path, progress=show)
                 write_sheets(heard, target.parent, target.name, force=force)
-                text = f"{path} -> {target}.*"
+                say(f"{path} -> {target}.*")
             except ThirdstreamError as error:
                 n_failed += 1
-                text = str(error)
+                complain(str(error))
             bar.advance(task)
-            bar.console.print(text, soft_wrap=True, markup=False)
     if n_failed:
         raise Failed(f"{n_failed} of {len(pairs)} recordings could not be written down")

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from thirdstream import systems
-from thirdstream.commands.console import OUT, progress_bar
+from thirdstream.commands.console import OUT, complain, progress_bar, say
 from thirdstream.corpus import Corpus
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.mel import TWINS, tuning
@@ -92,17 +91,17 @@ def train(
         for step in train_run(state, opened, config, out):
             text = f"epoch {step.epoch}/{config.epochs} {_losses(step.losses)}"
             bar.update(task, total=step.n_steps, completed=step.step, description=text)
-            _report_epoch(step, bar.console)
+            _report_epoch(step)
     OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
 
 
-def _report_epoch(step: Step, console: Console) -> None:
+def _report_epoch(step: Step) -> None:
     if step.validation is not None:
         scores = _losses(step.validation) or "none, for want of validation recordings"
         line = f"epoch {step.epoch}: last step {_losses(step.losses)}; validation {scores}"
-        console.print(line, soft_wrap=True)
+        say(line)
     if step.alarm:
-        console.print(f"warning: {step.alarm}", soft_wrap=True)
+        complain(f"warning: {step.alarm}")
 
 
 def _losses(losses: Mapping[str, float]) -> str:
@@ -178,7 +177,7 @@ def tune(
         for one in tuning.search(system, network, opened, out, search):
             bar.advance(task)
             score = "" if one.score is None else f" {one.score:.5f}"
-            bar.console.print(f"trial {one.number}: {one.state}{score} {one.settings}")
+            say(f"trial {one.number}: {one.state}{score} {one.settings}")
     table = Table("trial", "state", "eq. 1", "settings")
     for row in read_json(out / "trials.json", kind="table of trials"):
         score = "" if row["score"] is None else f"{row['score']:.5f}"

@@ -1,6 +1,7 @@
 """Transfer, and what there is to transfer with."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,12 +9,22 @@ import tyro
 from rich.table import Table
 
 from thirdstream import checkpoint, systems
-from thirdstream.commands.console import ERR, OUT, Failed, progress_bar
+from thirdstream.commands import pipes
+from thirdstream.commands.console import OUT, Failed, complain, print_json, progress_bar, say
 from thirdstream.commands.corpora import print_corpus
 from thirdstream.corpus import Corpus
+from thirdstream.files import ThirdstreamError
 from thirdstream.mel import TWINS
 from thirdstream.notes.system import ScoreSystem
-from thirdstream.transfer import Options, Outcome, plan, transfer_files
+from thirdstream.transfer import (
+    THERE,
+    Options,
+    Outcome,
+    System,
+    plan,
+    transfer_file,
+    transfer_files,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +47,7 @@ def transfer(
     style: tyro.conf.OmitArgPrefixes[Options],
     model: str | None = None,
     files: tyro.conf.OmitArgPrefixes[Files] = Files(),
+    json: bool = False,
 ) -> None:
     """Turn recordings into another style.
 
@@ -44,16 +56,38 @@ def transfer(
     Length, rate and loudness stay as they are; stereo stays stereo, more channels become one.
 
     Args:
-        inputs: files, or folders that are searched for recordings.
-        out: folder for the results; for a single recording also a file name.
+        inputs: files, or folders that are searched for recordings; - is standard input.
+        out: folder for the results; for a single recording also a file name, or - for standard
+            output.
         style: into which style, and how.
-        model: score, the name of a bundled model, a .safetensors file, or a run folder. By default
-            score, which plays the piece anew; twin-cnn where parts of it are missing (it says so).
+        model: score, the name of a model (see `thirdstream systems`), a .safetensors file, or a run
+            folder. By default score, which plays the piece anew; twin-cnn where parts of it are
+            missing, and it says so.
         files: what happens to files.
+        json: print what became of each recording as JSON on standard output.
     """
     loaded = systems.load(model or _usual())
-    pairs = plan(inputs, out, suffix=f".{files.format}")
-    n_failed = 0
+    if pipes.DASH not in (*inputs, out):
+        outcomes = _transfer(loaded, plan(inputs, out, suffix=f".{files.format}"), style, files)
+    elif len(inputs) != 1 or inputs[0].is_dir():
+        raise ThirdstreamError("- stands for a single recording; give one file, or - and no other")
+    elif json and out == pipes.DASH:
+        raise ThirdstreamError("standard output can't hold both; leave --json out, or give a file")
+    else:
+        outcomes = _piped(loaded, inputs[0], out, style, files)
+    if json:
+        print_json({"results": [_as_json(one) for one in outcomes]})
+    n_failed = sum(one.error is not None for one in outcomes)
+    if n_failed:
+        rest = f"; the others are in {out}" if n_failed < len(outcomes) else ""
+        raise Failed(f"{n_failed} of {len(outcomes)} recordings failed{rest}")
+
+
+def _transfer(
+    system: System, pairs: Sequence[tuple[Path, Path]], style: Options, files: Files
+) -> list[Outcome]:
+    """All of them, with a bar and a line for each."""
+    outcomes = []
     with progress_bar() as bar:
         task = bar.add_task("transferring", total=len(pairs))
 
@@ -61,7 +95,7 @@ def transfer(
             bar.update(task, description=f"{path.name} {share:.0%}")
 
         for outcome in transfer_files(
-            loaded,
+            system,
             pairs,
             style,
             force=files.force,
@@ -69,27 +103,49 @@ def transfer(
             progress=show,
         ):
             bar.advance(task)
-            n_failed += outcome.error is not None
-            bar.console.print(_outcome(outcome), soft_wrap=True, markup=False)
-    if n_failed:
-        rest = f"; the others are in {out}" if n_failed < len(pairs) else ""
-        raise Failed(f"{n_failed} of {len(pairs)} recordings failed{rest}")
+            outcomes.append(outcome)
+            if outcome.error:
+                complain(outcome.error)
+            else:
+                say(_written(outcome))
+    return outcomes
 
 
-def _outcome(one: Outcome) -> str:
-    remark = f" ({one.remark})" if one.remark else ""
-    return one.error or f"{one.path} -> {one.out}{remark}"
+def _written(one: Outcome) -> str:
+    return f"{one.path} -> {one.out}" + (f" ({one.remark})" if one.remark else "")
+
+
+def _piped(system: System, path: Path, out: Path, style: Options, files: Files) -> list[Outcome]:
+    """One recording from standard input, or to standard output, or both. Raises its fault."""
+    suffix = f".{files.format}"
+    with pipes.recording_in(path) as recording, pipes.result_to(out, suffix=suffix) as made:
+        [(_, target)] = plan([recording], made, suffix=suffix)
+        if files.skip_existing and target.exists():
+            return [Outcome(path, target, THERE)]
+        remark = transfer_file(system, recording, target, style, force=files.force)
+    done = Outcome(path, out if out == pipes.DASH else target, remark)
+    say(_written(done))
+    return [done]
+
+
+def _as_json(one: Outcome) -> dict[str, str | None]:
+    status = "failed" if one.error else "skipped" if one.remark == THERE else "written"
+    return {
+        "input": str(one.path),
+        "output": str(one.out),
+        "status": status,
+        "remark": one.remark,
+        "error": one.error,
+    }
 
 
 def _usual() -> str:
     """The default system; says what is missing where it is not the best."""
     name, reason = systems.usual()
     if reason:
-        ERR.print(
+        say(
             f"{name} transfers the sound alone; score, which plays the piece anew, is not complete "
-            f"here: {reason}",
-            soft_wrap=True,
-            markup=False,
+            f"here: {reason}"
         )
     return name
 
@@ -117,30 +173,70 @@ def demo(*, out: Path = Path("out"), force: bool = False) -> None:
     OUT.print(f"Look and listen: {(out / PAGE).resolve()}", soft_wrap=True, markup=False)
 
 
-def info(path: str, /) -> None:
+def info(path: str, /, *, json: bool = False) -> None:
     """Say what is in a corpus or a model.
 
     Args:
-        path: a corpus folder, a run folder, a .safetensors file, or a bundled model's name.
+        path: a corpus folder, a run folder, a .safetensors file, or a model's name.
+        json: print it as JSON on standard output.
     """
+    if path == ScoreSystem.name:
+        raise ThirdstreamError(f"{path}: is a system without a model; see `thirdstream systems`")
     if (Path(path) / "corpus.json").exists() or (Path(path) / "recordings").is_dir():
-        print_corpus(Corpus.open(Path(path)))
+        opened = Corpus.open(Path(path))
+        if json:
+            print_json({"kind": "corpus", "path": path, "styles": opened.summary()})
+        else:
+            print_corpus(opened)
         return
     found = systems.find(path)
-    OUT.print(f"[bold]{found}[/bold]", soft_wrap=True)
-    OUT.print_json(data=checkpoint.read_header(found))
+    header = checkpoint.read_header(found)
+    if json:
+        print_json({"kind": "model", "path": str(found), "header": header})
+        return
+    OUT.print(str(found), style="bold", soft_wrap=True, markup=False)
+    OUT.print_json(data=header)
 
 
-def list_systems() -> None:
-    """List all systems, and the models that come with the package."""
-    table = Table("system", "presets", "parameters", "bundled models")
-    bundled: dict[str, list[str]] = {name: [] for name in TWINS}
-    for model in systems.bundled_names():
-        bundled[checkpoint.read_header(systems.find(model))["system"]].append(model)
-    for name, twin in TWINS.items():
-        sizes = [sum(p.numel() for p in twin(("a", "b"), c).own_parameters())
-                 for c in twin.PRESETS.values()]  # fmt: skip
-        columns = (twin.PRESETS, [f"{size:,}" for size in sizes], bundled[name] or ["none"])
+def list_systems(*, json: bool = False) -> None:
+    """List all systems and all models that are found by name.
+
+    A model of your own is found by name in the folder that is shown, as NAME.safetensors or as a
+    run folder NAME. The environment variable THIRDSTREAM_MODELS names another folder.
+
+    Args:
+        json: print them as JSON on standard output.
+    """
+    models = [_model(name, "bundled") for name in systems.bundled_names()]
+    models += [_model(name, "user") for name in systems.user_names()]
+    sizes = {
+        name: {
+            preset: sum(p.numel() for p in twin(("a", "b"), config).own_parameters())
+            for preset, config in twin.PRESETS.items()
+        }
+        for name, twin in TWINS.items()
+    }
+    if json:
+        found = [{"name": name, "presets": presets} for name, presets in sizes.items()]
+        found.append({"name": ScoreSystem.name, "presets": {}})
+        folder = str(systems.user_folder())
+        print_json({"systems": found, "models": models, "user_folder": folder})
+        return
+    table = Table("system", "presets", "parameters", "models")
+    for name, presets in sizes.items():
+        own = [str(model["name"]) for model in models if model["system"] == name] or ["none"]
+        columns = (list(presets), [f"{size:,}" for size in presets.values()], own)
         table.add_row(name, *("\n".join(column) for column in columns))
     table.add_row(ScoreSystem.name, "", "", "needs no training")
     OUT.print(table)
+    OUT.print(f"your own: {systems.user_folder()}", soft_wrap=True, markup=False)
+
+
+def _model(name: str, origin: Literal["bundled", "user"]) -> dict[str, str | None]:
+    """What is listed of a model; the system of a file that is none is None."""
+    path, system = systems.find(name), None
+    try:
+        system = checkpoint.read_header(path)["system"]
+    except ThirdstreamError as error:
+        complain(str(error))
+    return {"name": name, "system": system, "origin": origin, "path": str(path)}

@@ -221,9 +221,10 @@ class Decoder(nn.Module):
 
     def forward(self, code: Tensor, *, n_frames: int) -> Tensor:
         """Code (batch, latent_channels, time, mel) -> (batch, 1, n_frames, n_mels)."""
-        lengths = [-(-n_frames // self.patch)]
+        # Rounded up without negative numbers, which exported networks divide differently.
+        lengths = [(n_frames + self.patch - 1) // self.patch]
         for _ in list(self.blocks)[1:]:
-            lengths.append(-(-lengths[-1] // 2))
+            lengths.append((lengths[-1] + 1) // 2)
         x = self.expand(code)
         for block, length in zip(self.blocks, reversed(lengths), strict=True):
             x = functional.interpolate(x, scale_factor=2.0, mode="nearest")

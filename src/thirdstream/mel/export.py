@@ -1,0 +1,226 @@
+"""A trained twin as one file for other programs: ONNX or TorchScript.
+
+The exported network goes from normalised mels of the source style to normalised mels of the target,
+(batch, n_frames, n_mels) both, any batch and any n_frames. What comes before it and after it,
+features and synthesis, is described in the file: see `description`.
+"""
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from thirdstream import checkpoint
+from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.mel.blocks import Block
+from thirdstream.mel.system import MelSystem
+from thirdstream.mel.twin import Code, as_image
+
+KEY = "thirdstream"  # of the description, in the file's own metadata
+FILE = "thirdstream.json"  # the same among TorchScript's extra files
+VERSION = 1  # of the description
+OPSET = 17
+INPUT, OUTPUT = "mel", "restyled"
+TOLERANCE = 1e-4  # of the largest value: float32 sums in another order stay far below it
+SHAPES = ((1, 259), (2, 64), (1, 37), (1, 1))  # (batch, n_frames) that are compared
+LARGEST = 8.0  # normalised mels reach about so far
+
+Format = Literal["onnx", "torchscript"]
+Run = Callable[[Tensor], Tensor]
+
+
+class Restyler(nn.Module):
+    """The way of `MelSystem.convert` between its two normalisations, in one direction.
+
+    style: (1, n_style), fixed, of twins that have styles.
+    """
+
+    most_before: Tensor
+    most_after: Tensor
+
+    def __init__(
+        self, system: MelSystem, *, source: str, target: str, style: Tensor | None
+    ) -> None:
+        super().__init__()
+        self.twin, self.source, self.target, self.style = system.twin, source, target, style
+        self.register_buffer("most_before", system.log_mel(source).mel_max)
+        self.register_buffer("most_after", system.log_mel(target).mel_max)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Normalised mel of the source -> of the target, (batch, n_frames, n_mels)."""
+        mel = torch.minimum(mel, self.most_before)
+        content = self.twin.encoders[self.source](as_image(mel))
+        code = Code(content, mel.shape[1], style=self.style)
+        return torch.minimum(self.twin.decode(code, self.target), self.most_after)
+
+
+def export(
+    system: MelSystem,
+    path: Path,
+    *,
+    source: str,
+    target: str,
+    style: Tensor | None,
+    format: Format,
+) -> float:
+    """Write one direction of a system as `path`, and compare what was written with the system.
+
+    style: (1, n_style), for twins that have styles (see `Twin.usual_style`).
+
+    Returns the largest difference on random mels of four sizes. Raises ThirdstreamError, and leaves
+    no file, if it is more than 1e-4 of the largest value, or if a package is missing.
+    """
+    restyler = Restyler(system, source=source, target=target, style=style).eval()
+    about = description(system, source=source, target=target, style=style)
+    write, read = {
+        "onnx": (_write_onnx, _read_onnx),
+        "torchscript": (_write_torchscript, _read_torchscript),
+    }[format]
+    _needed(format)
+    with whole_file(path) as temporary:
+        with _unfolded(restyler):
+            write(restyler, about, temporary)
+        return _difference(read(temporary), system, restyler)
+
+
+def description(
+    system: MelSystem, *, source: str, target: str, style: Tensor | None
+) -> dict[str, Any]:
+    """What a user of the exported file needs, and what it is, as JSON knows it.
+
+    mel: the transform (rates in Hz, lengths in samples). statistics: by style, s and s_f of the
+    normalisation log10(1 + X / s) / s_f of mel power X at -20 dB (paper, section 2.2).
+    """
+    return {
+        "version": VERSION,
+        "system": system.name,
+        "source": source,
+        "target": target,
+        "input": INPUT,
+        "output": OUTPUT,
+        "axes": ["batch", "n_frames", "n_mels"],
+        "mel": asdict(system.mel),
+        "statistics": {
+            of: {
+                "scale": float(system.log_mel(of).scale),
+                "mel_std": system.log_mel(of).mel_std.tolist(),
+            }
+            for of in dict.fromkeys((source, target))
+        },
+        "style": None if style is None else style[0].tolist(),
+        "card": system.card,
+        "versions": checkpoint.versions(),
+    }
+
+
+@contextmanager
+def _unfolded(network: nn.Module) -> Iterator[None]:
+    """Within it, blocks work without folding, whose branches depend on the number of frames."""
+    folding = [one for one in network.modules() if isinstance(one, Block) and one.folds]
+    for block in folding:
+        block.folds = False
+    try:
+        yield
+    finally:
+        for block in folding:
+            block.folds = True
+
+
+def _needed(format: Format) -> None:
+    if format == "torchscript":
+        return
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise ThirdstreamError(
+            f"exporting as ONNX needs {error.name}; install it with: "
+            "pip install 'thirdstream[export]', or choose --format torchscript"
+        ) from error
+
+
+def _example(restyler: Restyler) -> tuple[Tensor]:
+    return (torch.zeros(*SHAPES[1], len(restyler.most_before)),)
+
+
+def _write_onnx(restyler: Restyler, about: dict[str, Any], path: Path) -> None:
+    import onnx
+
+    axes = {0: "batch", 1: "n_frames"}
+    with warnings.catch_warnings():
+        # The exporter through torch.export cannot follow a number of frames that is not a multiple
+        # of the patch (torch 2.13); this one can, and says at every call that it will go.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            restyler,
+            _example(restyler),
+            str(path),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: axes, OUTPUT: axes},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load(str(path))
+    onnx.helper.set_model_props(model, {KEY: json.dumps(about, allow_nan=False)})
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def _read_onnx(path: Path) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(
+        path.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
+    return lambda mel: torch.from_numpy(session.run([OUTPUT], {INPUT: mel.numpy()})[0])
+
+
+def _write_torchscript(restyler: Restyler, about: dict[str, Any], path: Path) -> None:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # deprecated for what can't be saved for C++ yet
+        traced = torch.jit.trace(restyler, _example(restyler), check_trace=False)
+        extra = {FILE: json.dumps(about, allow_nan=False)}
+        torch.jit.save(traced, str(path), _extra_files=extra)
+
+
+def _read_torchscript(path: Path) -> Run:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.load(str(path))
+
+
+@torch.inference_mode()
+def _difference(run: Run, system: MelSystem, restyler: Restyler) -> float:
+    """The largest between `run` and the system's own way. Raises ThirdstreamError if too large."""
+    generator = torch.Generator().manual_seed(0)
+    before, after = system.log_mel(restyler.source), system.log_mel(restyler.target)
+    largest = 0.0
+    for n_batch, n_frames in SHAPES:
+        shape = (n_batch, n_frames, len(restyler.most_before))
+        mel = LARGEST * torch.rand(shape, generator=generator) ** 3  # mostly small, as mels are
+        made = after.within(
+            system.twin.transfer(
+                before.within(mel),
+                source=restyler.source,
+                target=restyler.target,
+                style=restyler.style,
+            )
+        )
+        got = run(mel)
+        far = float((got - made).abs().max()) if got.shape == made.shape else torch.inf
+        if not far <= TOLERANCE * max(1.0, float(made.abs().max())):
+            raise ThirdstreamError(
+                f"the exported network differs from the model by {far:.2g} on mels of shape "
+                f"{shape}, so it was not written; try the other --format, and report it"
+            )
+        largest = max(largest, far)
+    return largest
