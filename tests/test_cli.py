@@ -43,6 +43,17 @@ def song(tmp_path: Path) -> Path:
     return path
 
 
+def test_the_commands_are_listed_without_what_they_need(tmp_path: Path) -> None:
+    code = (
+        "import sys; from thirdstream import cli; cli.main(['--help']); "
+        "assert not {'torch', 'librosa', 'scipy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for command in cli.COMMANDS:
+        summary = (cli.function_of(command).__doc__ or "").partition("\n")[0]
+        assert f"{command} {summary}" in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
@@ -174,7 +185,7 @@ def test_unexpected_faults_show_a_traceback_only_with_debug(monkeypatch, capsys)
         """Break."""
         raise RuntimeError("inner detail")
 
-    monkeypatch.setitem(cli.COMMANDS, "systems", broken)
+    monkeypatch.setattr("thirdstream.commands.transferring.list_systems", broken)
     assert run("systems") == 1
     assert "run it with --debug" in capsys.readouterr().err.replace("\n", "")
     with pytest.raises(RuntimeError, match="inner detail"):
@@ -257,9 +268,9 @@ def test_the_default_is_score_or_says_why_not(
 ) -> None:
     given = ("transfer", tmp_path / "song.wav", "--to", "jazz", "--out", tmp_path / "out")
     sf.write(tmp_path / "song.wav", np.zeros(2_000), 44_100)
-    monkeypatch.setattr(systems, "lacking", lambda: "")
+    monkeypatch.setattr("thirdstream.notes.system.lacking", lambda: "")
     assert systems.usual() == ("score", "")
-    monkeypatch.setattr(systems, "lacking", lambda: "the drums are missing; type: pip")
+    monkeypatch.setattr("thirdstream.notes.system.lacking", lambda: "the drums are missing; type: pip")
     assert run(*given) == 0
     said = capsys.readouterr().err.replace("\n", "")
     assert "twin-cnn" in said and "the drums are missing; type: pip" in said

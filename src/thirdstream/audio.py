@@ -19,7 +19,6 @@ import soxr
 from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from thirdstream.files import ThirdstreamError, whole_file
 
@@ -350,6 +349,8 @@ def limited(stream: Iterable[Wave], *, ceiling: float, sr: int = SR) -> Iterator
         peak = np.abs(part).max(axis=0)
         if peak.max() <= ceiling:
             return part
+        from scipy.ndimage import minimum_filter1d, uniform_filter1d  # half a second
+
         needed = np.minimum(1.0, ceiling / np.maximum(peak, 1e-9))
         lowest = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
         gain = uniform_filter1d(lowest, 2 * reach + 1, mode="nearest")

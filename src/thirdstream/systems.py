@@ -7,15 +7,13 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel import TWINS
-from thirdstream.mel.system import load as load_mel
-from thirdstream.notes.system import ScoreSystem, lacking
+from thirdstream.mel import CLASSES
 from thirdstream.transfer import System
 
 MODELS = Path(__file__).parent / "models"
 CLIPS = Path(__file__).parent / "clips"
-SCORE = (ScoreSystem.name,)  # needs no model
-SYSTEMS = (*TWINS, *SCORE)
+SCORE = "score"  # needs no model
+SYSTEMS = (*CLASSES, SCORE)
 BASELINE = "twin-cnn"  # needs nothing that is not always installed
 DEMONSTRATED = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")
 BEST = "best.safetensors"  # of a run folder
@@ -27,8 +25,10 @@ def usual() -> tuple[str, str]:
 
     It is "score", and the reason empty; or the baseline, where parts of score are missing.
     """
+    from thirdstream.notes.system import lacking
+
     reason = lacking()
-    return (BASELINE, reason) if reason else (ScoreSystem.name, "")
+    return (BASELINE, reason) if reason else (SCORE, "")
 
 
 def load(name_or_path: str | Path) -> System:
@@ -37,9 +37,15 @@ def load(name_or_path: str | Path) -> System:
 
     Raises ThirdstreamError where there is none.
     """
-    if str(name_or_path) == ScoreSystem.name:
+    # Each wing is imported when it is needed: one is large with torch, the other with scipy.
+    if str(name_or_path) == SCORE:
+        from thirdstream.notes.system import ScoreSystem
+
         return ScoreSystem()
-    return load_mel(find(name_or_path))
+    path = find(name_or_path)
+    from thirdstream.mel.system import load as load_mel
+
+    return load_mel(path)
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -55,7 +61,7 @@ def find(name_or_path: str | Path) -> Path:
         places = (MODELS / f"{name}.safetensors", own / f"{name}.safetensors", own / name / BEST)
         path = next((place for place in places if place.is_file()), path)
     if not path.is_file():
-        names = ", ".join([*SCORE, *bundled_names(), *user_names()])
+        names = ", ".join([SCORE, *bundled_names(), *user_names()])
         raise ThirdstreamError(
             f"{name_or_path}: is no model; give a .safetensors file, a run folder of "
             f"`thirdstream train`, or one of: {names}"

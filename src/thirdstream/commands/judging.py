@@ -9,10 +9,8 @@ from rich.table import Table
 
 from thirdstream import systems
 from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say
-from thirdstream.corpus import Corpus
 from thirdstream.evaluation import Settings as Evaluation
 from thirdstream.files import ThirdstreamError, read_json, write_json
-from thirdstream.mel.system import MelSystem
 
 if TYPE_CHECKING:
     from thirdstream.evaluation.evaluate import Cost, Done, Item, Job, Subject
@@ -150,6 +148,8 @@ def figures(
         corpus: whose test recordings the systems are shown; without it, the bundled clips.
     """
     from thirdstream import figures as drawing
+    from thirdstream.corpus import Corpus
+    from thirdstream.mel.system import MelSystem
 
     shown = Corpus.open(corpus) if corpus else None
     clips = systems.bundled_clips()

@@ -8,14 +8,10 @@ from typing import Literal
 import tyro
 from rich.table import Table
 
-from thirdstream import checkpoint, systems
+from thirdstream import systems
 from thirdstream.commands import pipes
 from thirdstream.commands.console import OUT, Failed, complain, print_json, progress_bar, say
-from thirdstream.commands.corpora import print_corpus
-from thirdstream.corpus import Corpus
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel import TWINS
-from thirdstream.notes.system import ScoreSystem
 from thirdstream.transfer import (
     THERE,
     Options,
@@ -180,8 +176,12 @@ def info(path: str, /, *, json: bool = False) -> None:
         path: a corpus folder, a run folder, a .safetensors file, or a model's name.
         json: print it as JSON on standard output.
     """
-    if path == ScoreSystem.name:
+    if path == systems.SCORE:
         raise ThirdstreamError(f"{path}: is a system without a model; see `thirdstream systems`")
+    from thirdstream import checkpoint
+    from thirdstream.commands.corpora import print_corpus
+    from thirdstream.corpus import Corpus
+
     if (Path(path) / "corpus.json").exists() or (Path(path) / "recordings").is_dir():
         opened = Corpus.open(Path(path))
         if json:
@@ -207,6 +207,8 @@ def list_systems(*, json: bool = False) -> None:
     Args:
         json: print them as JSON on standard output.
     """
+    from thirdstream.mel import TWINS
+
     models = [_model(name, "bundled") for name in systems.bundled_names()]
     models += [_model(name, "user") for name in systems.user_names()]
     sizes = {
@@ -218,7 +220,7 @@ def list_systems(*, json: bool = False) -> None:
     }
     if json:
         found = [{"name": name, "presets": presets} for name, presets in sizes.items()]
-        found.append({"name": ScoreSystem.name, "presets": {}})
+        found.append({"name": systems.SCORE, "presets": {}})
         folder = str(systems.user_folder())
         print_json({"systems": found, "models": models, "user_folder": folder})
         return
@@ -227,13 +229,15 @@ def list_systems(*, json: bool = False) -> None:
         own = [str(model["name"]) for model in models if model["system"] == name] or ["none"]
         columns = (list(presets), [f"{size:,}" for size in presets.values()], own)
         table.add_row(name, *("\n".join(column) for column in columns))
-    table.add_row(ScoreSystem.name, "", "", "needs no training")
+    table.add_row(systems.SCORE, "", "", "needs no training")
     OUT.print(table)
     OUT.print(f"your own: {systems.user_folder()}", soft_wrap=True, markup=False)
 
 
 def _model(name: str, origin: Literal["bundled", "user"]) -> dict[str, str | None]:
     """What is listed of a model; the system of a file that is none is None."""
+    from thirdstream import checkpoint
+
     path, system = systems.find(name), None
     try:
         system = checkpoint.read_header(path)["system"]
