@@ -228,20 +228,6 @@ def test_the_bundled_model_and_clips_are_there() -> None:
     assert styles == ["classical", "classical", "jazz", "jazz"]
 
 
-@pytest.mark.slow
-def test_the_demo(tmp_path: Path, capsys) -> None:
-    assert run("demo", "--out", tmp_path / "out") == 0
-    text = capsys.readouterr().out
-    assert str(tmp_path / "out") in text.replace("\n", "")
-    for clip in systems.bundled_clips():
-        n_samples = sf.info(clip).frames
-        for style in ("classical", "jazz"):
-            assert sf.info(tmp_path / "out" / f"{clip.stem}_to_{style}.wav").frames == n_samples
-        assert (tmp_path / "out" / f"{clip.stem}.png").stat().st_size > 10_000
-    assert run("demo", "--out", tmp_path / "out") == 1
-    assert "--force" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("name", systems.bundled_names())
 def test_bundled_models_reconstruct_their_clips(name: str) -> None:
     """The clips are of no piece that they were trained on. Silence would be at 0.28 or so."""
