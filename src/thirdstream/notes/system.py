@@ -14,6 +14,7 @@ from thirdstream.notes.listening import Heard, listen
 from thirdstream.notes.rendering import best_soundfont, draw_scene, stream
 from thirdstream.notes.score import Score, read_score
 from thirdstream.notes.timing import Timing
+from thirdstream.notes.transcription import Transcriber
 from thirdstream.transfer import Options, System
 
 KEEP = 0.5  # of the recording's own notes, where nothing else is asked for
@@ -25,6 +26,11 @@ class ScoreSystem(System):
     name = "score"
     styles = (STYLES[0], STYLES[1])
     takes = ("ensemble", "score")
+    keep = KEEP
+
+    def ready(self) -> None:
+        """Raise MissingPackage without the transcriber."""
+        Transcriber()
 
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
