@@ -15,7 +15,7 @@ from thirdstream import audio, cli, systems
 from thirdstream.audio import SR
 from thirdstream.corpus import Corpus
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes.system import lacking
+from thirdstream.notes.system import ScoreSystem
 from thirdstream.packages import MissingPackage
 
 
@@ -246,10 +246,14 @@ def test_the_default_is_score_or_says_why_not(
 ) -> None:
     given = ("transfer", tmp_path / "song.wav", "--to", "jazz", "--out", tmp_path / "out")
     sf.write(tmp_path / "song.wav", np.zeros(2_000), 44_100)
-    monkeypatch.setattr("thirdstream.notes.system.lacking", lambda: "")
+    monkeypatch.setattr(ScoreSystem, "ready", lambda self: None)
     assert systems.usual() == ("score", "")
     reason = "the drums are missing; type: pip"
-    monkeypatch.setattr("thirdstream.notes.system.lacking", lambda: reason)
+
+    def lacking(self: ScoreSystem) -> None:
+        raise MissingPackage(reason)
+
+    monkeypatch.setattr(ScoreSystem, "ready", lacking)
     assert run(*given) == 0
     said = capsys.readouterr().err.replace("\n", "")
     assert "twin-cnn" in said and reason in said
@@ -260,7 +264,8 @@ def test_what_the_score_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
         raise MissingPackage(f"{name} is missing; type: pip")
 
     monkeypatch.setattr("thirdstream.notes.transcription.folder_of", missing)
-    assert lacking() == "basic_pitch is missing; type: pip"
+    with pytest.raises(MissingPackage, match="basic_pitch is missing; type: pip"):
+        ScoreSystem().ready()
 
 
 @pytest.mark.parametrize("name", systems.bundled_names())

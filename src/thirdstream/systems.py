@@ -25,10 +25,11 @@ def usual() -> tuple[str, str]:
 
     It is "score", and the reason empty; or the baseline, where parts of score are missing.
     """
-    from thirdstream.notes.system import lacking
-
-    reason = lacking()
-    return (BASELINE, reason) if reason else (SCORE, "")
+    try:
+        load(SCORE).ready()
+    except ThirdstreamError as error:
+        return BASELINE, str(error)
+    return SCORE, ""
 
 
 def load(name_or_path: str | Path) -> System:

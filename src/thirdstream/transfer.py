@@ -65,12 +65,16 @@ class Options:
 
 class System(ABC):
     """Whatever transfers. `name` is its name in SYSTEMS; `styles` are those it knows; `takes` are
-    the options, of OPTIONAL, that mean something to it.
+    the options, of OPTIONAL, that mean something to it; `keep` is its own share of `keep_content`.
     """
 
     name: str
     styles: tuple[str, str]
     takes: tuple[str, ...]
+    keep: float = 0.0
+
+    def ready(self) -> None:
+        """Raise ThirdstreamError where a part that it needs is not installed."""
 
     @abstractmethod
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:

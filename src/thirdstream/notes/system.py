@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from thirdstream.audio import BLOCK, Wave
-from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.casting import Piece, counting
 from thirdstream.notes.arranging.cover import Wish, cover
@@ -22,24 +21,20 @@ from thirdstream.transfer import Options, System
 KEEP = 0.75  # of the recording's own notes, where nothing else is asked for
 
 
-def lacking() -> str:
-    """What the score system needs and does not find here; empty where it has everything."""
-    try:
-        Transcriber()
-        folder_of("mido")
-        synthesiser()
-        best_soundfont()
-    except ThirdstreamError as error:
-        return str(error)
-    return ""
-
-
 class ScoreSystem(System):
     """Transfers by way of a score; it has no weights, so any two of its makers are equal."""
 
     name = "score"
     styles = (STYLES[0], STYLES[1])
     takes = ("ensemble", "score")
+    keep = KEEP
+
+    def ready(self) -> None:
+        """Raise ThirdstreamError without the transcriber, or without something to play with."""
+        Transcriber()
+        folder_of("mido")
+        synthesiser()
+        best_soundfont()
 
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
