@@ -73,7 +73,7 @@ class System(ABC):
     takes: tuple[str, ...]
     keep: float = 0.0
 
-    def ready(self) -> None:
+    def ready(self) -> None:  # noqa: B027  # most need nothing more than is always installed
         """Raise ThirdstreamError where a part that it needs is not installed."""
 
     @abstractmethod
