@@ -72,7 +72,7 @@ class System(ABC):
     takes: tuple[str, ...]
     keep: float = 0.0
 
-    def ready(self) -> None:
+    def ready(self) -> None:  # noqa: B027  # most need nothing
         """Raise ThirdstreamError where a part that it needs is not installed."""
 
     @abstractmethod
