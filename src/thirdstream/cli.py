@@ -13,6 +13,7 @@ from thirdstream.commands.console import ERR, Failed
 from thirdstream.commands.corpora import claims, prepare
 from thirdstream.commands.judging import evaluate, figures, report
 from thirdstream.commands.scores import arrange, benchmark, listen
+from thirdstream.commands.serving import serve
 from thirdstream.commands.training import train, tune
 from thirdstream.commands.transferring import demo, info, list_systems, transfer
 from thirdstream.files import ThirdstreamError
@@ -36,6 +37,7 @@ COMMANDS = {
     "arrange": arrange,
     "benchmark": benchmark,
     "listen": listen,
+    "serve": serve,
     "info": info,
     "systems": list_systems,
 }
