@@ -40,6 +40,7 @@ RUN_ELSEWHERE = {
     "claims": "test_claims.py",
     "benchmark": "test_benchmark.py",
     "listen": "test_listening.py",
+    "serve": "test_page.py",
 }
 
 
