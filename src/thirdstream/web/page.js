@@ -1,6 +1,7 @@
 // Players whose tracks run together: all play, one is heard.
 (() => {
   const SEEK = 0.3; // seconds apart from which a track jumps; below, it runs faster or slower
+  const NOTICED = 0.05; // seconds apart from which a track jumps when it is chosen
   const MOST = 0.25; // of that, as a share; what runs so is not heard
   const of = (element) => element.closest(".ts-player");
   const tracks = (player) => [...player.querySelectorAll("audio")];
@@ -43,7 +44,9 @@
   document.addEventListener("change", (event) => {
     if (!event.target.matches?.(".ts-player input[type=radio]")) return;
     const player = of(event.target);
+    const heard = tracks(player).find((one) => !one.muted);
     const next = tracks(player)[chosen(player)];
+    if (Math.abs(next.currentTime - heard.currentTime) > NOTICED) next.currentTime = heard.currentTime;
     tracks(player).forEach((one) => (one.muted = one !== next));
     together(player);
     show(player);
