@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_AR
 
 .PHONY: demo test lint types tests docs bench clean
 
-demo: .venv/main.done  ## transfer the bundled clips into out/
+demo: .venv/score.done  ## transfer the bundled clips into out/
 	$(BIN)/thirdstream demo --out out --force
 
 test: lint types tests  ## everything that is checked before a change lands
@@ -42,8 +42,16 @@ bench: .venv/test.done  ## tables of speed and memory; by hand only
 	$(PIP) -e .
 	touch $@
 
-.venv/test.done: .venv/main.done
+# The transcriber's own requirements are too old to install; only its weights are used.
+.venv/score.done: .venv/main.done
+	$(PIP) -e '.[scores]'
+	$(PIP) --no-deps basic-pitch
+	touch $@
+
+# musicnn: the tagger, for its weights likewise.
+.venv/test.done: .venv/score.done
 	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps musicnn
 	touch $@
 
 clean:

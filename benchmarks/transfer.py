@@ -28,7 +28,7 @@ def one(minutes: float, n_channels: int, folder: Path) -> tuple[float, float]:
             part = wave[:n_left]
             file.write(np.stack([part] * n_channels, axis=1))
             n_left -= len(part)
-    system = systems.load()
+    system = systems.load(systems.BASELINE)
     start = time.perf_counter()
     transfer_file(system, path, folder / "out.wav", Options("jazz"), force=True)
     return time.perf_counter() - start, peak_mb()

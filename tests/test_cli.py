@@ -15,6 +15,8 @@ from thirdstream import audio, cli, systems
 from thirdstream.audio import SR
 from thirdstream.corpus import Corpus
 from thirdstream.mel.system import MelSystem
+from thirdstream.notes.system import ScoreSystem
+from thirdstream.packages import MissingPackage
 
 
 def run(*arguments: object) -> int:
@@ -38,6 +40,17 @@ def song(tmp_path: Path) -> Path:
     path = tmp_path / "song.wav"
     sf.write(path, music(0, 20_000), SR)
     return path
+
+
+def test_the_commands_are_listed_without_what_they_need(tmp_path: Path) -> None:
+    code = (
+        "import sys; from thirdstream import cli; cli.main(['--help']); "
+        "assert not {'torch', 'librosa', 'scipy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for command in cli.COMMANDS:
+        summary = (cli.function_of(command).__doc__ or "").partition("\n")[0]
+        assert f"{command} {summary}" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
@@ -171,7 +184,7 @@ def test_unexpected_faults_show_a_traceback_only_with_debug(monkeypatch, capsys)
         """Break."""
         raise RuntimeError("inner detail")
 
-    monkeypatch.setitem(cli.COMMANDS, "systems", broken)
+    monkeypatch.setattr("thirdstream.commands.transferring.list_systems", broken)
     assert run("systems") == 1
     assert "run it with --debug" in capsys.readouterr().err.replace("\n", "")
     with pytest.raises(RuntimeError, match="inner detail"):
@@ -226,6 +239,33 @@ def test_the_bundled_model_and_clips_are_there() -> None:
     assert "twin-cnn" in systems.bundled_names()
     styles = [clip.stem.partition("_")[0] for clip in systems.bundled_clips()]
     assert styles == ["classical", "classical", "jazz", "jazz"]
+
+
+def test_the_default_is_score_or_says_why_not(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("transfer", tmp_path / "song.wav", "--to", "jazz", "--out", tmp_path / "out")
+    sf.write(tmp_path / "song.wav", np.zeros(2_000), 44_100)
+    monkeypatch.setattr(ScoreSystem, "ready", lambda self: None)
+    assert systems.usual() == ("score", "")
+    reason = "the drums are missing; type: pip"
+
+    def lacking(self: ScoreSystem) -> None:
+        raise MissingPackage(reason)
+
+    monkeypatch.setattr(ScoreSystem, "ready", lacking)
+    assert run(*given) == 0
+    said = capsys.readouterr().err.replace("\n", "")
+    assert "twin-cnn" in said and reason in said
+
+
+def test_what_the_score_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Path:
+        raise MissingPackage(f"{name} is missing; type: pip")
+
+    monkeypatch.setattr("thirdstream.notes.transcription.folder_of", missing)
+    with pytest.raises(MissingPackage, match="basic_pitch is missing; type: pip"):
+        ScoreSystem().ready()
 
 
 @pytest.mark.parametrize("name", systems.bundled_names())

@@ -140,6 +140,30 @@ def test_a_model_is_measured_and_work_resumes(
         evaluated(small_corpus, work, [str(model)])
 
 
+def test_a_model_with_its_knobs_turned_is_a_row_of_its_own(
+    small_corpus: Corpus, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "N_MEL_SEGMENTS", 1)
+    turned = f"{model}+blend=1"
+    results = evaluated(small_corpus, tmp_path / "work", [str(model), turned])
+    assert results["systems"]["tiny+blend=1"]["knobs"] == {"blend": 1.0}
+    rows = results["scores"]["tiny+blend=1"]["classical_to_jazz"]
+    assert rows["chroma_cosine"]["mean"] == approx(1, abs=1e-3)  # the recording itself
+    assert results["scores"]["tiny"]["classical_to_jazz"]["chroma_cosine"]["mean"] < 0.99
+
+
+@pytest.mark.parametrize(
+    ("knobs", "says"),
+    [("+blend=much", "'much' is no number"), ("+blend=2", "between 0 and 1"),
+     ("+tempo=2", "is no model")],
+)  # fmt: skip
+def test_knobs_that_cannot_be_are_refused(
+    small_corpus: Corpus, model: Path, knobs: str, says: str
+) -> None:
+    with pytest.raises(ThirdstreamError, match=says):
+        evaluate.subjects_of([f"{model}{knobs}"], material.of_corpus(small_corpus))
+
+
 def test_another_seed_or_model_is_other_work(small_corpus: Corpus) -> None:
     found = material.of_corpus(small_corpus)
     job = evaluate.plan(found, evaluate.subjects_of([], found), QUICK)[0][0]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from conftest import music
 from thirdstream import audio, cli
 from thirdstream.audio import SR
-from thirdstream.evaluation import VERSION, report, work_of
+from thirdstream.evaluation import VERSION, curves, report, work_of
 from thirdstream.files import ThirdstreamError, write_json
 from thirdstream.mel.features import LogMel
 
@@ -125,6 +125,33 @@ def test_no_name_covers_another(points: list[tuple[float, float]]) -> None:
         for other_x, other_y in labels[:number]:
             apart = abs(y - other_y) >= report.LABEL_HEIGHT - 1e-9
             assert apart or abs(x - other_x) >= report.LABEL_WIDTH
+    for (x, _), height in zip(points, heights, strict=True):
+        left, right = (x - report.LABEL_WIDTH, x - 5) if x > report.WIDTH / 2 else (
+            x + 5, x + report.LABEL_WIDTH)  # fmt: skip
+        for other_x, y in points:
+            assert not left < other_x < right or abs(y - height) >= report.POINT_HEIGHT - 1e-9
+
+
+def test_knobs_have_curves_and_no_point(results: Path) -> None:
+    data = json.loads(results.read_text())
+    for place in (1.0, 0.0, 0.5):
+        name = f"model+keep-content={place:g}"
+        data["systems"][name] = {"kind": "model", "model": "model",
+                                 "knobs": {"keep_content": place}}  # fmt: skip
+        data["scores"][name] = {"classical_to_jazz": {"chroma_cosine": score(0.4 + place / 2),
+                                                      "tag_difference": score(0.0)}}  # fmt: skip
+    found = curves.series(data, "classical_to_jazz")
+    assert [place for place, _ in found["model", "keep_content"]] == [0.0, 0.5, 1.0]
+    assert curves.series(data, "jazz_to_classical") == {}
+    picture = re.findall(r"<svg.*?</svg>", curves.drawn(data, "classical_to_jazz"), re.S)
+    (line,) = ElementTree.fromstring(picture[0]).iter("polyline")
+    places = [tuple(map(float, pair.split(","))) for pair in line.attrib["points"].split()]
+    assert [x for x, _ in places] == sorted(x for x, _ in places)
+    heights = [y for _, y in places]
+    assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.11)
+    assert heights[0] > heights[2]  # SVG counts from the top
+    assert "keep-content=1" not in report.plane(data, "classical_to_jazz")
+    assert "model, keep content" in report.page(data, work_of(results))
 
 
 def test_without_the_tagger_the_page_says_so(results: Path) -> None:

@@ -16,11 +16,11 @@ from thirdstream import checkpoint
 from thirdstream import corpus as corpora
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import Corpus
+from thirdstream.files import Interrupted
 from thirdstream.mel import run as runs
 from thirdstream.mel import system as systems
 from thirdstream.mel import training
 from thirdstream.mel.gan import TwinGAN
-from thirdstream.mel.run import Interrupted
 from thirdstream.mel.training import State, Step, TrainingConfig, TrainingError
 from thirdstream.mel.vae import TwinVAE
 

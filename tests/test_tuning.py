@@ -6,9 +6,8 @@ import pytest
 from conftest import STYLES, TINY, found_in, music
 from thirdstream import corpus as corpora
 from thirdstream.corpus import Corpus
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import Interrupted, ThirdstreamError
 from thirdstream.mel import tuning
-from thirdstream.mel.run import Interrupted
 from thirdstream.mel.training import TrainingError
 from thirdstream.mel.tuning import Outcome, Search
 

@@ -19,7 +19,6 @@ import soxr
 from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 from numpy.typing import NDArray
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from thirdstream.files import ThirdstreamError, whole_file
 
@@ -71,10 +70,13 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Level:
-    """A measured recording: samples per channel, and RMS over all channels."""
+    """A measured recording: samples per channel, RMS over all channels, highest peak (full scale
+    1), infinite where it was not measured.
+    """
 
     n_samples: int
     rms: float
+    peak: float = math.inf
 
     @property
     def rms_db(self) -> float:
@@ -270,12 +272,13 @@ def measure(path: Path, *, mono: bool = True) -> Level:
 
 def level_of(stream: Iterable[Wave]) -> Level:
     """The Level of a stream of (n_channels, n_samples) blocks."""
-    n_samples, n_values, power = 0, 0, 0.0
+    n_samples, n_values, power, peak = 0, 0, 0.0, 0.0
     for block in stream:
         power += float(np.square(block, dtype=np.float64).sum())
+        peak = max(peak, float(np.abs(block).max(initial=0.0)))
         n_samples += block.shape[1]
         n_values += block.size
-    return Level(n_samples, math.sqrt(power / max(n_values, 1)))
+    return Level(n_samples, math.sqrt(power / max(n_values, 1)), peak)
 
 
 def windows(stream: Iterable[NDArray], *, size: int, hop: int) -> Iterator[NDArray]:
@@ -346,6 +349,8 @@ def limited(stream: Iterable[Wave], *, ceiling: float, sr: int = SR) -> Iterator
         peak = np.abs(part).max(axis=0)
         if peak.max() <= ceiling:
             return part
+        from scipy.ndimage import minimum_filter1d, uniform_filter1d  # half a second
+
         needed = np.minimum(1.0, ceiling / np.maximum(peak, 1e-9))
         lowest = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
         gain = uniform_filter1d(lowest, 2 * reach + 1, mode="nearest")

@@ -1,5 +1,6 @@
 """The command line: which command is which, and how it ends."""
 
+import ast
 import io
 import logging
 import os
@@ -9,22 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 import tyro
+from rich.table import Table
 
-from thirdstream.checkpoint import versions
 from thirdstream.commands.console import ERR, OUT, Failed, set_loudness
-from thirdstream.commands.corpora import claims, prepare
-from thirdstream.commands.exporting import export
-from thirdstream.commands.judging import evaluate, figures, report
 from thirdstream.commands.pipes import close_output
-from thirdstream.commands.scores import arrange, benchmark, listen
-from thirdstream.commands.training import train, tune
-from thirdstream.commands.transferring import demo, info, list_systems, transfer
-from thirdstream.files import ThirdstreamError
-from thirdstream.mel.run import Interrupted
+from thirdstream.files import Interrupted, ThirdstreamError
 
 CONVENTIONS = (
     tyro.conf.FlagCreatePairsOff,
@@ -32,25 +28,24 @@ CONVENTIONS = (
     tyro.conf.PositionalMetavarFromFieldName,
 )
 LOG = logging.getLogger(__name__)
-COMMANDS: dict[str, Callable[..., None]] = {
-    "demo": demo,
-    "prepare": prepare,
-    "train": train,
-    "tune": tune,
-    "transfer": transfer,
-    "figures": figures,
-    "claims": claims,
-    "evaluate": evaluate,
-    "report": report,
-    "arrange": arrange,
-    "benchmark": benchmark,
-    "listen": listen,
-    "export": export,
-    "info": info,
-    "systems": list_systems,
+COMMANDS = {  # where each is; it is imported when it is asked for
+    "demo": "commands.transferring.demo",
+    "prepare": "commands.corpora.prepare",
+    "train": "commands.training.train",
+    "tune": "commands.training.tune",
+    "transfer": "commands.transferring.transfer",
+    "figures": "commands.judging.figures",
+    "claims": "commands.corpora.claims",
+    "evaluate": "commands.judging.evaluate",
+    "report": "commands.judging.report",
+    "arrange": "commands.scores.arrange",
+    "benchmark": "commands.scores.benchmark",
+    "listen": "commands.scores.listen",
+    "export": "commands.exporting.export",
+    "info": "commands.transferring.info",
+    "systems": "commands.transferring.list_systems",
+    "completion": "cli.completion",
 }
-
-
 ABOUT = (
     "classical recordings into jazz and jazz into classical. Every command explains itself: "
     "thirdstream COMMAND --help. Tables and JSON go to standard output, all else to standard error."
@@ -74,7 +69,10 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     _run(["--tyro-write-completion", shell, "-"])
 
 
-COMMANDS["completion"] = completion
+def function_of(command: str) -> Callable[..., None]:
+    """The function behind a command."""
+    module, _, name = COMMANDS[command].rpartition(".")
+    return getattr(import_module(f"thirdstream.{module}"), name)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -115,21 +113,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(given: Sequence[str]) -> None:
     if os.environ.get("NO_COLOR"):  # tyro does not know it (no-color.org)
         tyro._experimental_options["ansi_codes"] = False
-    general = "; ".join(f"{' or '.join(names)}: {text}" for names, text in GENERAL.items())
-    about = f"thirdstream {version('thirdstream')}: {ABOUT}\n\nWith any command: {general}."
-    tyro.extras.subcommand_cli_from_dict(
-        COMMANDS,
-        prog="thirdstream",
-        description=about,
-        args=given,
-        config=CONVENTIONS,
-    )
+    if given and given[0] in COMMANDS:
+        prog = f"thirdstream {given[0]}"
+        tyro.cli(function_of(given[0]), prog=prog, args=given[1:], config=CONVENTIONS)
+    elif list(given) in (["--help"], ["-h"]):
+        _print_commands()
+    else:  # a misspelt command, which tyro explains, or the shells' completion
+        tyro.extras.subcommand_cli_from_dict(
+            {name: function_of(name) for name in COMMANDS},
+            prog="thirdstream",
+            args=given,
+            config=CONVENTIONS,
+        )
+
+
+def _print_commands() -> None:
+    """What there is, read from the commands' source: to import them takes seconds."""
+    OUT.print(f"thirdstream {version('thirdstream')}: {ABOUT}\n")
+    table = Table.grid(padding=(0, 2))
+    for name, place in COMMANDS.items():
+        module, _, function = place.rpartition(".")
+        path = Path(__file__).parent / f"{module.replace('.', '/')}.py"
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and node.name == function:
+                table.add_row(name, (ast.get_docstring(node) or "").partition("\n")[0])
+    OUT.print(table)
+    OUT.print("\nWith any command:")
+    general = Table.grid(padding=(0, 2))
+    for names, text in GENERAL.items():
+        general.add_row(", ".join(names), text)
+    OUT.print(general)
 
 
 @contextmanager
 def _described() -> Iterator[None]:
     """For --verbose: versions before, the time it took after."""
-    LOG.info(", ".join(" ".join(pair) for pair in versions().items()))
+    if LOG.isEnabledFor(logging.INFO):
+        from thirdstream.checkpoint import versions
+
+        LOG.info(", ".join(" ".join(pair) for pair in versions().items()))
     started = time.monotonic()
     try:
         yield

@@ -1,72 +1,112 @@
-"""The main job on the bundled clips: transfer, self-reconstruction, picture and losses of each."""
+"""The main job on the bundled clips: every system's transfer of each, pictures, and a page."""
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from thirdstream import audio
-from thirdstream.audio import SEGMENT, Wave
 from thirdstream.figures import draw_mels
-from thirdstream.files import ThirdstreamError
-from thirdstream.mel.system import MelSystem
-from thirdstream.mel.twin import LATENT, RECONSTRUCTION
+from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.mel.features import LogMel
 from thirdstream.transfer import Options, System, transfer_file
+
+PAGE = "index.html"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One clip's losses (eqs. 1 and 2 of the paper) and the level of its transfer."""
+    """What a system made of a clip: the file, its level, its highest peak (full scale 1)."""
 
-    clip: str
+    clip: Path
+    system: str
     to: str
-    reconstruction: float
-    latent: float
+    made: Path
     rms_db: float
     peak: float
 
 
-def run(system: System, clips: Sequence[Path], out: Path, *, force: bool = False) -> Iterator[Row]:
-    """For each STYLE_TITLE clip write TITLE_to_STYLE.wav for both styles and a picture, TITLE.png.
+def run(
+    systems: Mapping[str, System], clips: Sequence[Path], out: Path, *, force: bool = False
+) -> Iterator[Row]:
+    """For each STYLE_TITLE clip write STYLE_TITLE_to_OTHER_SYSTEM.wav, and a picture of them all.
 
-    Yields a row a clip. Raises ThirdstreamError if a result exists and `force` is not given.
+    At the end OUT/index.html has everything to see and to hear. Yields a row for each file. Raises
+    ThirdstreamError if a result exists and `force` is not given.
     """
-    if not isinstance(system, MelSystem):
-        raise ThirdstreamError(f"the demo draws mels; {system.name} has none")
+    if (out / PAGE).exists() and not force:
+        raise ThirdstreamError(f"{out / PAGE}: exists already; add --force to replace it")
+    rows: list[Row] = []
     for clip in clips:
-        style = clip.stem.partition("_")[0]
-        target = system.twin.other(style)
-        for to in (style, target):
-            written = out / f"{clip.stem}_to_{to}.wav"
-            transfer_file(system, clip, written, Options(to, source=style), force=force)
-        result, _ = audio.read(written)
-        wave, _ = audio.read(clip)
-        losses = _compare(system, wave, style, title=clip.stem, picture=out / f"{clip.stem}.png")
-        rms_db = audio.level_of([result[None]]).rms_db
-        yield Row(clip.stem, target, *losses, rms_db, float(np.abs(result).max()))
+        style, _, title = clip.stem.partition("_")
+        copied = out / clip.name
+        with whole_file(copied) as temporary:
+            shutil.copyfile(clip, temporary)
+        heard = {f"the clip: {style}": copied}
+        for name, system in systems.items():
+            (target,) = (other for other in system.styles if other != style)
+            made = out / f"{clip.stem}_to_{target}_{name}.wav"
+            transfer_file(system, clip, made, Options(target, source=style), force=force)
+            wave, _ = audio.read(made)
+            peak = float(np.abs(wave).max())
+            rows.append(Row(clip, name, target, made, audio.level_of([wave[None]]).rms_db, peak))
+            heard[f"{name}: to {target}"] = made
+            yield rows[-1]
+        draw(heard, out / f"{clip.stem}.png", title=title.replace("_", " "))
+    with whole_file(out / PAGE) as temporary:
+        temporary.write_text(page(rows), encoding="utf-8")
 
 
-@torch.inference_mode()
-def _compare(
-    system: MelSystem, wave: Wave, style: str, *, title: str, picture: Path
-) -> tuple[float, float]:
-    """Draw original, self-reconstruction and transfer; return eqs. 1 and 2 over whole segments."""
-    twin, target = system.twin, system.twin.other(style)
-    n_segments = max(1, len(wave) // SEGMENT)
-    whole = np.resize(wave, n_segments * SEGMENT) if len(wave) < SEGMENT else wave
-    segments = torch.from_numpy(whole[: n_segments * SEGMENT].copy()).reshape(n_segments, SEGMENT)
-    mel = system.log_mel(style)(segments * audio.level_of([wave[None]]).gain)
-    code = twin.encode(mel, style)
-    usual = twin.usual_style(target, generator=torch.Generator().manual_seed(0))
-    rebuilt = twin.decode(code, style)
-    restyled = twin.transfer(mel, source=style, target=target, style=usual)
-    again = twin.encode(restyled, target)
-    rows = {"original": mel[0], "self-reconstruction": rebuilt[0], f"to {target}": restyled[0]}
-    draw_mels(rows, picture, config=system.mel, title=title)
-    losses = {
-        RECONSTRUCTION: (rebuilt - mel).abs().mean().item(),
-        LATENT: (again.content - code.content).abs().mean().item(),
-    }
-    return losses[RECONSTRUCTION], losses[LATENT]
+def draw(heard: Mapping[str, Path], path: Path, *, title: str) -> None:
+    """Draw the mels of sounds of one length, all as loud, on one scale."""
+    log_mel, columns = LogMel(), {}
+    for name, file in heard.items():
+        wave, _ = audio.read(file)
+        level = audio.level_of([wave[None]])
+        with torch.inference_mode():
+            columns[name] = log_mel(torch.from_numpy(wave)[None] * level.gain)[0]
+    draw_mels(columns, path, config=log_mel.config, title=title)
+
+
+def page(rows: Sequence[Row]) -> str:
+    """A page beside the files, which plays them; it fetches nothing else."""
+    parts = []
+    for clip in dict.fromkeys(row.clip for row in rows):
+        style, _, title = clip.stem.partition("_")
+        own = [row for row in rows if row.clip == clip]
+        players = [_player(f"{row.system}: to {row.to}", row.made.name) for row in own]
+        parts.append(
+            f"<h2>{escape(title.replace('_', ' '))}</h2><p>Original: {escape(style)}</p>"
+            f"<img src='{escape(clip.stem)}.png' alt='Mel spectrograms of clip and transfers'>"
+            + "".join([_player("the clip", clip.name), *players])
+        )
+    return HEAD + "\n".join(parts) + "</main></body></html>\n"
+
+
+def _player(label: str, source: str) -> str:
+    name = escape(label, quote=True)
+    return (
+        f"<figure><figcaption>{name}</figcaption><audio controls preload='none' "
+        f"aria-label='{name}' src='{escape(source, quote=True)}'></audio></figure>"
+    )
+
+
+HEAD = """<!doctype html>
+<html lang='en'><head><meta charset='utf-8'>
+<meta name='viewport' content='width=device-width, initial-scale=1'>
+<title>thirdstream: demo</title>
+<style>
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+img { width: 100%; height: auto; }
+figure { display: inline-block; margin: .5rem 1rem .5rem 0; }
+audio { display: block; max-width: 100%; }
+</style></head><body><main>
+<h1>The bundled clips in the other style</h1>
+<p><b>score</b>, where it is there, listens and arranges anew; the twins, the paper's systems,
+change the sound and keep what is played. All files are beside this page, as loud as their clip.</p>
+"""

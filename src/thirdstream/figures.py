@@ -32,8 +32,25 @@ COLOURS = ("#1f5fa8", "#c2571a")  # of the two styles; told apart without colour
 
 
 def draw_mels(mels: Mapping[str, Tensor], path: Path, *, config: MelConfig, title: str) -> None:
-    """Normalised mels (n_frames, n_mels) side by side, on one colour scale."""
-    draw_grid({title: mels}, path, config=config)
+    """Mels (n_frames, n_mels) as log10(1 + power), three a row, on one colour scale."""
+    n_columns = min(3, len(mels))
+    n_rows = -(-len(mels) // n_columns)
+    size = (3.2 * n_columns + 1, 3.1 * n_rows + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(n_rows, n_columns, sharey=True, sharex=True, squeeze=False)
+    top = _top(list(mels.values()))
+    for axis, (name, mel) in zip(grid.flat, mels.items(), strict=False):
+        _mel_image(axis, mel, config, top=top)
+        axis.set_title(name)
+    for axis in grid.flat[len(mels) :]:
+        axis.set_visible(False)
+    for axes in grid:
+        axes[0].set_ylabel("frequency (Hz)")
+    for axis in grid[-1]:
+        axis.set_xlabel("time (s)")
+    figure.colorbar(grid[0][0].images[0], ax=grid, label="log10(1 + mel power)")
+    figure.suptitle(title)
+    save(figure, path)
 
 
 def draw_grid(
@@ -44,8 +61,7 @@ def draw_grid(
     size = (3.2 * n_columns + 1, 3.1 * len(rows) + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(rows), n_columns, sharey=True, sharex=True, squeeze=False)
-    values = [mel.numpy().ravel() for row in rows.values() for mel in row.values()]
-    top = float(np.percentile(np.concatenate(values), 99.9))
+    top = _top([mel for row in rows.values() for mel in row.values()])
     for axes, (name, row) in zip(grid, rows.items(), strict=True):
         for axis, (column, mel) in zip(axes, row.items(), strict=True):
             _mel_image(axis, mel, config, top=top)
@@ -56,6 +72,11 @@ def draw_grid(
     figure.colorbar(grid[0][0].images[0], ax=grid, label="normalised mel")
     figure.suptitle(title or (next(iter(rows)) if len(rows) == 1 else ""))
     save(figure, path)
+
+
+def _top(mels: Sequence[Tensor]) -> float:
+    """The end of a colour scale for all of them: few points lie above."""
+    return float(np.percentile(np.concatenate([mel.numpy().ravel() for mel in mels]), 99.9))
 
 
 def _mel_image(axis: Axes, mel: Tensor, config: MelConfig, *, top: float) -> None:
@@ -100,7 +121,7 @@ def corpus_figures(corpus: Corpus, out: Path) -> Iterator[Path]:
         yield path
         path = out / f"figure-03-mel{ending}"
         mels = {style: _normalised(corpus, style, wave) for style, wave in waves.items()}
-        draw_mels(mels, path, config=corpus.mel, title="")
+        draw_grid({"": mels}, path, config=corpus.mel)
         yield path
         path = out / f"figure-04-statistics{ending}"
         _draw_statistics(corpus, path)

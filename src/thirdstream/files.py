@@ -15,6 +15,10 @@ class ThirdstreamError(Exception):
     """A fault the user can mend; its text names the file, the fault and the remedy."""
 
 
+class Interrupted(ThirdstreamError):
+    """Work was stopped by the user; everything is saved."""
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it becomes `path`, on failure it is removed.

@@ -9,6 +9,7 @@ INSTALL = {
     "musicnn": "pip install --no-deps musicnn==0.1.0",
     "basic_pitch": "pip install --no-deps basic-pitch==0.4.0",
     "onnxruntime": "pip install onnxruntime",
+    "mido": "pip install 'thirdstream[scores]'",
 }
 
 

@@ -7,29 +7,46 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel import TWINS
-from thirdstream.mel.system import load as load_mel
-from thirdstream.notes.system import ScoreSystem
+from thirdstream.mel import CLASSES
 from thirdstream.transfer import System
 
 MODELS = Path(__file__).parent / "models"
 CLIPS = Path(__file__).parent / "clips"
-SCORE = (ScoreSystem.name,)  # needs no model
-SYSTEMS = (*TWINS, *SCORE)
-DEFAULT = "twin-cnn"
+SCORE = "score"  # needs no model
+SYSTEMS = (*CLASSES, SCORE)
+BASELINE = "twin-cnn"  # needs nothing that is not always installed
+DEMONSTRATED = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")
 BEST = "best.safetensors"  # of a run folder
 LOG = logging.getLogger(__name__)
 
 
-def load(name_or_path: str | Path = DEFAULT) -> System:
+def usual() -> tuple[str, str]:
+    """The name of the system that transfers where none is asked for, and why not a better one.
+
+    It is "score", and the reason empty; or the baseline, where parts of score are missing.
+    """
+    try:
+        load(SCORE).ready()
+    except ThirdstreamError as error:
+        return BASELINE, str(error)
+    return SCORE, ""
+
+
+def load(name_or_path: str | Path) -> System:
     """A system: "score", or the model that `find` finds: a name, a checkpoint, or a run folder (its
     best model).
 
     Raises ThirdstreamError where there is none.
     """
-    if str(name_or_path) == ScoreSystem.name:
+    # Each wing is imported when it is needed: one is large with torch, the other with scipy.
+    if str(name_or_path) == SCORE:
+        from thirdstream.notes.system import ScoreSystem
+
         return ScoreSystem()
-    return load_mel(find(name_or_path))
+    path = find(name_or_path)
+    from thirdstream.mel.system import load as load_mel
+
+    return load_mel(path)
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -45,7 +62,7 @@ def find(name_or_path: str | Path) -> Path:
         places = (MODELS / f"{name}.safetensors", own / f"{name}.safetensors", own / name / BEST)
         path = next((place for place in places if place.is_file()), path)
     if not path.is_file():
-        names = ", ".join([*SCORE, *bundled_names(), *user_names()])
+        names = ", ".join([SCORE, *bundled_names(), *user_names()])
         raise ThirdstreamError(
             f"{name_or_path}: is no model; give a .safetensors file, a run folder of "
             f"`thirdstream train`, or one of: {names}"

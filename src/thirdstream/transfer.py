@@ -46,7 +46,7 @@ class Options:
     keep_content: float | None = None
     """From 0 to 1: how much of the recording's own fine structure, which a twin does not see, is
     put back; for the score system, the share of the recording's own notes that are played. By
-    default the model's own share: 0 for twins, half for the score system."""
+    default the model's own share: 0 for twins, 0.75 for the score system."""
     style_from: Path | None = None
     """A recording of the target style to take the style from, for models that tell style from
     content; without it the style is the usual one, or drawn by the seed."""
@@ -65,12 +65,16 @@ class Options:
 
 class System(ABC):
     """Whatever transfers. `name` is its name in SYSTEMS; `styles` are those it knows; `takes` are
-    the options, of OPTIONAL, that mean something to it.
+    the options, of OPTIONAL, that mean something to it; `keep` is its own share of `keep_content`.
     """
 
     name: str
     styles: tuple[str, str]
     takes: tuple[str, ...]
+    keep: float = 0.0
+
+    def ready(self) -> None:  # noqa: B027  # most need nothing more than is always installed
+        """Raise ThirdstreamError where a part that it needs is not installed."""
 
     @abstractmethod
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
@@ -183,8 +187,10 @@ def transfer_blocks(
             louder = (block * np.float32(gain) for block in whole)
             return audio.limited(louder, ceiling=ceiling, sr=sr)
 
-        start = raw if not options.blend else replace(raw, rms=TARGET_RMS)
-        yield from finished(_matching_gain(finished, raw=start, wanted=level))
+        start = raw if sr == SR else replace(raw, peak=math.inf)
+        if options.blend:
+            start = Level(raw.n_samples, TARGET_RMS)
+        yield from finished(_matching_gain(finished, raw=start, wanted=level, ceiling=ceiling))
 
 
 def _blended(
@@ -197,15 +203,18 @@ def _blended(
 
 
 def _matching_gain(
-    finished: Callable[[float], Iterator[Wave]], *, raw: Level, wanted: Level
+    finished: Callable[[float], Iterator[Wave]], *, raw: Level, wanted: Level, ceiling: float
 ) -> float:
     """The gain that brings the finished result to `wanted`, found by listening to it.
 
-    It starts from the level before the limiter, `raw`. Once is enough where no peak reaches the
-    limiter; where it does, what it took is given back, by the secant method in decibels.
+    It starts from the level before the limiter, `raw`, and ends there where the peak is known and
+    no limiter is reached. Where one is, what it took is given back, by the secant method in
+    decibels.
     """
     if raw.rms == 0:
         return 0.0
+    if raw.peak * wanted.rms <= ceiling * raw.rms:
+        return wanted.rms / raw.rms
     gain_db, heard = wanted.rms_db - raw.rms_db, []
     for _ in range(N_MATCHES):
         rms_db = audio.level_of(finished(10 ** (gain_db / 20))).rms_db

@@ -9,10 +9,8 @@ from rich.table import Table
 
 from thirdstream import systems
 from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say
-from thirdstream.corpus import Corpus
 from thirdstream.evaluation import Settings as Evaluation
 from thirdstream.files import ThirdstreamError, read_json, write_json
-from thirdstream.mel.system import MelSystem
 
 if TYPE_CHECKING:
     from thirdstream.evaluation.evaluate import Cost, Done, Item, Job, Subject
@@ -22,7 +20,7 @@ def evaluate(
     *,
     corpus: Path,
     out: Path,
-    models: tuple[str, ...] = (systems.DEFAULT,),
+    models: tuple[str, ...] = (systems.BASELINE,),
     recordings: tuple[str, ...] = (),
     settings: tyro.conf.OmitArgPrefixes[Evaluation] = Evaluation(),  # noqa: B008
     n_jobs: int = -1,
@@ -39,7 +37,9 @@ def evaluate(
         corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
             of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too.
         out: file for the results; beside it a folder .work keeps what is done and the excerpts.
-        models: names of bundled models, .safetensors files or run folders.
+        models: names of bundled models, .safetensors files or run folders; with +style-strength=,
+            +keep-content= or +blend= and a number behind it, such as score+keep-content=0.25, with
+            that knob turned.
         recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
         settings: what is measured.
         n_jobs: recordings at a time; -1 is one a core.
@@ -80,7 +80,7 @@ def _measured(
     from thirdstream.evaluation import evaluate as evaluation
 
     done, costs = [], {}
-    timed = [one for one in subjects if one.model]
+    timed = [one for one in subjects if one.model and not one.knobs]
     n_items = len(jobs) + sum(map(len, references.values()))
     with progress_bar() as bar:
         task = bar.add_task("evaluating", total=n_items + len(timed))
@@ -148,10 +148,12 @@ def figures(
         corpus: whose test recordings the systems are shown; without it, the bundled clips.
     """
     from thirdstream import figures as drawing
+    from thirdstream.corpus import Corpus
+    from thirdstream.mel.system import MelSystem
 
     shown = Corpus.open(corpus) if corpus else None
     clips = systems.bundled_clips()
-    for path in paths or (systems.DEFAULT,):
+    for path in paths or (systems.BASELINE,):
         if (Path(path) / "corpus.json").exists():
             written = drawing.corpus_figures(Corpus.open(Path(path)), out)
         else:

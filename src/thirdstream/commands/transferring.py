@@ -8,14 +8,10 @@ from typing import Literal
 import tyro
 from rich.table import Table
 
-from thirdstream import checkpoint, systems
+from thirdstream import systems
 from thirdstream.commands import pipes
 from thirdstream.commands.console import OUT, Failed, complain, print_json, progress_bar, say
-from thirdstream.commands.corpora import print_corpus
-from thirdstream.corpus import Corpus
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel import TWINS
-from thirdstream.notes.system import ScoreSystem
 from thirdstream.transfer import (
     THERE,
     Options,
@@ -45,7 +41,7 @@ def transfer(
     *,
     out: Path,
     style: tyro.conf.OmitArgPrefixes[Options],
-    model: str = systems.DEFAULT,
+    model: str | None = None,
     files: tyro.conf.OmitArgPrefixes[Files] = Files(),
     json: bool = False,
 ) -> None:
@@ -60,11 +56,13 @@ def transfer(
         out: folder for the results; for a single recording also a file name, or - for standard
             output.
         style: into which style, and how.
-        model: name of a model (see `thirdstream systems`), a .safetensors file, or a run folder.
+        model: score, the name of a model (see `thirdstream systems`), a .safetensors file, or a run
+            folder. By default score, which plays the piece anew; twin-cnn where parts of it are
+            missing, and it says so.
         files: what happens to files.
         json: print what became of each recording as JSON on standard output.
     """
-    loaded = systems.load(model)
+    loaded = systems.load(model or _usual())
     if pipes.DASH not in (*inputs, out):
         outcomes = _transfer(loaded, plan(inputs, out, suffix=f".{files.format}"), style, files)
     elif len(inputs) != 1 or inputs[0].is_dir():
@@ -137,33 +135,38 @@ def _as_json(one: Outcome) -> dict[str, str | None]:
     }
 
 
+def _usual() -> str:
+    """The default system; says what is missing where it is not the best."""
+    name, reason = systems.usual()
+    if reason:
+        say(
+            f"{name} transfers the sound alone; score, which plays the piece anew, is not complete "
+            f"here: {reason}"
+        )
+    return name
+
+
 def demo(*, out: Path = Path("out"), force: bool = False) -> None:
-    """Transfer the bundled clips, with pictures and a table of losses.
+    """Transfer the bundled clips with every system, with pictures and a page to listen on.
 
     Args:
         out: folder for the results.
         force: replace results that exist.
     """
-    from thirdstream.demo import run
+    from thirdstream.demo import PAGE, run
 
-    loaded = systems.load()
+    names = dict.fromkeys([_usual(), *systems.DEMONSTRATED])
+    loaded = {name: systems.load(name) for name in names}
     clips = systems.bundled_clips()
-    rows = []
+    table = Table("clip", "system", "to", "RMS dB", "peak")
     with progress_bar() as bar:
-        task = bar.add_task("demo", total=len(clips))
+        task = bar.add_task("demo", total=len(clips) * len(loaded))
         for row in run(loaded, clips, out, force=force):
-            rows.append(row)
+            level = (f"{row.rms_db:.1f}", f"{row.peak:.2f}")
+            table.add_row(row.clip.stem, row.system, row.to, *level)
             bar.advance(task)
-    table = Table(
-        *("clip", "to", "eq. 1", "eq. 2", "RMS dB", "peak"),
-        title="Losses of the clip's own half, and the level of the transfer",
-        caption="eq. 1: error of the self-reconstruction; eq. 2: how far a code comes back changed",
-    )
-    for row in rows:
-        numbers = (f"{row.reconstruction:.5f}", f"{row.latent:.5f}", f"{row.rms_db:.1f}")
-        table.add_row(row.clip, row.to, *numbers, f"{row.peak:.2f}")
     OUT.print(table)
-    OUT.print(f"The results lie in {out.resolve()}", soft_wrap=True, markup=False)
+    OUT.print(f"Look and listen: {(out / PAGE).resolve()}", soft_wrap=True, markup=False)
 
 
 def info(path: str, /, *, json: bool = False) -> None:
@@ -173,8 +176,12 @@ def info(path: str, /, *, json: bool = False) -> None:
         path: a corpus folder, a run folder, a .safetensors file, or a model's name.
         json: print it as JSON on standard output.
     """
-    if path == ScoreSystem.name:
+    if path == systems.SCORE:
         raise ThirdstreamError(f"{path}: is a system without a model; see `thirdstream systems`")
+    from thirdstream import checkpoint
+    from thirdstream.commands.corpora import print_corpus
+    from thirdstream.corpus import Corpus
+
     if (Path(path) / "corpus.json").exists() or (Path(path) / "recordings").is_dir():
         opened = Corpus.open(Path(path))
         if json:
@@ -200,6 +207,8 @@ def list_systems(*, json: bool = False) -> None:
     Args:
         json: print them as JSON on standard output.
     """
+    from thirdstream.mel import TWINS
+
     models = [_model(name, "bundled") for name in systems.bundled_names()]
     models += [_model(name, "user") for name in systems.user_names()]
     sizes = {
@@ -211,7 +220,7 @@ def list_systems(*, json: bool = False) -> None:
     }
     if json:
         found = [{"name": name, "presets": presets} for name, presets in sizes.items()]
-        found.append({"name": ScoreSystem.name, "presets": {}})
+        found.append({"name": systems.SCORE, "presets": {}})
         folder = str(systems.user_folder())
         print_json({"systems": found, "models": models, "user_folder": folder})
         return
@@ -220,13 +229,15 @@ def list_systems(*, json: bool = False) -> None:
         own = [str(model["name"]) for model in models if model["system"] == name] or ["none"]
         columns = (list(presets), [f"{size:,}" for size in presets.values()], own)
         table.add_row(name, *("\n".join(column) for column in columns))
-    table.add_row(ScoreSystem.name, "", "", "needs no training")
+    table.add_row(systems.SCORE, "", "", "needs no training")
     OUT.print(table)
     OUT.print(f"your own: {systems.user_folder()}", soft_wrap=True, markup=False)
 
 
 def _model(name: str, origin: Literal["bundled", "user"]) -> dict[str, str | None]:
     """What is listed of a model; the system of a file that is none is None."""
+    from thirdstream import checkpoint
+
     path, system = systems.find(name), None
     try:
         system = checkpoint.read_header(path)["system"]

@@ -11,8 +11,9 @@ name is a hash of all it depends on, so that work can resume; and the excerpts t
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +37,7 @@ COPY_CONTENT, COPY_TARGET, RESYNTHESIS = "copy-content", "copy-target", "resynth
 TRUE_TARGET = "true-target"
 CORNERS = (COPY_CONTENT, COPY_TARGET, RESYNTHESIS, TRUE_TARGET)
 ORIGINAL, REFERENCE = "original", "reference"
+KNOBS = ("style-strength", "keep-content", "blend")  # what a model may be measured with
 PREVIEW_S = 12.0  # of an excerpt, kept for the page
 
 
@@ -43,12 +45,13 @@ PREVIEW_S = 12.0  # of an excerpt, kept for the page
 class Subject:
     """A row of the table: a corner, or a system by the name or path it loads by.
 
-    sha256: of its checkpoint, where it has one.
+    sha256: of its checkpoint, where it has one. knobs: options it transfers with, by name.
     """
 
     name: str
     model: str = ""
     sha256: str = ""
+    knobs: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,18 +80,39 @@ def subjects_of(models: Sequence[str], material: Material) -> list[Subject]:
     """The corners and the models. Raises ThirdstreamError on unknown models, styles and twice one
     name."""
     found = [Subject(name) for name in CORNERS if name != TRUE_TARGET or material.has_pairs]
-    for model in models:
-        name = Path(model).resolve().name.removesuffix(".safetensors")
+    for wanted in models:
+        model, knobs = _parted(wanted)
+        name = "+".join([
+            Path(model).resolve().name.removesuffix(".safetensors"),
+            *(f"{knob.replace('_', '-')}={value:g}" for knob, value in knobs),
+        ])  # fmt: skip
         if name in {one.name for one in found}:
-            raise ThirdstreamError(f"{model}: another one is called {name} too; rename one of them")
+            raise ThirdstreamError(
+                f"{wanted}: another one is called {name} too; rename one of them"
+            )
         loaded = systems.load(model)
         for style in material.styles:
-            loaded.check(Options(to=style))
+            loaded.check(replace(Options(to=style), **dict(knobs)))
         digest = ""
         if isinstance(loaded, MelSystem):
             digest = sha256(systems.find(model))
-        found.append(Subject(name, model, digest))
+        found.append(Subject(name, model, digest, knobs))
     return found
+
+
+def _parted(wanted: str) -> tuple[str, tuple[tuple[str, float], ...]]:
+    """MODEL+KNOB=VALUE+... -> model and knobs. Raises ThirdstreamError on what is no knob."""
+    model, *settings = re.split(rf"\+(?=(?:{'|'.join(KNOBS)})=)", wanted)
+    knobs = []
+    for setting in settings:
+        knob, _, value = setting.partition("=")
+        try:
+            knobs.append((knob.replace("-", "_"), float(value)))
+        except ValueError:
+            raise ThirdstreamError(
+                f"{wanted}: {value!r} is no number; write for example {model}+{knob}=0.5"
+            ) from None
+    return model, tuple(knobs)
 
 
 def plan(
@@ -142,7 +166,8 @@ def made(
         assert job.item.pair is not None
         return np.resize(excerpt(job.item.pair, settings.excerpt_s), len(original)), {}
     system, source, seed = _loaded(subject.model), job.item.style, settings.seed
-    wave = system.transfer(original, SR, to=job.target, source=source, seed=seed)
+    knobs: dict[str, Any] = dict(subject.knobs)
+    wave = system.transfer(original, SR, to=job.target, source=source, seed=seed, **knobs)
     row: dict[str, Any] = {}
     if isinstance(system, MelSystem):
         again = system.transfer(original, SR, to=source, source=source, seed=seed)
@@ -321,8 +346,13 @@ def _cost_scores(cost: Cost) -> dict[str, dict[str, float]]:
 def _about(subject: Subject) -> dict[str, Any]:
     if not subject.model:
         return {"kind": "corner"}
-    parameters = n_parameters(subject.model)
-    return {"kind": "model", "sha256": subject.sha256, "parameters": parameters}
+    return {
+        "kind": "model",
+        "model": subject.name.partition("+")[0] if subject.knobs else subject.name,
+        "knobs": dict(subject.knobs),
+        "sha256": subject.sha256,
+        "parameters": n_parameters(subject.model),
+    }
 
 
 def _scores(

@@ -19,7 +19,7 @@ from matplotlib import colormaps
 from matplotlib.image import imsave
 
 from thirdstream import audio
-from thirdstream.evaluation import VERSION, work_of
+from thirdstream.evaluation import VERSION, curves, work_of
 from thirdstream.files import ThirdstreamError, read_json, whole_file
 from thirdstream.mel.features import LogMel
 
@@ -27,7 +27,7 @@ MAX_BYTES = 20_000_000
 MEL_SIZE = (96, 400)  # pixels: mels, frames
 MEL_RANGE_DB = 80.0
 WIDTH, HEIGHT, MARGIN = 560, 400, 56  # of the plane, in SVG units
-LABEL_WIDTH, LABEL_HEIGHT = 170, 16
+LABEL_WIDTH, LABEL_HEIGHT, POINT_HEIGHT = 170, 16, 14
 COLOURS = ("#1f5fa8", "#c2571a", "#2f7d4f", "#8a3b8f", "#8c6d1f", "#b03060")
 TABLE_GROUPS = ("content", "style", "sets", "sound", "cost")
 DIGITS = 3
@@ -107,7 +107,8 @@ def _title(direction: str) -> str:
 
 def _direction(results: Results, direction: str) -> str:
     title = _title(direction)
-    return f"<h2>{title}</h2>\n{plane(results, direction)}\n{table(results, direction)}"
+    drawn = [plane(results, direction), curves.drawn(results, direction)]
+    return "\n".join([f"<h2>{title}</h2>", *drawn, table(results, direction)])
 
 
 def table(results: Results, direction: str) -> str:
@@ -211,6 +212,7 @@ def plane(results: Results, direction: str) -> str:
         (name, one[direction]["chroma_cosine"], one[direction]["tag_difference"])
         for name, one in results["scores"].items()
         if {"chroma_cosine", "tag_difference"} <= one.get(direction, {}).keys()
+        and not results["systems"][name].get("knobs")  # they have curves of their own
     ]
     if not points:
         return "<p>The plane of content against style needs the tagger.</p>"
@@ -276,17 +278,24 @@ def _mark(
 
 
 def label_heights(points: Sequence[tuple[float, float]]) -> list[float]:
-    """Where the names of points (x, y) go so that none covers another: at y, or a line below."""
+    """Where the names of points (x, y) go so that none covers another or a point: y or below."""
     heights = [0.0] * len(points)
     placed: list[tuple[float, float]] = []
     for which in sorted(range(len(points)), key=lambda one: points[one][1]):
         x, y = points[which]
-        for other_x, other_y in placed:  # from the top down
-            if abs(x - other_x) < LABEL_WIDTH and y < other_y + LABEL_HEIGHT:
-                y = max(y, other_y + LABEL_HEIGHT)
+        in_the_way = [(at, LABEL_HEIGHT) for to, at in placed if abs(x - to) < LABEL_WIDTH]
+        in_the_way += [(at, POINT_HEIGHT) for to, at in points if _beside(x, to)]
+        for at, needed in sorted(in_the_way):  # from the top down
+            if abs(y - at) < needed:
+                y = at + needed
         heights[which] = y
-        placed = sorted([*placed, (x, y)], key=lambda one: one[1])
+        placed.append((x, y))
     return heights
+
+
+def _beside(x: float, other: float) -> bool:
+    """Whether a point at `other` lies where the name of one at `x` may be."""
+    return 5 < (x - other if x > WIDTH / 2 else other - x) < LABEL_WIDTH
 
 
 def _label(name: str, x: float, y: float) -> str:

@@ -1,14 +1,33 @@
 """The wing of the paper: wave -> mel -> twin -> mel -> wave."""
 
-from thirdstream.mel.cnn import TwinCNN
-from thirdstream.mel.gan import TwinGAN
-from thirdstream.mel.twin import Twin
-from thirdstream.mel.vae import TwinVAE
-from thirdstream.mel.variational_gan import TwinVariationalGAN
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-TWINS: dict[str, type[Twin]] = {
-    "twin-cnn": TwinCNN,
-    "twin-vae": TwinVAE,
-    "twin-gan": TwinGAN,
-    "twin-variational-gan": TwinVariationalGAN,
+if TYPE_CHECKING:
+    from thirdstream.mel.twin import Twin
+
+    TWINS: dict[str, type[Twin]]
+
+CLASSES = {
+    "twin-cnn": "cnn.TwinCNN",
+    "twin-vae": "vae.TwinVAE",
+    "twin-gan": "gan.TwinGAN",
+    "twin-variational-gan": "variational_gan.TwinVariationalGAN",
 }
+
+
+def __getattr__(name: str) -> Any:
+    """TWINS, the classes by name, is made when it is asked for: they need torch."""
+    if name == "TWINS":
+        return _twins()
+    raise AttributeError(f"module 'thirdstream.mel' has no attribute {name!r}")
+
+
+@cache
+def _twins() -> "dict[str, type[Twin]]":
+    found = {}
+    for system, place in CLASSES.items():
+        module, name = place.split(".")
+        found[system] = getattr(import_module(f"thirdstream.mel.{module}"), name)
+    return found

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from thirdstream import checkpoint
 from thirdstream.corpus import TRAIN, VALIDATION, Corpus, Pairs
-from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.files import Interrupted, whole_file
 from thirdstream.mel.system import MelSystem, rebuild
 from thirdstream.mel.training import (
     State,
@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 SAVE_EVERY_S = 300.0  # seconds between saves within an epoch
-
-
-class Interrupted(ThirdstreamError):
-    """Training was stopped by the user; everything is saved."""
 
 
 def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> Iterator[Step]:

@@ -34,8 +34,6 @@ class MelSystem(nn.Module, System):
     name: in SYSTEMS. card: what the model was trained on and how, for people.
     """
 
-    takes = ("style_from",)
-
     def __init__(
         self,
         name: str,
@@ -50,6 +48,8 @@ class MelSystem(nn.Module, System):
             raise ValueError(f"{mel.n_mels} mels are not a multiple of {twin.config.reduction}")
         self.name, self.twin, self.mel, self.card = name, twin, mel, dict(card or {})
         self.styles = twin.styles
+        usual = twin.usual_style(twin.styles[0], generator=torch.Generator())
+        self.takes = () if usual is None else ("style_from",)
         self.features = PerStyle({style: LogMel(mel) for style in twin.styles})
         self.synthesiser = Synthesiser(mel)
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thirdstream.corpus import VALIDATION, Corpus
-from thirdstream.files import ThirdstreamError, make_folder, write_json
-from thirdstream.mel.run import Interrupted
+from thirdstream.files import Interrupted, ThirdstreamError, make_folder, write_json
 from thirdstream.mel.training import TrainingConfig, TrainingError, begin, fit
 from thirdstream.mel.twin import RECONSTRUCTION, TwinConfig
 

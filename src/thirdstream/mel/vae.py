@@ -23,10 +23,13 @@ from thirdstream.mel.twin import (
 )
 
 DIVERGENCE = "divergence"
+WARM_UP = 500  # batches until codes are drawn with their whole deviation
 
 
 class TwinVAE(Twin):
     """Two variational autoencoders. Away from training the mean is the code."""
+
+    n_drawn: Tensor
 
     PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
         # The published network: 14,834 parameters; the log-variance has an encoder of its own.
@@ -43,7 +46,14 @@ class TwinVAE(Twin):
         self.log_variance_encoders = PerStyle(
             {style: config.encoder(config.channels) for style in styles}
         )
+        self.register_buffer("n_drawn", torch.zeros(()))  # batches so far, up to WARM_UP
         self.finish()
+
+    def forward(self, mels: Mapping[str, Tensor]) -> dict[str, Pass]:
+        """As every twin's; in training the batch is counted."""
+        if self.training:
+            self.n_drawn += self.n_drawn < WARM_UP
+        return super().forward(mels)
 
     def encode(self, mel: Tensor, style: str) -> Code:
         """Mel of `style` -> Code whose content is the mean."""
@@ -51,11 +61,16 @@ class TwinVAE(Twin):
         return super().encode(mel, style)._replace(log_variance=log_variance)
 
     def drawn(self, code: Code) -> Code:
-        """Eq. 3, z = sigma * zeta + mean, with sigma = exp(log_variance / 2); in training only."""
+        """Eq. 3, z = sigma * zeta + mean, with sigma = exp(log_variance / 2); in training only.
+
+        Departs from the paper at the start: sigma grows to its own size over WARM_UP batches. The
+        published network's log-variance comes out of a ReLU, so its sigma is 1 or more, which
+        drowns codes that begin small; its decoders then learn to be silent, and remain so.
+        """
         assert code.log_variance is not None
         if not self.training:
             return code
-        sigma = torch.exp(code.log_variance / 2)
+        sigma = torch.exp(code.log_variance / 2) * (self.n_drawn / WARM_UP)
         return code._replace(content=code.content + sigma * torch.randn_like(sigma))
 
     def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import joblib
 import librosa
 import numpy as np
 import scipy.fft
@@ -74,11 +75,15 @@ def observe(
             n_samples += block.shape[1]
             yield block.mean(axis=0, keepdims=True, dtype=np.float32)
 
+    def seen(batch: Array) -> tuple[NDArray[Any], ...]:
+        return (*(part.astype(np.float16) for part in transcriber.run(batch)), *_spectral(batch))
+
     low = audio.resampled(mono(), sr_in=audio.SR, sr_out=SR, n_channels=1)
+    # Threads suffice: the transcriber and the transforms run outside Python.
+    threads: Any = joblib.Parallel(n_jobs=-1, backend="threading", return_as="generator")
     parts = []
-    for number, batch in enumerate(batches(low)):
-        sounds, begins = (part.astype(np.float16) for part in transcriber.run(batch))
-        parts.append((sounds, begins, *_spectral(batch)))
+    for number, part in enumerate(threads(joblib.delayed(seen)(batch) for batch in batches(low))):
+        parts.append(part)
         progress((number + 1) * BATCH * KEPT / FPS)
     n_frames = 1 + math.ceil(n_samples / audio.SR * FPS)
     sounds, begins, flux, bass_flux, level = (

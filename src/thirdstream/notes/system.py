@@ -11,12 +11,14 @@ from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.casting import Piece, counting
 from thirdstream.notes.arranging.cover import Wish, cover
 from thirdstream.notes.listening import Heard, listen
-from thirdstream.notes.rendering import best_soundfont, draw_scene, stream
+from thirdstream.notes.rendering import best_soundfont, draw_scene, stream, synthesiser
 from thirdstream.notes.score import Score, read_score
 from thirdstream.notes.timing import Timing
+from thirdstream.notes.transcription import Transcriber
+from thirdstream.packages import folder_of
 from thirdstream.transfer import Options, System
 
-KEEP = 0.5  # of the recording's own notes, where nothing else is asked for
+KEEP = 0.75  # of the recording's own notes, where nothing else is asked for
 
 
 class ScoreSystem(System):
@@ -25,6 +27,14 @@ class ScoreSystem(System):
     name = "score"
     styles = (STYLES[0], STYLES[1])
     takes = ("ensemble", "score")
+    keep = KEEP
+
+    def ready(self) -> None:
+        """Raise ThirdstreamError without the transcriber, or without something to play with."""
+        Transcriber()
+        folder_of("mido")
+        synthesiser()
+        best_soundfont()
 
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.

@@ -30,7 +30,7 @@ from thirdstream.notes.score import Note, Score
 
 SLOW, DENSE, QUICK = 92.0, 4.0, 3.5  # beats a minute; notes at a time; melody notes a second
 HALVED, DOUBLED = 235.0, 62.0  # beats a minute beyond which a jazz group counts otherwise
-SOLOISTS = (TENOR, TRUMPET, ALTO, MUTED_TRUMPET)
+SOLOISTS = (TENOR, TRUMPET, MUTED_TRUMPET, ALTO)  # the first two before the others
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,11 @@ def soloists(melody: Sequence[Note], groove: str, rng: random.Random) -> tuple[I
     """Who plays the melody, and who plays it the second time: those in whose range it lies best."""
     if groove in ("trio swing", "trio waltz"):
         return (PIANO, PIANO)
+    leads = GROOVES[groove].leads
+    able = [one for one in SOLOISTS if one in leads]
     ranked = sorted(
-        SOLOISTS,
-        key=lambda i: (round(5 * outside(melody, i)), SOLOISTS.index(i) // 2, rng.random()),
+        able,
+        key=lambda i: (round(5 * outside(melody, i)), able.index(i) // 2, rng.random()),
     )
     return tuple(ranked[:2])
 

@@ -16,10 +16,8 @@ from thirdstream.notes.arranging.ensembles import (
     DOUBLE_BASS,
     GROOVES,
     JAZZ_GUITAR,
-    LEADS,
     PIANO,
     SAXOPHONES,
-    TENOR,
     TROMBONES,
     TRUMPETS,
     Arrangement,
@@ -150,7 +148,7 @@ def _lead(score: Score, groove: str, rng: random.Random) -> list[Part]:
     if groove in ("trio swing", "trio waltz"):
         melody = phrased(into_range(score.melody, 62, 88), rng, even=False)
         return [(PIANO, melody + _octaves(melody, rng))]
-    lead = rng.choice((TENOR, *LEADS))
+    lead = rng.choice(GROOVES[groove].leads)
     melody = into_range(score.melody, lead.lowest + 3, lead.highest)
     return [(lead, phrased(melody, rng, even=groove == "bossa nova"))]
 
