@@ -23,7 +23,7 @@ import soundfile as sf
 from conftest import STYLES, music
 from test_benchmark import TUNES
 from test_cli import run
-from thirdstream import cli
+from thirdstream import cli, systems
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.notes.transcription import Transcriber
 from thirdstream.packages import MissingPackage
@@ -41,6 +41,7 @@ RUN_ELSEWHERE = {
     "arrange": "test_rendering.py",
     "benchmark": "test_benchmark.py",
     "listen": "test_listening.py",
+    "serve": "test_page.py",
 }
 
 
@@ -96,10 +97,10 @@ def test_examples_are_understood(
     page: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Commands, options and their values exist."""
-    seen, real = [], cli.function_of
+    seen, function_of = [], cli.function_of
 
     def noting(name: str) -> Callable[..., None]:
-        @functools.wraps(real(name))
+        @functools.wraps(function_of(name))
         def noted(*given: object, **options: object) -> None:
             seen.append(name)
 
@@ -123,6 +124,8 @@ def test_examples_run(
 ) -> None:
     shutil.copytree(trained, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
+    # In a second of tones there is nothing to hear for score.
+    monkeypatch.setattr(systems, "usual", lambda: (systems.BASELINE, ""))
     run_all(lines_of(page))
 
 

@@ -42,6 +42,7 @@ COMMANDS = {  # where each is; it is imported when it is asked for
     "benchmark": "commands.scores.benchmark",
     "listen": "commands.scores.listen",
     "export": "commands.exporting.export",
+    "serve": "commands.serving.serve",
     "info": "commands.transferring.info",
     "systems": "commands.transferring.list_systems",
     "completion": "cli.completion",

@@ -78,6 +78,18 @@ def symbol(chord: Chord) -> str:
     return text.replace("-", "b")
 
 
+def chords_of_bars(score: Score) -> tuple[str, ...]:
+    """The symbols of the chords that begin in each bar; one that goes on is a percent sign."""
+    n_bars = math.ceil(max((c.start + c.length for c in score.chords), default=0.0)
+                       / score.beats_per_bar - 0.01)  # fmt: skip
+    bars: list[list[str]] = [[] for _ in range(n_bars)]
+    for chord in score.chords:
+        bar = int(chord.start / score.beats_per_bar + 0.01)
+        if bar < n_bars:
+            bars[bar].append(symbol(chord))
+    return tuple(" ".join(bar) or "%" for bar in bars)
+
+
 def write_lead_sheet(path: Path, score: Score) -> None:
     """Write melody and chord symbols as MusicXML, whole or not at all.
 

@@ -137,7 +137,7 @@ def _swung(notes: Sequence[Note], ratio: float, rng: random.Random) -> list[Note
 
 def _comper(groove: str, rng: random.Random) -> Instrument:
     if groove == "bossa nova":
-        return rng.choice([Instrument("nylon guitar", 24, 40, 79, 80), PIANO])
+        return rng.choice([PIANO, PIANO, Instrument("nylon guitar", 24, 40, 79, 80)])
     if groove in ("trio swing", "trio waltz"):
         return PIANO
     return rng.choice([PIANO, PIANO, JAZZ_GUITAR])

@@ -1,0 +1,43 @@
+"""The page."""
+
+import threading
+
+from thirdstream.commands.console import OUT
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    models: tuple[str, ...] = (),
+    max_minutes: float = 10.0,
+    max_mb: int = 200,
+    jobs: int = 1,
+    keep_minutes: float = 60.0,
+) -> None:
+    """Open the page in a browser: transfer clips, compare systems, see the benchmark.
+
+    Example: thirdstream serve
+
+    It needs the extra `web` and no network. Recordings stay on this computer and are removed when
+    the page ends (Ctrl-C), or when they have not been used for a while.
+
+    Args:
+        host: where it listens; 127.0.0.1 is this computer only. Whoever can reach it can use it.
+        port: where it listens; 0 takes a free one.
+        models: .safetensors files or run folders of your own, offered besides the bundled ones.
+        max_minutes: the longest clip it takes.
+        max_mb: the largest file it takes.
+        jobs: transfers at a time; others wait in line.
+        keep_minutes: how long files stay after their last use.
+    """
+    from thirdstream.web.server import running
+    from thirdstream.web.workshop import Limits
+
+    limits = Limits(max_minutes, max_mb, jobs, keep_minutes)
+    with running(host=host, port=port, limits=limits, models=models) as address:
+        OUT.print(f"the page is at {address} (Ctrl-C ends it)", soft_wrap=True, markup=False)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            OUT.print("the page is closed")

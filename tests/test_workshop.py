@@ -1,0 +1,254 @@
+"""What the page does with clips, and the HTML of it, without a browser."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from conftest import music, tone
+from thirdstream import systems
+from thirdstream.audio import SR
+from thirdstream.files import ThirdstreamError
+from thirdstream.mel.system import MelSystem
+from thirdstream.notes.score import CHORDS, Chord, Score
+from thirdstream.notes.sheet import chords_of_bars
+from thirdstream.packages import MissingPackage
+from thirdstream.transfer import Options
+from thirdstream.web import cards, workshop
+from thirdstream.web.server import offered, running
+from thirdstream.web.workshop import Limits, Result, Track, Workshop, measured, restyle
+
+
+@pytest.fixture
+def shop():
+    made = Workshop(Limits(max_minutes=0.1, max_mb=1))
+    yield made
+    made.close()
+    assert not made.root.exists()
+
+
+def quiet(share: float, what: str) -> None:
+    pass
+
+
+def put(shop: Workshop, name: str, wave: np.ndarray, sr: int = SR) -> str:
+    """A file as if it had been uploaded."""
+    folder = shop.root / "upload"
+    folder.mkdir(exist_ok=True)
+    sf.write(folder / name, wave, sr)
+    return str(folder / name)
+
+
+def folders(shop: Workshop) -> list[str]:
+    return sorted(path.name for path in shop.root.iterdir())
+
+
+def test_the_result_is_whole_and_beside_an_original_as_long(
+    shop: Workshop, system: MelSystem
+) -> None:
+    wave = np.stack([music(0, 90_001), tone(90_001)], axis=1)
+    made = restyle(
+        shop, {"mine": system}, put(shop, "a b.wav", wave), Options("jazz"), progress=quiet
+    )
+    assert (made.name, made.source, made.to) == ("a b.wav", "classical", "jazz")
+    assert [track.name for track in made.tracks] == ["original", "mine"]
+    for track in made.tracks:
+        found = sf.info(track.path)
+        assert (found.frames, found.channels, found.samplerate) == (90_001, 2, SR)
+        assert track.picture.read_bytes().startswith(b"\x89PNG")
+    assert list(made.downloads) == ["WAV", "MP3"]
+    assert made.downloads["WAV"].name == "a b_to_jazz_by_mine.wav"
+    assert abs(sf.info(made.downloads["MP3"]).frames - 90_001) < 4000
+    assert made.sheet is None
+
+
+def test_several_systems_on_one_clip_and_a_rate_that_mp3_has_not(
+    shop: Workshop, system: MelSystem
+) -> None:
+    clip = put(shop, "high.flac", music(0, 96_000, sr=96_000), 96_000)
+    made = restyle(shop, {"one": system, "two": system}, clip, Options("jazz"), progress=quiet)
+    assert [track.name for track in made.tracks] == ["original", "one", "two"]
+    assert {sf.info(track.path).samplerate for track in made.tracks} == {96_000}
+    assert list(made.downloads) == ["one: WAV", "one: MP3", "two: WAV", "two: MP3"]
+    assert sf.info(made.downloads["one: MP3"]).samplerate == 44_100
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "fault"),
+    [
+        ("text.wav", b"no music", "^text.wav: is not audio"),
+        ("empty.wav", b"", "^empty.wav: is empty"),
+        ("large.wav", bytes(1_000_001), "^large.wav: has 1 MB; this page takes 1 at most"),
+    ],
+)
+def test_bad_uploads_are_named_as_their_owner_does(
+    shop: Workshop, system: MelSystem, name: str, content: bytes, fault: str
+) -> None:
+    (shop.root / "upload").mkdir()
+    path = shop.root / "upload" / name
+    path.write_bytes(content)
+    with pytest.raises(ThirdstreamError, match=fault):
+        restyle(shop, {"mine": system}, str(path), Options("jazz"), progress=quiet)
+    assert folders(shop) == ["upload"]
+
+
+def test_what_is_too_long_is_refused_whatever_its_header_says(
+    shop: Workshop, system: MelSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = put(shop, "long.flac", np.zeros(7 * 8000), 8000)
+    with pytest.raises(ThirdstreamError, match=r"^long.flac: lasts 0.1 minutes"):
+        shop.accepted(clip)
+    header = workshop.audio.info(Path(clip))
+    short = type(header)(header.sr, header.n_channels, 0)
+    monkeypatch.setattr(workshop.audio, "info", lambda path: short)
+    with pytest.raises(ThirdstreamError, match=r"^long.flac: lasts"):
+        restyle(shop, {"mine": system}, clip, Options("jazz"), progress=quiet)
+    assert folders(shop) == ["upload"]
+
+
+def test_only_uploads_are_read(shop: Workshop, tmp_path: Path) -> None:
+    sf.write(tmp_path / "mine.wav", tone(1000), SR)
+    linked = shop.root / "link.wav"
+    linked.symlink_to(tmp_path / "mine.wav")
+    for path in (tmp_path / "mine.wav", linked, f"{shop.root}/../{tmp_path}/mine.wav"):
+        with pytest.raises(ThirdstreamError, match="was not uploaded to this page"):
+            shop.accepted(str(path))
+    with pytest.raises(ThirdstreamError, match=r"gone.wav: is not here any more"):
+        shop.accepted(str(shop.root / "gone.wav"))
+    with pytest.raises(ThirdstreamError, match="there is no recording yet"):
+        shop.accepted(None)
+
+
+def test_a_cancelled_job_leaves_nothing(shop: Workshop, system: MelSystem) -> None:
+    def stop(share: float, what: str) -> None:
+        if what == "mine":
+            raise workshop.Cancelled
+
+    clip = put(shop, "a.wav", music(0, 50_000))
+    with pytest.raises(workshop.Cancelled):
+        restyle(shop, {"mine": system}, clip, Options("jazz"), progress=stop)
+    assert folders(shop) == ["upload"]
+
+
+def test_files_go_when_they_have_not_been_used_for_long(shop: Workshop) -> None:
+    put(shop, "a.wav", tone(1000))
+    shop.sweep(now_s=time.time() + 59 * 60)
+    assert folders(shop) == ["upload"]
+    shop.sweep(now_s=time.time() + 61 * 60)
+    assert folders(shop) == []
+
+
+def test_a_style_recording_goes_where_it_is_taken(shop: Workshop, system: MelSystem) -> None:
+    clip, other = put(shop, "a.wav", music(0, 50_000)), put(shop, "b.wav", music(1, 50_000))
+    seen: list[Options] = []
+    system.takes = ("style_from",)
+    system.check = seen.append  # type: ignore[method-assign]
+    with pytest.raises(ThirdstreamError, match="takes no style from a recording"):
+        restyle(
+            shop, {"mine": system}, clip, Options("jazz", style_from=Path(other)), progress=quiet
+        )
+    assert seen[0].style_from == Path(other)
+    system.takes = ()
+    restyle(shop, {"mine": system}, clip, Options("jazz", style_from=Path(other)), progress=quiet)
+    assert seen[1].style_from is None
+
+
+def test_systems_say_what_they_take_and_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    takes = {name: systems.load(name).takes for name in ("twin-cnn", "twin-vae", "twin-gan")}
+    assert takes == {"twin-cnn": (), "twin-vae": (), "twin-gan": ("style_from",)}
+    systems.load("twin-cnn").ready()
+
+    def missing(name: str) -> Path:
+        raise MissingPackage(f"the package {name} is not installed; type: pip install it")
+
+    monkeypatch.setattr("thirdstream.notes.transcription.folder_of", missing)
+    with pytest.raises(MissingPackage, match="basic_pitch is not installed"):
+        systems.load("score").ready()
+
+
+def test_scores_of_a_copy_are_perfect_and_what_is_missing_is_said(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mir_eval", reason="measuring needs the extra [evaluate]")
+    from thirdstream.evaluation import measure
+
+    nobody = measure.Judges(None, None, {"tagger": "no tagger", "transcriber": "no transcriber"})
+    monkeypatch.setattr(measure, "judges", lambda: nobody)
+    clip = Path(put(shop, "a.wav", music(0, 4 * SR)))
+    scores, missing = measured(original=clip, made=clip, source="classical", target="jazz")
+    found = {score.metric: score.value for score in scores}
+    assert found["chroma_cosine"] == pytest.approx(1, abs=1e-3)
+    assert found["beat_f_measure"] == 1
+    assert missing == [
+        "target tag, source tag: no tagger",
+        "note precision, note recall: no transcriber",
+    ]
+    html = cards.scores({"mine": scores}, missing)
+    assert "chroma cosine" in html
+    assert "Not measured: target tag, source tag: no tagger" in html
+
+
+def test_file_names_cannot_write_html(tmp_path: Path) -> None:
+    path = tmp_path / "<b onload='x'>.wav"
+    sf.write(path, tone(1000), SR)
+    track = Track("<i>", path, path)
+    result = Result(path.name, "classical", "jazz", (track, track), {"WAV": path}, None, ("<u>",))
+    html = cards.card(result)
+    for tag in ("<b ", "<i>", "<u>", "onload='"):
+        assert tag not in html
+    assert "<h1>" not in cards.notice("<h1>")
+
+
+def test_chords_of_each_bar() -> None:
+    major, seventh = CHORDS["major"], CHORDS["dominant seventh"]
+    chords = (
+        Chord(0.0, 2.0, 0, major, 0), Chord(2.0, 6.0, 7, seventh, 7), Chord(8.0, 4.0, 10, major, 2),
+    )  # fmt: skip
+    score = Score("", (), chords, beats_per_bar=4.0)
+    assert chords_of_bars(score) == ("C G7", "%", "Bb/D")
+    assert chords_of_bars(Score("", (), (), beats_per_bar=4.0)) == ()
+
+
+def test_the_benchmark_comes_with_the_package_and_is_that_of_the_docs() -> None:
+    html = cards.benchmark()
+    results = cards.benchmark_results()
+    table = (Path(__file__).parents[1] / "docs" / "benchmark-results.md").read_text("utf-8")
+    for system, scores in results["scores"].items():
+        melody = scores["classical_to_jazz"]["melody_recall"]["mean"]
+        assert f"{melody:.3f} [" in next(
+            line for line in table.splitlines() if line.startswith(f"| {system} |")
+        )
+        assert f"{melody:.2f}, " in html
+    json.dumps(results, allow_nan=False)
+
+
+def test_models_of_ones_own_are_offered(system: MelSystem, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    system.save(tmp_path / "mine" / "best.safetensors")
+    labels = offered([str(tmp_path / "mine")])
+    assert list(labels)[:2] == ["score", "twin-cnn"]
+    assert labels["mine"] == str(tmp_path / "mine")
+    with pytest.raises(ThirdstreamError, match="would be called twin-cnn, as another"):
+        offered(["twin-cnn"])
+    with pytest.raises(ThirdstreamError, match="is no model"):
+        offered(["nonesuch"])
+
+
+def test_without_gradio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "gradio", None)
+    before = dict(os.environ)
+    with (
+        pytest.raises(ThirdstreamError, match=r"pip install 'thirdstream\[web\]'"),
+        running(host="127.0.0.1", port=0, limits=Limits()),
+    ):
+        pass
+    assert os.environ == before
+
+
+def test_limits_must_be_some() -> None:
+    with pytest.raises(ThirdstreamError, match="max-minutes must be above 0"):
+        Limits(max_minutes=0)
