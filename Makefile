@@ -5,7 +5,7 @@ PIP_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c requirements.lock
 
-.PHONY: demo test lint types tests bench clean
+.PHONY: demo test lint types tests docs bench clean
 
 demo: .venv/score.done  ## transfer the bundled clips into out/
 	$(BIN)/thirdstream demo --out out --force
@@ -21,6 +21,9 @@ types: .venv/test.done
 
 tests: .venv/test.done
 	$(BIN)/pytest
+
+docs: .venv/test.done  ## the documentation as a site, in build/docs; `make tests` builds it too
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/test.done  ## tables of speed and memory; by hand only
 	$(BIN)/python benchmarks/features.py

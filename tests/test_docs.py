@@ -38,6 +38,7 @@ RUN_ELSEWHERE = {
     "report": "test_report.py",
     "figures": "test_cli.py",
     "claims": "test_claims.py",
+    "arrange": "test_rendering.py",
     "benchmark": "test_benchmark.py",
     "listen": "test_listening.py",
     "serve": "test_page.py",
@@ -63,7 +64,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
     for number, style in enumerate(STYLES):
         (folder / "music" / style).mkdir(parents=True)
-        for k in range(3):
+        for k in range(2):
             wave = music(10 * number + k, SEGMENT + 5_000)
             sf.write(folder / "music" / style / f"piece{k}.wav", wave, SR)
     for name in ("song.wav", "other.wav", "song.mp3"):
@@ -139,7 +140,7 @@ def run_all(lines: list[str]) -> None:
         if words[0] == "train" and "--resume" not in words:
             if Path(words[words.index("--out") + 1]).exists():
                 continue
-            words = with_options(words, {"--epochs": "1", "--batch-size": "1"})
+            words = with_options(words, {"--epochs": "1", "--batch-size": "2"})
         elif words[0] in ("prepare", "arrange"):
             words = with_options(words, {"--n-jobs": "1"})
         with piped(line):

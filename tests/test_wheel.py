@@ -28,6 +28,7 @@ def called(*command: object, cwd: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the demo goes through every system; a busy machine needs minutes
 def test_the_wheel_runs_the_demo_in_a_clean_environment(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
