@@ -158,9 +158,9 @@ def _app(page: Any, shop: Workshop, host: str) -> Any:
 
 def _theme() -> Any:
     """Fonts of the reader's own, and colours that everybody can tell from their ground."""
-    import gradio as gr
+    from gradio.themes import Default
 
-    theme = gr.themes.Default(
+    theme = Default(
         primary_hue="blue",
         neutral_hue="zinc",
         font=["system-ui", "sans-serif"],

@@ -123,7 +123,7 @@ class Workshop:
     def lent(self, path: Path) -> str:
         """A copy of a file of ours, as if it had been uploaded."""
         folder = Path(tempfile.mkdtemp(prefix="lent-", dir=self.root))
-        return shutil.copy(path, folder / path.name)
+        return str(shutil.copy(path, folder / path.name))
 
     def accepted(self, upload: str | None) -> Path:
         """An upload that may be worked on.
