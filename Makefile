@@ -19,8 +19,9 @@ lint: .venv/test.done
 types: .venv/test.done
 	$(BIN)/basedpyright
 
+# A worker a core; more threads in each would only wait for one another.
 tests: .venv/test.done
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
 docs: .venv/test.done  ## the documentation as a site, in build/docs; `make tests` builds it too
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
