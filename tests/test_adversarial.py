@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import STYLES, TINY
+from thirdstream.mel import vae
 from thirdstream.mel.blocks import Critic, MapStyle, adain, moments
 from thirdstream.mel.gan import CONTENT, STYLE, TwinGAN, relativistic
 from thirdstream.mel.twin import Code, Pass, TwinConfig, diversity
@@ -38,8 +39,9 @@ def test_the_divergence_is_the_closed_form_and_torchs(mean: float, variance: flo
 
 
 def test_draws_have_the_codes_mean_and_deviation() -> None:
-    """sigma is exp(log_variance / 2), not its square."""
+    """sigma is exp(log_variance / 2), not its square, once the warm-up is over."""
     twin = TwinVAE(STYLES, TwinVAE.PRESETS["paper"])
+    twin.n_drawn.fill_(vae.WARM_UP)
     torch.manual_seed(0)
     shape = (1, 4, 100, 100)
     log_variance = torch.full(shape, math.log(0.25))
@@ -48,6 +50,22 @@ def test_draws_have_the_codes_mean_and_deviation() -> None:
     assert drawn.mean().item() == pytest.approx(3.0, abs=0.02)
     assert drawn.std().item() == pytest.approx(0.5, abs=0.02)
     assert torch.equal(twin.eval().drawn(wide).content, wide.content)
+
+
+def test_the_noise_grows_from_batch_to_batch_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vae, "WARM_UP", 2)
+    twin = TwinVAE(STYLES, TwinVAE.PRESETS["paper"])
+    mels = {style: torch.rand(1, 8, 256) for style in STYLES}
+    code = Code(torch.zeros(1, 4, 50, 50), 200, log_variance=torch.zeros(1, 4, 50, 50))
+    found = []
+    for _ in range(4):
+        found.append(twin.drawn(code).content.std().item())
+        twin(mels)
+    assert found == pytest.approx([0.0, 0.5, 1.0, 1.0], abs=0.03)
+    twin.eval()
+    twin(mels)
+    assert twin.n_drawn == 2  # judging does not count
+    assert torch.equal(twin.drawn(code).content, code.content)
 
 
 # --- eqs. 5 and 6 -------------------------------------------------------------------------------
