@@ -7,11 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from conftest import STYLES, TINY
 from thirdstream.mel import vae
 from thirdstream.mel.blocks import Critic, MapStyle, adain, moments
-from thirdstream.mel.gan import CONTENT, STYLE, TwinGAN, relativistic
+from thirdstream.mel.gan import CONTENT, GENTLE, SLOPE, STYLE, TwinGAN, relativistic
 from thirdstream.mel.twin import Code, Pass, TwinConfig, diversity
 from thirdstream.mel.vae import TwinVAE, divergence
 from thirdstream.mel.variational_gan import TwinVariationalGAN
@@ -94,6 +95,32 @@ def test_the_gradient_moves_scores_apart() -> None:
     relativistic(winner=real, loser=fake).backward()
     assert real.grad is not None and (real.grad < 0).all()
     assert fake.grad is not None and (fake.grad > 0).all()
+
+
+class Linear(nn.Module):
+    """A critic whose slope is known: `weight` times the sum of what it judges."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(weight))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.weight * x.sum(dim=(1, 2, 3))
+
+
+def test_a_steep_critic_pays_for_the_square_of_its_slope() -> None:
+    twin = TwinGAN(STYLES, TINY_GAN)
+    assert twin.critics is not None
+    for style, weight in {"classical": 0.5, "jazz": -2.0}.items():
+        twin.critics.of[f"style-{style}"] = Linear(weight)
+    batch = {style: torch.rand(3, 8, 16) for style in twin.styles}
+    with torch.no_grad():
+        passes = twin(batch)
+    slope = twin.critic_losses(batch, passes)[SLOPE]
+    assert slope.item() == pytest.approx(GENTLE * 8 * 16 * (0.5**2 + 2.0**2) / 2)
+    slope.backward()
+    grads = [p.grad.item() for p in twin.critics.parameters() if p.grad is not None]
+    assert grads == pytest.approx([GENTLE * 8 * 16 * 0.5, GENTLE * 8 * 16 * -2.0])
 
 
 @pytest.mark.parametrize("n_frames", [1, 3, 20, 259])
