@@ -101,8 +101,7 @@ def render(arrangement: Arrangement, soundfont: Path, scene: Scene) -> Wave:
     soundfont.
     """
     n_samples = math.ceil((arrangement.seconds + TAIL_S) * SR)
-    engine = play_fluidsynth if fluidsynth() is not None else play_symusic
-    dry = engine(_midi(arrangement.song), soundfont, n_samples).mean(axis=0)
+    dry = play(arrangement.song, soundfont, n_samples).mean(axis=0)
     wave = recorded(dry, scene)
     n_fade = SR // 4
     wave[-n_fade:] *= np.linspace(1, 0, n_fade, dtype=np.float32)
@@ -322,6 +321,15 @@ def _midi(song: Song) -> bytes:
         path = Path(folder) / "song.mid"
         write_midi(path, song)
         return path.read_bytes()
+
+
+def play(song: Song, soundfont: Path, n_samples: int) -> Wave:
+    """A song at its own tempo through whichever synthesiser there is, dry: (2, n_samples).
+
+    Raises ThirdstreamError without a synthesiser or a readable soundfont.
+    """
+    engine = play_fluidsynth if fluidsynth() is not None else play_symusic
+    return engine(_midi(song), soundfont, n_samples)
 
 
 def play_fluidsynth(midi: bytes, soundfont: Path, n_samples: int) -> Wave:

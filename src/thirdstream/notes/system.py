@@ -10,6 +10,7 @@ from thirdstream.audio import BLOCK, Wave
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.casting import Piece, counting
 from thirdstream.notes.arranging.cover import Wish, cover
+from thirdstream.notes.attacks import on_time
 from thirdstream.notes.listening import Heard, listen
 from thirdstream.notes.rendering import best_soundfont, draw_scene, stream, synthesiser
 from thirdstream.notes.score import Score, read_score
@@ -58,10 +59,11 @@ class ScoreSystem(System):
                 yield np.zeros((n_channels, min(BLOCK, n_samples - start)), np.float32)
             return
         arrangement, timing = arranged(heard, options)
+        soundfont = best_soundfont()
         yield from stream(
-            arrangement.song,
+            on_time(arrangement.song, timing, soundfont),
             timing,
-            best_soundfont(),
+            soundfont,
             draw_scene(options.to, seed=str(options.seed)),
             n_samples=n_samples,
             n_channels=n_channels,
