@@ -21,7 +21,7 @@ from thirdstream.audio import SEGMENT, SR, AudioError
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.features import Statistics
 from thirdstream.mel.system import HOP_FRAMES, MelSystem
-from thirdstream.transfer import Options, plan, transfer_file, transfer_files
+from thirdstream.transfer import Options, System, plan, transfer_file, transfer_files
 
 JAZZ = Options("jazz")
 
@@ -265,6 +265,45 @@ def test_progress_goes_to_the_end(system: MelSystem, tmp_path: Path) -> None:
     transfer_file(system, tmp_path / "in.wav", tmp_path / "o.wav", JAZZ, progress=shares.append)
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
+
+
+class HearsAllFirst(System):
+    """Listens to the end before it makes a sound."""
+
+    name, styles, takes = "echo", ("classical", "jazz"), ()
+
+    def stream(self, blocks: Iterable[np.ndarray], options: Options) -> Iterator[np.ndarray]:
+        yield from list(blocks)
+
+
+def test_a_recording_that_was_heard_is_half_done(tmp_path: Path) -> None:
+    sf.write(tmp_path / "in.wav", music(0, 4 * audio.BLOCK), SR)
+    shares: list[float] = []
+    transfer_file(
+        HearsAllFirst(), tmp_path / "in.wav", tmp_path / "o.wav", JAZZ, progress=shares.append
+    )
+    assert shares == pytest.approx([k / 8 for k in range(1, 9)])
+
+
+# --- made ahead ---------------------------------------------------------------------------------
+
+
+def test_blocks_made_ahead_are_the_same_blocks() -> None:
+    made = [np.full((1, 3), k, np.float32) for k in range(20)]
+    for n_blocks in (1, 4, 50):
+        assert [b[0, 0] for b in audio.ahead(iter(made), n_blocks=n_blocks)] == list(range(20))
+    assert list(audio.ahead([])) == []
+
+
+def test_a_fault_ahead_is_raised_where_the_block_is_asked_for() -> None:
+    def faulty() -> Iterator[np.ndarray]:
+        yield np.zeros((1, 1), np.float32)
+        raise AudioError("broken there")
+
+    blocks = audio.ahead(faulty())
+    assert next(blocks).shape == (1, 1)
+    with pytest.raises(AudioError, match="broken there"):
+        next(blocks)
 
 
 # --- folders ------------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ length needs the memory of a few blocks. Inside the package the rate is 44,100 H
 
 import math
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -279,6 +281,27 @@ def level_of(stream: Iterable[Wave]) -> Level:
         n_samples += block.shape[1]
         n_values += block.size
     return Level(n_samples, math.sqrt(power / max(n_values, 1)), peak)
+
+
+def ahead(stream: Iterable[Wave], *, n_blocks: int = 4) -> Iterator[Wave]:
+    """The same blocks, made in a thread of their own, up to `n_blocks` before they are asked for.
+
+    It begins at once. Worth it where what makes them, or uses them, runs outside Python.
+    """
+    iterator, thread = iter(stream), ThreadPoolExecutor(1)
+
+    def one() -> Wave | None:
+        return next(iterator, None)
+
+    made = deque(thread.submit(one) for _ in range(n_blocks))
+
+    def asked() -> Iterator[Wave]:
+        with thread:
+            while (block := made.popleft().result()) is not None:
+                made.append(thread.submit(one))
+                yield block
+
+    return asked()
 
 
 def windows(stream: Iterable[NDArray], *, size: int, hop: int) -> Iterator[NDArray]:

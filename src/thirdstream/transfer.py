@@ -9,7 +9,7 @@ import math
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
@@ -156,77 +156,98 @@ def transfer_blocks(
 
     The result waits in a nameless file (in the folder `spool_in`, else the system's) until its own
     loudness is known: 10 MB a minute and channel. Yields exactly `level.n_samples` samples, no peak
-    above `ceiling`.
+    above `ceiling`. progress: a recording that was heard and not yet made is half done.
     """
     if level.silent:
         yield from (np.zeros_like(block) for block in stream)
         return
     first, stream = _peek(stream)
     n_channels, n_inside = first.shape[0], math.ceil(level.n_samples * SR / sr)
+    n_done = 0
+
+    def counted(blocks: Iterable[Wave]) -> Iterator[Wave]:
+        nonlocal n_done
+        for block in blocks:
+            n_done += block.shape[1]
+            progress(min(1.0, n_done / (2 * n_inside)))
+            yield block
+
     inside = audio.resampled(stream, sr_in=sr, sr_out=SR, n_channels=n_channels)
     levelled = (block * np.float32(level.gain) for block in inside)
     with (
         tempfile.TemporaryFile(dir=spool_in) as spool,
         tempfile.TemporaryFile(dir=spool_in) as recording,
     ):
-        whole = audio.exactly(levelled, n_samples=n_inside, n_channels=n_channels)
+        whole = counted(audio.exactly(levelled, n_samples=n_inside, n_channels=n_channels))
         if options.blend:
             whole = _spooled(whole, recording)
         restyled = system.stream(whole, options)
-        made = audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels)
-        raw = audio.level_of(_spooled(made, spool, lambda n_done: progress(n_done / n_inside)))
+        made = counted(audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels))
+        raw = audio.level_of(_spooled(made, spool))
         for _ in whole:  # what the system did not ask for is kept too
             pass
-
-        def finished(gain: float) -> Iterator[Wave]:
-            inside = _unspool(spool, n_channels)
-            if options.blend:
-                inside = _blended(inside, _unspool(recording, n_channels), raw, options.blend)
-            back = audio.resampled(inside, sr_in=SR, sr_out=sr, n_channels=n_channels)
-            whole = audio.exactly(back, n_samples=level.n_samples, n_channels=n_channels)
-            louder = (block * np.float32(gain) for block in whole)
-            return audio.limited(louder, ceiling=ceiling, sr=sr)
-
-        start = raw if sr == SR else replace(raw, peak=math.inf)
-        if options.blend:
-            start = Level(raw.n_samples, TARGET_RMS)
-        yield from finished(_matching_gain(finished, raw=start, wanted=level, ceiling=ceiling))
+        result = _Result(spool, recording, n_channels, sr, raw, level, options.blend, ceiling)
+        yield from result.finished(result.matching_gain())
 
 
-def _blended(
-    made: Iterator[Wave], original: Iterator[Wave], raw: Level, share: float
-) -> Iterator[Wave]:
-    """The result, whose Level is `raw`, with a share of the recording, both at -20 dB."""
-    gain = (1 - share) * TARGET_RMS / raw.rms if raw.rms else 0.0
-    for block, own in zip(made, original, strict=True):
-        yield (gain * block + share * own).astype(np.float32)
+@dataclass(frozen=True)
+class _Result:
+    """What a system made, waiting in a file beside the recording, both at 44.1 kHz.
 
-
-def _matching_gain(
-    finished: Callable[[float], Iterator[Wave]], *, raw: Level, wanted: Level, ceiling: float
-) -> float:
-    """The gain that brings the finished result to `wanted`, found by listening to it.
-
-    It starts from the level before the limiter, `raw`, and ends there where the peak is known and
-    no limiter is reached. Where one is, what it took is given back, by the secant method in
-    decibels.
+    made: its Level; wanted: the recording's, at `sr`; blend: the share of the recording.
     """
-    if raw.rms == 0:
-        return 0.0
-    if raw.peak * wanted.rms <= ceiling * raw.rms:
-        return wanted.rms / raw.rms
-    gain_db, heard = wanted.rms_db - raw.rms_db, []
-    for _ in range(N_MATCHES):
-        rms_db = audio.level_of(finished(10 ** (gain_db / 20))).rms_db
-        if abs(wanted.rms_db - rms_db) < MATCHED_DB or math.isinf(rms_db):
-            break
-        heard.append((gain_db, rms_db))
-        slope = 1.0  # of the level heard over the gain: 1 without a limiter, less with one
-        if len(heard) > 1 and heard[-1][0] != heard[-2][0]:
-            (gain_0, rms_0), (gain_1, rms_1) = heard[-2:]
-            slope = min(max((rms_1 - rms_0) / (gain_1 - gain_0), 0.1), 1.0)
-        gain_db += min((wanted.rms_db - rms_db) / slope, MAX_STEP_DB)
-    return 10 ** (gain_db / 20)
+
+    spool: IO[bytes]
+    recording: IO[bytes]
+    n_channels: int
+    sr: int
+    made: Level
+    wanted: Level
+    blend: float
+    ceiling: float
+
+    def finished(self, gain: float) -> Iterator[Wave]:
+        """Blended, at the recording's rate and length, `gain` times louder, its peaks limited."""
+        inside = _unspool(self.spool, self.n_channels)
+        if self.blend:
+            inside = self._blended(inside)
+        back = audio.resampled(inside, sr_in=SR, sr_out=self.sr, n_channels=self.n_channels)
+        whole = audio.exactly(back, n_samples=self.wanted.n_samples, n_channels=self.n_channels)
+        louder = (block * np.float32(gain) for block in whole)
+        return audio.limited(louder, ceiling=self.ceiling, sr=self.sr)
+
+    def _blended(self, made: Iterator[Wave]) -> Iterator[Wave]:
+        """What was made, with a share of the recording, both at -20 dB."""
+        gain = (1 - self.blend) * TARGET_RMS / self.made.rms if self.made.rms else 0.0
+        recording = _unspool(self.recording, self.n_channels)
+        for block, own in zip(made, recording, strict=True):
+            yield (gain * block + self.blend * own).astype(np.float32)
+
+    def matching_gain(self) -> float:
+        """The gain that brings the finished result to the wanted level, found by listening to it.
+
+        It starts from the level before the limiter, and ends there where the peak is known and no
+        limiter is reached. Where one is, what it took is given back, by the secant method in
+        decibels.
+        """
+        raw = Level(self.made.n_samples, TARGET_RMS) if self.blend else self.made
+        if raw.rms == 0:
+            return 0.0
+        peak = raw.peak if self.sr == SR else math.inf
+        if peak * self.wanted.rms <= self.ceiling * raw.rms:
+            return self.wanted.rms / raw.rms
+        gain_db, heard = self.wanted.rms_db - raw.rms_db, []
+        for _ in range(N_MATCHES):
+            rms_db = audio.level_of(self.finished(10 ** (gain_db / 20))).rms_db
+            if abs(self.wanted.rms_db - rms_db) < MATCHED_DB or math.isinf(rms_db):
+                break
+            heard.append((gain_db, rms_db))
+            slope = 1.0  # of the level heard over the gain: 1 without a limiter, less with one
+            if len(heard) > 1 and heard[-1][0] != heard[-2][0]:
+                (gain_0, rms_0), (gain_1, rms_1) = heard[-2:]
+                slope = min(max((rms_1 - rms_0) / (gain_1 - gain_0), 0.1), 1.0)
+            gain_db += min((self.wanted.rms_db - rms_db) / slope, MAX_STEP_DB)
+        return 10 ** (gain_db / 20)
 
 
 def _peek(stream: Iterable[Wave]) -> tuple[Wave, Iterator[Wave]]:
@@ -240,15 +261,10 @@ def _peek(stream: Iterable[Wave]) -> tuple[Wave, Iterator[Wave]]:
     return first, again()
 
 
-def _spooled(
-    stream: Iterable[Wave], spool: IO[bytes], progress: Progress = lambda n_done: None
-) -> Iterator[Wave]:
-    """Pass blocks on, and keep them in the file; progress is told the samples done."""
-    n_done = 0
+def _spooled(stream: Iterable[Wave], spool: IO[bytes]) -> Iterator[Wave]:
+    """Pass blocks on, and keep them in the file."""
     for block in stream:
         spool.write(block.T.astype(np.float32).tobytes())
-        n_done += block.shape[1]
-        progress(n_done)
         yield block
 
 

@@ -12,6 +12,7 @@ from thirdstream.mel.blocks import CodeStyle, Critic, MapStyle, PerStyle, adain
 from thirdstream.mel.cnn import TwinCNN
 from thirdstream.mel.twin import (
     RECONSTRUCTION,
+    WARM_UP,
     Code,
     Pass,
     Twin,
@@ -121,14 +122,22 @@ class TwinGAN(Twin):
             STYLE: mean_over(style_losses),
         }
 
+    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum; at the start of training the adversarial weight grows to its own.
+
+        Departs from the paper: the published network, played against before it can reconstruct,
+        loses a decoder to ReLUs that give 0 everywhere (seed 0: the jazz one, in the 2nd epoch).
+        """
+        grown = min(1.0, float(self.usual[self.styles[0]].n_seen) / WARM_UP)
+        return super().total({**losses, ADVERSARIAL: grown * losses[ADVERSARIAL]})
+
     def critic_losses(
         self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]
     ) -> dict[str, Tensor]:
         """Eq. 5, and how steep the discriminators are at recordings; averaged over the styles.
 
-        Departs from the paper: a discriminator that wins grows steep, and its gradient then
-        outweighs the reconstruction's, of which the published network dies (with seed 0 all
-        transfers were one sound). Steepness costs here (R1, Mescheder et al. 2018).
+        Departs from the paper: steepness costs (R1, Mescheder et al. 2018), as the gradient of a
+        discriminator that wins outweighs the reconstruction's.
         """
         values, slopes = [], []
         for style, mel in mels.items():

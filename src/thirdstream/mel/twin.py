@@ -21,6 +21,7 @@ from thirdstream.mel.blocks import (
 )
 
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every twin
+WARM_UP = 500  # batches in which what could kill a young network grows to its size
 LATENT = "latent"  # and eq. 2 by this one
 
 

@@ -12,6 +12,7 @@ from thirdstream.mel.cnn import TwinCNN
 from thirdstream.mel.twin import (
     LATENT,
     RECONSTRUCTION,
+    WARM_UP,
     Code,
     Pass,
     Twin,
@@ -23,7 +24,6 @@ from thirdstream.mel.twin import (
 )
 
 DIVERGENCE = "divergence"
-WARM_UP = 500  # batches until codes are drawn with their whole deviation
 
 
 class TwinVAE(Twin):

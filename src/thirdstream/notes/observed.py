@@ -13,7 +13,6 @@ import joblib
 import librosa
 import numpy as np
 import scipy.fft
-import scipy.signal
 from numpy.typing import NDArray
 
 from thirdstream import audio
@@ -103,7 +102,7 @@ def _bank() -> tuple[Array, int]:
 def _spectral(batch: Array) -> tuple[Array, Array, Array]:
     """Windows (n, WINDOW) -> flux, bass flux and level of their n * KEPT frames."""
     bank, n_low = _bank()
-    window = np.asarray(scipy.signal.get_window("hann", N_FFT), np.float32)
+    window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
     first = (EDGE - 1) * HOP - N_FFT // 2  # one frame earlier, to compare with
     found = []
     for wave in batch:

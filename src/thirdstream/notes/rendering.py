@@ -21,9 +21,8 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
-from scipy.signal import butter, sosfilt
 
-from thirdstream.audio import SR, Wave, exactly, level_of, limited, windows
+from thirdstream.audio import SR, Wave, ahead, exactly, level_of, limited, windows
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import Arrangement
 from thirdstream.notes.midi import Song, timed, write_midi
@@ -42,9 +41,8 @@ SOUNDFONT_FOLDERS = (
 )
 COLOUR_HZ = (60.0, 150.0, 400.0, 1000.0, 2500.0, 6000.0, 14000.0)
 N_LAYERS = 8  # of loudness, where the synthesiser has none of its own
-NO_DC: Any = butter(2, 20.0, "highpass", fs=SR, output="sos")  # some soundfonts' samples have some
 N_FIR = 2048  # taps of the microphone's colour
-BLOCK = 8192  # samples rendered at a time
+BLOCK = 1 << 16  # samples rendered at a time
 ROOM_BLOCK = 1 << 18  # samples that go through the room at a time
 FADE_S = 0.4  # at the end of a recording that is followed
 RING_S = 0.8  # before that end, the last notes are let go
@@ -124,11 +122,13 @@ def stream(
     ending_s = max(duration_s - RING_S, duration_s / 2)
     following = timed(song, timing, duration_s=ending_s)
     if fluidsynth() is not None:
-        dry = stream_fluidsynth(_midi(following), soundfont, n_samples)
+        dry = ahead(stream_fluidsynth(_midi(following), soundfont, n_samples))
     else:
         dry = stream_symusic(following, soundfont, n_samples)
     wet = exactly(
-        in_room(dry, scene, n_channels=n_channels), n_samples=n_samples, n_channels=n_channels
+        in_room(dry, scene, n_channels=n_channels),
+        n_samples=n_samples,
+        n_channels=n_channels,
     )
     n_fade, n_done = min(round(FADE_S * SR), n_samples), 0
     for block in wet:
@@ -152,10 +152,8 @@ def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[W
     echoes[:, 0] = 0.0  # without the direct sound
     tails = fft.rfft(echoes, n_fft, axis=1) * direct
     rest, n_early = np.zeros((n_sides, 0), np.float32), N_FIR // 2
-    state = np.zeros((len(NO_DC), 2, 2))
-    for block in windows(dry, size=ROOM_BLOCK, hop=ROOM_BLOCK):
-        centred, state = sosfilt(NO_DC, block, axis=1, zi=state)
-        sides = fft.rfft(centred, n_fft, axis=1)
+    for block in windows(without_dc(dry), size=ROOM_BLOCK, hop=ROOM_BLOCK):
+        sides = fft.rfft(block, n_fft, axis=1)
         middle = sides.mean(axis=0)
         heard = sides if n_sides == 2 else middle[None]
         wet = fft.irfft(heard * direct + tails * middle, n_fft, axis=1).astype(np.float32)
@@ -163,6 +161,19 @@ def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[W
         yield _spread(wet[:, n_early:ROOM_BLOCK], n_channels)
         rest, n_early = wet[:, ROOM_BLOCK : ROOM_BLOCK + n_tail], 0
     yield _spread(rest, n_channels)
+
+
+def without_dc(stream: Iterable[Wave]) -> Iterator[Wave]:
+    """Blocks (n_channels, n_samples) through a high-pass at 20 Hz: some soundfonts have DC."""
+    from scipy.signal import butter, sosfilt  # a second, in which the synthesiser is at work
+
+    high_pass: Any = butter(2, 20.0, "highpass", fs=SR, output="sos")
+    state: Any = None
+    for block in stream:
+        if state is None:
+            state = np.zeros((len(high_pass), len(block), 2))
+        centred, state = sosfilt(high_pass, block, axis=1, zi=state)
+        yield centred
 
 
 def _spread(wave: Wave, n_channels: int) -> Wave:
@@ -174,7 +185,8 @@ def recorded(dry: Wave, scene: Scene) -> Wave:
     echo = response(scene.room, seed=scene.seed)
     n_fft = fft.next_fast_len(len(dry) + len(echo) + N_FIR, real=True)
     through = fft.rfft(echo, n_fft) * fft.rfft(_colour(scene.colour_db), n_fft)
-    wet = fft.irfft(fft.rfft(sosfilt(NO_DC, dry), n_fft) * through, n_fft)
+    (centred,) = np.concatenate(list(without_dc([dry[None]])))
+    wet = fft.irfft(fft.rfft(centred, n_fft) * through, n_fft)
     return np.ascontiguousarray(wet[N_FIR // 2 : N_FIR // 2 + len(dry)], dtype=np.float32)
 
 
