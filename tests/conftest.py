@@ -72,6 +72,22 @@ def system() -> MelSystem:
 
 
 @pytest.fixture
+def model(system: MelSystem, tmp_path: Path) -> Path:
+    """The file of `system`."""
+    path = tmp_path / "model.safetensors"
+    system.save(path)
+    return path
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """A recording of half a second."""
+    path = tmp_path / "song.wav"
+    sf.write(path, music(0, 20_000), SR)
+    return path
+
+
+@pytest.fixture
 def unchanging() -> MelSystem:
     """A system whose twin gives back what it gets: what remains is our own path around it."""
 

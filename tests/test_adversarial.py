@@ -12,8 +12,8 @@ from torch import nn
 from conftest import STYLES, TINY
 from thirdstream.mel import vae
 from thirdstream.mel.blocks import Critic, MapStyle, adain, moments
-from thirdstream.mel.gan import CONTENT, GENTLE, SLOPE, STYLE, TwinGAN, relativistic
-from thirdstream.mel.twin import Code, Pass, TwinConfig, diversity
+from thirdstream.mel.gan import ADVERSARIAL, CONTENT, GENTLE, SLOPE, STYLE, TwinGAN, relativistic
+from thirdstream.mel.twin import WARM_UP, Code, Pass, TwinConfig, diversity
 from thirdstream.mel.vae import TwinVAE, divergence
 from thirdstream.mel.variational_gan import TwinVariationalGAN
 
@@ -95,6 +95,17 @@ def test_the_gradient_moves_scores_apart() -> None:
     relativistic(winner=real, loser=fake).backward()
     assert real.grad is not None and (real.grad < 0).all()
     assert fake.grad is not None and (fake.grad > 0).all()
+
+
+def test_the_adversarial_weight_grows_to_its_own() -> None:
+    twin = TwinGAN(STYLES, TINY_GAN)
+    losses = {name: torch.tensor(1.0) for name in TINY_GAN.weights or {}}
+    whole = sum((TINY_GAN.weights or {}).values())
+    for share in (0.0, 0.5, 1.0, 3.0):
+        for usual in twin.usual.of.values():
+            usual.n_seen.fill_(share * WARM_UP)
+        missing = (1 - min(share, 1.0)) * (TINY_GAN.weights or {})[ADVERSARIAL]
+        assert twin.total(losses).item() == pytest.approx(whole - missing)
 
 
 class Linear(nn.Module):
@@ -242,6 +253,10 @@ def test_diversity_is_one_for_recordings_and_zero_for_a_collapsed_twin() -> None
     assert diversity(mels, same) == 0.0
     alive = {name: same[name]._replace(restyled=torch.rand(64, 8, 8)) for name in STYLES}
     assert diversity(mels, alive) == pytest.approx(1.0, abs=0.1)
+    single = {style: mel[:1] for style, mel in mels.items()}
+    for passes, range_ in ((same, (0.0, 0.0)), (alive, (0.5, 2.0))):
+        firsts = {k: one._replace(restyled=one.restyled[:1]) for k, one in passes.items()}
+        assert range_[0] <= diversity(single, firsts) <= range_[1]
 
 
 @pytest.mark.parametrize(

@@ -28,20 +28,6 @@ def run(*arguments: object) -> int:
     return 0
 
 
-@pytest.fixture
-def model(system: MelSystem, tmp_path: Path) -> Path:
-    path = tmp_path / "model.safetensors"
-    system.save(path)
-    return path
-
-
-@pytest.fixture
-def song(tmp_path: Path) -> Path:
-    path = tmp_path / "song.wav"
-    sf.write(path, music(0, 20_000), SR)
-    return path
-
-
 def test_the_commands_are_listed_without_what_they_need(tmp_path: Path) -> None:
     code = (
         "import sys; from thirdstream import cli; cli.main(['--help']); "

@@ -13,13 +13,11 @@ import pytest
 import soundfile as sf
 from rich.console import Console
 
-from conftest import music
 from test_cli import run
 from thirdstream import cli, systems
 from thirdstream.audio import SR
 from thirdstream.commands import console
 from thirdstream.corpus import Corpus
-from thirdstream.mel.system import MelSystem
 
 
 @pytest.fixture(autouse=True)
@@ -34,20 +32,6 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("THIRDSTREAM_MODELS", str(folder))
     folder.mkdir()
     return folder
-
-
-@pytest.fixture
-def model(system: MelSystem, tmp_path: Path) -> Path:
-    path = tmp_path / "model.safetensors"
-    system.save(path)
-    return path
-
-
-@pytest.fixture
-def song(tmp_path: Path) -> Path:
-    path = tmp_path / "song.wav"
-    sf.write(path, music(0, 20_000), SR)
-    return path
 
 
 def piped(monkeypatch: pytest.MonkeyPatch, content: bytes, *, terminal: bool = False) -> None:

@@ -270,10 +270,12 @@ def diversity(mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> float:
 
     The deviation over the batch, averaged over frames and mels, of the transfers divided by that of
     the mels; the lesser of both styles. Near 0 the twin has collapsed: it makes one thing of all.
+    In a batch of one, the deviation over its frames.
     """
     (first, one), (second, other) = mels.items()
     pairs = [(passes[first].restyled, other), (passes[second].restyled, one)]
-    return min(float(made.std(0).mean() / real.std(0).mean()) for made, real in pairs)
+    over = 0 if len(one) > 1 else 1
+    return min(float(made.std(over).mean() / real.std(over).mean()) for made, real in pairs)
 
 
 def latent_loss(passes: Mapping[str, Pass]) -> Tensor:
