@@ -1,0 +1,82 @@
+"""What `score` makes of a piece in five, and of one without a beat.
+
+    python benchmarks/metres.py
+
+Both pieces are drawn here (seed 0) and played with the best soundfont that is installed.
+"""
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+
+import thirdstream
+from tables import show
+from thirdstream.audio import SR
+from thirdstream.evaluation.metrics import Notes, chroma_cosine, melody_recall
+from thirdstream.notes.listening import listen
+from thirdstream.notes.midi import Song, Track
+from thirdstream.notes.rendering import best_soundfont, play
+from thirdstream.notes.score import Note
+from thirdstream.notes.transcription import Transcriber, notes_of
+
+FLUTE, CLARINET, PIANO, BASS, STRINGS = 73, 71, 0, 32, 48
+
+
+def in_five(rng: random.Random, *, n_bars: int = 14) -> Song:
+    """Chords on 1, 2 1/2, 4 and 5; bass on 1 and 4; a flute in halves and quarters."""
+    tune, chords, bass = [], [], []
+    for start, root in ((5.0 * k, (52, 45, 52, 47)[k % 4]) for k in range(n_bars)):
+        for at, length in ((0.0, 1.4), (1.5, 1.4), (3.0, 0.9), (4.0, 0.9)):
+            chords += [Note(start + at, length, root + up, 70) for up in (12, 15, 19)]
+        bass += [Note(start, 2.8, root - 12, 85), Note(start + 3, 1.9, root - 5, 80)]
+        at = 0.0
+        while at < 5:
+            length = min(rng.choice((0.5, 1.0, 1.0, 1.5)), 5 - at)
+            pitch = root + 24 + rng.choice((0, 3, 5, 7, 10, 12))
+            tune.append(Note(start + at, 0.95 * length, pitch, 92))
+            at += length
+    tracks = ("flute", FLUTE, tune), ("piano", PIANO, chords), ("bass", BASS, bass)
+    return Song(tuple(Track(name, by, tuple(notes)) for name, by, notes in tracks), 150.0, 5.0)
+
+
+def without_beat(rng: random.Random, *, n_notes: int = 30) -> Song:
+    """Clarinet notes of 0.6 to 3.5 s, some over a chord of strings that comes a little late."""
+    tune, chords, at = [], [], 0.0
+    for _ in range(n_notes):
+        length, pitch = rng.uniform(0.6, 3.5), rng.choice((60, 62, 63, 65, 67, 70, 72, 74))
+        tune.append(Note(at, 0.95 * length, pitch, rng.randint(60, 90)))
+        if rng.random() < 0.5:
+            late = rng.uniform(0, 0.4)
+            chords += [Note(at + late, 1.5 * length, pitch - by, 60) for by in (12, 17, 24)]
+        at += length
+    tracks = Track("clarinet", CLARINET, tuple(tune)), Track("strings", STRINGS, tuple(chords))
+    return Song(tracks, 60.0)
+
+
+def rows() -> Iterator[list[str]]:
+    score, transcriber = thirdstream.load("score"), Transcriber()
+    for name, song in (
+        ("5/4", in_five(random.Random(0))),
+        ("no beat", without_beat(random.Random(0))),
+    ):
+        beat_s = 60 / song.beats_per_minute
+        end_s = max(note.end for track in song.tracks for note in track.notes) * beat_s
+        wave = play(song, best_soundfont(), round((end_s + 1) * SR)).mean(axis=0)
+        wave *= 0.1 / np.sqrt(np.square(wave).mean())
+        heard = listen([wave[None]])
+        tempo = 60 / np.median(np.diff(heard.timing.beats_s))
+        metre = f"{heard.score.beats_per_bar:g} beats a bar at {tempo:.0f}"
+        spans = [(note.start * beat_s, note.end * beat_s) for note in song.tracks[0].notes]
+        tune = Notes(np.array(spans), np.array([float(n.pitch) for n in song.tracks[0].notes]))
+        for source, to in (("jazz", "classical"), ("classical", "jazz")):
+            made = score.transfer(wave, SR, to=to, source=source)
+            found = notes_of(transcriber.listen(made, SR))
+            recall = melody_recall(melody=tune, estimate=Notes(found.intervals, found.pitches))
+            chroma = chroma_cosine(reference=wave, estimate=made, sr=SR)
+            yield [name, metre, to, f"{recall:.2f}", f"{chroma:.2f}"]
+
+
+if __name__ == "__main__":
+    headings = ["piece", "heard as", "to", "melody recall", "chroma cosine"]
+    show("Metres that are not four or three", headings, list(rows()))
