@@ -30,8 +30,16 @@ from torch.utils.data import Dataset
 
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, AudioError, Level
-from thirdstream.files import ThirdstreamError, make_folder, read_json, whole_file, write_json
+from thirdstream.files import (
+    ThirdstreamError,
+    make_folder,
+    read_json,
+    remove_orphans,
+    whole_file,
+    write_json,
+)
 from thirdstream.mel.features import LogMel, MelConfig, Statistics, measure_statistics
+from thirdstream.parallel import unordered
 
 VERSION = 2
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
@@ -183,7 +191,7 @@ def prepare(
 
     What had to be left out, duplicates among them, is in the manifest too, as `skipped`.
 
-    n_jobs: processes, -1 for one a core. seed: of the split.
+    n_jobs: processes, -1 for one a core (see `parallel`). seed: of the split.
 
     Finished recordings are not done again: run it once more after a kill, or with more recordings.
     The manifest appears when all is done. Raises CorpusError if `out` is something else's folder or
@@ -193,14 +201,13 @@ def prepare(
         raise CorpusError(f"{out}: is not empty and no corpus; choose a new folder")
     for name in ("recordings", "features"):
         make_folder(out / name)
-    for orphan in out.rglob(".*.part.*"):  # of a run that was killed
-        orphan.unlink(missing_ok=True)
+    remove_orphans(out)
     jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
     done: list[tuple[Found, Recording | Skipped]] = []
-    parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    for one, outcome in parallel(jobs):
+    for one, outcome in unordered(jobs, n_jobs=n_jobs):
         done.append((one, outcome))
         yield outcome
+    remove_orphans(out)
     outcomes = [outcome for _, outcome in sorted(done, key=lambda pair: str(pair[0].path))]
     recordings, duplicates = _without_duplicates([x for x in outcomes if isinstance(x, Recording)])
     fixed = {_key(one): one.split for one in found}

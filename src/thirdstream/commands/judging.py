@@ -11,6 +11,7 @@ from thirdstream import systems
 from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say
 from thirdstream.evaluation import Settings as Evaluation
 from thirdstream.files import ThirdstreamError, read_json, write_json
+from thirdstream.parallel import Workers
 
 if TYPE_CHECKING:
     from thirdstream.evaluation.evaluate import Cost, Done, Item, Job, Subject
@@ -23,7 +24,7 @@ def evaluate(
     models: tuple[str, ...] = (systems.BASELINE,),
     recordings: tuple[str, ...] = (),
     settings: tyro.conf.OmitArgPrefixes[Evaluation] = Evaluation(),  # noqa: B008
-    n_jobs: int = -1,
+    workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
 ) -> None:
     """Measure systems on test recordings: content, style, sound and speed, both directions.
 
@@ -42,7 +43,7 @@ def evaluate(
             that knob turned.
         recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
         settings: what is measured.
-        n_jobs: recordings at a time; -1 is one a core.
+        workers: who does the work.
     """
     from thirdstream.evaluation import needed, work_of
 
@@ -56,7 +57,7 @@ def evaluate(
     if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
         raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
     results = evaluation.summarise(
-        *_measured(subjects, jobs, references, settings, work_of(out), n_jobs),
+        *_measured(subjects, jobs, references, settings, work_of(out), workers),
         material,
         subjects,
         settings,
@@ -74,7 +75,7 @@ def _measured(
     references: "Mapping[str, list[Item]]",
     settings: Evaluation,
     work: Path,
-    n_jobs: int,
+    workers: Workers,
 ) -> "tuple[list[Done], dict[str, Cost]]":
     """All recordings, then what each model costs, with a bar."""
     from thirdstream.evaluation import evaluate as evaluation
@@ -84,9 +85,10 @@ def _measured(
     n_items = len(jobs) + sum(map(len, references.values()))
     with progress_bar() as bar:
         task = bar.add_task("evaluating", total=n_items + len(timed))
-        for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
-            bar.advance(task)
-            done.append(one)
+        with workers.ready() as n_jobs:
+            for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
+                bar.advance(task)
+                done.append(one)
         for subject in timed:
             costs[subject.name] = evaluation.measured_cost(subject, jobs[0], work)
             bar.advance(task)
