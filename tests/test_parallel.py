@@ -96,9 +96,9 @@ def test_a_killed_process_is_told_and_the_next_run_goes_on(tmp_path: Path, engin
         workers = Workers(parallel="ray", address="local")
     task = joblib.delayed(kill_me)(tmp_path / "killed")
     with pytest.raises(WorkerError, match="run the same command again"), workers.ready() as n_jobs:
-        list(parallel.unordered([task], n_jobs=n_jobs))
+        list(parallel.results([task], n_jobs=n_jobs))
     with workers.ready() as n_jobs:
-        assert list(parallel.unordered([task], n_jobs=n_jobs)) == ["done"]
+        assert list(parallel.results([task], n_jobs=n_jobs)) == ["done"]
 
 
 def test_a_folder_is_transferred_by_a_cluster(
@@ -159,7 +159,7 @@ def test_workers_of_several_threads_are_refused() -> None:
     distributed = pytest.importorskip("distributed", reason="needs the extra [dask]")
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
         ) as found,
         pytest.raises(WorkerError, match="several threads; start them with"),
         Workers(parallel="dask", address=found.scheduler_address).ready(),

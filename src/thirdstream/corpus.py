@@ -19,6 +19,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,20 @@ from thirdstream.files import (
     whole_file,
     write_json,
 )
-from thirdstream.mel.features import LogMel, MelConfig, Statistics, measure_statistics
-from thirdstream.parallel import unordered
+from thirdstream.mel.features import (
+    LogMel,
+    MelConfig,
+    Moments,
+    Statistics,
+    moments,
+    statistics_of,
+)
+from thirdstream.parallel import results
 
 VERSION = 2
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 SHARES = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
+CHUNK = 16  # segments in memory at a time: 4 MB as power
 FMA_SPLITS = {"training": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
@@ -204,7 +213,7 @@ def prepare(
     remove_orphans(out)
     jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
     done: list[tuple[Found, Recording | Skipped]] = []
-    for one, outcome in unordered(jobs, n_jobs=n_jobs):
+    for one, outcome in results(jobs, n_jobs=n_jobs):
         done.append((one, outcome))
         yield outcome
     remove_orphans(out)
@@ -212,7 +221,7 @@ def prepare(
     recordings, duplicates = _without_duplicates([x for x in outcomes if isinstance(x, Recording)])
     fixed = {_key(one): one.split for one in found}
     skipped = [outcome for outcome in outcomes if isinstance(outcome, Skipped)] + duplicates
-    _write_manifest(out, _split(recordings, fixed, seed), skipped, seed)
+    _write_manifest(out, _split(recordings, fixed, seed), skipped, seed, n_jobs)
 
 
 def _key(one: Found) -> str:
@@ -277,8 +286,8 @@ def _write_features(path: Path, features: Path) -> dict[str, Any]:
         for window in audio.windows(listened(), size=SEGMENT, hop=SEGMENT):
             if (n_segments + 1) * SEGMENT > n_samples:
                 break  # the last one, filled up with zeros: the paper's segments are whole
-            root = mel.power(torch.from_numpy(window))[0].sqrt().sqrt()
-            file.write(root.numpy().astype(np.float16).tobytes())
+            root = mel.power(torch.from_numpy(window))[0].sqrt_().sqrt_().half()
+            file.write(root.numpy().tobytes())
             n_segments += 1
         level = Level(n_samples, math.sqrt(power / max(n_samples, 1)))
         if n_segments == 0:
@@ -369,8 +378,23 @@ def _fill_empty_splits(
             split[pick] = wanted
 
 
+def _statistics(corpus: "Corpus", style: str, n_jobs: int) -> Statistics:
+    """Of the style's training recordings, each measured by itself."""
+
+    def moments_at(scale: float | None) -> Moments:
+        own = corpus.of(style, TRAIN)
+        tasks = (joblib.delayed(_moments_of)(corpus, one, scale) for one in own)
+        return reduce(Moments.joined, results(tasks, n_jobs=n_jobs, in_order=True))
+
+    return statistics_of(moments_at)
+
+
+def _moments_of(corpus: "Corpus", recording: Recording, scale: float | None) -> Moments:
+    return moments(corpus.chunks_of(recording), scale=scale)
+
+
 def _write_manifest(
-    out: Path, recordings: list[Recording], skipped: list[Skipped], seed: int
+    out: Path, recordings: list[Recording], skipped: list[Skipped], seed: int, n_jobs: int
 ) -> None:
     styles = sorted({one.style for one in recordings if one.split == TRAIN})
     if len(styles) != 2:
@@ -379,10 +403,7 @@ def _write_manifest(
             f"{', '.join(styles) or 'none'}; see the reasons above"
         )
     corpus = Corpus(out, MelConfig(), {}, recordings)
-    statistics = {
-        style: asdict(measure_statistics(lambda style=style: corpus.chunks(style, TRAIN)))
-        for style in styles
-    }
+    statistics = {style: asdict(_statistics(corpus, style, n_jobs)) for style in styles}
     write_json(
         out / "corpus.json",
         {
@@ -469,14 +490,18 @@ class Corpus:
 
     def power(self, recording: Recording, which: slice) -> NDArray[np.float32]:
         """Mel power of some of a recording's segments, with the piece brought to -20 dB."""
-        root = self.features(recording)[which].astype(np.float32)
-        return np.square(np.square(root)) * np.float32(recording.gain**2)
+        root = torch.from_numpy(np.array(self.features(recording)[which])).float()
+        return root.square_().square_().mul_(recording.gain**2).numpy()
 
-    def chunks(self, style: str, split: str, n_segments: int = 64) -> Iterator[NDArray[np.float32]]:
-        """All mel power of a style and split, at most `n_segments` at a time."""
+    def chunks(self, style: str, split: str) -> Iterator[NDArray[np.float32]]:
+        """All mel power of a style and split, a few segments at a time."""
         for one in self.of(style, split):
-            for start in range(0, one.n_segments, n_segments):
-                yield self.power(one, slice(start, start + n_segments))
+            yield from self.chunks_of(one)
+
+    def chunks_of(self, recording: Recording) -> Iterator[NDArray[np.float32]]:
+        """All mel power of a recording, likewise."""
+        for start in range(0, recording.n_segments, CHUNK):
+            yield self.power(recording, slice(start, start + CHUNK))
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """style -> split -> recordings, segments, hours."""

@@ -46,7 +46,7 @@ class Workers:
         return self.parallel == "loky" and self.n_jobs == 1
 
     def ready(self) -> AbstractContextManager[int]:
-        """Within it, `unordered` has its tasks done by these workers; yields its `n_jobs`.
+        """Within it, `results` has its tasks done by these workers; yields its `n_jobs`.
 
         Raises WorkerError where the backend's package is missing, where no cluster answers, where a
         Dask worker has several threads (tasks share a process's random numbers), and where workers
@@ -135,13 +135,14 @@ def _extra(name: str) -> Iterator[None]:
         ) from error
 
 
-def unordered(tasks: Iterable[Any], *, n_jobs: int) -> Iterator[Any]:
-    """Do joblib's delayed tasks, and yield their results as they come.
+def results(tasks: Iterable[Any], *, n_jobs: int, in_order: bool = False) -> Iterator[Any]:
+    """Do joblib's delayed tasks, and yield their results as they come, or in the tasks' order.
 
     n_jobs: processes, -1 for one a core; `Workers.ready` gives the number, and decides where.
     """
+    return_as = "generator" if in_order else "generator_unordered"
     try:
-        parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+        parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as=return_as)
     except ValueError:  # Ray's pool has no such thing
         with joblib.Parallel(n_jobs=n_jobs) as pool:
             left = iter(tasks)

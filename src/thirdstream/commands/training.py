@@ -1,6 +1,7 @@
 """Training twins, and the search for better ones."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import tyro
 from rich.table import Table
 
 from thirdstream import systems
-from thirdstream.commands.console import OUT, complain, progress_bar, say
+from thirdstream.commands.console import OUT, complain, progress_bar, say, set_loudness
 from thirdstream.corpus import Corpus
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.mel import TWINS, tuning
@@ -84,6 +85,9 @@ def train(
         training: how long and how fast.
         network: changes to the preset.
     """
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that were launched together
+    if not first:
+        set_loudness(quiet=True, verbose=False)
     opened = Corpus.open(corpus)
     state, config = _state(system, opened, out, preset, resume, (training, network))
     with progress_bar() as bar:
@@ -92,7 +96,8 @@ def train(
             text = f"epoch {step.epoch}/{config.epochs} {_losses(step.losses)}"
             bar.update(task, total=step.n_steps, completed=step.step, description=text)
             _report_epoch(step)
-    OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
+    if first:
+        OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
 
 
 def _report_epoch(step: Step) -> None:

@@ -14,7 +14,7 @@ from thirdstream import systems
 from thirdstream.commands import pipes
 from thirdstream.commands.console import OUT, Failed, complain, print_json, progress_bar, say
 from thirdstream.files import ThirdstreamError
-from thirdstream.parallel import Workers, unordered
+from thirdstream.parallel import Workers, results
 from thirdstream.transfer import (
     THERE,
     Options,
@@ -119,7 +119,7 @@ def _transfer_by(
     tasks = (joblib.delayed(_transfer_one)(model, *pair, style, files) for pair in pairs)
     with workers.ready() as n_jobs, progress_bar() as bar:
         task = bar.add_task("transferring", total=len(pairs))
-        made = unordered(tasks, n_jobs=n_jobs)
+        made = results(tasks, n_jobs=n_jobs)
         outcomes = [_reported(outcome, lambda: bar.advance(task)) for outcome in made]
     order = {pair: number for number, pair in enumerate(pairs)}
     return sorted(outcomes, key=lambda one: order[one.path, one.out])

@@ -38,7 +38,7 @@ from thirdstream.files import (
     write_json,
 )
 from thirdstream.mel.system import MelSystem
-from thirdstream.parallel import unordered
+from thirdstream.parallel import results
 from thirdstream.transfer import Options, System
 
 COPY_CONTENT, COPY_TARGET, RESYNTHESIS = "copy-content", "copy-target", "resynthesis"
@@ -271,7 +271,7 @@ def run(
         for items in references.values()
         for item in items
     ]
-    yield from unordered(tasks, n_jobs=n_jobs)
+    yield from results(tasks, n_jobs=n_jobs)
     remove_orphans(work)
 
 

@@ -166,7 +166,8 @@ def fit(
         loader = accelerator.prepare(DataLoader(pairs, config.batch_size, sampler=left))  # type: ignore[arg-type]
         twin.train()
         for batch in loader:
-            torch.manual_seed(config.seed * 1_000_003 + state.step)
+            own = accelerator.process_index * 999_983  # each process draws noise of its own
+            torch.manual_seed(config.seed * 1_000_003 + state.step + own)
             lr, mels = config.lr_at(state.step / n_steps), _normalised(system, batch)
             passes = twin(mels)
             record = {}
@@ -178,12 +179,22 @@ def fit(
                 record |= {name: loss.item() for name, loss in losses.items()}
             if state.averaged is not None:
                 state.averaged.update_parameters(system)
+            record = _of_all(record, accelerator)
             state.step += 1
             state.sums = {name: state.sums.get(name, 0.0) + loss for name, loss in record.items()}
             step = Step(state.step, n_steps, epoch + 1, record)
             if state.step % per_epoch == 0:
                 step = _ended(step, state, corpus, config, diversity(mels, passes), per_epoch)
             yield step
+
+
+def _of_all(record: dict[str, float], accelerator: "Accelerator") -> dict[str, float]:
+    """Losses of the whole batch: the mean over processes, whose shares are equally large."""
+    if accelerator.num_processes == 1:
+        return record
+    own = torch.tensor(list(record.values()), device=accelerator.device)
+    means: Any = accelerator.reduce(own, "mean")
+    return dict(zip(record, means.tolist(), strict=True))
 
 
 def _take_step(

@@ -35,7 +35,7 @@ from thirdstream.notes.rendering import (
     synthesiser,
 )
 from thirdstream.notes.score import SUFFIXES, Score, read_score
-from thirdstream.parallel import unordered
+from thirdstream.parallel import results
 
 MANIFEST = "pairs.json"
 VERSION = 3  # of the records; raise it too when the same seed gives other notes or another sound
@@ -142,7 +142,7 @@ def make_pairs(jobs: Sequence[Job], out: Path, *, n_jobs: int = -1) -> Iterator[
     remove_orphans(out)
     outcomes: list[Made | Left] = []
     tasks = (joblib.delayed(make_pair)(job, out, plays) for job in jobs)
-    for outcome in unordered(tasks, n_jobs=n_jobs):
+    for outcome in results(tasks, n_jobs=n_jobs):
         outcomes.append(outcome)
         yield outcome
     remove_orphans(out)
