@@ -92,7 +92,7 @@ def interruptible() -> Iterator[threading.Event]:
 
     def note(number: int, frame: Any) -> None:
         event.set()
-        signal.signal(number, previous[number])
+        signal.signal(number, previous[signal.Signals(number)])
 
     def restore() -> None:
         for number, handler in previous.items():
