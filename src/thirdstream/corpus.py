@@ -13,6 +13,8 @@ gain that brings the piece to -20 dB, and mel power grows with its square.
 
 import csv
 import hashlib
+import io
+import json
 import math
 import os
 import re
@@ -48,6 +50,7 @@ from thirdstream.mel.features import (
     statistics_of,
 )
 from thirdstream.parallel import results
+from thirdstream.storage import Remote, place_of
 
 VERSION = 2
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
@@ -420,30 +423,48 @@ def _write_manifest(
 # --- reading ------------------------------------------------------------------------------------
 
 
+def is_corpus(where: str | Path) -> bool:
+    """Whether a corpus, perhaps unfinished, is there."""
+    path = place_of(where)
+    if isinstance(path, Remote):
+        return path.has("corpus.json")
+    return (path / "corpus.json").exists() or (path / "recordings").is_dir()
+
+
+def _manifest_in(path: Path | Remote) -> Any:
+    if isinstance(path, Remote):
+        try:
+            return json.loads(path.read("corpus.json"))
+        except ValueError as error:
+            raise CorpusError(f"{path}: has a damaged manifest; prepare it anew") from error
+    if not (path / "corpus.json").is_file():
+        remedy = (
+            "is an unfinished corpus; run the same `thirdstream prepare` again"
+            if is_corpus(path)
+            else "holds no corpus; make one with `thirdstream prepare`"
+        )
+        raise CorpusError(f"{path}: {remedy}")
+    return read_json(path / "corpus.json", kind="corpus manifest")
+
+
 @dataclass(frozen=True)
 class Corpus:
-    """An open corpus; arrays are mapped from disk when their segments are asked for."""
+    """An open corpus; segments are read from disk, or fetched, when they are asked for."""
 
-    path: Path
+    path: Path | Remote
     mel: MelConfig
     statistics: Mapping[str, Statistics]
     recordings: Sequence[Recording]
     skipped: Sequence[Skipped] = ()
 
     @classmethod
-    def open(cls, path: Path) -> "Corpus":
-        """Open the corpus in folder `path`. Raises CorpusError if there is none, or only a part."""
-        if not (path / "corpus.json").is_file():
-            unfinished = (path / "recordings").is_dir()
-            raise CorpusError(
-                f"{path}: "
-                + (
-                    "is an unfinished corpus; run the same `thirdstream prepare` again"
-                    if unfinished
-                    else "holds no corpus; make one with `thirdstream prepare`"
-                )
-            )
-        manifest = read_json(path / "corpus.json", kind="corpus manifest")
+    def open(cls, where: str | Path) -> "Corpus":
+        """Open the corpus in a folder, or at an address such as s3://bucket/corpus.
+
+        Raises CorpusError if there is none, or only a part, and StorageError.
+        """
+        path = place_of(where)
+        manifest = _manifest_in(path)
         try:
             if manifest["version"] != VERSION:
                 raise CorpusError(
@@ -477,6 +498,7 @@ class Corpus:
 
     def features(self, recording: Recording) -> NDArray[np.float16]:
         """(n_segments, n_frames, n_mels), the fourth root of mel power, mapped from disk."""
+        assert isinstance(self.path, Path)
         path = self.path / recording.features
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -490,8 +512,23 @@ class Corpus:
 
     def power(self, recording: Recording, which: slice) -> NDArray[np.float32]:
         """Mel power of some of a recording's segments, with the piece brought to -20 dB."""
-        root = torch.from_numpy(np.array(self.features(recording)[which])).float()
+        if isinstance(self.path, Remote):
+            roots = self._fetched(self.path, recording, which)
+        else:
+            roots = self.features(recording)[which]
+        root = torch.from_numpy(np.array(roots)).float()
         return root.square_().square_().mul_(recording.gain**2).numpy()
+
+    def _fetched(self, store: Remote, recording: Recording, which: slice) -> NDArray[np.float16]:
+        """As `features(recording)[which]`, by one request for just these bytes."""
+        shape = (recording.n_segments, self.mel.n_frames, self.mel.n_mels)
+        header = io.BytesIO()
+        _write_header(header, shape)
+        first, last, _ = which.indices(recording.n_segments)
+        size = 2 * self.mel.n_frames * self.mel.n_mels
+        start, stop = (header.tell() + number * size for number in (first, last))
+        data = store.read(recording.features, start, stop)
+        return np.frombuffer(data, "<f2").reshape(-1, *shape[1:])
 
     def chunks(self, style: str, split: str) -> Iterator[NDArray[np.float32]]:
         """All mel power of a style and split, a few segments at a time."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     *,
-    corpus: Path,
+    corpus: str,
     out: Path,
     models: tuple[str, ...] = (systems.BASELINE,),
     recordings: tuple[str, ...] = (),
@@ -36,7 +36,8 @@ def evaluate(
 
     Args:
         corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
-            of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too.
+            of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too;
+            with --recordings also a corpus by its address.
         out: file for the results; beside it a folder .work keeps what is done and the excerpts.
         models: names of bundled models, .safetensors files or run folders; with +style-strength=,
             +keep-content= or +blend= and a number behind it, such as score+keep-content=0.25, with
@@ -136,7 +137,7 @@ def figures(
     /,
     *,
     out: Path = Path("figures"),
-    corpus: Path | None = None,
+    corpus: str | None = None,
 ) -> None:
     """Draw the paper's figures: 1-4 of a corpus; 7, 8, 9 and 11 of trained systems.
 
@@ -145,19 +146,20 @@ def figures(
     Each is written as PNG and as SVG; one that is there already is replaced.
 
     Args:
-        paths: corpus folders, run folders, .safetensors files and names of bundled models.
+        paths: corpus folders or addresses, run folders, .safetensors files and names of bundled
+            models.
         out: folder for the figures.
         corpus: whose test recordings the systems are shown; without it, the bundled clips.
     """
     from thirdstream import figures as drawing
-    from thirdstream.corpus import Corpus
+    from thirdstream.corpus import Corpus, is_corpus
     from thirdstream.mel.system import MelSystem
 
     shown = Corpus.open(corpus) if corpus else None
     clips = systems.bundled_clips()
     for path in paths or (systems.BASELINE,):
-        if (Path(path) / "corpus.json").exists():
-            written = drawing.corpus_figures(Corpus.open(Path(path)), out)
+        if is_corpus(path):
+            written = drawing.corpus_figures(Corpus.open(path), out)
         else:
             system = systems.load(path)
             if not isinstance(system, MelSystem):

@@ -62,7 +62,7 @@ def train(
     system: str,
     /,
     *,
-    corpus: Path,
+    corpus: str,
     out: Path,
     preset: str = "default",
     resume: bool = False,
@@ -78,7 +78,8 @@ def train(
 
     Args:
         system: which one; `thirdstream systems` lists them.
-        corpus: folder that `thirdstream prepare` made.
+        corpus: folder that `thirdstream prepare` made, or its address (s3://..., https://...), from
+            where only the segments that are asked for are fetched.
         out: folder of the run; its best model is best.safetensors.
         preset: size of the network and weights of the losses: default, or paper, as published.
         resume: go on with the run in --out, with the settings it was begun with.
@@ -159,7 +160,7 @@ def tune(
     system: str,
     /,
     *,
-    corpus: Path,
+    corpus: str,
     out: Path,
     search: tyro.conf.OmitArgPrefixes[tuning.Search] = tuning.Search(),  # noqa: B008
 ) -> None:
@@ -172,7 +173,7 @@ def tune(
 
     Args:
         system: which one; `thirdstream systems` lists them.
-        corpus: folder that `thirdstream prepare` made.
+        corpus: folder that `thirdstream prepare` made, or its address.
         out: folder of the search; trials.json has every trial.
         search: how long.
     """

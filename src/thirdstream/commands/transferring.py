@@ -214,17 +214,17 @@ def info(path: str, /, *, json: bool = False) -> None:
     """Say what is in a corpus or a model.
 
     Args:
-        path: a corpus folder, a run folder, a .safetensors file, or a model's name.
+        path: a corpus folder or its address, a run folder, a .safetensors file, or a model's name.
         json: print it as JSON on standard output.
     """
     if path == systems.SCORE:
         raise ThirdstreamError(f"{path}: is a system without a model; see `thirdstream systems`")
     from thirdstream import checkpoint
     from thirdstream.commands.corpora import print_corpus
-    from thirdstream.corpus import Corpus
+    from thirdstream.corpus import Corpus, is_corpus
 
-    if (Path(path) / "corpus.json").exists() or (Path(path) / "recordings").is_dir():
-        opened = Corpus.open(Path(path))
+    if is_corpus(path):
+        opened = Corpus.open(path)
         if json:
             print_json({"kind": "corpus", "path": path, "styles": opened.summary()})
         else:
