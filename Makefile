@@ -31,6 +31,8 @@ bench: .venv/test.done  ## tables of speed and memory; by hand only
 	$(BIN)/python benchmarks/synthesis.py
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/transfer.py
+	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/growth.py
 
 .venv/python.done:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

@@ -40,14 +40,16 @@ def test_magnitudes_explain_the_mel(synthesiser: Synthesiser, log_mel: LogMel) -
     magnitude = synthesiser.magnitude(power)
     assert magnitude.shape == (2, 1025, 259)
     assert (magnitude >= 0).all()
-    explained = (log_mel.filters @ magnitude.square()).transpose(1, 2)
+    filters = torch.from_numpy(log_mel.config.filters())
+    explained = (filters @ magnitude.square()).transpose(1, 2)
     assert float((explained - power).norm() / power.norm()) < 1e-2
 
 
 def test_the_filter_bank_is_the_dense_one(synthesiser: Synthesiser, log_mel: LogMel) -> None:
     spectrum, mel = torch.rand(1025, 7), torch.rand(256, 7)
-    torch.testing.assert_close(synthesiser.filters.gather(spectrum), log_mel.filters @ spectrum)
-    torch.testing.assert_close(synthesiser.filters.spread(mel), log_mel.filters.T @ mel)
+    dense = torch.from_numpy(log_mel.config.filters())
+    torch.testing.assert_close(synthesiser.filters.gather(spectrum), dense @ spectrum)
+    torch.testing.assert_close(synthesiser.filters.spread(mel), dense.T @ mel)
 
 
 @pytest.mark.parametrize("n_frames", [2, 3, 5, 40])

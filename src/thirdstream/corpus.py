@@ -13,12 +13,15 @@ gain that brings the piece to -20 dB, and mel power grows with its square.
 
 import csv
 import hashlib
+import io
+import json
 import math
 import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +33,29 @@ from torch.utils.data import Dataset
 
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, AudioError, Level
-from thirdstream.files import ThirdstreamError, make_folder, read_json, whole_file, write_json
-from thirdstream.mel.features import LogMel, MelConfig, Statistics, measure_statistics
+from thirdstream.files import (
+    ThirdstreamError,
+    make_folder,
+    read_json,
+    remove_orphans,
+    whole_file,
+    write_json,
+)
+from thirdstream.mel.features import (
+    LogMel,
+    MelConfig,
+    Moments,
+    Statistics,
+    moments,
+    statistics_of,
+)
+from thirdstream.parallel import results
+from thirdstream.storage import Remote, place_of
 
 VERSION = 2
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 SHARES = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
+CHUNK = 16  # segments in memory at a time: 4 MB as power
 FMA_SPLITS = {"training": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
@@ -183,7 +203,7 @@ def prepare(
 
     What had to be left out, duplicates among them, is in the manifest too, as `skipped`.
 
-    n_jobs: processes, -1 for one a core. seed: of the split.
+    n_jobs: processes, -1 for one a core (see `parallel`). seed: of the split.
 
     Finished recordings are not done again: run it once more after a kill, or with more recordings.
     The manifest appears when all is done. Raises CorpusError if `out` is something else's folder or
@@ -193,19 +213,18 @@ def prepare(
         raise CorpusError(f"{out}: is not empty and no corpus; choose a new folder")
     for name in ("recordings", "features"):
         make_folder(out / name)
-    for orphan in out.rglob(".*.part.*"):  # of a run that was killed
-        orphan.unlink(missing_ok=True)
+    remove_orphans(out)
     jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
     done: list[tuple[Found, Recording | Skipped]] = []
-    parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    for one, outcome in parallel(jobs):
+    for one, outcome in results(jobs, n_jobs=n_jobs):
         done.append((one, outcome))
         yield outcome
+    remove_orphans(out)
     outcomes = [outcome for _, outcome in sorted(done, key=lambda pair: str(pair[0].path))]
     recordings, duplicates = _without_duplicates([x for x in outcomes if isinstance(x, Recording)])
     fixed = {_key(one): one.split for one in found}
     skipped = [outcome for outcome in outcomes if isinstance(outcome, Skipped)] + duplicates
-    _write_manifest(out, _split(recordings, fixed, seed), skipped, seed)
+    _write_manifest(out, _split(recordings, fixed, seed), skipped, seed, n_jobs)
 
 
 def _key(one: Found) -> str:
@@ -270,8 +289,8 @@ def _write_features(path: Path, features: Path) -> dict[str, Any]:
         for window in audio.windows(listened(), size=SEGMENT, hop=SEGMENT):
             if (n_segments + 1) * SEGMENT > n_samples:
                 break  # the last one, filled up with zeros: the paper's segments are whole
-            root = mel.power(torch.from_numpy(window))[0].sqrt().sqrt()
-            file.write(root.numpy().astype(np.float16).tobytes())
+            root = mel.power(torch.from_numpy(window))[0].sqrt_().sqrt_().half()
+            file.write(root.numpy().tobytes())
             n_segments += 1
         level = Level(n_samples, math.sqrt(power / max(n_samples, 1)))
         if n_segments == 0:
@@ -362,8 +381,23 @@ def _fill_empty_splits(
             split[pick] = wanted
 
 
+def _statistics(corpus: "Corpus", style: str, n_jobs: int) -> Statistics:
+    """Of the style's training recordings, each measured by itself."""
+
+    def moments_at(scale: float | None) -> Moments:
+        own = corpus.of(style, TRAIN)
+        tasks = (joblib.delayed(_moments_of)(corpus, one, scale) for one in own)
+        return reduce(Moments.joined, results(tasks, n_jobs=n_jobs, in_order=True))
+
+    return statistics_of(moments_at)
+
+
+def _moments_of(corpus: "Corpus", recording: Recording, scale: float | None) -> Moments:
+    return moments(corpus.chunks_of(recording), scale=scale)
+
+
 def _write_manifest(
-    out: Path, recordings: list[Recording], skipped: list[Skipped], seed: int
+    out: Path, recordings: list[Recording], skipped: list[Skipped], seed: int, n_jobs: int
 ) -> None:
     styles = sorted({one.style for one in recordings if one.split == TRAIN})
     if len(styles) != 2:
@@ -372,10 +406,7 @@ def _write_manifest(
             f"{', '.join(styles) or 'none'}; see the reasons above"
         )
     corpus = Corpus(out, MelConfig(), {}, recordings)
-    statistics = {
-        style: asdict(measure_statistics(lambda style=style: corpus.chunks(style, TRAIN)))
-        for style in styles
-    }
+    statistics = {style: asdict(_statistics(corpus, style, n_jobs)) for style in styles}
     write_json(
         out / "corpus.json",
         {
@@ -392,30 +423,48 @@ def _write_manifest(
 # --- reading ------------------------------------------------------------------------------------
 
 
+def is_corpus(where: str | Path) -> bool:
+    """Whether a corpus, perhaps unfinished, is there."""
+    path = place_of(where)
+    if isinstance(path, Remote):
+        return path.has("corpus.json")
+    return (path / "corpus.json").exists() or (path / "recordings").is_dir()
+
+
+def _manifest_in(path: Path | Remote) -> Any:
+    if isinstance(path, Remote):
+        try:
+            return json.loads(path.read("corpus.json"))
+        except ValueError as error:
+            raise CorpusError(f"{path}: has a damaged manifest; prepare it anew") from error
+    if not (path / "corpus.json").is_file():
+        remedy = (
+            "is an unfinished corpus; run the same `thirdstream prepare` again"
+            if is_corpus(path)
+            else "holds no corpus; make one with `thirdstream prepare`"
+        )
+        raise CorpusError(f"{path}: {remedy}")
+    return read_json(path / "corpus.json", kind="corpus manifest")
+
+
 @dataclass(frozen=True)
 class Corpus:
-    """An open corpus; arrays are mapped from disk when their segments are asked for."""
+    """An open corpus; segments are read from disk, or fetched, when they are asked for."""
 
-    path: Path
+    path: Path | Remote
     mel: MelConfig
     statistics: Mapping[str, Statistics]
     recordings: Sequence[Recording]
     skipped: Sequence[Skipped] = ()
 
     @classmethod
-    def open(cls, path: Path) -> "Corpus":
-        """Open the corpus in folder `path`. Raises CorpusError if there is none, or only a part."""
-        if not (path / "corpus.json").is_file():
-            unfinished = (path / "recordings").is_dir()
-            raise CorpusError(
-                f"{path}: "
-                + (
-                    "is an unfinished corpus; run the same `thirdstream prepare` again"
-                    if unfinished
-                    else "holds no corpus; make one with `thirdstream prepare`"
-                )
-            )
-        manifest = read_json(path / "corpus.json", kind="corpus manifest")
+    def open(cls, where: str | Path) -> "Corpus":
+        """Open the corpus in a folder, or at an address such as s3://bucket/corpus.
+
+        Raises CorpusError if there is none, or only a part, and StorageError.
+        """
+        path = place_of(where)
+        manifest = _manifest_in(path)
         try:
             if manifest["version"] != VERSION:
                 raise CorpusError(
@@ -449,6 +498,7 @@ class Corpus:
 
     def features(self, recording: Recording) -> NDArray[np.float16]:
         """(n_segments, n_frames, n_mels), the fourth root of mel power, mapped from disk."""
+        assert isinstance(self.path, Path)
         path = self.path / recording.features
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -462,14 +512,33 @@ class Corpus:
 
     def power(self, recording: Recording, which: slice) -> NDArray[np.float32]:
         """Mel power of some of a recording's segments, with the piece brought to -20 dB."""
-        root = self.features(recording)[which].astype(np.float32)
-        return np.square(np.square(root)) * np.float32(recording.gain**2)
+        if isinstance(self.path, Remote):
+            roots = self._fetched(self.path, recording, which)
+        else:
+            roots = self.features(recording)[which]
+        root = torch.from_numpy(np.array(roots)).float()
+        return root.square_().square_().mul_(recording.gain**2).numpy()
 
-    def chunks(self, style: str, split: str, n_segments: int = 64) -> Iterator[NDArray[np.float32]]:
-        """All mel power of a style and split, at most `n_segments` at a time."""
+    def _fetched(self, store: Remote, recording: Recording, which: slice) -> NDArray[np.float16]:
+        """As `features(recording)[which]`, by one request for just these bytes."""
+        shape = (recording.n_segments, self.mel.n_frames, self.mel.n_mels)
+        header = io.BytesIO()
+        _write_header(header, shape)
+        first, last, _ = which.indices(recording.n_segments)
+        size = 2 * self.mel.n_frames * self.mel.n_mels
+        start, stop = (header.tell() + number * size for number in (first, last))
+        data = store.read(recording.features, start, stop)
+        return np.frombuffer(data, "<f2").reshape(-1, *shape[1:])
+
+    def chunks(self, style: str, split: str) -> Iterator[NDArray[np.float32]]:
+        """All mel power of a style and split, a few segments at a time."""
         for one in self.of(style, split):
-            for start in range(0, one.n_segments, n_segments):
-                yield self.power(one, slice(start, start + n_segments))
+            yield from self.chunks_of(one)
+
+    def chunks_of(self, recording: Recording) -> Iterator[NDArray[np.float32]]:
+        """All mel power of a recording, likewise."""
+        for start in range(0, recording.n_segments, CHUNK):
+            yield self.power(recording, slice(start, start + CHUNK))
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """style -> split -> recordings, segments, hours."""

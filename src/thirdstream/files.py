@@ -42,6 +42,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_orphans(folder: Path) -> None:
+    """Remove, below a folder, the temporary files of processes that were killed."""
+    for orphan in folder.rglob(".*.part.*"):
+        orphan.unlink(missing_ok=True)
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it. Raises ThirdstreamError where that cannot be."""
     try:

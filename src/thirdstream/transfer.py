@@ -369,15 +369,28 @@ def transfer_files(
     """Transfer many recordings; a bad one does not stop the others. Yields each one's outcome."""
     system.check(options)
     for path, out in pairs:
-        if skip_existing and out.exists():
-            yield Outcome(path, out, remark=THERE)
-            continue
-        try:
-            remark = transfer_file(
-                system, path, out, options, force=force,
-                progress=lambda share, path=path: progress(path, share),
-            )  # fmt: skip
-            yield Outcome(path, out, remark)
-        except ThirdstreamError as error:
-            text = str(error)  # a system does not know which file it hears
-            yield Outcome(path, out, error=text if str(path) in text else f"{path}: {text}")
+        yield outcome_of(
+            system, path, out, options, force=force, skip_existing=skip_existing,
+            progress=lambda share, path=path: progress(path, share),
+        )  # fmt: skip
+
+
+def outcome_of(
+    system: System,
+    path: Path,
+    out: Path,
+    options: Options,
+    *,
+    force: bool = False,
+    skip_existing: bool = False,
+    progress: Progress = lambda share: None,
+) -> Outcome:
+    """As `transfer_file`, but a fault is an outcome too."""
+    if skip_existing and out.exists():
+        return Outcome(path, out, remark=THERE)
+    try:
+        remark = transfer_file(system, path, out, options, force=force, progress=progress)
+        return Outcome(path, out, remark)
+    except ThirdstreamError as error:
+        text = str(error)  # a system does not know which file it hears
+        return Outcome(path, out, error=text if str(path) in text else f"{path}: {text}")

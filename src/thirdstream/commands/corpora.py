@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import tyro
 from rich.table import Table
 
 from thirdstream import corpus
@@ -16,6 +17,7 @@ from thirdstream.commands.console import (
 )
 from thirdstream.corpus import Corpus, Skipped
 from thirdstream.files import write_json
+from thirdstream.parallel import Workers
 
 
 def prepare(
@@ -23,7 +25,7 @@ def prepare(
     /,
     *,
     out: Path,
-    n_jobs: int = -1,
+    workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
     seed: int = 0,
     json: bool = False,
 ) -> None:
@@ -37,12 +39,12 @@ def prepare(
         sources: STYLE=FOLDER, twice. Instead of a folder: musicnet:FOLDER or fma:FOLDER for these
             collections as published (fma/GENRE:FOLDER for a genre that is not named as the style).
         out: folder of the corpus.
-        n_jobs: recordings at a time; -1 is one a core.
+        workers: who does the work.
         seed: of the split into training, validation and test recordings.
         json: print what is in the corpus, and what was skipped, as JSON on standard output.
     """
     found = corpus.find(sources)
-    with progress_bar() as bar:
+    with workers.ready() as n_jobs, progress_bar() as bar:
         task = bar.add_task("preparing", total=len(found))
         for outcome in corpus.prepare(found, out, n_jobs=n_jobs, seed=seed):
             bar.advance(task)

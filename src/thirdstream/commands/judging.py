@@ -11,6 +11,7 @@ from thirdstream import systems
 from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say
 from thirdstream.evaluation import Settings as Evaluation
 from thirdstream.files import ThirdstreamError, read_json, write_json
+from thirdstream.parallel import Workers
 
 if TYPE_CHECKING:
     from thirdstream.evaluation.evaluate import Cost, Done, Item, Job, Subject
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 
 def evaluate(
     *,
-    corpus: Path,
+    corpus: str,
     out: Path,
     models: tuple[str, ...] = (systems.BASELINE,),
     recordings: tuple[str, ...] = (),
     settings: tyro.conf.OmitArgPrefixes[Evaluation] = Evaluation(),  # noqa: B008
-    n_jobs: int = -1,
+    workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
 ) -> None:
     """Measure systems on test recordings: content, style, sound and speed, both directions.
 
@@ -35,14 +36,15 @@ def evaluate(
 
     Args:
         corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
-            of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too.
+            of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too;
+            with --recordings also a corpus by its address.
         out: file for the results; beside it a folder .work keeps what is done and the excerpts.
         models: names of bundled models, .safetensors files or run folders; with +style-strength=,
             +keep-content= or +blend= and a number behind it, such as score+keep-content=0.25, with
             that knob turned.
         recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
         settings: what is measured.
-        n_jobs: recordings at a time; -1 is one a core.
+        workers: who does the work.
     """
     from thirdstream.evaluation import needed, work_of
 
@@ -56,7 +58,7 @@ def evaluate(
     if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
         raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
     results = evaluation.summarise(
-        *_measured(subjects, jobs, references, settings, work_of(out), n_jobs),
+        *_measured(subjects, jobs, references, settings, work_of(out), workers),
         material,
         subjects,
         settings,
@@ -74,7 +76,7 @@ def _measured(
     references: "Mapping[str, list[Item]]",
     settings: Evaluation,
     work: Path,
-    n_jobs: int,
+    workers: Workers,
 ) -> "tuple[list[Done], dict[str, Cost]]":
     """All recordings, then what each model costs, with a bar."""
     from thirdstream.evaluation import evaluate as evaluation
@@ -84,9 +86,10 @@ def _measured(
     n_items = len(jobs) + sum(map(len, references.values()))
     with progress_bar() as bar:
         task = bar.add_task("evaluating", total=n_items + len(timed))
-        for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
-            bar.advance(task)
-            done.append(one)
+        with workers.ready() as n_jobs:
+            for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
+                bar.advance(task)
+                done.append(one)
         for subject in timed:
             costs[subject.name] = evaluation.measured_cost(subject, jobs[0], work)
             bar.advance(task)
@@ -134,7 +137,7 @@ def figures(
     /,
     *,
     out: Path = Path("figures"),
-    corpus: Path | None = None,
+    corpus: str | None = None,
 ) -> None:
     """Draw the paper's figures: 1-4 of a corpus; 7, 8, 9 and 11 of trained systems.
 
@@ -143,19 +146,20 @@ def figures(
     Each is written as PNG and as SVG; one that is there already is replaced.
 
     Args:
-        paths: corpus folders, run folders, .safetensors files and names of bundled models.
+        paths: corpus folders or addresses, run folders, .safetensors files and names of bundled
+            models.
         out: folder for the figures.
         corpus: whose test recordings the systems are shown; without it, the bundled clips.
     """
     from thirdstream import figures as drawing
-    from thirdstream.corpus import Corpus
+    from thirdstream.corpus import Corpus, is_corpus
     from thirdstream.mel.system import MelSystem
 
     shown = Corpus.open(corpus) if corpus else None
     clips = systems.bundled_clips()
     for path in paths or (systems.BASELINE,):
-        if (Path(path) / "corpus.json").exists():
-            written = drawing.corpus_figures(Corpus.open(Path(path)), out)
+        if is_corpus(path):
+            written = drawing.corpus_figures(Corpus.open(path), out)
         else:
             system = systems.load(path)
             if not isinstance(system, MelSystem):

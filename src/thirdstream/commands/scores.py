@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+import tyro
+
 from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say
 from thirdstream.files import ThirdstreamError
+from thirdstream.parallel import Workers
 from thirdstream.transfer import plan
 
 
@@ -15,7 +18,7 @@ def arrange(
     *,
     out: Path,
     seed: int = 0,
-    n_jobs: int = -1,
+    workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
     soundfont: tuple[Path, ...] = (),
     variants: int = 1,
     format: Literal["flac", "wav", "ogg", "mp3", "aiff"] = "flac",
@@ -32,7 +35,7 @@ def arrange(
             folders of them.
         out: folder of the pairs; pairs.json says how each was made.
         seed: of key, tempo, ensemble, groove, soundfont, room and microphone.
-        n_jobs: pairs at a time; -1 is one a core.
+        workers: who does the work.
         soundfont: from which each pair draws one; by default, all that are installed.
         variants: pairs of each score, each in another setting.
         format: of the sound; WAV, FLAC and AIFF have 24 bits.
@@ -41,7 +44,8 @@ def arrange(
 
     found = pairs.find_scores(scores)
     jobs = pairs.plan(found, seed=seed, variants=variants, soundfonts=soundfont, format=format)
-    left = _left_out(pairs.make_pairs(jobs, out, n_jobs=n_jobs), n_pairs=len(jobs))
+    with workers.ready() as n_jobs:
+        left = _left_out(pairs.make_pairs(jobs, out, n_jobs=n_jobs), n_pairs=len(jobs))
     n_made = len(found) - len(left)
     OUT.print(f"{out} holds the pairs of {n_made} scores", soft_wrap=True, markup=False)
     if left:
@@ -72,7 +76,7 @@ def benchmark(
     out: Path,
     splits: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test"),
     soundfonts: tuple[Path, ...] = (),
-    n_jobs: int = -1,
+    workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
 ) -> None:
     """Make the benchmark: fixed pieces in both styles, test pieces through another soundfont.
 
@@ -86,13 +90,14 @@ def benchmark(
         out: folder of the benchmark; the manifests in it have the hash of every file.
         splits: which to make; `test` is judged, the others are what sets are compared with.
         soundfonts: files of the benchmark's soundfonts, where they are not installed.
-        n_jobs: pairs at a time; -1 is one a core.
+        workers: who does the work.
     """
     from thirdstream.notes import benchmark as fixed
 
     jobs = fixed.plan(sheets, splits=splits, soundfonts=soundfonts)
     n_pairs = sum(map(len, jobs.values()))
-    left = _left_out(fixed.make(jobs, out, n_jobs=n_jobs), n_pairs=n_pairs)
+    with workers.ready() as n_jobs:
+        left = _left_out(fixed.make(jobs, out, n_jobs=n_jobs), n_pairs=n_pairs)
     OUT.print(f"the benchmark is in {out}", soft_wrap=True, markup=False)
     if left:
         raise Failed(f"{len(left)} pieces could not be made; without them it is not the benchmark")

@@ -1,6 +1,7 @@
 """Training twins, and the search for better ones."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import tyro
 from rich.table import Table
 
 from thirdstream import systems
-from thirdstream.commands.console import OUT, complain, progress_bar, say
+from thirdstream.commands.console import OUT, complain, progress_bar, say, set_loudness
 from thirdstream.corpus import Corpus
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.mel import TWINS, tuning
@@ -61,7 +62,7 @@ def train(
     system: str,
     /,
     *,
-    corpus: Path,
+    corpus: str,
     out: Path,
     preset: str = "default",
     resume: bool = False,
@@ -77,13 +78,17 @@ def train(
 
     Args:
         system: which one; `thirdstream systems` lists them.
-        corpus: folder that `thirdstream prepare` made.
+        corpus: folder that `thirdstream prepare` made, or its address (s3://..., https://...), from
+            where only the segments that are asked for are fetched.
         out: folder of the run; its best model is best.safetensors.
         preset: size of the network and weights of the losses: default, or paper, as published.
         resume: go on with the run in --out, with the settings it was begun with.
         training: how long and how fast.
         network: changes to the preset.
     """
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that were launched together
+    if not first:
+        set_loudness(quiet=True, verbose=False)
     opened = Corpus.open(corpus)
     state, config = _state(system, opened, out, preset, resume, (training, network))
     with progress_bar() as bar:
@@ -92,7 +97,8 @@ def train(
             text = f"epoch {step.epoch}/{config.epochs} {_losses(step.losses)}"
             bar.update(task, total=step.n_steps, completed=step.step, description=text)
             _report_epoch(step)
-    OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
+    if first:
+        OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
 
 
 def _report_epoch(step: Step) -> None:
@@ -154,7 +160,7 @@ def tune(
     system: str,
     /,
     *,
-    corpus: Path,
+    corpus: str,
     out: Path,
     search: tyro.conf.OmitArgPrefixes[tuning.Search] = tuning.Search(),  # noqa: B008
 ) -> None:
@@ -167,7 +173,7 @@ def tune(
 
     Args:
         system: which one; `thirdstream systems` lists them.
-        corpus: folder that `thirdstream prepare` made.
+        corpus: folder that `thirdstream prepare` made, or its address.
         out: folder of the search; trials.json has every trial.
         search: how long.
     """

@@ -1,10 +1,12 @@
 """Transfer, and what there is to transfer with."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+import joblib
 import tyro
 from rich.table import Table
 
@@ -12,11 +14,13 @@ from thirdstream import systems
 from thirdstream.commands import pipes
 from thirdstream.commands.console import OUT, Failed, complain, print_json, progress_bar, say
 from thirdstream.files import ThirdstreamError
+from thirdstream.parallel import Workers, results
 from thirdstream.transfer import (
     THERE,
     Options,
     Outcome,
     System,
+    outcome_of,
     plan,
     transfer_file,
     transfer_files,
@@ -43,6 +47,7 @@ def transfer(
     style: tyro.conf.OmitArgPrefixes[Options],
     model: str | None = None,
     files: tyro.conf.OmitArgPrefixes[Files] = Files(),
+    workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(n_jobs=1),  # noqa: B008
     json: bool = False,
 ) -> None:
     """Turn recordings into another style.
@@ -60,11 +65,18 @@ def transfer(
             folder. By default score, which plays the piece anew; twin-cnn where parts of it are
             missing, and it says so.
         files: what happens to files.
+        workers: who does the work.
         json: print what became of each recording as JSON on standard output.
     """
-    loaded = systems.load(model or _usual())
+    name = model or _usual()
+    loaded = systems.load(name)
     if pipes.DASH not in (*inputs, out):
-        outcomes = _transfer(loaded, plan(inputs, out, suffix=f".{files.format}"), style, files)
+        pairs = plan(inputs, out, suffix=f".{files.format}")
+        if workers.alone:
+            outcomes = _transfer(loaded, pairs, style, files)
+        else:
+            loaded.check(style)
+            outcomes = _transfer_by(workers, name, pairs, style, files)
     elif len(inputs) != 1 or inputs[0].is_dir():
         raise ThirdstreamError("- stands for a single recording; give one file, or - and no other")
     elif json and out == pipes.DASH:
@@ -82,29 +94,58 @@ def transfer(
 def _transfer(
     system: System, pairs: Sequence[tuple[Path, Path]], style: Options, files: Files
 ) -> list[Outcome]:
-    """All of them, with a bar and a line for each."""
-    outcomes = []
+    """All of them in turn, with a bar that shows how far each is."""
     with progress_bar() as bar:
         task = bar.add_task("transferring", total=len(pairs))
 
         def show(path: Path, share: float) -> None:
             bar.update(task, description=f"{path.name} {share:.0%}")
 
-        for outcome in transfer_files(
+        made = transfer_files(
             system,
             pairs,
             style,
             force=files.force,
             skip_existing=files.skip_existing,
             progress=show,
-        ):
-            bar.advance(task)
-            outcomes.append(outcome)
-            if outcome.error:
-                complain(outcome.error)
-            else:
-                say(_written(outcome))
-    return outcomes
+        )
+        return [_reported(outcome, lambda: bar.advance(task)) for outcome in made]
+
+
+def _transfer_by(
+    workers: Workers, model: str, pairs: Sequence[tuple[Path, Path]], style: Options, files: Files
+) -> list[Outcome]:
+    """All of them by several workers, each of which loads the model; in the order of `pairs`."""
+    tasks = (joblib.delayed(_transfer_one)(model, *pair, style, files) for pair in pairs)
+    with workers.ready() as n_jobs, progress_bar() as bar:
+        task = bar.add_task("transferring", total=len(pairs))
+        made = results(tasks, n_jobs=n_jobs)
+        outcomes = [_reported(outcome, lambda: bar.advance(task)) for outcome in made]
+    order = {pair: number for number, pair in enumerate(pairs)}
+    return sorted(outcomes, key=lambda one: order[one.path, one.out])
+
+
+def _transfer_one(model: str, path: Path, out: Path, style: Options, files: Files) -> Outcome:
+    """One of them; runs in a process of its own."""
+    return outcome_of(
+        _loaded(model), path, out, style, force=files.force, skip_existing=files.skip_existing
+    )
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str) -> System:
+    """A system, read once a process."""
+    return systems.load(model)
+
+
+def _reported(one: Outcome, advance: Callable[[], None]) -> Outcome:
+    """The outcome, after a line on it."""
+    advance()
+    if one.error:
+        complain(one.error)
+    else:
+        say(_written(one))
+    return one
 
 
 def _written(one: Outcome) -> str:
@@ -173,17 +214,17 @@ def info(path: str, /, *, json: bool = False) -> None:
     """Say what is in a corpus or a model.
 
     Args:
-        path: a corpus folder, a run folder, a .safetensors file, or a model's name.
+        path: a corpus folder or its address, a run folder, a .safetensors file, or a model's name.
         json: print it as JSON on standard output.
     """
     if path == systems.SCORE:
         raise ThirdstreamError(f"{path}: is a system without a model; see `thirdstream systems`")
     from thirdstream import checkpoint
     from thirdstream.commands.corpora import print_corpus
-    from thirdstream.corpus import Corpus
+    from thirdstream.corpus import Corpus, is_corpus
 
-    if (Path(path) / "corpus.json").exists() or (Path(path) / "recordings").is_dir():
-        opened = Corpus.open(Path(path))
+    if is_corpus(path):
+        opened = Corpus.open(path)
         if json:
             print_json({"kind": "corpus", "path": path, "styles": opened.summary()})
         else:

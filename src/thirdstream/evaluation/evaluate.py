@@ -29,8 +29,16 @@ from thirdstream.evaluation import VERSION, Settings, measure, metrics
 from thirdstream.evaluation.cost import Cost, cost_of_transfer
 from thirdstream.evaluation.material import Item, Material, excerpt, short_hash, truth_of
 from thirdstream.evaluation.measure import METRICS, Judges
-from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
+from thirdstream.files import (
+    ThirdstreamError,
+    make_folder,
+    read_json,
+    remove_orphans,
+    sha256,
+    write_json,
+)
 from thirdstream.mel.system import MelSystem
+from thirdstream.parallel import results
 from thirdstream.transfer import Options, System
 
 COPY_CONTENT, COPY_TARGET, RESYNTHESIS = "copy-content", "copy-target", "resynthesis"
@@ -256,16 +264,15 @@ def run(
 ) -> Iterator[Done]:
     """Do all jobs and listen to all references, in parallel; yields each as it is done."""
     make_folder(work / "audio")
-    for orphan in work.rglob(".*.part.*"):  # of a run that was killed
-        orphan.unlink(missing_ok=True)
+    remove_orphans(work)
     tasks = [joblib.delayed(measure_job)(job, settings, work) for job in jobs]
     tasks += [
         joblib.delayed(measure_reference)(item, settings, work)
         for items in references.values()
         for item in items
     ]
-    parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-    yield from parallel(tasks)
+    yield from results(tasks, n_jobs=n_jobs)
+    remove_orphans(work)
 
 
 def measured_cost(subject: Subject, job: Job, work: Path) -> Cost:

@@ -23,6 +23,7 @@ from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.notes import benchmark, pairs
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.midi import read_midi
+from thirdstream.storage import place_of
 
 REFERENCE_SPLITS = ("train", "validation")  # of the benchmark
 
@@ -56,23 +57,26 @@ class Material:
         return all(item.pair for items in self.tests.values() for item in items)
 
 
-def open_material(path: Path, own: Sequence[str] = ()) -> Material:
+def open_material(where: str | Path, own: Sequence[str] = ()) -> Material:
     """The recordings of a corpus, of the benchmark, or of a folder of pairs.
 
-    own: STYLE=FOLDER of both styles; those recordings are judged instead, and are the references,
-    so that copying the target comes out near them. Raises ThirdstreamError where there are none,
-    and for a style without any.
+    where: a folder, or the address of a corpus whose recordings are on this machine or not asked
+    for. own: STYLE=FOLDER of both styles; those recordings are judged instead, and are the
+    references, so that copying the target comes out near them. Raises ThirdstreamError where there
+    are none, and for a style without any.
     """
-    if (path / benchmark.NAME).is_file():
+    path = place_of(where)
+    if isinstance(path, Path) and (path / benchmark.NAME).is_file():
         tests = paired(path / "test")
         split = [paired(path / one) for one in REFERENCE_SPLITS if (path / one).is_dir()]
         joined = {style: [item for one in split for item in one[style]] for style in STYLES}
         references = joined if split else tests
         found = Material(path.name, STYLES, tests, references)
-    elif (path / pairs.MANIFEST).is_file():
+    elif isinstance(path, Path) and (path / pairs.MANIFEST).is_file():
         found = Material(path.name, STYLES, paired(path), paired(path))
     else:
-        found = of_corpus(Corpus.open(path))
+        corpus = Corpus.open(where)
+        found = Material(path.name, corpus.styles, {}, {}) if own else of_corpus(corpus)
     if own:
         tests = own_recordings(own, found.styles)
         found = Material(found.name, found.styles, tests, tests)

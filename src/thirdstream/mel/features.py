@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple
 
 import librosa
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from thirdstream.audio import SEGMENT, SR
+from thirdstream.mel.filters import FilterBank
 
 LN10 = math.log(10)
 
@@ -65,7 +67,6 @@ class LogMel(nn.Module):
     mel_std: Tensor
     mel_max: Tensor
     window: Tensor
-    filters: Tensor
 
     def __init__(self, config: MelConfig | None = None) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class LogMel(nn.Module):
         self.register_buffer("mel_std", torch.ones(self.config.n_mels))
         self.register_buffer("mel_max", torch.full((self.config.n_mels,), torch.inf))
         self.register_buffer("window", torch.hann_window(self.config.n_fft), persistent=False)
-        self.register_buffer("filters", torch.from_numpy(self.config.filters()), persistent=False)
+        self.filters = FilterBank(torch.from_numpy(self.config.filters()))
 
     def power(self, wave: Tensor) -> Tensor:
         """Mel power spectrogram: (batch, n_samples) -> (batch, n_frames, n_mels)."""
@@ -87,8 +88,11 @@ class LogMel(nn.Module):
             center=True,
             pad_mode="constant",
             return_complex=True,
-        )  # (batch, 1 + n_fft // 2, n_frames)
-        return (self.filters @ stft.abs().square()).transpose(1, 2)
+        )  # (batch, n_freqs, n_frames)
+        spectrum = stft.real.square() + stft.imag.square()  # several times faster than by abs()
+        columns = spectrum.transpose(0, 1).flatten(1).contiguous()  # (n_freqs, batch * n_frames)
+        mel = self.filters.gather(columns)  # (n_mels, batch * n_frames)
+        return mel.T.reshape(len(wave), -1, self.config.n_mels)
 
     def normalise(self, power: Tensor) -> Tensor:
         """Xn = log10(1 + X / s) / s_f (paper, section 2.2), any leading shape, last axis mels."""
@@ -129,38 +133,56 @@ class Statistics:
     mel_max: list[float]
 
 
+class Moments(NamedTuple):
+    """Of each mel, (n_mels,): of how many frames, their mean, the sum of the squared deviations
+    from it, and their maximum.
+    """
+
+    n_frames: int
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+
+    def joined(self, other: "Moments") -> "Moments":
+        """Of both together (Chan, Golub, LeVeque 1979)."""
+        n_frames, delta = self.n_frames + other.n_frames, other.mean - self.mean
+        share = other.n_frames / n_frames
+        mean = self.mean + delta * share
+        squares = self.squares + other.squares + delta**2 * (self.n_frames * share)
+        return Moments(n_frames, mean, squares, np.maximum(self.maximum, other.maximum))
+
+
+def moments(arrays: Iterable[NDArray[np.float32]], *, scale: float | None = None) -> Moments:
+    """Of mel power in pieces (..., n_mels); with `scale`, s, of log10(1 + X / s)."""
+    return reduce(Moments.joined, (_moments_of(array, scale) for array in arrays))
+
+
+def _moments_of(array: NDArray[np.float32], scale: float | None) -> Moments:
+    rows = torch.from_numpy(array.reshape(-1, array.shape[-1]))
+    if scale is not None:
+        rows = torch.log1p(rows / scale) / LN10
+    wide = rows.numpy().astype(np.float64)
+    mean = wide.mean(axis=0)
+    maximum = wide.max(axis=0)
+    np.subtract(wide, mean, out=wide)
+    return Moments(len(wide), mean, np.einsum("ij,ij->j", wide, wide), maximum)
+
+
 def measure_statistics(arrays: Callable[[], Iterable[NDArray[np.float32]]]) -> Statistics:
     """s and s_f over all training data of one style (paper, section 2.2), in two passes.
 
     arrays: called once a pass, gives mel power in pieces (..., n_mels), float32.
-
-    Sums are kept in float64 around the first value seen, so that millions of frames lose nothing.
     """
-    power = _moments(arrays())
-    scale = float(np.sqrt(power.variance.mean() + power.mean.var())) or 1.0
-    logs = _moments(np.log1p(power / scale) / LN10 for power in arrays())
-    mel_std = np.sqrt(logs.variance) + 1e-3
+    return statistics_of(lambda scale: moments(arrays(), scale=scale))
+
+
+def statistics_of(moments_at: Callable[[float | None], Moments]) -> Statistics:
+    """As `measure_statistics`, from the `moments` of all training data.
+
+    moments_at: called first with None, then with the scale that followed from its answer.
+    """
+    power = moments_at(None)
+    scale = float(np.sqrt((power.squares / power.n_frames).mean() + power.mean.var())) or 1.0
+    logs = moments_at(scale)
+    mel_std = np.sqrt(logs.squares / logs.n_frames) + 1e-3
     return Statistics(scale, mel_std.tolist(), (logs.maximum / mel_std).tolist())
-
-
-class _Moments(NamedTuple):
-    """Of each mel."""
-
-    mean: NDArray
-    variance: NDArray
-    maximum: NDArray
-
-
-def _moments(arrays: Iterable[NDArray]) -> _Moments:
-    """Merged piece by piece (Chan, Golub, LeVeque 1979)."""
-    count, mean, squares, maximum = 0, np.zeros(()), np.zeros(()), np.zeros(())
-    for array in arrays:
-        rows = array.reshape(-1, array.shape[-1]).astype(np.float64)
-        row_mean = rows.mean(axis=0)
-        delta = row_mean - mean
-        total = count + len(rows)
-        squares = squares + rows.var(axis=0) * len(rows) + delta**2 * (count * len(rows) / total)
-        mean = mean + delta * (len(rows) / total)
-        count = total
-        maximum = np.maximum(maximum, rows.max(axis=0))
-    return _Moments(mean, squares / max(count, 1), maximum)

@@ -6,6 +6,7 @@ is needed to go on bit for bit), history.jsonl (a line an epoch) and TensorBoard
 
 import json
 import math
+import os
 import signal
 import threading
 import time
@@ -59,7 +60,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
                 save_state(state, config, out)
                 saved_at = time.monotonic()
             yield step
-            if interrupted.is_set() and step.step < step.n_steps:
+            if _any(interrupted.is_set(), accelerator) and step.step < step.n_steps:
                 if accelerator.is_main_process:
                     save_state(state, config, out)
                 raise Interrupted(
@@ -70,9 +71,20 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     accelerator.end_training()
 
 
+def _any(own: bool, accelerator: "Accelerator") -> bool:
+    """Whether it is true in one of the processes, so that all stop after the same step."""
+    if accelerator.num_processes == 1:
+        return own
+    total: Any = accelerator.reduce(torch.tensor(float(own), device=accelerator.device), "sum")
+    return bool(total)
+
+
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Within it, a first Ctrl-C or SIGTERM only sets the event yielded; a second one interrupts."""
+    """Within it, a first Ctrl-C or SIGTERM only sets the event yielded; a second one interrupts.
+
+    One of each sets it too: after a Ctrl-C, what launched the processes sends them SIGTERM.
+    """
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
@@ -80,7 +92,7 @@ def interruptible() -> Iterator[threading.Event]:
 
     def note(number: int, frame: Any) -> None:
         event.set()
-        restore()
+        signal.signal(number, previous[signal.Signals(number)])
 
     def restore() -> None:
         for number, handler in previous.items():
@@ -102,7 +114,14 @@ def _accelerator(out: Path, config: TrainingConfig, state: State) -> "Accelerato
         raise TrainingError(
             f"training needs {error.name}; install it with: pip install 'thirdstream[train]'"
         ) from error
+    n_processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if config.batch_size % n_processes:
+        raise TrainingError(
+            f"{n_processes} processes cannot share batches of {config.batch_size} equally; "
+            "make --batch-size a multiple"
+        )
     accelerator = Accelerator(
+        cpu=n_processes > 1 and not torch.cuda.is_available(),  # else each would train alone
         mixed_precision=config.mixed_precision,
         dataloader_config=DataLoaderConfiguration(split_batches=True),
         log_with="tensorboard",

@@ -157,7 +157,7 @@ def fit(
     per_epoch = steps_per_epoch(corpus, config)
     n_steps = config.epochs * per_epoch
     system = state.system.to(accelerator.device)
-    twin = accelerator.prepare(system.twin)
+    twin = accelerator.prepare_model(system.twin, evaluation_mode=True)  # see _average_gradients
     optimizers = {name: accelerator.prepare(one) for name, one in state.optimizers.items()}
     while state.step < n_steps:
         epoch, first = divmod(state.step, per_epoch)
@@ -166,7 +166,7 @@ def fit(
         loader = accelerator.prepare(DataLoader(pairs, config.batch_size, sampler=left))  # type: ignore[arg-type]
         twin.train()
         for batch in loader:
-            torch.manual_seed(config.seed * 1_000_003 + state.step)
+            torch.manual_seed(_seed(config, state, accelerator))
             lr, mels = config.lr_at(state.step / n_steps), _normalised(system, batch)
             passes = twin(mels)
             record = {}
@@ -178,12 +178,42 @@ def fit(
                 record |= {name: loss.item() for name, loss in losses.items()}
             if state.averaged is not None:
                 state.averaged.update_parameters(system)
+            record = _of_all(record, accelerator)
             state.step += 1
             state.sums = {name: state.sums.get(name, 0.0) + loss for name, loss in record.items()}
             step = Step(state.step, n_steps, epoch + 1, record)
             if state.step % per_epoch == 0:
                 step = _ended(step, state, corpus, config, diversity(mels, passes), per_epoch)
             yield step
+
+
+def _seed(config: TrainingConfig, state: State, accelerator: "Accelerator") -> int:
+    """Of the noise of a step, in which each process has its own."""
+    return config.seed * 1_000_003 + state.step + accelerator.process_index * 999_983
+
+
+def _of_all(record: dict[str, float], accelerator: "Accelerator") -> dict[str, float]:
+    """Losses of the whole batch: the mean over processes, whose shares are equally large."""
+    if accelerator.num_processes == 1:
+        return record
+    own = torch.tensor(list(record.values()), device=accelerator.device)
+    means: Any = accelerator.reduce(own, "mean")
+    return dict(zip(record, means.tolist(), strict=True))
+
+
+def _average_gradients(parameters: list[Tensor], accelerator: "Accelerator") -> None:
+    """Give every process the gradients of the whole batch.
+
+    Torch's DistributedDataParallel, which does so as gradients come, waits for those of all
+    parameters; here players step in turn, so that it would let their copies drift apart.
+    """
+    if accelerator.num_processes == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    whole: Any = accelerator.reduce(torch.cat([one.flatten() for one in gradients]), "mean")
+    parts = whole.split([one.numel() for one in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
 
 
 def _take_step(
@@ -199,6 +229,7 @@ def _take_step(
     optimizer.zero_grad()
     accelerator.backward(total)
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    _average_gradients(parameters, accelerator)
     norm = accelerator.clip_grad_norm_(parameters, math.inf)
     scaled = accelerator.mixed_precision == "fp16"  # there the scaler skips what overflows
     _check_finite(losses, None if scaled else norm, step=step)

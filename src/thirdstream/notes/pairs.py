@@ -17,7 +17,14 @@ from typing import Any
 import joblib
 
 from thirdstream import audio
-from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
+from thirdstream.files import (
+    ThirdstreamError,
+    make_folder,
+    read_json,
+    remove_orphans,
+    sha256,
+    write_json,
+)
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
 from thirdstream.notes.midi import write_midi
 from thirdstream.notes.rendering import (
@@ -28,6 +35,7 @@ from thirdstream.notes.rendering import (
     synthesiser,
 )
 from thirdstream.notes.score import SUFFIXES, Score, read_score
+from thirdstream.parallel import results
 
 MANIFEST = "pairs.json"
 VERSION = 3  # of the records; raise it too when the same seed gives other notes or another sound
@@ -131,13 +139,13 @@ def make_pairs(jobs: Sequence[Job], out: Path, *, n_jobs: int = -1) -> Iterator[
     plays = synthesiser()
     for folder in ("records", *STYLES):
         make_folder(out / folder)
-    for orphan in out.rglob(".*.part.*"):  # of a run that was killed
-        orphan.unlink(missing_ok=True)
-    parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    remove_orphans(out)
     outcomes: list[Made | Left] = []
-    for outcome in parallel(joblib.delayed(make_pair)(job, out, plays) for job in jobs):
+    tasks = (joblib.delayed(make_pair)(job, out, plays) for job in jobs)
+    for outcome in results(tasks, n_jobs=n_jobs):
         outcomes.append(outcome)
         yield outcome
+    remove_orphans(out)
     made = sorted((one for one in outcomes if isinstance(one, Made)), key=lambda one: one.name)
     left = sorted({(str(one.path), one.reason) for one in outcomes if isinstance(one, Left)})
     manifest = {

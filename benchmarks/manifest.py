@@ -1,0 +1,57 @@
+"""What the manifest of very many recordings costs: written, opened, and an epoch's pairs drawn."""
+
+import hashlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tables import peak_mb, show
+from thirdstream import corpus
+from thirdstream.corpus import TRAIN, Corpus, Found, Pairs, Recording
+from thirdstream.mel.features import Statistics
+
+FMA_FULL = 106_574  # tracks, 270 s each on average
+NONE = Statistics(1.0, [1.0] * 256, [1.0] * 256)
+
+
+def recording(number: int) -> Recording:
+    """Made up, as long as most."""
+    digest = hashlib.sha256(b"%d" % number).hexdigest()
+    return Recording(
+        path=f"/data/fma/fma_full/{number % 156:03}/{number:06}.mp3",
+        style=("classical", "jazz")[number % 2], split="", sha256=digest, sound=digest[::-1],
+        duration_s=270.1234, sr=44_100, n_channels=2, gain=1.234567, n_segments=90,
+        features=f"features/{digest[:20]}.npy", size=10**7, mtime_ns=10**18 + number,
+    )  # fmt: skip
+
+
+def main(n_recordings: int) -> None:
+    rows = []
+
+    def step(name: str, begin: float) -> None:
+        rows.append([name, f"{time.process_time() - begin:.1f}", f"{peak_mb():.0f}"])
+
+    with tempfile.TemporaryDirectory() as temporary:
+        out = Path(temporary)
+        corpus._statistics = lambda *_: NONE  # there are no arrays
+        found = [Found(Path(f"{number}.mp3"), "jazz") for number in range(n_recordings)]
+        corpus.results = lambda jobs, **_: zip(
+            found, map(recording, range(len(found))), strict=True
+        )
+        begin = time.process_time()
+        list(corpus.prepare(found, out))
+        step("prepare: copies, split, manifest", begin)
+        megabytes = (out / "corpus.json").stat().st_size / 1e6
+        begin = time.process_time()
+        opened = Corpus.open(out)
+        step("open", begin)
+        begin = time.process_time()
+        Pairs(opened, TRAIN, seed=0)
+        step("an epoch's pairs", begin)
+    title = f"A corpus of {n_recordings:,} recordings; its manifest has {megabytes:.0f} MB"
+    show(title, ["", "CPU s", "peak MB so far"], rows)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if sys.argv[1:] else FMA_FULL)
