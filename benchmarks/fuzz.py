@@ -9,7 +9,6 @@ counts as a failure, and the next child goes on behind it. Failures are kept, wi
 
 import argparse
 import os
-import random
 import resource
 import select
 import signal
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from specimens import FORMATS, Format, copied
+from specimens import FORMATS, Specimen
 from tables import CONSOLE
 from thirdstream.files import ThirdstreamError
 
@@ -35,15 +34,10 @@ ACCEPTED, REFUSED, CRASH, HANG, MEMORY, OTHER = (
 OUTCOMES = (ACCEPTED, REFUSED, CRASH, HANG, MEMORY, OTHER)
 
 
-def damaged(name: str, data: bytes, number: int, seed: int) -> bytes:
-    """The input of this number: the same for the same seed, whatever came before."""
-    return FORMATS[name].damage(data, random.Random(f"{seed} {name} {number}"))
-
-
-def outcome_of(kind: Format, path: Path) -> tuple[str, str]:
+def outcome_of(specimen: Specimen, content: bytes) -> tuple[str, str]:
     """What becomes of a file, and what was said of it."""
     try:
-        kind.read(path)
+        specimen.read(content)
     except ThirdstreamError as error:
         return REFUSED, str(error)
     except MemoryError:
@@ -53,22 +47,22 @@ def outcome_of(kind: Format, path: Path) -> tuple[str, str]:
     return ACCEPTED, ""
 
 
-def tried(name: str, original: Path, numbers: Sequence[int], seed: int) -> Iterator[tuple]:
+def tried(specimen: Specimen, numbers: Sequence[int], seed: int) -> Iterator[tuple]:
     """(number, outcome, said) of each input, from as many children as it takes."""
     left = list(numbers)
     while left:
-        for number, outcome, said in _child(name, original, left, seed):
+        for number, outcome, said in _child(specimen, left, seed):
             yield number, outcome, said
             left = left[left.index(number) + 1 :]
 
 
-def _child(name: str, original: Path, numbers: Sequence[int], seed: int) -> Iterator[tuple]:
+def _child(specimen: Specimen, numbers: Sequence[int], seed: int) -> Iterator[tuple]:
     """What one child says, until it has done all, dies or is silent."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            _work(name, original, numbers, seed, writer)
+            _work(specimen, numbers, seed, writer)
         finally:  # whatever happens, only the parent goes on
             os._exit(0)
     os.close(writer)
@@ -92,19 +86,16 @@ def _child(name: str, original: Path, numbers: Sequence[int], seed: int) -> Iter
         os.close(reader)
 
 
-def _work(name: str, original: Path, numbers: Sequence[int], seed: int, writer: int) -> None:
+def _work(specimen: Specimen, numbers: Sequence[int], seed: int, writer: int) -> None:
     """In the child: read each input, and say what became of it."""
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)  # decoders complain there
     virtual = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGESIZE")
     resource.setrlimit(resource.RLIMIT_AS, (virtual + MORE_BYTES, -1))
-    data = original.read_bytes()
     for number in numbers:
-        with tempfile.TemporaryDirectory() as folder:
-            path = copied(original, Path(folder))
-            path.write_bytes(damaged(name, data, number, seed))
-            outcome, said = outcome_of(FORMATS[name], path)
+        outcome, said = outcome_of(specimen, specimen.damaged(number, seed))
+        said = said[-2000:].replace("\0", "").replace("\1", "")
         os.write(writer, f"{number}\1{outcome}\1{said}".encode(errors="replace") + b"\0")
 
 
@@ -133,16 +124,16 @@ def _all_of(name: str, n_inputs: int, seed: int, keep: Path | None) -> tuple[Cou
     found: Counter[str] = Counter()
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        original = FORMATS[name].make(Path(folder))
-        for number, outcome, said in tried(name, original, range(n_inputs), seed):
+        specimen = Specimen.made(name, Path(folder))
+        for number, outcome, said in tried(specimen, range(n_inputs), seed):
             found[outcome] += 1
             if outcome in (ACCEPTED, REFUSED):
                 continue
             CONSOLE.print(f"{name} {number}: {outcome} {said[-600:]}", markup=False)
             if keep is not None:
                 keep.mkdir(parents=True, exist_ok=True)
-                data = damaged(name, original.read_bytes(), number, seed)
-                (keep / f"{number}-{original.name}").write_bytes(data)
+                content = specimen.damaged(number, seed)
+                (keep / f"{number}-{specimen.path.name}").write_bytes(content)
     return found, time.monotonic() - start
 
 

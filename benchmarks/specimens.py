@@ -4,7 +4,9 @@ A reader does what a user's command does with the file, so that what it accepts 
 """
 
 import csv
+import random
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +64,33 @@ class Format:
     weight: int = 10
 
 
+@dataclass(frozen=True)
+class Specimen:
+    """A real file of a format, and the folder of all that lies with it."""
+
+    name: str
+    root: Path
+    path: Path
+
+    @classmethod
+    def made(cls, name: str, root: Path) -> "Specimen":
+        """One of the format `name`, in the empty folder `root`."""
+        return cls(name, root, FORMATS[name].make(root))
+
+    def damaged(self, number: int, seed: int) -> bytes:
+        """The input of this number: the same for the same seed, whatever came before."""
+        rng = random.Random(f"{seed} {self.name} {number}")
+        return FORMATS[self.name].damage(self.path.read_bytes(), rng)
+
+    def read(self, content: bytes) -> None:
+        """Read `content` in the file's place, beside copies of all that lies with it."""
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(self.root, folder, dirs_exist_ok=True)
+            path = Path(folder) / self.path.relative_to(self.root)
+            path.write_bytes(content)
+            FORMATS[self.name].read(path)
+
+
 # --- recordings ---------------------------------------------------------------------------------
 
 
@@ -111,6 +140,8 @@ def _corpus(name: str) -> Callable[[Path], Path]:
                 sf.write(folder / style / f"{number}.wav", wave, SR)
         found = corpus.find([f"{style}={folder / style}" for style in STYLES])
         list(corpus.prepare(found, folder / "corpus", n_jobs=1))
+        for style in STYLES:
+            shutil.rmtree(folder / style)  # nobody reads them again
         opened = Corpus.open(folder / "corpus")
         return opened.path / (opened.of("jazz", "train")[0].features if name == "npy" else name)
 
@@ -316,9 +347,3 @@ FORMATS = {
     "pairs.json": Format(_pairs, mutation.of_json, use_pairs),
     "tracks.csv": Format(_tracks, mutation.of_bytes, use_tracks),
 }
-
-
-def copied(original: Path, folder: Path) -> Path:
-    """A specimen's whole folder, elsewhere; returns the file's place there."""
-    shutil.copytree(original.parent, folder, dirs_exist_ok=True)
-    return folder / original.name

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,9 +63,27 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path, *, kind: str) -> Any:
     """Read a JSON file; raises ThirdstreamError that says which `kind` of file was expected."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ThirdstreamError(f"{path}: is not a readable {kind} ({error})") from error
+
+
+def from_json(text: str) -> Any:
+    """What a JSON text says. Raises ValueError on anything else, NaN among it, and where lists lie
+    too deep in one another."""
+    try:
+        return json.loads(text, parse_constant=_refused)
+    except RecursionError as error:
+        raise ValueError("it goes too deep") from error
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def is_style(name: str) -> bool:
+    """Whether a style may be called so: it becomes a part of file names."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) is not None
 
 
 @lru_cache(maxsize=1024)

@@ -31,6 +31,7 @@ from thirdstream.evaluation.material import Item, Material, excerpt, short_hash,
 from thirdstream.evaluation.measure import METRICS, Judges
 from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
 from thirdstream.mel.system import MelSystem
+from thirdstream.records import record
 from thirdstream.transfer import Options, System
 
 COPY_CONTENT, COPY_TARGET, RESYNTHESIS = "copy-content", "copy-target", "resynthesis"
@@ -278,7 +279,10 @@ def measured_cost(subject: Subject, job: Job, work: Path) -> Cost:
     if not path.is_file():
         cost = cost_of_transfer(job.item.path, model=subject.model, to=job.target)
         write_json(path, cost._asdict())
-    return Cost(**read_json(path, kind="measured cost"))
+    try:
+        return record(Cost, read_json(path, kind="measured cost"))
+    except ValueError as error:
+        raise ThirdstreamError(f"{path}: is damaged ({error}); remove it") from error
 
 
 def summarise(
