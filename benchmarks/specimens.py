@@ -135,7 +135,7 @@ def _corpus(name: str) -> Callable[[Path], Path]:
         rng = np.random.default_rng(0)
         for style in STYLES:
             make_folder(folder / style)
-            for number in range(3):
+            for number in range(2):
                 wave = 0.1 * rng.standard_normal(SEGMENT + number)
                 sf.write(folder / style / f"{number}.wav", wave, SR)
         found = corpus.find([f"{style}={folder / style}" for style in STYLES])

@@ -495,6 +495,11 @@ class Corpus:
     def power(self, recording: Recording, which: slice) -> NDArray[np.float32]:
         """Mel power of some of a recording's segments, with the piece brought to -20 dB."""
         root = self.features(recording)[which].astype(np.float32)
+        if not np.isfinite(root).all():
+            raise CorpusError(
+                f"{self.path / recording.features}: holds NaN or infinite values, so it is damaged; "
+                "prepare the corpus again"
+            )
         return np.square(np.square(root)) * np.float32(recording.gain**2)
 
     def chunks(self, style: str, split: str, n_segments: int = 64) -> Iterator[NDArray[np.float32]]:
