@@ -497,7 +497,7 @@ class Corpus:
         root = self.features(recording)[which].astype(np.float32)
         if not np.isfinite(root).all():
             raise CorpusError(
-                f"{self.path / recording.features}: holds NaN or infinite values, so it is damaged; "
+                f"{self.path / recording.features}: holds NaN or infinite values; "
                 "prepare the corpus again"
             )
         return np.square(np.square(root)) * np.float32(recording.gain**2)
