@@ -114,6 +114,7 @@ def main() -> None:
         n_inputs = -(-given.inputs * FORMATS[name].weight // total)
         found, seconds = _all_of(name, n_inputs, given.seed, given.keep)
         counts += found
+        CONSOLE.print(f"{name}: {dict(found)} in {seconds:.0f} s")
         table.add_row(name, *(str(found[one]) for one in OUTCOMES), f"{seconds:.0f}")
     table.add_row("all", *(str(counts[one]) for one in OUTCOMES))
     CONSOLE.print(table)

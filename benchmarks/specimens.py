@@ -162,13 +162,14 @@ def use_corpus(path: Path) -> None:
         state.system.convert(power, source=style, target=style)
 
 
-def _model() -> MelSystem:
+def model() -> MelSystem:
+    """A tiny twin CNN, not trained."""
     torch.manual_seed(0)
     return MelSystem("twin-cnn", TwinCNN(STYLES, TINY))
 
 
 def _checkpoint(folder: Path) -> Path:
-    _model().save(folder / "model.safetensors")
+    model().save(folder / "model.safetensors")
     return folder / "model.safetensors"
 
 
@@ -182,7 +183,7 @@ def use_model(path: Path) -> None:
 
 def _unfinished(folder: Path) -> Path:
     config = training.TrainingConfig()
-    state = training.with_optimizers(_model(), config)
+    state = training.with_optimizers(model(), config)
     for optimizer in state.optimizers.values():
         for group in optimizer.param_groups:
             for one in group["params"]:

@@ -4,12 +4,16 @@ import hashlib
 import json
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+ORPHAN = re.compile(r"\.[0-9a-f]{8}\.part(\..+)?")  # what `whole_file` calls its temporary files
+ORPHANED_S = 24 * 3600.0  # after so long without a byte nobody writes there any more
 
 
 class ThirdstreamError(Exception):
@@ -35,12 +39,25 @@ def whole_file(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise ThirdstreamError(
-            f"{path}: cannot be written ({error.strerror or error}); "
-            "free some space or choose another place, then run the same command again"
-        ) from error
+        raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_orphans(folder: Path) -> None:
+    """Remove temporary files of a killed run from a folder, unless one may still be written to."""
+    for path in folder.glob(".*.part*"):
+        with suppress(OSError):  # another process was quicker, or it is not ours
+            if ORPHAN.fullmatch(path.name) and time.time() - path.stat().st_mtime > ORPHANED_S:
+                path.unlink()
+
+
+def unwritable(path: Path, error: OSError) -> ThirdstreamError:
+    """What is said where a disk is full, gone or not ours to write on."""
+    return ThirdstreamError(
+        f"{path}: cannot be written ({error.strerror or error}); "
+        "free some space or choose another place, then run the same command again"
+    )
 
 
 def make_folder(path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from thirdstream import audio
 from thirdstream.audio import BLOCK, SR, Level, Wave
-from thirdstream.files import ThirdstreamError, make_folder
+from thirdstream.files import ThirdstreamError, make_folder, remove_orphans
 
 N_MATCHES = 6  # times the result's loudness is measured and corrected
 MATCHED_DB = 0.05  # near enough
@@ -352,6 +352,8 @@ def transfer_files(
 ) -> Iterator[Outcome]:
     """Transfer many recordings; a bad one does not stop the others. Yields each one's outcome."""
     system.check(options)
+    for folder in {out.parent for _, out in pairs}:
+        remove_orphans(folder)
     for path, out in pairs:
         if skip_existing and out.exists():
             yield Outcome(path, out, remark=THERE)

@@ -20,7 +20,14 @@ from torch import Tensor
 
 from thirdstream import checkpoint
 from thirdstream.corpus import TRAIN, VALIDATION, Corpus, Pairs
-from thirdstream.files import Interrupted, ThirdstreamError, from_json, whole_file
+from thirdstream.files import (
+    Interrupted,
+    ThirdstreamError,
+    from_json,
+    make_folder,
+    unwritable,
+    whole_file,
+)
 from thirdstream.mel.system import MelSystem, rebuild
 from thirdstream.mel.training import (
     State,
@@ -48,6 +55,8 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     """
     accelerator = _accelerator(out, config, state)
     per_epoch = steps_per_epoch(corpus, config)
+    if accelerator.is_main_process and not (out / "resume.safetensors").exists():
+        save_state(state, config, out)  # whatever happens from here on, --resume goes on
     saved_at = time.monotonic()
     with interruptible() as interrupted:
         for step in fit(state, corpus, config, accelerator):
@@ -103,14 +112,18 @@ def _accelerator(out: Path, config: TrainingConfig, state: State) -> "Accelerato
         raise TrainingError(
             f"training needs {error.name}; install it with: pip install 'thirdstream[train]'"
         ) from error
-    accelerator = Accelerator(
-        mixed_precision=config.mixed_precision,
-        dataloader_config=DataLoaderConfiguration(split_batches=True),
-        log_with="tensorboard",
-        project_dir=out,
-    )
-    options = {"purge_step": state.step + 1}  # a resumed run replaces what it does again
-    accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": options})
+    make_folder(out)
+    try:
+        accelerator = Accelerator(
+            mixed_precision=config.mixed_precision,
+            dataloader_config=DataLoaderConfiguration(split_batches=True),
+            log_with="tensorboard",
+            project_dir=out,
+        )
+        options = {"purge_step": state.step + 1}  # a resumed run replaces what it does again
+        accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": options})
+    except OSError as error:
+        raise unwritable(out, error) from error
     return accelerator
 
 
