@@ -83,11 +83,13 @@ def _work(arguments: list[str], log: Path, says: int) -> None:
     os.dup2(file, 2)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        os.write(says, b"!")
-        cli.main(arguments)
-        code = 0
-    except SystemExit as stop:
-        code = int(stop.code or 0)
+        try:
+            os.write(says, b"!")
+            cli.main(arguments)
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:  # just before the command began, or just after its end
         code = INTERRUPTED
     sys.stdout.flush()
