@@ -133,6 +133,7 @@ def saved(system: MelSystem, path: Path, change: Callable[[dict[str, Any]], obje
         lambda header: header["mel"].update(n_mels=2**40),
         lambda header: header["mel"].update(hop_length=0),
         lambda header: header["mel"].update(f_max="high"),
+        lambda header: header["mel"].update(f_max=3),
         lambda header: header.update(styles=["../../up", "jazz"]),
         lambda header: header.update(styles=["jazz", "jazz"]),
         lambda header: header.update(styles=["C:\\up", "jazz"]),

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from thirdstream.audio import SEGMENT, SR
 
 LN10 = math.log(10)
+MIN_HZ = 1000
 MAX_FFT, MAX_MELS = 16_384, 2_048  # what a file may ask for; the filters of both have 67 MB
 
 
@@ -41,8 +42,10 @@ class MelConfig:
             )
         if self.n_fft % self.hop_length:
             raise ValueError(f"n_fft {self.n_fft} is not a multiple of hop {self.hop_length}")
-        if self.sr != SR or not 0 <= self.f_min < self.f_max <= SR / 2:
-            raise ValueError(f"frequencies must rise from 0 to {SR} / 2 Hz (got {self})")
+        if self.sr != SR or not 0 <= self.f_min <= self.f_max - MIN_HZ <= SR / 2 - MIN_HZ:
+            raise ValueError(
+                f"frequencies must span {MIN_HZ} Hz or more, from 0 to {SR} / 2 Hz (got {self})"
+            )
 
     @property
     def n_frames(self) -> int:
