@@ -138,6 +138,7 @@ def saved(system: MelSystem, path: Path, change: Callable[[dict[str, Any]], obje
         lambda header: header.update(styles=["jazz", "jazz"]),
         lambda header: header.update(styles=["C:\\up", "jazz"]),
         lambda header: header.update(styles=[1, 2]),
+        lambda header: header.update(styles=["CON", "jazz"]),
     ],
 )
 def test_a_model_cannot_ask_for_more_than_it_has(

@@ -99,8 +99,9 @@ def _refused(name: str) -> None:
 
 
 def is_style(name: str) -> bool:
-    """Whether a style may be called so: it becomes a part of file names."""
-    return re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) is not None
+    """Whether a style may be called so: it becomes a part of file names, on Windows too."""
+    word = re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) is not None
+    return word and re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name.lower()) is None
 
 
 @lru_cache(maxsize=1024)
