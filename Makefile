@@ -5,7 +5,7 @@ PIP_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c requirements.lock
 
-.PHONY: demo test lint types tests docs bench clean
+.PHONY: demo test lint types tests docs bench audit licences sbom hashes clean
 
 demo: .venv/score.done  ## transfer the bundled clips into out/
 	$(BIN)/thirdstream demo --out out --force
@@ -34,6 +34,22 @@ bench: .venv/test.done  ## tables of speed and memory; by hand only
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/growth.py
 
+audit: .venv/supply.done  ## known vulnerabilities of the pinned versions; needs pypi.org or osv.dev
+	$(BIN)/pip-audit --requirement requirements.lock --no-deps --disable-pip
+
+licences: .venv/supply.done  ## the licence that each installed package states
+	$(BIN)/pip-licenses --order=license --with-urls
+
+sbom: .venv/supply.done  ## build/sbom.json: all that is installed, as CycloneDX
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml -o build/sbom.json
+
+# Without torch: a build for one processor or graphics card is not the file that PyPI has.
+hashes: .venv/supply.done  ## requirements.hashes, anew from requirements.lock
+	$(BIN)/uv pip compile requirements.lock --no-deps --generate-hashes --universal \
+		--python-version 3.11.7 --no-header --no-annotate --no-emit-package torch --quiet \
+		--output-file requirements.hashes
+
 .venv/python.done:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv .venv
@@ -55,6 +71,10 @@ bench: .venv/test.done  ## tables of speed and memory; by hand only
 .venv/test.done: .venv/score.done
 	$(PIP) -e '.[dev]'
 	$(PIP) --no-deps musicnn
+	touch $@
+
+.venv/supply.done: .venv/main.done
+	$(PIP) -e '.[supply]'
 	touch $@
 
 clean:

@@ -19,6 +19,7 @@ OUTSIDE = {
     "src/thirdstream/notes/benchmark.csv": "benchmark.csv",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
     "LICENSE": "LICENSE.txt",
 }
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")

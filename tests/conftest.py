@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from hypothesis import settings
 
 from thirdstream import corpus
 from thirdstream.audio import SEGMENT, SR
@@ -16,6 +17,8 @@ from thirdstream.mel.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.twin import RECONSTRUCTION, TwinConfig
 
+settings.register_profile("patient", deadline=None)  # no test checks a time
+settings.load_profile("patient")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 STYLES = ("classical", "jazz")
 TINY = TwinConfig(

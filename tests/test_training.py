@@ -257,6 +257,18 @@ def test_a_state_without_its_optimiser_is_not_resumed(small_corpus: Corpus, tmp_
         runs.load_state(tmp_path)
 
 
+def test_a_run_that_was_killed_at_once_can_be_resumed(small_corpus: Corpus, tmp_path: Path) -> None:
+    short = dataclasses.replace(CONFIG, epochs=1)
+    steps = runs.train(begin(small_corpus, short), small_corpus, short, tmp_path)
+    next(iter(steps))  # and nothing more: nothing has been learnt that could be kept
+    state, config = runs.load_state(tmp_path)
+    assert (state.step, config) == (0, short)
+    run(state, small_corpus, tmp_path, config)
+    whole = begin(small_corpus, short)
+    run(whole, small_corpus, tmp_path / "whole", short)
+    assert same(state, whole)
+
+
 def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="holds no run to resume"):
         runs.load_state(tmp_path)

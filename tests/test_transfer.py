@@ -360,6 +360,17 @@ def test_a_plan_never_writes_two_recordings_to_one_file(
         assert len(set(targets)) == len(names)
 
 
+def test_names_that_differ_in_case_alone_are_one_file_on_some_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [tmp_path / "a" / "Song.wav", tmp_path / "b" / "song.wav"]
+    monkeypatch.setattr("thirdstream.transfer.CASELESS", True)
+    with pytest.raises(ThirdstreamError, match="would both be written to"):
+        plan(pairs, tmp_path / "out")
+    monkeypatch.setattr("thirdstream.transfer.CASELESS", False)
+    assert len(plan(pairs, tmp_path / "out")) == 2
+
+
 # --- faults from outside ------------------------------------------------------------------------
 
 SCRIPT = """

@@ -29,6 +29,8 @@ SEGMENT = 131_072  # samples: 2.97 s, the paper's segment
 TARGET_RMS_DB = -20.0  # of the whole piece, full scale
 SILENCE_DB = -80.0  # a piece whose RMS is below this is silent
 BLOCK = 1 << 18  # samples read at a time
+MIN_SR, MAX_SR, MAX_CHANNELS = 1_000, 1_000_000, 64  # of recordings that are read
+MAX_PROMISED_S = 3_600  # seconds for which a header is given memory before they are read
 SLACK_S = 0.25  # how much less than its header promises a recording may hold
 LIMITER_S = 0.005  # look-ahead and release of the peak limiter
 
@@ -117,19 +119,29 @@ def info(path: Path) -> AudioInfo:
         raise AudioError(f"{path}: cannot be read ({error.strerror}); see who may") from error
     if not _is_for_av(path):
         header = sf.info(_native(path))
-        return AudioInfo(header.samplerate, header.channels, header.frames)
+        return _sane(AudioInfo(header.samplerate, header.channels, header.frames), path)
     try:
         with av.open(str(path), options=AV_OPTIONS) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path}: holds no sound; give a file with an audio track")
             stream = container.streams.audio[0]
-            seconds = (container.duration or 0) / 1_000_000
-            return AudioInfo(stream.sample_rate, stream.channels, int(seconds * stream.sample_rate))
-    except (FFmpegError, ValueError) as error:
+            n_samples = max(0, container.duration or 0) * stream.sample_rate // 1_000_000
+            return _sane(AudioInfo(stream.sample_rate, stream.channels, n_samples), path)
+    except (FFmpegError, ValueError, AttributeError) as error:  # no decoder: no sample_rate
         raise AudioError(
             f"{path}: is not audio in a format we know; "
             "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
         ) from error
+
+
+def _sane(header: AudioInfo, path: Path) -> AudioInfo:
+    """The header, if it can be true: some rates turn a small file into hours of samples."""
+    if not (MIN_SR <= header.sr <= MAX_SR and 1 <= header.n_channels <= MAX_CHANNELS):
+        raise AudioError(
+            f"{path}: has {header.n_channels} channels of {header.sr} Hz; from 1 to {MAX_CHANNELS} "
+            f"of {MIN_SR:,} to {MAX_SR:,} Hz are read, convert it"
+        )
+    return header
 
 
 def _native(path: Path) -> Any:
@@ -158,7 +170,8 @@ def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wa
     not audio, empty, cut short, damaged, or that holds NaN or infinite samples.
     """
     header = info(path)
-    stream = _checked(path, _av_blocks(path) if _is_for_av(path) else _sf_blocks(path), header)
+    raw = _av_blocks(path, header) if _is_for_av(path) else _sf_blocks(path)
+    stream = _checked(path, raw, header)
     if mono:
         stream = (_mixed(block) for block in stream)
     if sr is not None and sr != header.sr:
@@ -185,10 +198,14 @@ def _sf_blocks(path: Path) -> Iterator[Wave]:
             yield np.asarray(block.T, np.float32)
 
 
-def _av_blocks(path: Path) -> Iterator[Wave]:
+def _av_blocks(path: Path, header: AudioInfo) -> Iterator[Wave]:
     with av.open(str(path), options=AV_OPTIONS) as container:
         resampler = AudioResampler(format="fltp")
         for frame in container.decode(audio=0):
+            if (frame.sample_rate, len(frame.layout.channels)) != (header.sr, header.n_channels):
+                raise AudioError(
+                    f"{path}: changes its rate or channels on the way; convert it to WAV or FLAC"
+                )
             for converted in resampler.resample(frame):
                 yield np.asarray(converted.to_ndarray(), np.float32)
         for converted in resampler.resample(None):
@@ -209,7 +226,7 @@ def _checked(path: Path, stream: Iterator[Wave], header: AudioInfo) -> Iterator[
                 )
             n_read += block.shape[1]
             yield block
-    except (sf.SoundFileError, FFmpegError) as error:
+    except (sf.SoundFileError, FFmpegError, ValueError) as error:
         raise AudioError(
             f"{path}: is damaged after {n_read / header.sr:.2f} s ({error}); fetch it again"
         ) from error
@@ -267,7 +284,8 @@ def read(path: Path, *, sr: int | None = SR, mono: bool = True) -> tuple[Wave, i
     """
     header = info(path)
     rate = sr or header.sr
-    capacity = math.ceil(header.n_samples * rate / header.sr) + rate
+    promised = math.ceil(header.n_samples * rate / header.sr)
+    capacity = min(promised, MAX_PROMISED_S * rate) + rate  # beyond, it grows with what is there
     wave = np.zeros((capacity, 1 if mono else header.n_channels), np.float32)
     n_read = 0
     for block in blocks(path, sr=sr, mono=mono):

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
-from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.files import ThirdstreamError, from_json, whole_file
 
 HEADER = "thirdstream"
 
@@ -35,8 +35,14 @@ def save(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the header of a file that `save` wrote. Raises CheckpointError."""
     header = read_header(path)
-    with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: holds something else than tensors that torch knows ({error}); "
+            "fetch it again, or train it again"
+        ) from error
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -44,7 +50,10 @@ def read_header(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-        return json.loads(metadata[HEADER])
+        header = from_json(metadata[HEADER])
+        if not isinstance(header, dict):
+            raise ValueError("its header is no table")
+        return header
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(
             f"{path}: is not a thirdstream model ({error}); "

@@ -35,6 +35,7 @@ from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, AudioError, Level
 from thirdstream.files import (
     ThirdstreamError,
+    is_style,
     make_folder,
     read_json,
     remove_orphans,
@@ -50,9 +51,11 @@ from thirdstream.mel.features import (
     statistics_of,
 )
 from thirdstream.parallel import results
+from thirdstream.records import record
 from thirdstream.storage import Remote, place_of
 
 VERSION = 2
+MAX_SEGMENTS = 100_000  # of a recording, which then lasts three days: what a manifest may claim
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 SHARES = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
 CHUNK = 16  # segments in memory at a time: 4 MB as power
@@ -119,7 +122,7 @@ def find(sources: Sequence[str]) -> list[Found]:
     found: list[Found] = []
     for source in sources:
         style, equals, where = source.partition("=")
-        if not equals or not re.fullmatch(r"[A-Za-z0-9_-]+", style):
+        if not equals or not is_style(style):
             raise CorpusError(f"{source}: is not STYLE=DIR; write for example jazz=recordings/jazz")
         new = _find_in(where, style)
         if not new:
@@ -213,13 +216,13 @@ def prepare(
         raise CorpusError(f"{out}: is not empty and no corpus; choose a new folder")
     for name in ("recordings", "features"):
         make_folder(out / name)
-    remove_orphans(out)
+    remove_orphans(out, ours=True)
     jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
     done: list[tuple[Found, Recording | Skipped]] = []
     for one, outcome in results(jobs, n_jobs=n_jobs):
         done.append((one, outcome))
         yield outcome
-    remove_orphans(out)
+    remove_orphans(out, ours=True)
     outcomes = [outcome for _, outcome in sorted(done, key=lambda pair: str(pair[0].path))]
     recordings, duplicates = _without_duplicates([x for x in outcomes if isinstance(x, Recording)])
     fixed = {_key(one): one.split for one in found}
@@ -240,11 +243,11 @@ def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
     try:
         stat = one.path.stat()
         if record_path.is_file() and features.is_file():
-            record = Recording(**read_json(record_path, kind="record of a recording"))
-            if (record.size, record.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-                return one, record
+            done = _finished(record_path)
+            if done and (done.size, done.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
+                return one, done
         measured = _write_features(one.path, features)
-        record = Recording(
+        done = Recording(
             path=str(one.path.resolve()),
             style=one.style,
             split="",
@@ -254,13 +257,21 @@ def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
             mtime_ns=stat.st_mtime_ns,
             **measured,
         )
-        write_json(record_path, asdict(record))
-        return one, record
+        write_json(record_path, asdict(done))
+        return one, done
     except AudioError as error:
         reason = str(error).removeprefix(f"{one.path}: ")
         return one, Skipped(str(one.path), one.style, reason)
     except OSError as error:  # it went away, or its disk did
         return one, Skipped(str(one.path), one.style, f"cannot be read ({error.strerror})")
+
+
+def _finished(path: Path) -> Recording | None:
+    """What was written of a recording; None where that is damaged, so that it is done again."""
+    try:
+        return record(Recording, read_json(path, kind="record of a recording"))
+    except (ThirdstreamError, ValueError):
+        return None
 
 
 def _sha256(path: Path) -> str:
@@ -467,20 +478,34 @@ class Corpus:
         manifest = _manifest_in(path)
         try:
             if manifest["version"] != VERSION:
-                raise CorpusError(
-                    f"{path}: is corpus version {manifest['version']}; prepare it anew"
-                )
-            return cls(
+                raise ValueError(f"it is of version {str(manifest['version'])[:20]}")
+            opened = cls(
                 path,
-                MelConfig(**manifest["mel"]),
-                {name: Statistics(**one) for name, one in manifest["statistics"].items()},
-                [Recording(**one) for one in manifest["recordings"]],
-                [Skipped(**one) for one in manifest["skipped"]],
+                record(MelConfig, manifest["mel"]),
+                {name: record(Statistics, one) for name, one in manifest["statistics"].items()},
+                [record(Recording, one) for one in manifest["recordings"]],
+                [record(Skipped, one) for one in manifest["skipped"]],
             )
-        except (KeyError, TypeError, AttributeError) as error:
+            opened._check()
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise CorpusError(
                 f"{path}: has a damaged manifest ({error!r}); prepare it anew"
             ) from error
+        return opened
+
+    def _check(self) -> None:
+        """Raise ValueError where the manifest contradicts itself or leads out of the corpus."""
+        styles = {one.style for one in self.recordings}
+        if len(styles) != 2 or styles != set(self.statistics) or not all(map(is_style, styles)):
+            raise ValueError("it has not two styles with statistics")
+        for one in self.statistics.values():
+            if {len(one.mel_std), len(one.mel_max)} != {self.mel.n_mels} or one.scale <= 0:
+                raise ValueError(f"its statistics are not those of {self.mel.n_mels} mels")
+        for one in self.recordings:
+            if not re.fullmatch(r"features/[0-9a-f]+\.npy", one.features):
+                raise ValueError(f"it looks for features in {one.features[:60]!r}")
+            if not 1 <= one.n_segments <= MAX_SEGMENTS or not 0 < one.gain < math.inf:
+                raise ValueError(f"it has {one.n_segments} segments of gain {one.gain} in a file")
 
     @property
     def styles(self) -> tuple[str, str]:
@@ -501,12 +526,13 @@ class Corpus:
         assert isinstance(self.path, Path)
         path = self.path / recording.features
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+            array = np.lib.format.open_memmap(path, mode="r")
+        except Exception as error:  # numpy raises whatever it likes on damaged headers
             raise CorpusError(
                 f"{path}: cannot be read ({error}); prepare the corpus again"
             ) from error
-        if array.shape != (recording.n_segments, self.mel.n_frames, self.mel.n_mels):
+        wanted = (recording.n_segments, self.mel.n_frames, self.mel.n_mels)
+        if array.shape != wanted or array.dtype != np.float16 or not array.flags.c_contiguous:
             raise CorpusError(f"{path}: has shape {array.shape}; prepare the corpus again")
         return array
 
@@ -517,6 +543,11 @@ class Corpus:
         else:
             roots = self.features(recording)[which]
         root = torch.from_numpy(np.array(roots)).float()
+        if not root.isfinite().all():
+            raise CorpusError(
+                f"{self.path}: {recording.features} holds NaN or infinite values; "
+                "prepare the corpus again"
+            )
         return root.square_().square_().mul_(recording.gain**2).numpy()
 
     def _fetched(self, store: Remote, recording: Recording, which: slice) -> NDArray[np.float16]:

@@ -3,12 +3,17 @@
 import hashlib
 import json
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+ORPHAN = re.compile(r"\.[0-9a-f]{8}\.part(\..+)?")  # what `whole_file` calls its temporary files
+ORPHANED_S = 24 * 3600.0  # after so long without a byte nobody writes there any more
 
 
 class ThirdstreamError(Exception):
@@ -34,18 +39,29 @@ def whole_file(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise ThirdstreamError(
-            f"{path}: cannot be written ({error.strerror or error}); "
-            "free some space or choose another place, then run the same command again"
-        ) from error
+        raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def remove_orphans(folder: Path) -> None:
-    """Remove, below a folder, the temporary files of processes that were killed."""
-    for orphan in folder.rglob(".*.part.*"):
-        orphan.unlink(missing_ok=True)
+def remove_orphans(folder: Path, *, ours: bool = False) -> None:
+    """Remove temporary files of killed processes from a folder, unless one may still be written to.
+
+    ours: nobody but this run writes there; then all go, also from the folders inside.
+    """
+    for path in folder.rglob(".*.part*") if ours else folder.glob(".*.part*"):
+        with suppress(OSError):  # another process was quicker, or it is not ours
+            idle_s = time.time() - path.stat().st_mtime
+            if ORPHAN.fullmatch(path.name) and (ours or idle_s > ORPHANED_S):
+                path.unlink()
+
+
+def unwritable(path: Path, error: OSError) -> ThirdstreamError:
+    """What is said where a disk is full, gone or not ours to write on."""
+    return ThirdstreamError(
+        f"{path}: cannot be written ({error.strerror or error}); "
+        "free some space or choose another place, then run the same command again"
+    )
 
 
 def make_folder(path: Path) -> None:
@@ -68,9 +84,28 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path, *, kind: str) -> Any:
     """Read a JSON file; raises ThirdstreamError that says which `kind` of file was expected."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return from_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ThirdstreamError(f"{path}: is not a readable {kind} ({error})") from error
+
+
+def from_json(text: str) -> Any:
+    """What a JSON text says. Raises ValueError on anything else, NaN among it, and where lists lie
+    too deep in one another."""
+    try:
+        return json.loads(text, parse_constant=_refused)
+    except RecursionError as error:
+        raise ValueError("it goes too deep") from error
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def is_style(name: str) -> bool:
+    """Whether a style may be called so: it becomes a part of file names, on Windows too."""
+    word = re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) is not None
+    return word and re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name.lower()) is None
 
 
 @lru_cache(maxsize=1024)

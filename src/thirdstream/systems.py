@@ -58,7 +58,7 @@ def find(name_or_path: str | Path) -> Path:
     path, name, own = Path(name_or_path), str(name_or_path), user_folder()
     if path.is_dir():
         path = path / BEST
-    elif not path.exists():
+    elif not path.exists() and path.name == name:  # a name, and no way into another folder
         places = (MODELS / f"{name}.safetensors", own / f"{name}.safetensors", own / name / BEST)
         path = next((place for place in places if place.is_file()), path)
     if not path.is_file():

@@ -6,6 +6,7 @@ folders and says what became of each file.
 """
 
 import math
+import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,13 +18,14 @@ import numpy as np
 
 from thirdstream import audio
 from thirdstream.audio import BLOCK, SR, Level, Wave
-from thirdstream.files import ThirdstreamError, make_folder
+from thirdstream.files import ThirdstreamError, make_folder, remove_orphans
 
 N_MATCHES = 6  # times the result's loudness is measured and corrected
 MATCHED_DB = 0.05  # near enough
 TARGET_RMS = 10 ** (audio.TARGET_RMS_DB / 20)
 MAX_STEP_DB = 20.0  # the largest correction at once
 OPTIONAL = ("style_from", "ensemble", "score")  # options for some systems only
+CASELESS = sys.platform in ("win32", "darwin")  # their file systems take A.wav for a.wav
 THERE = "is there already"  # the remark on a recording that was skipped
 Phase = Literal["content", "noise"]
 Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
@@ -346,14 +348,15 @@ def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tup
             pairs += [(one, out / one.relative_to(path).with_suffix(suffix)) for one in inside]
         else:
             pairs.append((path, out / (path.stem + suffix)))
-    taken: dict[Path, Path] = {}
+    taken: dict[str, Path] = {}
     for path, target in pairs:
-        if target in taken:
+        key = str(target).casefold() if CASELESS else str(target)
+        if key in taken:
             raise ThirdstreamError(
-                f"{path} and {taken[target]} would both be written to {target}; "
+                f"{path} and {taken[key]} would both be written to {target}; "
                 "rename one, or transfer them into two folders"
             )
-        taken[target] = path
+        taken[key] = path
     return pairs
 
 
@@ -368,6 +371,8 @@ def transfer_files(
 ) -> Iterator[Outcome]:
     """Transfer many recordings; a bad one does not stop the others. Yields each one's outcome."""
     system.check(options)
+    for folder in {out.parent for _, out in pairs}:
+        remove_orphans(folder)
     for path, out in pairs:
         yield outcome_of(
             system, path, out, options, force=force, skip_existing=skip_existing,

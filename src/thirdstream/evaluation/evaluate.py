@@ -39,6 +39,7 @@ from thirdstream.files import (
 )
 from thirdstream.mel.system import MelSystem
 from thirdstream.parallel import results
+from thirdstream.records import record
 from thirdstream.transfer import Options, System
 
 COPY_CONTENT, COPY_TARGET, RESYNTHESIS = "copy-content", "copy-target", "resynthesis"
@@ -264,7 +265,7 @@ def run(
 ) -> Iterator[Done]:
     """Do all jobs and listen to all references, in parallel; yields each as it is done."""
     make_folder(work / "audio")
-    remove_orphans(work)
+    remove_orphans(work, ours=True)
     tasks = [joblib.delayed(measure_job)(job, settings, work) for job in jobs]
     tasks += [
         joblib.delayed(measure_reference)(item, settings, work)
@@ -272,7 +273,7 @@ def run(
         for item in items
     ]
     yield from results(tasks, n_jobs=n_jobs)
-    remove_orphans(work)
+    remove_orphans(work, ours=True)
 
 
 def measured_cost(subject: Subject, job: Job, work: Path) -> Cost:
@@ -285,7 +286,10 @@ def measured_cost(subject: Subject, job: Job, work: Path) -> Cost:
     if not path.is_file():
         cost = cost_of_transfer(job.item.path, model=subject.model, to=job.target)
         write_json(path, cost._asdict())
-    return Cost(**read_json(path, kind="measured cost"))
+    try:
+        return record(Cost, read_json(path, kind="measured cost"))
+    except ValueError as error:
+        raise ThirdstreamError(f"{path}: is damaged ({error}); remove it") from error
 
 
 def summarise(

@@ -19,7 +19,7 @@ from thirdstream.corpus import TEST, Corpus
 from thirdstream.evaluation import measure
 from thirdstream.evaluation.measure import Truth
 from thirdstream.evaluation.metrics import Notes
-from thirdstream.files import ThirdstreamError, read_json
+from thirdstream.files import ThirdstreamError
 from thirdstream.notes import benchmark, pairs
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.midi import read_midi
@@ -102,12 +102,10 @@ def of_corpus(corpus: Corpus) -> Material:
 def paired(folder: Path) -> dict[str, list[Item]]:
     """The pairs in a folder that `arrange` or `benchmark` made, by style."""
     manifest = folder / pairs.MANIFEST
-    listed = read_json(manifest, kind="manifest of pairs")["pairs"]
     found: dict[str, list[Item]] = {style: [] for style in STYLES}
-    for name, record in listed.items():
-        ending = record["format"]
+    for name, record in pairs.listed(manifest).items():
         for style, other in (STYLES, STYLES[::-1]):
-            path, pair = (folder / one / f"{name}.{ending}" for one in (style, other))
+            path, pair = (folder / one / f"{name}.{record['format']}" for one in (style, other))
             found[style].append(item_of(path, style, pair=pair, manifest=manifest))
     return found
 
@@ -184,7 +182,7 @@ def truth_of(item: Item, excerpt_s: float) -> Truth | None:
     """What the excerpt of a rendered recording plays; None of one whose notes nobody knows."""
     if item.manifest is None:
         return None
-    record = read_json(item.manifest, kind="manifest of pairs")["pairs"][item.path.stem]
+    record = pairs.listed(item.manifest)[item.path.stem]
     song = read_midi(item.path.with_suffix(".mid"))
     start_s = excerpt_start(item.path, excerpt_s) / SR
     beat_s = 60 / record["beats_per_minute"]

@@ -19,8 +19,9 @@ from matplotlib import colormaps
 from matplotlib.image import imsave
 
 from thirdstream import audio
-from thirdstream.evaluation import VERSION, curves, work_of
-from thirdstream.files import ThirdstreamError, read_json, whole_file
+from thirdstream.evaluation import curves, work_of
+from thirdstream.evaluation.results import read_results
+from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.features import LogMel
 
 MAX_BYTES = 20_000_000
@@ -41,11 +42,7 @@ def write(results_path: Path, out: Path) -> None:
     Raises ThirdstreamError if the results are not readable or of another version, if an excerpt is
     missing, or if the page would exceed 20 MB.
     """
-    results = read_json(results_path, kind="results file of `thirdstream evaluate`")
-    if not isinstance(results, dict) or results.get("version") != VERSION:
-        raise ThirdstreamError(
-            f"{results_path}: is no results file of this version; run `thirdstream evaluate` again"
-        )
+    results = read_results(results_path)
     markdown = out.suffix.lower() == ".md"
     text = tables(results) if markdown else page(results, work_of(results_path))
     n_bytes = len(text.encode())

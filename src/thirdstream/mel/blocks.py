@@ -134,6 +134,8 @@ def _start_alive(conv: nn.Module) -> None:
     silent with torch's own start (15 of 60 seeds), some with Keras's (3), and may stay so.
     """
     weight, bias = cast(Tensor, conv.weight), cast(Tensor, conv.bias)
+    if weight.is_meta:  # only its shape was asked for
+        return
     nn.init.xavier_uniform_(weight)
     outputs_first = weight.transpose(0, 1) if isinstance(conv, nn.ConvTranspose2d) else weight
     sums = outputs_first.sum(dim=(1, 2, 3))

@@ -22,6 +22,8 @@ from thirdstream.audio import SEGMENT, SR
 from thirdstream.mel.filters import FilterBank
 
 LN10 = math.log(10)
+MIN_HZ = 1000
+MAX_FFT, MAX_MELS = 16_384, 2_048  # what a file may ask for; the filters of both have 67 MB
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,16 @@ class MelConfig:
     f_max: float = SR / 2
 
     def __post_init__(self) -> None:
+        if not 1 <= self.hop_length <= self.n_fft <= MAX_FFT or not 1 <= self.n_mels <= MAX_MELS:
+            raise ValueError(
+                f"hop, n_fft (at most {MAX_FFT}) and n_mels (at most {MAX_MELS}) cannot be {self}"
+            )
         if self.n_fft % self.hop_length:
             raise ValueError(f"n_fft {self.n_fft} is not a multiple of hop {self.hop_length}")
+        if self.sr != SR or not 0 <= self.f_min <= self.f_max - MIN_HZ <= SR / 2 - MIN_HZ:
+            raise ValueError(
+                f"frequencies must span {MIN_HZ} Hz or more, from 0 to {SR} / 2 Hz (got {self})"
+            )
 
     @property
     def n_frames(self) -> int:

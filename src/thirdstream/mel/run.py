@@ -14,14 +14,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from thirdstream import checkpoint
 from thirdstream.corpus import TRAIN, VALIDATION, Corpus, Pairs
-from thirdstream.files import Interrupted, whole_file
+from thirdstream.files import (
+    Interrupted,
+    ThirdstreamError,
+    from_json,
+    make_folder,
+    unwritable,
+    whole_file,
+)
 from thirdstream.mel.system import MelSystem, rebuild
 from thirdstream.mel.training import (
     State,
@@ -33,6 +40,7 @@ from thirdstream.mel.training import (
     with_optimizers,
 )
 from thirdstream.mel.twin import RECONSTRUCTION
+from thirdstream.records import record
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -48,6 +56,8 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     """
     accelerator = _accelerator(out, config, state)
     per_epoch = steps_per_epoch(corpus, config)
+    if accelerator.is_main_process and not (out / "resume.safetensors").exists():
+        save_state(state, config, out)  # whatever happens from here on, --resume goes on
     saved_at = time.monotonic()
     with interruptible() as interrupted:
         for step in fit(state, corpus, config, accelerator):
@@ -120,15 +130,19 @@ def _accelerator(out: Path, config: TrainingConfig, state: State) -> "Accelerato
             f"{n_processes} processes cannot share batches of {config.batch_size} equally; "
             "make --batch-size a multiple"
         )
-    accelerator = Accelerator(
-        cpu=n_processes > 1 and not torch.cuda.is_available(),  # else each would train alone
-        mixed_precision=config.mixed_precision,
-        dataloader_config=DataLoaderConfiguration(split_batches=True),
-        log_with="tensorboard",
-        project_dir=out,
-    )
-    options = {"purge_step": state.step + 1}  # a resumed run replaces what it does again
-    accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": options})
+    make_folder(out)
+    try:
+        accelerator = Accelerator(
+            cpu=n_processes > 1 and not torch.cuda.is_available(),  # else each would train alone
+            mixed_precision=config.mixed_precision,
+            dataloader_config=DataLoaderConfiguration(split_batches=True),
+            log_with="tensorboard",
+            project_dir=out,
+        )
+        options = {"purge_step": state.step + 1}  # a resumed run replaces what it does again
+        accelerator.init_trackers("tensorboard", init_kwargs={"tensorboard": options})
+    except OSError as error:
+        raise unwritable(out, error) from error
     return accelerator
 
 
@@ -151,9 +165,17 @@ def _end_epoch(state: State, step: Step, corpus: Corpus, out: Path, per_epoch: i
 def _append_history(out: Path, row: Mapping[str, Any]) -> None:
     path = out / "history.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = [line for line in lines if json.loads(line)["epoch"] < row["epoch"]]
+    kept = [line for line in lines if _epoch_of(line) < row["epoch"]]
     with whole_file(path) as temporary:
         temporary.write_text("\n".join([*kept, json.dumps(row)]) + "\n", encoding="utf-8")
+
+
+def _epoch_of(line: str) -> float:
+    """The number of a line of history; infinite, so that it is dropped, where it is damaged."""
+    try:
+        return float(from_json(line)["epoch"])
+    except (KeyError, TypeError, ValueError):
+        return math.inf
 
 
 def _log_epoch(accelerator: "Accelerator", system: MelSystem, step: Step, corpus: Corpus) -> None:
@@ -205,26 +227,67 @@ def load_state(out: Path) -> tuple[State, TrainingConfig]:
     if not path.is_file():
         raise TrainingError(f"{out}: holds no run to resume; start one without --resume")
     tensors, header = checkpoint.read(path)
-    config = TrainingConfig(**header["training"])
-    state = with_optimizers(rebuild(header), config)
-    state.system.load_state_dict(_below("system.", tensors))
+    try:
+        return _state_of(tensors, header)
+    except (KeyError, TypeError, ValueError, RuntimeError, ThirdstreamError) as error:
+        raise TrainingError(
+            f"{path}: is of another version or damaged ({error}); start the run anew"
+        ) from error
+
+
+def _state_of(
+    tensors: Mapping[str, Tensor], header: Mapping[str, Any]
+) -> tuple[State, TrainingConfig]:
+    """What `save_state` wrote. Raises ValueError and others where it could not have."""
+    config, progress = record(TrainingConfig, header["training"]), _progress(header)
+    own = _below("system.", tensors)
+    system = rebuild(header, {name: tensor.shape for name, tensor in own.items()})
+    state = with_optimizers(system, config)
+    state.system.load_state_dict(own)
     if state.averaged is not None:
         state.averaged.load_state_dict(_below("averaged.", tensors))
         state.shown.card = state.system.card
     for player, optimizer in state.optimizers.items():
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _below(f"{player}.", tensors).items():
-            number, key = name.split(".")
-            moments.setdefault(int(number), {})[key] = value
-        if header["step"] and not moments:
-            raise TrainingError(
-                f"{path}: lacks the optimiser's state, so it is of another version or damaged; "
-                "start the run anew"
-            )
+        moments = _moments(_below(f"{player}.", tensors), optimizer)
+        if progress.step and not moments:
+            raise ValueError("it lacks the optimiser's state")
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
-    state.best = math.inf if header["best"] is None else header["best"]
-    state.step, state.sums = header["step"], header["sums"]
+    state.best = math.inf if progress.best is None else progress.best
+    state.step, state.sums = progress.step, dict(progress.sums)
     return state, config
+
+
+class Progress(NamedTuple):
+    """How far a run is: the fields of State that are no tensors."""
+
+    step: int
+    best: float | None
+    sums: Mapping[str, float]
+
+
+def _progress(header: Mapping[str, Any]) -> Progress:
+    progress = record(Progress, {name: header[name] for name in Progress._fields})
+    if progress.step < 0:
+        raise ValueError(f"it is at step {progress.step}")
+    return progress
+
+
+def _moments(
+    tensors: Mapping[str, Tensor], optimizer: torch.optim.Optimizer
+) -> dict[int, dict[str, Tensor]]:
+    """Adam's moments by the number of the parameter. Raises ValueError where they do not fit."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        number, key = name.split(".")
+        moments.setdefault(int(number), {})[key] = value
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    for number, found in moments.items():
+        shape = parameters[number].shape if 0 <= number < len(parameters) else None
+        if {name: one.shape for name, one in found.items()} != {
+            "step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape
+        }:  # fmt: skip
+            raise ValueError(f"the optimiser's state {number} fits no parameter")
+    return moments
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

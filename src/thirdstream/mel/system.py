@@ -15,15 +15,17 @@ from torch.nn.functional import pad
 from thirdstream import audio, checkpoint
 from thirdstream.audio import SEGMENT, Wave
 from thirdstream.checkpoint import CheckpointError
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, is_style
 from thirdstream.mel import TWINS
 from thirdstream.mel.blocks import PerStyle
 from thirdstream.mel.features import LogMel, MelConfig, Statistics
 from thirdstream.mel.synthesis import Chunk, Synthesiser
 from thirdstream.mel.twin import Twin, TwinConfig
+from thirdstream.records import record
 from thirdstream.transfer import Options, System
 
-HOP_FRAMES = 224  # between the windows of a long recording, which have 259 frames
+WINDOW_FRAMES = 259
+HOP_FRAMES = 224  # between the windows of a long recording
 MARGIN_FRAMES = 8  # at each inner end of a window: the cut is heard there
 BATCH = 4  # windows that go through the twin at a time
 
@@ -191,16 +193,20 @@ def build(name: str, styles: tuple[str, str], config: TwinConfig, mel: MelConfig
         raise ThirdstreamError(f"{name}: {error}") from error
 
 
-def rebuild(header: Mapping[str, Any]) -> MelSystem:
-    """The untrained system that a `header` describes. Raises ThirdstreamError if it cannot be."""
+def rebuild(header: Mapping[str, Any], shapes: Mapping[str, Any] | None = None) -> MelSystem:
+    """The untrained system that a `header` describes. Raises ThirdstreamError if it cannot be.
+
+    shapes: of the tensors that it will get; where they are given, a header that asks for others is
+    refused before it takes any memory.
+    """
     try:
-        given: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value  # JSON knows no tuples
-            for name, value in header["twin"].items()
-        }
-        config = TwinConfig(**given)
-        first, second = header["styles"]
-        system = build(header["system"], (first, second), config, MelConfig(**header["mel"]))
+        styles, config = _styles(header["styles"]), record(TwinConfig, header["twin"])
+        mel = record(MelConfig, header["mel"])
+        if mel.n_frames != WINDOW_FRAMES:
+            raise ValueError(f"a window of {mel.n_frames} frames")
+        if shapes is not None:
+            _check_shapes(TWINS[header["system"]], styles, config, shapes)
+        system = build(header["system"], styles, config, mel)
         system.card.update(header["card"])
     except (KeyError, TypeError, ValueError) as error:
         raise ThirdstreamError(
@@ -209,11 +215,37 @@ def rebuild(header: Mapping[str, Any]) -> MelSystem:
     return system
 
 
+def _styles(names: Any) -> tuple[str, str]:
+    """Two style names; they become parts of file names, so they are words. Raises ValueError."""
+    first, second = names
+    for name in (first, second):
+        if not isinstance(name, str) or not is_style(name):
+            raise ValueError(f"a style cannot be called {str(name)[:60]!r}")
+    if first == second:
+        raise ValueError(f"both styles are called {first}")
+    return first, second
+
+
+def _check_shapes(
+    kind: type[Twin], styles: tuple[str, str], config: TwinConfig, shapes: Mapping[str, Any]
+) -> None:
+    """Before memory is taken: that the file has the tensors that its configuration asks for.
+
+    Raises ValueError where it has others.
+    """
+    with torch.device("meta"):
+        wanted = kind(styles, config).state_dict()
+    for name, tensor in wanted.items():
+        found = shapes.get(f"twin.{name}")
+        if found != tensor.shape:
+            raise ValueError(f"{name} should be {tuple(tensor.shape)}, the file has {found}")
+
+
 def load(path: Path) -> MelSystem:
     """The trained system in a checkpoint, ready to transfer. Raises CheckpointError."""
     tensors, header = checkpoint.read(path)
     try:
-        system = rebuild(header)
+        system = rebuild(header, {name: tensor.shape for name, tensor in tensors.items()})
         system.load_state_dict(tensors)
     except (RuntimeError, ThirdstreamError) as error:
         raise CheckpointError(

@@ -23,6 +23,7 @@ from thirdstream.mel.blocks import (
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every twin
 WARM_UP = 500  # batches in which what could kill a young network grows to its size
 LATENT = "latent"  # and eq. 2 by this one
+MOST, MOST_LAYERS = 4_096, 64  # far above what is useful: a configuration may come from a file
 
 
 class Code(NamedTuple):
@@ -103,6 +104,17 @@ class TwinConfig:
             "style_size must be one or more": (self.style_size or 1) < 1,
             "critic_channels needs one convolution or more": min(self.critic_channels, default=0)
             < 1,
+            f"no size may be above {MOST}, nor any number of layers above {MOST_LAYERS}": max(
+                self.n_latent,
+                self.kernel_size,
+                self.patch,
+                self.style_size or 1,
+                *self.channels,
+                *self.style_encoder,
+                *self.critic_channels,
+            )
+            > MOST
+            or max(self.n_convs, len(self.channels), len(self.critic_channels)) > MOST_LAYERS,
         }
         for fault, found in faults.items():
             if found:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from importlib.resources import files as resources
 from pathlib import Path
 
-from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
-from thirdstream.notes.pairs import MANIFEST, Job, Left, Made, make_pairs
+from thirdstream.files import ThirdstreamError, make_folder, sha256, write_json
+from thirdstream.notes.pairs import MANIFEST, Job, Left, Made, listed, make_pairs
 from thirdstream.notes.rendering import find_soundfonts, pretty_midi_soundfont
 
 NAME = "benchmark.json"
@@ -158,7 +158,7 @@ def make(jobs: dict[str, list[Job]], out: Path, *, n_jobs: int = -1) -> Iterator
     for split, of_split in jobs.items():
         yield from make_pairs(of_split, out / split, n_jobs=n_jobs)
     about = {
-        split: {"pairs": len(read_json(manifest, kind="manifest of pairs")["pairs"]),
+        split: {"pairs": len(listed(manifest)),
                 "sha256": hashlib.sha256(manifest.read_bytes()).hexdigest()}
         for split in SPLITS
         if (manifest := out / split / MANIFEST).is_file()

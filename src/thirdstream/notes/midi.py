@@ -3,15 +3,24 @@
 A file that is read has one tempo and one metre. Positions are rounded to ticks of 1/960 quarter.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from thirdstream.files import ThirdstreamError, whole_file
-from thirdstream.notes.score import Note, Score, ScoreError, fitted_chords
+from thirdstream.notes.score import (
+    MAX_BYTES,
+    Note,
+    Score,
+    ScoreError,
+    bounded,
+    fitted_chords,
+)
 from thirdstream.notes.timing import Timing
 
 TICKS = 960  # a quarter note
@@ -126,17 +135,35 @@ def read_midi(path: Path) -> Song:
     """
     mido = _mido(path)
     try:
-        file = mido.MidiFile(path)
-    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+        file = mido.MidiFile(file=BytesIO(_bytes(path)))  # bytes: a size in it takes no memory
+        heads = [message for track in file.tracks for message in track if message.is_meta]
+        tempo = next((m.tempo for m in heads if m.type == "set_tempo"), 500_000)
+        metre = next((m for m in heads if m.type == "time_signature"), None)
+        if file.ticks_per_beat <= 0 or tempo <= 0:
+            raise ValueError("it keeps no musical time")
+        tracks: list[Track] = []
+        for track in file.tracks:
+            tracks += _read_track(track, file.ticks_per_beat)
+        beats = 4.0 * metre.numerator / metre.denominator if metre else 4.0
+    except ScoreError:
+        raise
+    except Exception as error:  # mido raises whatever it likes on damaged files
         raise ScoreError(f"{path}: is no readable MIDI file ({error}); export it again") from error
-    heads = [message for track in file.tracks for message in track if message.is_meta]
-    tempo = next((m.tempo for m in heads if m.type == "set_tempo"), 500_000)
-    metre = next((m for m in heads if m.type == "time_signature"), None)
-    tracks: list[Track] = []
-    for track in file.tracks:
-        tracks += _read_track(track, file.ticks_per_beat)
-    beats = 4.0 * metre.numerator / metre.denominator if metre else 4.0
     return Song(tuple(tracks), mido.tempo2bpm(tempo), beats)
+
+
+def _bytes(path: Path) -> bytes:
+    """All of a MIDI file. Raises ScoreError where it has too many, and numbers without an end."""
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ScoreError(
+            f"{path}: has more than {MAX_BYTES // 1_000_000} MB; no score we read is so long, cut "
+            "it"
+        )
+    if re.search(rb"[\x80-\xff]{1024}", data):  # each such byte makes a number longer
+        raise ScoreError(f"{path}: is no readable MIDI file (an endless number); export it again")
+    return data
 
 
 def _read_track(track: Any, ticks_per_beat: int) -> list[Track]:
@@ -176,8 +203,7 @@ def read_score_midi(path: Path) -> Score:
     parts = sorted(
         (track.notes for track in song.tracks if not track.is_drums), key=_height, reverse=True
     )
-    if not parts:
-        raise ScoreError(f"{path}: holds no notes; leave it out")
+    bounded(parts, path)
     end = max(note.end for part in parts for note in part)
     return Score(
         title=path.stem,

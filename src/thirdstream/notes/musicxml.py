@@ -6,7 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.score import Chord, Note, Score, ScoreError, fitted_chords, without_gaps
+from thirdstream.notes.envelope import opened
+from thirdstream.notes.score import (
+    Chord,
+    Note,
+    Score,
+    ScoreError,
+    bounded,
+    fitted_chords,
+    without_gaps,
+)
 
 N_PARTS = 3  # from so many on, the harmony is found from the parts
 
@@ -18,7 +27,8 @@ def read_musicxml(path: Path) -> Score:
     music21.
     """
     try:
-        from music21 import converter
+        import music21  # noqa: F401  # its absence is said here, once
+        from music21.musicxml.xmlToM21 import MusicXMLImporter
     except ImportError as error:
         raise ThirdstreamError(
             f"{path}: reading scores needs music21; pip install 'thirdstream[scores]'"
@@ -26,7 +36,12 @@ def read_musicxml(path: Path) -> Score:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return from_music21(converter.parse(path), path)
+            root, importer = opened(path), MusicXMLImporter()
+            if root.tag != "score-partwise":
+                raise ScoreError(f"{path}: is no score by parts; export it again as MusicXML")
+            # Not through `converter`, which keeps pickles in a folder that others may write to.
+            importer.xmlRootToScore(root, importer.stream)
+            return from_music21(importer.stream, path)
         except ThirdstreamError:
             raise
         except Exception as error:  # music21 raises whatever it likes on odd files
@@ -44,8 +59,7 @@ def from_music21(stream: Any, path: Path) -> Score:
     shift = beats_per_bar - pickup if pickup else 0.0
     lines = [_line(part, shift) for part in parts]
     lines = [line for line in lines if line]
-    if not lines:
-        raise ScoreError(f"{path}: holds no notes; leave it out")
+    bounded(lines, path)
     end = max(note.end for line in lines for note in line)
     chords = _symbols(stream, shift, end)
     voices: tuple[tuple[Note, ...], ...] = ()

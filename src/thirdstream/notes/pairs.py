@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 
 from thirdstream import audio
 from thirdstream.files import (
@@ -38,6 +39,7 @@ from thirdstream.notes.score import SUFFIXES, Score, read_score
 from thirdstream.parallel import results
 
 MANIFEST = "pairs.json"
+FORMATS = ("flac", "wav", "ogg", "mp3", "aiff")
 VERSION = 3  # of the records; raise it too when the same seed gives other notes or another sound
 KEYS = ("C", "D flat", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
@@ -139,13 +141,13 @@ def make_pairs(jobs: Sequence[Job], out: Path, *, n_jobs: int = -1) -> Iterator[
     plays = synthesiser()
     for folder in ("records", *STYLES):
         make_folder(out / folder)
-    remove_orphans(out)
+    remove_orphans(out, ours=True)
     outcomes: list[Made | Left] = []
     tasks = (joblib.delayed(make_pair)(job, out, plays) for job in jobs)
     for outcome in results(tasks, n_jobs=n_jobs):
         outcomes.append(outcome)
         yield outcome
-    remove_orphans(out)
+    remove_orphans(out, ours=True)
     made = sorted((one for one in outcomes if isinstance(one, Made)), key=lambda one: one.name)
     left = sorted({(str(one.path), one.reason) for one in outcomes if isinstance(one, Left)})
     manifest = {
@@ -153,6 +155,27 @@ def make_pairs(jobs: Sequence[Job], out: Path, *, n_jobs: int = -1) -> Iterator[
         "left_out": [{"score": path, "reason": reason} for path, reason in left],
     }
     write_json(out / MANIFEST, manifest)
+
+
+def listed(manifest: Path) -> dict[str, dict[str, Any]]:
+    """The records of a manifest, by name, of which every field that is read again is checked.
+
+    Raises ThirdstreamError where one is not as `make_pairs` writes it, or leads out of the folder.
+    """
+    content = read_json(manifest, kind="manifest of pairs")
+    try:
+        records = content["pairs"]
+        for name, one in records.items():
+            if Path(name).name != name or "\\" in name or one["format"] not in FORMATS:
+                raise ValueError(f"{name[:60]!r} names no pair")
+            if not 1 <= one["beats_per_minute"] <= 1000:
+                raise ValueError(f"{name}: has no tempo")
+            np.array(one["melody"], np.float64).reshape(-1, 3)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ThirdstreamError(
+            f"{manifest}: is no manifest of pairs ({error!r}); run the same command again"
+        ) from error
+    return records
 
 
 def make_pair(job: Job, out: Path, plays: str) -> Made | Left:

@@ -15,6 +15,9 @@ from thirdstream.files import ThirdstreamError
 
 METRES = (2.0, 3.0, 4.0, 6.0)  # quarter notes a bar that can be arranged
 MIN_NOTES = 8
+MAX_NOTES, MAX_BEATS = 50_000, 20_000  # of a file; an act of an opera has less
+MAX_SOUNDING = 400_000  # quarter notes, of all notes together
+MAX_BYTES = 4_000_000  # of a MIDI file; MusicXML, unpacked, takes more for the same
 SUFFIXES = frozenset([".mxl", ".musicxml", ".xml", ".mid", ".midi"])
 CHORDS: dict[str, tuple[int, ...]] = {  # those looked for where a score names none
     "major": (0, 4, 7),
@@ -179,6 +182,23 @@ def checked(score: Score, path: Path) -> Score:
     return score
 
 
+def bounded(parts: Sequence[Sequence[Note]], path: Path) -> None:
+    """Raise ScoreError where notes are more, or longer, than a piece of music has, or none."""
+    if not any(parts):
+        raise ScoreError(f"{path}: holds no notes; leave it out")
+    notes = [note for part in parts for note in part]
+    longest = max(note.end for note in notes)
+    if len(notes) > MAX_NOTES or not longest <= MAX_BEATS:
+        raise ScoreError(
+            f"{path}: has {len(notes)} notes in {longest:g} quarter notes; at most {MAX_NOTES} in "
+            f"{MAX_BEATS} are read, cut it"
+        )
+    if sum(note.length for note in notes) > MAX_SOUNDING:
+        raise ScoreError(f"{path}: its notes sound for longer than a piece's do; export it again")
+    if not all(0 <= note.pitch <= 127 for note in notes):
+        raise ScoreError(f"{path}: has notes that no instrument plays; transpose it")
+
+
 def without_gaps(chords: Iterable[Chord], end: float) -> tuple[Chord, ...]:
     """Chords in order, each until the next begins, the last until `end`; repetitions are joined."""
     joined: list[Chord] = []
@@ -204,12 +224,11 @@ def fitted_chords(
     Each chord of CHORDS on each root is scored by how long its notes sound, less how long others
     do; a chord note that is missing costs a little, a root in the bass counts for a little.
     """
-    chords: list[Chord] = []
-    for number in range(math.ceil(end / step - 1e-6)):
-        weights, bass = _sounding(parts, number * step, (number + 1) * step)
-        if bass is None:
-            continue
-        chords.append(_fitted(number * step, step, weights, bass % 12))
+    sounding = _sounding(parts, step, math.ceil(end / step - 1e-6))
+    chords = [
+        _fitted(number * step, step, weights, lowest % 12)
+        for number, (weights, lowest) in sorted(sounding.items())
+    ]
     return without_gaps(chords, end) if chords else ()
 
 
@@ -223,18 +242,21 @@ def _fitted(start: float, length: float, weights: Sequence[float], bass: int) ->
 
 
 def _sounding(
-    parts: Sequence[Sequence[Note]], start: float, end: float
-) -> tuple[list[float], int | None]:
-    """How long each pitch class sounds in a stretch, and the lowest pitch at its beginning."""
-    weights, lowest = [0.0] * 12, None
+    parts: Sequence[Sequence[Note]], step: float, n_steps: int
+) -> dict[int, tuple[list[float], int]]:
+    """Of each step in which notes sound: how long each pitch class does, and the lowest pitch."""
+    found: dict[int, tuple[list[float], int]] = {}
     for part in parts:
         for note in part:
-            shared = min(note.end, end) - max(note.start, start)
-            if shared > 1e-6:
-                weights[note.pitch % 12] += shared
-                if lowest is None or note.pitch < lowest:
-                    lowest = note.pitch
-    return weights, lowest
+            first, last = math.floor(note.start / step), math.ceil(note.end / step)
+            for number in range(max(0, first), min(n_steps, last)):
+                start, end = number * step, (number + 1) * step
+                shared = min(note.end, end) - max(note.start, start)
+                if shared > 1e-6:
+                    weights, lowest = found.get(number, ([0.0] * 12, note.pitch))
+                    weights[note.pitch % 12] += shared
+                    found[number] = weights, min(lowest, note.pitch)
+    return found
 
 
 def _fit(weights: Sequence[float], bass: int, root: int, intervals: tuple[int, ...]) -> float:

@@ -19,7 +19,7 @@ HEAD = (
     "<h1>thirdstream</h1><p>Turns classical recordings into jazz and jazz into classical. "
     "Everything happens on the computer that runs this page.</p>"
 )
-MAX_WAITING = 16  # jobs; more are turned away
+MAX_WAITING = 64  # jobs; more are turned away
 Shown = tuple[Any, Any, Any]  # status, result, scores
 
 

@@ -1,5 +1,6 @@
 """Serves the page: one process, one folder, no request to anybody else."""
 
+import json
 import os
 import socket
 import threading
@@ -26,6 +27,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+MAX_ASKED = 1_000_000  # bytes of a form; files come by another way
 ELSEWHERE = ("/file=http:", "/file=https:", "/proxy=")  # routes that fetch from other hosts
 
 
@@ -139,6 +141,9 @@ def _app(page: Any, shop: Workshop, host: str) -> Any:
     app.add_middleware(Guard)
     if host in ("127.0.0.1", "localhost", "::1"):  # no other name may be given to it
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    # Gradio looks at whose file it is asked to take only in pages that it has launched itself: in a
+    # mounted one a client could name any file of this computer, and have it read (gradio 6.31).
+    page.has_launched = True
     return gr.mount_gradio_app(
         app,
         page,
@@ -177,18 +182,53 @@ def _theme() -> Any:
     )
 
 
+async def _whole(receive: Any) -> list[Any]:
+    """All messages of a request's body, no more than MAX_ASKED bytes of them."""
+    messages, n_bytes = [], 0
+    while not messages or (messages[-1].get("more_body") and n_bytes <= MAX_ASKED):
+        messages.append(await receive())
+        n_bytes += len(messages[-1].get("body", b""))
+    return messages
+
+
+def _leads_elsewhere(messages: list[Any]) -> bool:
+    """Whether a request names a file on another host, or is larger than a form."""
+    body = b"".join(one.get("body", b"") for one in messages)
+    try:
+        asked = [json.loads(body)]
+    except (ValueError, RecursionError):
+        return True
+    while asked:
+        one = asked.pop()
+        if isinstance(one, dict):
+            where = one.get("path")
+            if isinstance(where, str) and where.strip().lower().startswith(("http:", "https:")):
+                return True
+        asked += one.values() if isinstance(one, dict) else one if isinstance(one, list) else []
+    return False
+
+
 class Guard:
-    """Refuses the routes that fetch from other hosts, and tells browsers to stay here."""
+    """Refuses what would have the page fetch from other hosts, and tells browsers to stay here."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """An ASGI application around another."""
-        if scope["type"] == "http" and any(part in scope["path"] for part in ELSEWHERE):
-            await send({"type": "http.response.start", "status": 403, "headers": []})
-            await send({"type": "http.response.body", "body": b"not from here"})
-            return
+        asked = iter(())
+        if scope["type"] == "http":
+            refused = any(part in scope["path"] for part in ELSEWHERE)
+            if not refused and scope["path"].endswith("/queue/join"):
+                messages = await _whole(receive)
+                refused, asked = _leads_elsewhere(messages), iter(messages)
+            if refused:
+                await send({"type": "http.response.start", "status": 403, "headers": []})
+                await send({"type": "http.response.body", "body": b"not from here"})
+                return
+
+        async def received() -> Any:
+            return next(asked, None) or await receive()
 
         async def guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -196,4 +236,4 @@ class Guard:
                 message = {**message, "headers": [*message["headers"], *ours]}
             await send(message)
 
-        await self.app(scope, receive, guarded)
+        await self.app(scope, received, guarded)

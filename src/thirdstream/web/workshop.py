@@ -4,6 +4,7 @@ Everything lies in one folder that goes when the page does. An upload is decoded
 original beside a result is WAV of as many samples; errors name files as their owner does.
 """
 
+import os
 import shutil
 import tempfile
 import threading
@@ -233,7 +234,7 @@ def owners_names(*places: Path) -> Iterator[None]:
         text = str(error)
         for place in places:
             folder = place if place.is_dir() else place.parent
-            text = text.replace(f"{folder}/", "")
+            text = text.replace(f"{folder}{os.sep}", "")
         raise ThirdstreamError(text) from error
 
 

@@ -1,0 +1,106 @@
+"""The five commands that make files, each on material small enough to be killed a hundred times.
+
+Nothing they write depends on the clock, so that a run that was killed and resumed must equal one
+that was left alone, byte for byte.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+import specimens
+from thirdstream import checkpoint, corpus
+from thirdstream.audio import SEGMENT, SR
+from thirdstream.evaluation import measure
+from thirdstream.files import ThirdstreamError, make_folder
+from thirdstream.notes.arranging import STYLES
+from thirdstream.notes.rendering import pretty_midi_soundfont
+
+NETWORK = "--channels 2 3 --patch 4 --n-convs 1 --epochs 2 --batch-size 2".split()  # noqa: SIM905
+QUICK = "--excerpt-s 3 --max-recordings 1 --references 2 --examples 1".split()  # noqa: SIM905
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command: its arguments for an output folder, the same again for one that is begun."""
+
+    arguments: Callable[[Path], list[str]]
+
+
+def material(place: Path) -> dict[str, Job]:
+    """Make recordings, a corpus, a model and scores in an empty folder; returns jobs by command."""
+    sounds, made, model = place / "recordings", place / "corpus", place / "model.safetensors"
+    rng = np.random.default_rng(0)
+    for style in STYLES:
+        make_folder(sounds / style)
+        for number in range(4):
+            wave = 0.1 * rng.standard_normal(SEGMENT + 9_000 * number)
+            sf.write(sounds / style / f"{number}.wav", wave, SR)
+    sources = [f"{style}={sounds / style}" for style in STYLES]
+    list(corpus.prepare(corpus.find(sources), made, n_jobs=1))
+    specimens.model().save(model)
+    make_folder(place / "songs")
+    for number in range(4):
+        sf.write(place / "songs" / f"{number}.wav", 0.1 * rng.standard_normal(20_000), SR)
+    make_folder(place / "scores")
+    for number in range(2):
+        (place / "scores" / f"tune {number}.musicxml").write_text(specimens.sheet())
+
+    def trained(out: Path) -> list[str]:
+        begun = ["--resume"] if (out / "resume.safetensors").exists() else NETWORK
+        return ["train", "twin-cnn", "--corpus", str(made), "--out", str(out), *begun]
+
+    font = str(pretty_midi_soundfont())
+    one = ["--n-jobs", "1", "--out"]
+    return {
+        "prepare": Job(lambda out: ["prepare", *sources, *one, str(out)]),
+        "train": Job(trained),
+        "transfer": Job(lambda out: [
+            "transfer", str(place / "songs"), "--to", "jazz", "--model", str(model), "--out",
+            str(out), "--skip-existing"]),
+        "arrange": Job(lambda out: [
+            "arrange", str(place / "scores"), "--soundfont", font, *one, str(out)]),
+        "evaluate": Job(lambda out: [
+            "evaluate", "--corpus", str(made), "--models", f"{model}+blend=0.5", *QUICK, *one,
+            str(out / "results.json")]),
+    }  # fmt: skip
+
+
+def without_judges() -> None:
+    """From now on `evaluate` has no tagger and no transcriber, which are slow, and what compiles
+    itself when it is called first has been called."""
+    none = measure.Judges(None, None, {"tagger": "left out", "transcriber": "left out"})
+    measure.judges = lambda: none
+    heard = measure.analysed(0.1 * np.random.default_rng(0).standard_normal(SR).astype("f4"), none)
+    measure.compared(original=heard, made=heard, source=STYLES[0], target=STYLES[1])
+    measure.resynthesised(heard.wave)
+
+
+def visible(out: Path) -> dict[str, bytes]:
+    """What is in an output folder for a reader: all files but hidden ones and TensorBoard's."""
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and not path.name.startswith((".", "events.out"))
+    }
+
+
+def faults(out: Path, whole: dict[str, bytes]) -> Iterator[str]:
+    """What is wrong in the folder of an unfinished run: files that are neither whole nor readable.
+
+    Files that change on the way must be readable; all others are as in the finished run `whole`.
+    """
+    for name, content in visible(out).items():
+        if name.endswith(".safetensors"):
+            try:
+                checkpoint.read(out / name)
+            except ThirdstreamError as error:
+                yield str(error)
+        elif name == "history.jsonl":
+            if not whole[name].startswith(content):
+                yield f"{name}: is no beginning of the finished one"
+        elif content != whole.get(name):
+            yield f"{name}: differs from the finished one"

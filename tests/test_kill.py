@@ -1,0 +1,44 @@
+"""Killed at any instant, nothing is half-written and nothing is lost (see benchmarks/kill.py)."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from thirdstream.files import ORPHANED_S, remove_orphans, whole_file
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="commands run in forks")
+@pytest.mark.parametrize("command", ["train", "transfer", "arrange"])
+def test_a_killed_command_goes_on_where_it_was(command: str) -> None:
+    for extra in ("accelerate", "music21", "pretty_midi", "mir_eval"):
+        pytest.importorskip(extra, reason="needs all extras")
+    script = [ROOT / "benchmarks" / "kill.py", "--kills", "1", "--only", command, "--no-disks"]
+    done = subprocess.run(
+        [sys.executable, *map(str, script)], capture_output=True, text=True, check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_a_killed_transfer_left_goes_when_nobody_can_be_writing_it(tmp_path: Path) -> None:
+    names = (".0123abcd.part.wav", ".ffffffff.part", ".mine.part.wav", "song.part.wav")
+    for name in names:
+        (tmp_path / name).touch()
+    remove_orphans(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
+    long_ago = time.time() - ORPHANED_S - 60
+    for name in names:
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    with whole_file(tmp_path / "new.wav") as temporary:
+        temporary.touch()
+        remove_orphans(tmp_path)
+        assert temporary.exists()
+    left = {".mine.part.wav", "song.part.wav", "new.wav"}
+    assert {path.name for path in tmp_path.iterdir()} == left
