@@ -6,6 +6,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from io import BytesIO
 from typing import Any
 
@@ -83,7 +84,7 @@ def changed(content: Any, rng: random.Random) -> Any:
         places += [(one, key) for key in keys]
         stack += [one[key] for key in keys if isinstance(one[key], dict | list)]
     if not places or rng.random() < 0.02:
-        return rng.choice(ODD_VALUES)
+        return deepcopy(rng.choice(ODD_VALUES))
     where, key = rng.choice(places)
     value = where[key]
     kind = rng.randrange(6)
@@ -96,7 +97,7 @@ def changed(content: Any, rng: random.Random) -> Any:
     elif kind == 3 and isinstance(value, list):
         where[key] = value * rng.choice((0, 2, 50))
     else:
-        where[key] = rng.choice(ODD_VALUES)
+        where[key] = deepcopy(rng.choice(ODD_VALUES))
     return content
 
 

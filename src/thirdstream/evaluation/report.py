@@ -45,14 +45,15 @@ def write(results_path: Path, out: Path) -> None:
     results = read_results(results_path)
     markdown = out.suffix.lower() == ".md"
     text = tables(results) if markdown else page(results, work_of(results_path))
-    n_bytes = len(text.encode())
+    data = text.encode(errors="backslashreplace")  # names of files need not be text
+    n_bytes = len(data)
     if n_bytes > MAX_BYTES:
         raise ThirdstreamError(
             f"{out}: would have {n_bytes / 1e6:.0f} MB, more than {MAX_BYTES / 1e6:.0f}; "
             "run `thirdstream evaluate` with fewer --examples"
         )
     with whole_file(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
 
 
 def page(results: Results, work: Path) -> str:
