@@ -1,5 +1,6 @@
 """The same work on this machine's processes, on a Dask cluster and on Ray gives the same bytes."""
 
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,14 @@ pytestmark = pytest.mark.filterwarnings("default")  # the clusters' own
 LOKY = Workers(n_jobs=2)
 
 
+@pytest.fixture(autouse=True)
+def whole_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Workers of a cluster find this file; what it leaves open is complained of here."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    yield
+    gc.collect()
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Dask on this machine: a scheduler and two workers, each a process of one thread."""
@@ -36,6 +45,7 @@ def cluster() -> Iterator[Any]:
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as found:
         yield found
+    gc.collect()
 
 
 @pytest.fixture(params=["dask", pytest.param("ray", marks=pytest.mark.slow)])

@@ -35,8 +35,8 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
         self.send_response(206 if asked and self.in_parts else 200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
         type(self).sent += len(data)
+        self.wfile.write(data)
 
     def log_message(self, *args: object) -> None:
         pass

@@ -105,7 +105,7 @@ class TwinConfig:
             "critic_channels needs one convolution or more": min(self.critic_channels, default=0)
             < 1,
             f"no size may be above {MOST}, nor any number of layers above {MOST_LAYERS}": max(
-                self.n_latent,
+                self.latent_channels or 1,
                 self.kernel_size,
                 self.patch,
                 self.style_size or 1,
