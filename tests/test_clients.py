@@ -1,6 +1,8 @@
 """The page as strangers ask it: what it takes, what it gives, and that nobody's work is lost."""
 
+import gc
 import sys
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +19,7 @@ pytest.importorskip("httpx", reason="it comes with the extra [web]")
 clients = pytest.importorskip("clients")
 pytestmark = [
     pytest.mark.slow,
-    # Connections that a server's thread has open when the page ends; they are not ours.
+    # Event loops that Gradio's threads leave open.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
@@ -31,6 +33,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         (root,) = place.glob("thirdstream-page-*")
         yield address, root
     patch.undo()
+    with warnings.catch_warnings():
+        # What is left of them goes here, where nobody takes it for another test's.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="module")
