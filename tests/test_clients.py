@@ -1,42 +1,40 @@
 """The page as strangers ask it: what it takes, what it gives, and that nobody's work is lost."""
 
-import gc
+import os
+import re
+import signal
+import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from thirdstream.web.server import running
-from thirdstream.web.workshop import Limits
-
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 pytest.importorskip("gradio", reason="the page needs the extra [web]")
 pytest.importorskip("httpx", reason="it comes with the extra [web]")
 clients = pytest.importorskip("clients")
-pytestmark = [
-    pytest.mark.slow,
-    # Event loops that Gradio's threads leave open.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The address of the page, and the folder of its files."""
-    patch, place = pytest.MonkeyPatch(), tmp_path_factory.mktemp("temporary")
-    patch.setattr("tempfile.tempdir", str(place))
-    with running(host="127.0.0.1", port=0, limits=Limits(max_mb=1)) as address:
-        (root,) = place.glob("thirdstream-page-*")
-        yield address, root
-    patch.undo()
-    with warnings.catch_warnings():
-        # What is left of them goes here, where nobody takes it for another test's.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    place = tmp_path_factory.mktemp("temporary")
+    command = [sys.executable, "-u", "-m", "thirdstream", "serve", "--port", "0", "--max-mb", "1"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env=os.environ | {"TMPDIR": str(place)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    address = re.search(r"http://\S+", process.stdout.readline())
+    assert address is not None
+    (root,) = place.glob("thirdstream-page-*")
+    yield address[0], root
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert not root.exists()
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +44,10 @@ def client(served: tuple[str, Path]) -> Iterator[Any]:
     made.http.close()
 
 
-def test_everyone_gets_their_own_and_nobody_is_turned_away(served: tuple[str, Path]) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        outcomes = list(pool.map(lambda number: clients.visit(served[0], number), range(4)))
-    assert [outcome for outcome, _ in outcomes] == ["its own"] * 4
+def test_everyone_gets_their_own_and_nobody_is_turned_away() -> None:
+    script = [sys.executable, clients.__file__, "--clients", "4"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert "{'its own': 4}" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("name", ["../../up.wav", "/tmp/up.wav", "..\\up.wav", "a\0b.wav", "."])
