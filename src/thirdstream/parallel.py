@@ -105,9 +105,10 @@ def _dask(address: str) -> Iterator[int]:
 def _ray(address: str) -> Iterator[int]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyone
     with _extra("ray"):
-        import ray
-        from ray.exceptions import RayError
-        from ray.util.joblib import register_ray
+        # Ray is large, and no part of the extra that the checks run with.
+        import ray  # pyright: ignore[reportMissingImports]
+        from ray.exceptions import RayError  # pyright: ignore[reportMissingImports]
+        from ray.util.joblib import register_ray  # pyright: ignore[reportMissingImports]
     try:
         ray.init(address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
     except (OSError, ValueError) as error:
