@@ -4,6 +4,7 @@ Nothing they write depends on the clock, so that a run that was killed and resum
 that was left alone, byte for byte.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,5 +103,9 @@ def faults(out: Path, whole: dict[str, bytes]) -> Iterator[str]:
         elif name == "history.jsonl":
             if not whole[name].startswith(content):
                 yield f"{name}: is no beginning of the finished one"
+        elif name == "pairs.json":  # of a run that left pairs out, it lists the others
+            listed, all_of_them = (json.loads(text)["pairs"] for text in (content, whole[name]))
+            if not listed.items() <= all_of_them.items():
+                yield f"{name}: lists pairs that the finished one does not"
         elif content != whole.get(name):
             yield f"{name}: differs from the finished one"
