@@ -13,7 +13,7 @@ import numpy as np
 import soundfile as sf
 
 import specimens
-from thirdstream import checkpoint, corpus
+from thirdstream import checkpoint, preparing
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.evaluation import measure
 from thirdstream.files import ThirdstreamError, make_folder
@@ -41,7 +41,7 @@ def material(place: Path) -> dict[str, Job]:
             wave = 0.1 * rng.standard_normal(SEGMENT + 9_000 * number)
             sf.write(sounds / style / f"{number}.wav", wave, SR)
     sources = [f"{style}={sounds / style}" for style in STYLES]
-    list(corpus.prepare(corpus.find(sources), made, n_jobs=1))
+    list(preparing.prepare(preparing.find(sources), made, n_jobs=1))
     specimens.model().save(model)
     make_folder(place / "songs")
     for number in range(4):

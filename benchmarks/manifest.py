@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 
 from tables import peak_mb, show
-from thirdstream import corpus
-from thirdstream.corpus import TRAIN, Corpus, Found, Pairs, Recording
+from thirdstream import corpus, preparing
+from thirdstream.corpus import TRAIN, Corpus, Pairs, Recording
 from thirdstream.mel.features import Statistics
+from thirdstream.preparing import Found
 
 FMA_FULL = 106_574  # tracks, 270 s each on average
 NONE = Statistics(1.0, [1.0] * 256, [1.0] * 256)
@@ -34,13 +35,13 @@ def main(n_recordings: int) -> None:
 
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary)
-        corpus._statistics = lambda *_: NONE  # there are no arrays
+        preparing._statistics = lambda *_: NONE  # there are no arrays
         found = [Found(Path(f"{number}.mp3"), "jazz") for number in range(n_recordings)]
         corpus.results = lambda jobs, **_: zip(
             found, map(recording, range(len(found))), strict=True
         )
         begin = time.process_time()
-        list(corpus.prepare(found, out))
+        list(preparing.prepare(found, out))
         step("prepare: copies, split, manifest", begin)
         megabytes = (out / "corpus.json").stat().st_size / 1e6
         begin = time.process_time()

@@ -18,7 +18,7 @@ import soundfile as sf
 import torch
 
 import mutation
-from thirdstream import audio, corpus
+from thirdstream import audio, preparing
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import Corpus, Pairs
 from thirdstream.evaluation import VERSION, report, work_of
@@ -138,8 +138,8 @@ def _corpus(name: str) -> Callable[[Path], Path]:
             for number in range(2):
                 wave = 0.1 * rng.standard_normal(SEGMENT + number)
                 sf.write(folder / style / f"{number}.wav", wave, SR)
-        found = corpus.find([f"{style}={folder / style}" for style in STYLES])
-        list(corpus.prepare(found, folder / "corpus", n_jobs=1))
+        found = preparing.find([f"{style}={folder / style}" for style in STYLES])
+        list(preparing.prepare(found, folder / "corpus", n_jobs=1))
         for style in STYLES:
             shutil.rmtree(folder / style)  # nobody reads them again
         opened = Corpus.open(folder / "corpus")
@@ -306,7 +306,7 @@ def _tracks(folder: Path) -> Path:
 
 def use_tracks(path: Path) -> None:
     """As `prepare jazz=fma:FOLDER` does."""
-    corpus.find_fma(path.parent, "jazz", genre="Jazz")
+    preparing.find_fma(path.parent, "jazz", genre="Jazz")
 
 
 def _pairs(folder: Path) -> Path:

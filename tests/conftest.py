@@ -10,12 +10,13 @@ import soundfile as sf
 import torch
 from hypothesis import settings
 
-from thirdstream import corpus
+from thirdstream import corpus, preparing
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.corpus import Corpus, Found
+from thirdstream.corpus import Corpus
 from thirdstream.mel.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.twin import RECONSTRUCTION, TwinConfig
+from thirdstream.preparing import Found
 
 settings.register_profile("patient", deadline=None)  # no test checks a time
 settings.load_profile("patient")
@@ -61,8 +62,8 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def small_corpus(recordings: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """A prepared corpus of `recordings`."""
     out = tmp_path_factory.mktemp("corpus") / "corpus"
-    found = corpus.find([f"{style}={folder}" for style, folder in recordings.items()])
-    outcomes = list(corpus.prepare(found, out, n_jobs=1))
+    found = preparing.find([f"{style}={folder}" for style, folder in recordings.items()])
+    outcomes = list(preparing.prepare(found, out, n_jobs=1))
     assert all(isinstance(outcome, corpus.Recording) for outcome in outcomes)
     return Corpus.open(out)
 
@@ -113,4 +114,4 @@ def reference() -> Path:
 
 def found_in(folders: dict[str, Path]) -> list[Found]:
     """What `find` finds in two plain folders."""
-    return corpus.find([f"{style}={folder}" for style, folder in folders.items()])
+    return preparing.find([f"{style}={folder}" for style, folder in folders.items()])

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import found_in, music
-from thirdstream import audio, corpus
+from thirdstream import audio, preparing
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import (
     SPLITS,
@@ -32,7 +33,7 @@ from thirdstream.mel.features import LogMel, measure_statistics
 
 
 def make(sources: dict[str, Path], out: Path) -> tuple[Corpus, list[Skipped]]:
-    for outcome in corpus.prepare(found_in(sources), out, n_jobs=1):
+    for outcome in preparing.prepare(found_in(sources), out, n_jobs=1):
         assert isinstance(outcome, Recording | Skipped)
     opened = Corpus.open(out)
     return opened, list(opened.skipped)
@@ -100,7 +101,7 @@ def test_the_manifest_says_where_each_recording_comes_from(small_corpus: Corpus)
     for one in small_corpus.recordings:
         path = Path(one.path)
         assert path.is_file()
-        assert one.sha256 == corpus._sha256(path)
+        assert one.sha256 == preparing._sha256(path)
         assert one.duration_s == pytest.approx(sf.info(path).duration)
         assert (one.sr, one.n_channels) == (SR, 1)
         assert one.split in SPLITS
@@ -119,24 +120,68 @@ def fake(number: int, style: str = "jazz", split: str = "") -> Recording:
 
 @given(n=st.integers(0, 60), seed=st.integers(0, 5))
 def test_every_recording_has_one_split_and_order_does_not_matter(n: int, seed: int) -> None:
-    forward = corpus._split([fake(k) for k in range(n)], {}, seed)
-    backward = corpus._split([fake(k) for k in reversed(range(n))], {}, seed)
+    forward = preparing._split([fake(k) for k in range(n)], {}, seed)
+    backward = preparing._split([fake(k) for k in reversed(range(n))], {}, seed)
     assert {one.sound: one.split for one in forward} == {one.sound: one.split for one in backward}
     used = {one.split for one in forward}
     assert used == (set(SPLITS) if n >= 3 else {TRAIN} if n else set())
 
 
 def test_a_growing_corpus_moves_no_recording() -> None:
-    before = {one.sound: one.split for one in corpus._split([fake(k) for k in range(200)], {}, 0)}
-    after = {one.sound: one.split for one in corpus._split([fake(k) for k in range(400)], {}, 0)}
+    before, after = (
+        {one.sound: one.split for one in preparing._split([fake(k) for k in range(n)], {}, 0)}
+        for n in (200, 400)
+    )
     assert all(after[sound] == split for sound, split in before.items())
     shares = [list(after.values()).count(split) / 400 for split in SPLITS]
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.05)
 
 
+@given(n=st.integers(1, 40), more=st.integers(0, 20), seed=st.integers(0, 5))
+def test_versions_of_a_piece_are_in_one_split_and_so_are_its_variants(
+    n: int, more: int, seed: int
+) -> None:
+    versions = [
+        replace(fake(2 * k + v, style), piece=f"piece {k}.{v}")
+        for style in ("classical", "jazz") for k in range(n) for v in (0, 1)
+    ]  # fmt: skip
+    others = [fake(1000 + k, style) for style in ("classical", "jazz") for k in range(more)]
+    of: dict[str, set[str]] = {}
+    for one in preparing._split(versions + others, {}, seed):
+        of.setdefault(one.piece.split(".")[0] or one.sound, set()).add(one.split)
+    assert all(len(splits) == 1 for splits in of.values())
+
+
+def test_a_paired_corpus_knows_the_versions_of_its_pieces(tmp_path: Path) -> None:
+    for style, seed in (("classical", 0), ("jazz", 50)):
+        write_pieces(tmp_path / style, 3, seed=seed)
+    sf.write(tmp_path / "jazz" / "alone.wav", music(99, SEGMENT), SR)
+    sources = [f"{style}={tmp_path / style}" for style in ("classical", "jazz")]
+    found = preparing.find(sources, paired=True)
+    list(preparing.prepare(found, tmp_path / "corpus", n_jobs=1))
+    opened = Corpus.open(tmp_path / "corpus")
+    pairs = [pair for split in SPLITS for pair in opened.aligned(split)]
+    assert sorted((one.style, two.style, one.piece, two.piece) for one, two in pairs) == [
+        ("classical", "jazz", name, name) for name in ("000", "001", "002")
+    ]
+
+
+def test_pairs_that_are_none_are_refused(tmp_path: Path) -> None:
+    sources = {style: tmp_path / style for style in ("classical", "jazz")}
+    write_pieces(sources["classical"], 1, n_samples=4 * SEGMENT)
+    (tmp_path / "jazz").mkdir()
+    sf.write(tmp_path / "jazz" / "other.wav", music(3, SEGMENT), SR)
+    as_given = [f"{style}={folder}" for style, folder in sources.items()]
+    with pytest.raises(CorpusError, match="no recording of one style has the name"):
+        preparing.find(as_given, paired=True)
+    (tmp_path / "jazz" / "other.wav").rename(tmp_path / "jazz" / "000.wav")
+    with pytest.raises(CorpusError, match="no versions of one piece"):
+        list(preparing.prepare(preparing.find(as_given, paired=True), tmp_path / "c", n_jobs=1))
+
+
 def test_another_seed_is_another_split() -> None:
     splits = [
-        [one.split for one in corpus._split([fake(k) for k in range(50)], {}, s)] for s in (0, 1)
+        [one.split for one in preparing._split([fake(k) for k in range(50)], {}, s)] for s in (0, 1)
     ]
     assert splits[0] != splits[1]
 
@@ -202,7 +247,7 @@ def test_sources_that_cannot_be_used(tmp_path: Path, sources: list[str], fault: 
     write_pieces(tmp_path, 1)
     (tmp_path / "empty").mkdir()
     with pytest.raises(CorpusError, match=fault):
-        corpus.find([source.format(tmp_path) for source in sources])
+        preparing.find([source.format(tmp_path) for source in sources])
 
 
 def test_nothing_usable_of_a_style_is_an_error(tmp_path: Path) -> None:
@@ -220,7 +265,7 @@ def test_another_folder_is_not_taken_for_a_corpus(
 ) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(CorpusError, match="is not empty and no corpus"):
-        list(corpus.prepare(found_in(recordings), tmp_path))
+        list(preparing.prepare(found_in(recordings), tmp_path))
     with pytest.raises(CorpusError, match="holds no corpus"):
         Corpus.open(tmp_path)
 
@@ -273,10 +318,10 @@ def test_a_kill_at_any_instant_leaves_a_corpus_that_can_be_finished(
     sources = {style: write_pieces(tmp_path / style, 6, seed=10 * k, n_samples=3 * SEGMENT)
                for k, style in enumerate("ab")}  # fmt: skip
     script = (
-        "import sys; from pathlib import Path; from thirdstream import corpus\n"
+        "import sys; from pathlib import Path; from thirdstream import preparing\n"
         "print('ready', flush=True)\n"
-        f"found = corpus.find(['a={sources['a']}', 'b={sources['b']}'])\n"
-        f"for _ in corpus.prepare(found, Path({str(tmp_path / 'killed')!r}), n_jobs=1): pass\n"
+        f"found = preparing.find(['a={sources['a']}', 'b={sources['b']}'])\n"
+        f"for _ in preparing.prepare(found, Path({str(tmp_path / 'killed')!r}), n_jobs=1): pass\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True
@@ -304,8 +349,8 @@ def test_musicnet_keeps_its_own_test_recordings(tmp_path: Path) -> None:
         write_pieces(tmp_path / "musicnet" / part, n, seed=len(part) * 7)
         (tmp_path / "musicnet" / part.replace("data", "labels")).mkdir()
     jazz = write_pieces(tmp_path / "jazz", 1, seed=99)
-    found = corpus.find([f"classical=musicnet:{tmp_path / 'musicnet'}", f"jazz={jazz}"])
-    list(corpus.prepare(found, tmp_path / "corpus", n_jobs=1))
+    found = preparing.find([f"classical=musicnet:{tmp_path / 'musicnet'}", f"jazz={jazz}"])
+    list(preparing.prepare(found, tmp_path / "corpus", n_jobs=1))
     opened = Corpus.open(tmp_path / "corpus")
     assert len(opened.of("classical", TEST)) == 2
     assert all("test_data" in one.path for one in opened.of("classical", TEST))
@@ -337,9 +382,9 @@ def test_fma_is_found_by_genre_with_its_own_split(tmp_path: Path) -> None:
         path = fma / "fma_large" / f"{number:06}"[:3] / f"{number:06}.mp3"
         path.parent.mkdir(parents=True, exist_ok=True)
         sf.write(path, music(number, SEGMENT), SR)
-    jazz = corpus.find_fma(fma, "jazz", genre="Jazz")
+    jazz = preparing.find_fma(fma, "jazz", genre="Jazz")
     assert [(one.path.stem, one.split) for one in jazz] == [("000002", TRAIN), ("000140", TEST)]
-    found = corpus.find([f"jazz=fma:{fma}", f"strings=fma/Classical:{fma}"])
+    found = preparing.find([f"jazz=fma:{fma}", f"strings=fma/Classical:{fma}"])
     assert [(one.style, one.path.stem) for one in found] == [
         ("jazz", "000002"), ("jazz", "000140"), ("strings", "001001"),
     ]  # fmt: skip
@@ -348,7 +393,7 @@ def test_fma_is_found_by_genre_with_its_own_split(tmp_path: Path) -> None:
 def test_a_table_that_is_not_fmas_is_explained(tmp_path: Path) -> None:
     (tmp_path / "tracks.csv").write_text("a,b\n1,2\n")
     with pytest.raises(CorpusError, match="is not FMA's tracks"):
-        corpus.find_fma(tmp_path, "jazz", genre="jazz")
+        preparing.find_fma(tmp_path, "jazz", genre="jazz")
 
 
 # --- pairs --------------------------------------------------------------------------------------

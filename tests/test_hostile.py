@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from thirdstream import audio, checkpoint, corpus, systems
+from thirdstream import audio, checkpoint, preparing, systems
 from thirdstream.audio import AudioError
 from thirdstream.checkpoint import CheckpointError
 from thirdstream.corpus import Corpus, CorpusError
@@ -271,12 +271,12 @@ def test_features_of_another_type_are_refused(small_corpus: Corpus, tmp_path: Pa
 
 
 def test_a_damaged_record_is_made_again(recordings: dict[str, Path], tmp_path: Path) -> None:
-    found = corpus.find([f"{style}={folder}" for style, folder in recordings.items()])
-    list(corpus.prepare(found, tmp_path, n_jobs=1))
+    found = preparing.find([f"{style}={folder}" for style, folder in recordings.items()])
+    list(preparing.prepare(found, tmp_path, n_jobs=1))
     whole = (tmp_path / "corpus.json").read_bytes()
     for number, record in enumerate(sorted((tmp_path / "recordings").iterdir())):
         record.write_text(["", "{}", "[" * 100_000, '{"size": "x"}', "7"][number % 5])
-    list(corpus.prepare(found, tmp_path, n_jobs=1))
+    list(preparing.prepare(found, tmp_path, n_jobs=1))
     assert (tmp_path / "corpus.json").read_bytes() == whole
 
 

@@ -14,7 +14,7 @@ import soundfile as sf
 
 from conftest import found_in, music
 from test_cli import run
-from thirdstream import corpus, parallel
+from thirdstream import parallel, preparing
 from thirdstream.audio import SR
 from thirdstream.corpus import Corpus
 from thirdstream.evaluation import Settings
@@ -59,7 +59,7 @@ def workers(request: pytest.FixtureRequest) -> Workers:
 
 def prepared(folders: dict[str, Path], out: Path, workers: Workers) -> dict[str, bytes]:
     with workers.ready() as n_jobs:
-        list(corpus.prepare(found_in(folders), out, n_jobs=n_jobs))
+        list(preparing.prepare(found_in(folders), out, n_jobs=n_jobs))
     return contents(out)
 
 
@@ -83,7 +83,7 @@ def test_a_killed_dask_worker_loses_nothing(
     """Its task is done by another; the corpus is the one that nobody disturbed."""
     here = prepared(recordings, tmp_path / "here", LOKY)
     with Workers(parallel="dask", address=cluster.scheduler_address).ready() as n_jobs:
-        made = corpus.prepare(found_in(recordings), tmp_path / "there", n_jobs=n_jobs)
+        made = preparing.prepare(found_in(recordings), tmp_path / "there", n_jobs=n_jobs)
         next(made)
         os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
         assert len(list(made)) == 9

@@ -12,8 +12,7 @@ import soundfile as sf
 import torch
 
 from conftest import STYLES, TINY, found_in, music
-from thirdstream import checkpoint
-from thirdstream import corpus as corpora
+from thirdstream import checkpoint, preparing
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import Corpus
 from thirdstream.files import Interrupted
@@ -240,7 +239,7 @@ def test_a_corpus_without_validation_recordings_still_trains(tmp_path: Path) -> 
     for number, folder in enumerate(folders.values()):
         folder.mkdir()
         sf.write(folder / "only.wav", music(number, 2 * SEGMENT), SR)
-    list(corpora.prepare(found_in(folders), tmp_path / "corpus", n_jobs=1))
+    list(preparing.prepare(found_in(folders), tmp_path / "corpus", n_jobs=1))
     corpus = Corpus.open(tmp_path / "corpus")
     steps = run(begin(corpus), corpus, tmp_path / "run")
     assert steps[-1].validation == {}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from conftest import STYLES, TINY, found_in, music
-from thirdstream import corpus as corpora
+from thirdstream import preparing
 from thirdstream.corpus import Corpus
 from thirdstream.files import Interrupted, ThirdstreamError
 from thirdstream.mel import tuning
@@ -73,6 +73,6 @@ def test_it_needs_recordings_to_compare_on(tmp_path: Path) -> None:
     for number, folder in enumerate(folders.values()):
         folder.mkdir()
         sf.write(folder / "only.wav", music(number, 140_000), 44_100)
-    list(corpora.prepare(found_in(folders), tmp_path / "corpus", n_jobs=1))
+    list(preparing.prepare(found_in(folders), tmp_path / "corpus", n_jobs=1))
     with pytest.raises(ThirdstreamError, match="has no validation recordings"):
         search(Corpus.open(tmp_path / "corpus"), tmp_path / "out", 1)

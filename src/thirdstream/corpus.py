@@ -11,68 +11,34 @@ below 0.2 %, and zero stays zero. The recording's loudness is not in the array: 
 gain that brings the piece to -20 dB, and mel power grows with its square.
 """
 
-import csv
-import hashlib
 import io
 import json
 import math
-import os
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import reduce
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from thirdstream import audio
-from thirdstream.audio import SEGMENT, SR, AudioError, Level
-from thirdstream.files import (
-    ThirdstreamError,
-    is_style,
-    make_folder,
-    read_json,
-    remove_orphans,
-    whole_file,
-    write_json,
-)
-from thirdstream.mel.features import (
-    LogMel,
-    MelConfig,
-    Moments,
-    Statistics,
-    moments,
-    statistics_of,
-)
-from thirdstream.parallel import results
+from thirdstream.files import ThirdstreamError, is_style, read_json
+from thirdstream.mel.features import MelConfig, Statistics
 from thirdstream.records import record
 from thirdstream.storage import Remote, place_of
 
 VERSION = 2
 MAX_SEGMENTS = 100_000  # of a recording, which then lasts three days: what a manifest may claim
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
-SHARES = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
 CHUNK = 16  # segments in memory at a time: 4 MB as power
-FMA_SPLITS = {"training": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
 class CorpusError(ThirdstreamError):
     """A corpus that cannot be made or read."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file that belongs to a style; `split` only where its collection fixes one."""
-
-    path: Path
-    style: str
-    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +47,8 @@ class Recording:
 
     sha256: of the file. sound: of its decoded samples, the same for copies with other tags.
     sr, n_channels: the file's own. gain: to -20 dB. features: the array's path in the corpus.
+    piece: what the two versions of a piece have in common, one in each style; empty where there are
+    none.
     """
 
     path: str
@@ -96,6 +64,7 @@ class Recording:
     features: str
     size: int
     mtime_ns: int
+    piece: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,331 +76,6 @@ class Skipped:
     reason: str
     fault: bool = True
     duplicate: bool = False
-
-
-# --- finding ------------------------------------------------------------------------------------
-
-
-def find(sources: Sequence[str]) -> list[Found]:
-    """Find the recordings of `STYLE=WHERE` sources.
-
-    WHERE is a folder, searched with all folders below it; `musicnet:DIR`, MusicNet as published;
-    `fma:DIR`, the Free Music Archive's tracks of the genre named like the style; or
-    `fma/GENRE:DIR`. Raises CorpusError unless there are two styles, each with recordings.
-    """
-    found: list[Found] = []
-    for source in sources:
-        style, equals, where = source.partition("=")
-        if not equals or not is_style(style):
-            raise CorpusError(f"{source}: is not STYLE=DIR; write for example jazz=recordings/jazz")
-        new = _find_in(where, style)
-        if not new:
-            raise CorpusError(f"{where}: holds no recordings for {style}; check the folder")
-        found += new
-    styles = {one.style for one in found}
-    if len(styles) != 2:
-        raise CorpusError(
-            f"a corpus needs two styles (got {', '.join(sorted(styles))}); "
-            "write for example: classical=DIR jazz=DIR"
-        )
-    return found
-
-
-def _find_in(where: str, style: str) -> list[Found]:
-    if where.startswith("musicnet:"):
-        return find_musicnet(_folder(where.removeprefix("musicnet:")), style)
-    if fma := re.fullmatch(r"fma(?:/([^:]+))?:(.+)", where):
-        return find_fma(_folder(fma[2]), style, genre=fma[1] or style)
-    return [Found(path, style) for path in audio.find_recordings(_folder(where))]
-
-
-def _folder(name: str) -> Path:
-    folder = Path(name)
-    if not folder.is_dir():
-        raise CorpusError(f"{folder}: there is no such folder; check the path")
-    return folder
-
-
-def find_musicnet(folder: Path, style: str) -> list[Found]:
-    """MusicNet (Thickstun et al. 2017): train_data and test_data, its own test recordings kept."""
-    if not (folder / "train_data").is_dir():
-        raise CorpusError(f"{folder}: has no train_data folder; give MusicNet's unpacked folder")
-    return [
-        Found(path, style, TEST if part == "test_data" else None)
-        for part in ("train_data", "test_data")
-        for path in audio.find_recordings(folder / part)
-    ]
-
-
-def find_fma(folder: Path, style: str, *, genre: str) -> list[Found]:
-    """The Free Music Archive (Defferrard et al. 2017): tracks whose genre_top is `genre`.
-
-    Reads fma_metadata/tracks.csv; audio lies in fma_*/NNN/NNNNNN.mp3. FMA's own split, made by
-    artist, is kept.
-    """
-    tables = [folder / "fma_metadata" / "tracks.csv", folder / "tracks.csv"]
-    table = next((path for path in tables if path.is_file()), None)
-    if table is None:
-        raise CorpusError(f"{folder}: has no fma_metadata/tracks.csv; unpack fma_metadata.zip here")
-    files = {path.stem: path for path in audio.find_recordings(folder)}
-    found = []
-    for track, track_genre, split in _fma_rows(table):
-        path = files.get(track.zfill(6))
-        if path and track_genre.casefold() == genre.casefold():
-            found.append(Found(path, style, FMA_SPLITS.get(split)))
-    return found
-
-
-def _fma_rows(table: Path) -> Iterator[tuple[str, str, str]]:
-    """(track id, top genre, split) of each row of tracks.csv, whose header has two lines."""
-    with table.open(newline="", encoding="utf-8") as file:
-        try:
-            rows = csv.reader(file)
-            columns = list(zip(next(rows), next(rows), strict=True))
-            genre, split = columns.index(("track", "genre_top")), columns.index(("set", "split"))
-            for row in rows:
-                if row and row[0].isdigit():
-                    yield row[0], row[genre], row[split]
-        except (ValueError, IndexError, StopIteration, csv.Error) as error:
-            raise CorpusError(f"{table}: is not FMA's tracks.csv ({error})") from error
-
-
-# --- preparing ----------------------------------------------------------------------------------
-
-
-def prepare(
-    found: Sequence[Found], out: Path, *, n_jobs: int = -1, seed: int = 0
-) -> Iterator[Recording | Skipped]:
-    """Make a corpus of the recordings found, and yield what became of each as it is done.
-
-    What had to be left out, duplicates among them, is in the manifest too, as `skipped`.
-
-    n_jobs: processes, -1 for one a core (see `parallel`). seed: of the split.
-
-    Finished recordings are not done again: run it once more after a kill, or with more recordings.
-    The manifest appears when all is done. Raises CorpusError if `out` is something else's folder or
-    a style has no usable recording.
-    """
-    if out.is_dir() and any(out.iterdir()) and not (out / "recordings").is_dir():
-        raise CorpusError(f"{out}: is not empty and no corpus; choose a new folder")
-    for name in ("recordings", "features"):
-        make_folder(out / name)
-    remove_orphans(out, ours=True)
-    jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
-    done: list[tuple[Found, Recording | Skipped]] = []
-    for one, outcome in results(jobs, n_jobs=n_jobs):
-        done.append((one, outcome))
-        yield outcome
-    remove_orphans(out, ours=True)
-    outcomes = [outcome for _, outcome in sorted(done, key=lambda pair: str(pair[0].path))]
-    recordings, duplicates = _without_duplicates([x for x in outcomes if isinstance(x, Recording)])
-    fixed = {_key(one): one.split for one in found}
-    skipped = [outcome for outcome in outcomes if isinstance(outcome, Skipped)] + duplicates
-    _write_manifest(out, _split(recordings, fixed, seed), skipped, seed, n_jobs)
-
-
-def _key(one: Found) -> str:
-    """The name of a recording's files in the corpus."""
-    place = one.style.encode() + b"\n" + os.fsencode(one.path.resolve())
-    return hashlib.sha256(place).hexdigest()[:20]
-
-
-def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
-    """Prepare a recording, or find that it has been; runs in a process of its own."""
-    record_path = out / "recordings" / f"{_key(one)}.json"
-    features = out / "features" / f"{_key(one)}.npy"
-    try:
-        stat = one.path.stat()
-        if record_path.is_file() and features.is_file():
-            done = _finished(record_path)
-            if done and (done.size, done.mtime_ns) == (stat.st_size, stat.st_mtime_ns):
-                return one, done
-        measured = _write_features(one.path, features)
-        done = Recording(
-            path=str(one.path.resolve()),
-            style=one.style,
-            split="",
-            sha256=_sha256(one.path),
-            features=str(features.relative_to(out).as_posix()),
-            size=stat.st_size,
-            mtime_ns=stat.st_mtime_ns,
-            **measured,
-        )
-        write_json(record_path, asdict(done))
-        return one, done
-    except AudioError as error:
-        reason = str(error).removeprefix(f"{one.path}: ")
-        return one, Skipped(str(one.path), one.style, reason)
-    except OSError as error:  # it went away, or its disk did
-        return one, Skipped(str(one.path), one.style, f"cannot be read ({error.strerror})")
-
-
-def _finished(path: Path) -> Recording | None:
-    """What was written of a recording; None where that is damaged, so that it is done again."""
-    try:
-        return record(Recording, read_json(path, kind="record of a recording"))
-    except (ThirdstreamError, ValueError):
-        return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_features(path: Path, features: Path) -> dict[str, Any]:
-    """Write the array of a recording, segment by segment; returns what was measured on the way."""
-    header = audio.info(path)
-    mel, sound = LogMel(), hashlib.sha256()
-    n_samples, power = 0, 0.0
-
-    def listened() -> Iterator[NDArray[np.float32]]:
-        nonlocal n_samples, power
-        for block in audio.blocks(path):
-            n_samples += block.shape[1]
-            power += float(np.square(block, dtype=np.float64).sum())
-            sound.update((block * 32768).round().astype("<i2").tobytes())
-            yield block
-
-    with whole_file(features) as temporary, temporary.open("wb") as file:
-        shape = (0, mel.config.n_frames, mel.config.n_mels)
-        _write_header(file, shape)
-        n_segments = 0
-        for window in audio.windows(listened(), size=SEGMENT, hop=SEGMENT):
-            if (n_segments + 1) * SEGMENT > n_samples:
-                break  # the last one, filled up with zeros: the paper's segments are whole
-            root = mel.power(torch.from_numpy(window))[0].sqrt_().sqrt_().half()
-            file.write(root.numpy().tobytes())
-            n_segments += 1
-        level = Level(n_samples, math.sqrt(power / max(n_samples, 1)))
-        if n_segments == 0:
-            raise AudioError(
-                f"{path}: lasts {n_samples / SR:.2f} s, less than one segment "
-                f"({SEGMENT / SR:.2f} s); leave it out"
-            )
-        if level.silent:
-            raise AudioError(f"{path}: is silent ({level.rms_db:.0f} dB); leave it out")
-        _write_header(file, (n_segments, *shape[1:]))
-    return {
-        "sound": sound.hexdigest(),
-        "duration_s": n_samples / SR,
-        "sr": header.sr,
-        "n_channels": header.n_channels,
-        "gain": level.gain,
-        "n_segments": n_segments,
-    }
-
-
-def _write_header(file: Any, shape: tuple[int, ...]) -> None:
-    """NPY's header at the file's start; it reserves room for the first axis to grow."""
-    file.seek(0)
-    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
-
-
-def _without_duplicates(recordings: Sequence[Recording]) -> tuple[list[Recording], list[Skipped]]:
-    """Keep the first of each sound; the same sound under two styles is a fault."""
-    first: dict[str, Recording] = {}
-    duplicates = []
-    for one in recordings:
-        twin = first.setdefault(one.sound, one)
-        if twin is not one:
-            fault = twin.style != one.style
-            reason = f"the same sound as {twin.path}"
-            reason += f", which is {twin.style}: remove one of them" if fault else ""
-            duplicates.append(Skipped(one.path, one.style, reason, fault, duplicate=True))
-    return list(first.values()), duplicates
-
-
-def _split(
-    recordings: Sequence[Recording], fixed: Mapping[str, str | None], seed: int
-) -> list[Recording]:
-    """Give every recording its split, by its sound alone, so that a growing corpus moves none.
-
-    A style of three recordings or more has each split at least once: where chance left one out, the
-    recording whose hash is nearest goes there. With fewer, all are for training.
-    """
-    split: dict[str, str] = {}
-    for style in sorted({one.style for one in recordings}):
-        own = [one for one in recordings if one.style == style]
-        draw = {one.sound: _draw(one.sound, seed) for one in own}
-        for one in own:
-            given = fixed.get(Path(one.features).stem)
-            split[one.sound] = given or (TRAIN if len(own) < 3 else _split_at(draw[one.sound]))
-        free = [one.sound for one in own if fixed.get(Path(one.features).stem) is None]
-        if len(own) >= 3:
-            _fill_empty_splits(split, free, draw, [one.sound for one in own])
-    return [replace(one, split=split[one.sound]) for one in recordings]
-
-
-def _draw(sound: str, seed: int) -> float:
-    """A number in [0, 1) that depends on the recording and the seed alone."""
-    return int(hashlib.sha256(f"{seed} {sound}".encode()).hexdigest()[:12], 16) / 16**12
-
-
-def _split_at(draw: float) -> str:
-    if draw < SHARES[TEST]:
-        return TEST
-    return VALIDATION if draw < SHARES[TEST] + SHARES[VALIDATION] else TRAIN
-
-
-def _fill_empty_splits(
-    split: dict[str, str], free: list[str], draw: Mapping[str, float], own: list[str]
-) -> None:
-    for wanted in (TEST, VALIDATION, TRAIN):
-        counts = Counter(split[sound] for sound in own)
-        if counts[wanted]:
-            continue
-        givers = [sound for sound in free if counts[split[sound]] > 1]
-        if givers:
-            pick = (
-                max(givers, key=draw.__getitem__)
-                if wanted == TRAIN
-                else min(givers, key=draw.__getitem__)
-            )
-            split[pick] = wanted
-
-
-def _statistics(corpus: "Corpus", style: str, n_jobs: int) -> Statistics:
-    """Of the style's training recordings, each measured by itself."""
-
-    def moments_at(scale: float | None) -> Moments:
-        own = corpus.of(style, TRAIN)
-        tasks = (joblib.delayed(_moments_of)(corpus, one, scale) for one in own)
-        return reduce(Moments.joined, results(tasks, n_jobs=n_jobs, in_order=True))
-
-    return statistics_of(moments_at)
-
-
-def _moments_of(corpus: "Corpus", recording: Recording, scale: float | None) -> Moments:
-    return moments(corpus.chunks_of(recording), scale=scale)
-
-
-def _write_manifest(
-    out: Path, recordings: list[Recording], skipped: list[Skipped], seed: int, n_jobs: int
-) -> None:
-    styles = sorted({one.style for one in recordings if one.split == TRAIN})
-    if len(styles) != 2:
-        raise CorpusError(
-            f"{out}: needs recordings of two styles to train on, has them of: "
-            f"{', '.join(styles) or 'none'}; see the reasons above"
-        )
-    corpus = Corpus(out, MelConfig(), {}, recordings)
-    statistics = {style: asdict(_statistics(corpus, style, n_jobs)) for style in styles}
-    write_json(
-        out / "corpus.json",
-        {
-            "version": VERSION,
-            "seed": seed,
-            "mel": asdict(MelConfig()),
-            "statistics": statistics,
-            "recordings": [asdict(one) for one in recordings],
-            "skipped": [asdict(one) for one in skipped],
-        },
-    )
-
-
-# --- reading ------------------------------------------------------------------------------------
 
 
 def is_corpus(where: str | Path) -> bool:
@@ -517,6 +161,11 @@ class Corpus:
         """The recordings of one style and split."""
         return [one for one in self.recordings if (one.style, one.split) == (style, split)]
 
+    def aligned(self, split: str) -> list[tuple[Recording, Recording]]:
+        """The two versions of each piece that has them, styles in alphabetical order."""
+        first, second = ({r.piece: r for r in self.of(style, split)} for style in self.styles)
+        return [(one, second[name]) for name, one in first.items() if name and name in second]
+
     def n_segments(self, style: str, split: str) -> int:
         """How many segments these have together."""
         return sum(one.n_segments for one in self.of(style, split))
@@ -554,7 +203,7 @@ class Corpus:
         """As `features(recording)[which]`, by one request for just these bytes."""
         shape = (recording.n_segments, self.mel.n_frames, self.mel.n_mels)
         header = io.BytesIO()
-        _write_header(header, shape)
+        write_header(header, shape)
         first, last, _ = which.indices(recording.n_segments)
         size = 2 * self.mel.n_frames * self.mel.n_mels
         start, stop = (header.tell() + number * size for number in (first, last))
@@ -583,6 +232,13 @@ class Corpus:
                     "hours": sum(one.duration_s for one in own) / 3600,
                 }
         return dict(table)
+
+
+def write_header(file: Any, shape: tuple[int, ...]) -> None:
+    """NPY's header at the file's start; it reserves room for the first axis to grow."""
+    file.seek(0)
+    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 class Pairs(Dataset[dict[str, torch.Tensor]]):

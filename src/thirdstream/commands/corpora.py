@@ -6,7 +6,7 @@ from pathlib import Path
 import tyro
 from rich.table import Table
 
-from thirdstream import corpus
+from thirdstream import preparing
 from thirdstream.commands.console import (
     OUT,
     TALK,
@@ -27,6 +27,7 @@ def prepare(
     out: Path,
     workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
     seed: int = 0,
+    paired: bool = False,
     json: bool = False,
 ) -> None:
     """Make a training corpus of two folders of recordings.
@@ -41,12 +42,14 @@ def prepare(
         out: folder of the corpus.
         workers: who does the work.
         seed: of the split into training, validation and test recordings.
+        paired: recordings of the same name in both folders are versions of one piece, bar by bar at
+            one time, as `thirdstream arrange` makes them; twin-paired learns from these.
         json: print what is in the corpus, and what was skipped, as JSON on standard output.
     """
-    found = corpus.find(sources)
+    found = preparing.find(sources, paired=paired)
     with workers.ready() as n_jobs, progress_bar() as bar:
         task = bar.add_task("preparing", total=len(found))
-        for outcome in corpus.prepare(found, out, n_jobs=n_jobs, seed=seed):
+        for outcome in preparing.prepare(found, out, n_jobs=n_jobs, seed=seed):
             bar.advance(task)
             if isinstance(outcome, Skipped):
                 _report(outcome)
