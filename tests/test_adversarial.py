@@ -12,7 +12,8 @@ from torch import nn
 from conftest import STYLES, TINY
 from thirdstream.mel import vae
 from thirdstream.mel.blocks import Critic, MapStyle, adain, moments
-from thirdstream.mel.gan import ADVERSARIAL, CONTENT, GENTLE, SLOPE, STYLE, TwinGAN, relativistic
+from thirdstream.mel.critics import ADVERSARIAL, GENTLE, SLOPE, relativistic
+from thirdstream.mel.gan import CONTENT, STYLE, TwinGAN
 from thirdstream.mel.twin import WARM_UP, Code, Pass, TwinConfig, diversity
 from thirdstream.mel.vae import TwinVAE, divergence
 from thirdstream.mel.variational_gan import TwinVariationalGAN

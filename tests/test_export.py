@@ -36,7 +36,7 @@ def written(system: MelSystem, path: Path, format: export.Format) -> tuple[float
 
 @pytest.mark.parametrize(
     ("name", "preset"),
-    list(zip(TWINS, ["default", "paper", "paper", "default"], strict=True)),
+    list(zip(TWINS, ["default", "paper", "paper", "default", "default", "default"], strict=True)),
 )
 def test_onnxruntime_makes_what_the_system_makes(name: str, preset: str, tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="needs the extra [export]")

@@ -54,7 +54,7 @@ def same(first: State, second: State) -> bool:
 
 def test_a_run_learns_and_leaves_what_it_promises(small_corpus: Corpus, tmp_path: Path) -> None:
     steps = run(begin(small_corpus), small_corpus, tmp_path)
-    per_epoch = training.steps_per_epoch(small_corpus, CONFIG)
+    per_epoch = training.steps_per_epoch(begin(small_corpus).system.twin, small_corpus, CONFIG)
     assert [step.step for step in steps] == list(range(1, 3 * per_epoch + 1))
     ends = [step for step in steps if step.validation is not None]
     assert [step.epoch for step in ends] == [1, 2, 3]

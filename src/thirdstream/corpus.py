@@ -34,6 +34,7 @@ from thirdstream.storage import Remote, place_of
 VERSION = 2
 MAX_SEGMENTS = 100_000  # of a recording, which then lasts three days: what a manifest may claim
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
+ALIGNED = "are aligned"  # no style can be called so
 CHUNK = 16  # segments in memory at a time: 4 MB as power
 
 
@@ -241,6 +242,30 @@ def write_header(file: Any, shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
+class Segments:
+    """The segments of some recordings in a row, of which `n_of` says how many each gives."""
+
+    def __init__(
+        self, corpus: Corpus, recordings: Sequence[Recording], n_of: Sequence[int] | None = None
+    ) -> None:
+        self.corpus, self.recordings = corpus, recordings
+        counts = [one.n_segments for one in recordings] if n_of is None else n_of
+        self.ends = np.cumsum(counts, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def __getitem__(self, at: int) -> torch.Tensor:
+        """(n_frames, n_mels), mel power at -20 dB."""
+        if not 0 <= at < len(self):
+            raise IndexError(at)
+        which = int(np.searchsorted(self.ends, at, side="right"))
+        inside = at - (int(self.ends[which - 1]) if which else 0)
+        return torch.from_numpy(
+            self.corpus.power(self.recordings[which], slice(inside, inside + 1))[0]
+        )
+
+
 class Pairs(Dataset[dict[str, torch.Tensor]]):
     """Random pairs, one segment of each style (paper, section 3): {style: (n_frames, n_mels)}.
 
@@ -249,28 +274,51 @@ class Pairs(Dataset[dict[str, torch.Tensor]]):
     """
 
     def __init__(self, corpus: Corpus, split: str, *, seed: int, epoch: int = 0) -> None:
-        self.corpus = corpus
-        self.n_pairs = min(corpus.n_segments(style, split) for style in corpus.styles)
-        self.order: dict[str, NDArray[np.int64]] = {}
-        self.recordings = {style: corpus.of(style, split) for style in corpus.styles}
-        self.ends = {
-            style: np.cumsum([one.n_segments for one in own], dtype=np.int64)
-            for style, own in self.recordings.items()
+        self.segments = {
+            style: Segments(corpus, corpus.of(style, split)) for style in corpus.styles
         }
-        for number, style in enumerate(corpus.styles):
+        self.n_pairs = min(map(len, self.segments.values()))
+        self.order: dict[str, NDArray[np.int64]] = {}
+        for number, (style, own) in enumerate(self.segments.items()):
             draw = np.random.default_rng([seed, epoch, number])
-            self.order[style] = draw.permutation(corpus.n_segments(style, split))[: self.n_pairs]
+            self.order[style] = draw.permutation(len(own))[: self.n_pairs]
 
     def __len__(self) -> int:
         return self.n_pairs
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        pair = {}
-        for style, order in self.order.items():
-            at = int(order[index])
-            which = int(np.searchsorted(self.ends[style], at, side="right"))
-            recording = self.recordings[style][which]
-            inside = at - (int(self.ends[style][which]) - recording.n_segments)
-            power = self.corpus.power(recording, slice(inside, inside + 1))[0]
-            pair[style] = torch.from_numpy(power)
-        return pair
+        return {
+            style: self.segments[style][int(order[index])] for style, order in self.order.items()
+        }
+
+
+class Versions(Dataset[dict[str, torch.Tensor]]):
+    """Both versions of a piece at one place, and random pairs of the other recordings among them.
+
+    As Pairs otherwise, with a further entry ALIGNED: 1 for two versions, 0 for a random pair.
+    """
+
+    def __init__(self, corpus: Corpus, split: str, *, seed: int, epoch: int = 0) -> None:
+        pairs = corpus.aligned(split)
+        counts = [min(one.n_segments for one in pair) for pair in pairs]
+        both = {one.path for pair in pairs for one in pair}
+        self.versions, self.others, self.order = {}, {}, {}
+        for number, style in enumerate(corpus.styles):
+            self.versions[style] = Segments(corpus, [pair[number] for pair in pairs], counts)
+            alone = [one for one in corpus.of(style, split) if one.path not in both]
+            self.others[style] = Segments(corpus, alone)
+            draw = np.random.default_rng([seed, epoch, number])
+            self.order[style] = draw.permutation(len(self.others[style]))
+        self.n_aligned = sum(counts)
+        n_pairs = self.n_aligned + min(map(len, self.others.values()))
+        self.shuffled = np.random.default_rng([seed, epoch, 2]).permutation(n_pairs)
+
+    def __len__(self) -> int:
+        return len(self.shuffled)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        at = int(self.shuffled[index])
+        if at < self.n_aligned:
+            return {ALIGNED: torch.ones(()), **{s: own[at] for s, own in self.versions.items()}}
+        places = {style: int(order[at - self.n_aligned]) for style, order in self.order.items()}
+        return {ALIGNED: torch.zeros(()), **{s: self.others[s][k] for s, k in places.items()}}

@@ -19,6 +19,7 @@ from thirdstream.mel.run import train as train_run
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training import State, Step, TrainingConfig, begin, begin_with
 from thirdstream.mel.twin import TwinConfig
+from thirdstream.mel.views import View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Network:
     """Normalisation after each convolution."""
     patch: int | None = None
     """Fold patch x patch points of the mel into channels first."""
+    features: tuple[View, ...] | None = None
+    """What the encoders see besides or instead of the mel: its cosine transform, its growth, its
+    envelope (Lu et al. 2018)."""
     style_channels: tuple[int, ...] | None = None
     """Of the style encoder's blocks, in adversarial twins."""
     style_size: int | None = None

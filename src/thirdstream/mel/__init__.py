@@ -14,6 +14,8 @@ CLASSES = {
     "twin-vae": "vae.TwinVAE",
     "twin-gan": "gan.TwinGAN",
     "twin-variational-gan": "variational_gan.TwinVariationalGAN",
+    "twin-paired": "paired.TwinPaired",
+    "travel": "travel.Travel",
 }
 
 

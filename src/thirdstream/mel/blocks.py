@@ -159,6 +159,7 @@ class Encoder(nn.Module):
     latent_channels: the code is projected to so many by a 1x1 convolution; None: it is the last
         block's output, as in the paper.
     patch: fold patch x patch points of the mel into channels first; 1: none, as in the paper.
+    n_views: channels of the image.
     """
 
     def __init__(
@@ -170,13 +171,14 @@ class Encoder(nn.Module):
         kernel_size: int,
         n_convs: int,
         norm: Norm,
+        n_views: int = 1,
     ) -> None:
         super().__init__()
         self.patch = patch
         self.fold = nn.PixelUnshuffle(patch) if patch > 1 else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(n_in, n_out, kernel_size=kernel_size, n_convs=n_convs, norm=norm)
-            for n_in, n_out in zip([patch**2, *channels[:-1]], channels, strict=True)
+            for n_in, n_out in zip([n_views * patch**2, *channels[:-1]], channels, strict=True)
         )
         self.project = (
             nn.Identity()
@@ -185,7 +187,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 1, n_frames, n_mels) -> code (batch, latent_channels, time, mel)."""
+        """(batch, n_views, n_frames, n_mels) -> code (batch, latent_channels, time, mel)."""
         x = self.blocks[0](self.fold(pad_time(x, self.patch)))
         for block in list(self.blocks)[1:]:
             x = block(functional.avg_pool2d(pad_time(x, 2), 2))
@@ -261,19 +263,26 @@ class PatchEncoder(nn.Module):
     """
 
     def __init__(
-        self, n_channels: int, *, latent_channels: int, patch: int, kernel_size: int, n_blocks: int
+        self,
+        n_channels: int,
+        *,
+        latent_channels: int,
+        patch: int,
+        kernel_size: int,
+        n_blocks: int,
+        n_views: int = 1,
     ) -> None:
         super().__init__()
         self.patch = patch
         self.layers = nn.Sequential(
             nn.PixelUnshuffle(patch),
-            nn.Conv2d(patch**2, n_channels, kernel_size, padding=kernel_size // 2),
+            nn.Conv2d(n_views * patch**2, n_channels, kernel_size, padding=kernel_size // 2),
             *(Residual(n_channels, kernel_size=kernel_size) for _ in range(n_blocks)),
             nn.Conv2d(n_channels, latent_channels, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 1, n_frames, n_mels) -> code (batch, latent_channels, time, mel)."""
+        """(batch, n_views, n_frames, n_mels) -> code (batch, latent_channels, time, mel)."""
         return self.layers(pad_time(x, self.patch))
 
 

@@ -20,7 +20,7 @@ from thirdstream import checkpoint
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.blocks import Block
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.twin import Code, as_image
+from thirdstream.mel.twin import Code
 
 KEY = "thirdstream"  # of the description, in the file's own metadata
 FILE = "thirdstream.json"  # the same among TorchScript's extra files
@@ -55,7 +55,7 @@ class Restyler(nn.Module):
     def forward(self, mel: Tensor) -> Tensor:
         """Normalised mel of the source -> of the target, (batch, n_frames, n_mels)."""
         mel = torch.minimum(mel, self.most_before)
-        content = self.twin.encoders[self.source](as_image(mel))
+        content = self.twin.content(mel, self.source)
         code = Code(content, mel.shape[1], style=self.style)
         return torch.minimum(self.twin.decode(code, self.target), self.most_after)
 

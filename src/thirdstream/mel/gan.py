@@ -10,6 +10,7 @@ from torch.nn.functional import l1_loss
 
 from thirdstream.mel.blocks import CodeStyle, Critic, MapStyle, PerStyle, adain
 from thirdstream.mel.cnn import TwinCNN
+from thirdstream.mel.critics import ADVERSARIAL, adversarial_loss, critic_losses
 from thirdstream.mel.twin import (
     RECONSTRUCTION,
     WARM_UP,
@@ -17,15 +18,12 @@ from thirdstream.mel.twin import (
     Pass,
     Twin,
     TwinConfig,
-    as_image,
     latent_loss,
     mean_over,
     reconstruction_loss,
 )
 
-ADVERSARIAL, CONTENT, STYLE = "adversarial", "content", "style"
-CRITIC, SLOPE = "critic", "slope"
-GENTLE = 5.0  # weight of the slope
+CONTENT, STYLE = "content", "style"
 SLOWEST = 0.01  # share of the latest batch in the usual style
 PAPER = TwinConfig(weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.02, CONTENT: 0.01, STYLE: 0.01})
 
@@ -33,6 +31,7 @@ PAPER = TwinConfig(weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.02, CONTENT: 0.0
 class TwinGAN(Twin):
     """Two autoencoders with a discriminator each. A transfer keeps the content, swaps the style."""
 
+    HAS_STYLES = True
     PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
         # The published networks without discriminators: 14,834 and 16,602 parameters.
         "paper": PAPER,
@@ -67,14 +66,9 @@ class TwinGAN(Twin):
         """A discriminator per style."""
         return PerStyle({style: Critic(self.config.critic_channels) for style in self.styles})
 
-    def critic(self, style: str) -> Critic:
-        """The discriminator of one style."""
-        assert self.critics is not None
-        return self.critics[style]
-
     def style_map(self, mel: Tensor, style: str) -> Tensor:
         """Mel of `style` -> the style encoder's feature map, shaped as the content."""
-        return self.style_encoders[style](as_image(mel))
+        return self.style_encoders[style](self.seen(mel))
 
     def encode(self, mel: Tensor, style: str) -> Code:
         """Mel of `style` -> Code of content and style."""
@@ -103,21 +97,17 @@ class TwinGAN(Twin):
 
     def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
         """Eqs. 1 and 6, and how far content and style come back changed from the other half."""
-        adversarial, style_losses = [], []
-        for style, mel in mels.items():
-            judge = self.critic(style).frozen
-            fake = passes[self.other(style)].restyled
-            adversarial.append(
-                relativistic(winner=judge(as_image(fake)), loser=judge(as_image(mel)))  # eq. 6
-            )
-            one = passes[style]
+        assert self.critics is not None
+        made = {style: passes[self.other(style)].restyled for style in mels}
+        style_losses = []
+        for one in passes.values():
             # Where style is a feature map, its mean and deviation are compared, not the map itself:
             # that has the target recording's time and can't come back from another's content.
             assert one.again.style is not None and one.swapped.style is not None
             style_losses.append(l1_loss(one.again.style, one.swapped.style))
         return {
             RECONSTRUCTION: reconstruction_loss(mels, passes),
-            ADVERSARIAL: mean_over(adversarial),
+            ADVERSARIAL: adversarial_loss(self.critics, real=mels, made=made),
             CONTENT: latent_loss(passes),
             STYLE: mean_over(style_losses),
         }
@@ -134,20 +124,10 @@ class TwinGAN(Twin):
     def critic_losses(
         self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]
     ) -> dict[str, Tensor]:
-        """Eq. 5, and how steep the discriminators are at recordings; averaged over the styles.
-
-        Departs from the paper: steepness costs (R1, Mescheder et al. 2018), as the gradient of a
-        discriminator that wins outweighs the reconstruction's.
-        """
-        values, slopes = [], []
-        for style, mel in mels.items():
-            judge, fake = self.critic(style), passes[self.other(style)].restyled.detach()
-            real = as_image(mel).detach().requires_grad_()
-            scores = judge(real)
-            values.append(relativistic(winner=scores, loser=judge(as_image(fake))))
-            (gradient,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
-            slopes.append(GENTLE * gradient.square().sum(dim=(1, 2, 3)).mean())
-        return {CRITIC: mean_over(values), SLOPE: mean_over(slopes)}
+        """Eq. 5, and the slope (see `critics`)."""
+        assert self.critics is not None
+        made = {style: passes[self.other(style)].restyled for style in mels}
+        return critic_losses(self.critics, real=mels, made=made)
 
 
 class Usual(nn.Module):
@@ -173,14 +153,3 @@ def style_head(config: TwinConfig) -> MapStyle | CodeStyle:
     if size is None:
         return MapStyle(config.n_latent)
     return CodeStyle(config.n_latent, size, signed=config.signed_style)
-
-
-def relativistic(*, winner: Tensor, loser: Tensor) -> Tensor:
-    """Least squares, relativistic average (Jolicoeur-Martineau 2018): eq. 5, and eq. 6 turned over.
-
-    Scores (batch,): the winner's should lie 1 above the mean of the loser's, which should lie 1
-    below that of the winner's; then this is zero.
-    """
-    above = winner - loser.mean() - 1
-    below = loser - winner.mean() + 1
-    return above.square().mean() + below.square().mean()

@@ -39,7 +39,6 @@ from thirdstream.mel.training import (
     steps_per_epoch,
     with_optimizers,
 )
-from thirdstream.mel.twin import RECONSTRUCTION
 from thirdstream.records import record
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     TrainingError as `fit` does, and if the packages of the extra `train` are missing.
     """
     accelerator = _accelerator(out, config, state)
-    per_epoch = steps_per_epoch(corpus, config)
+    per_epoch = steps_per_epoch(state.system.twin, corpus, config)
     if accelerator.is_main_process and not (out / "resume.safetensors").exists():
         save_state(state, config, out)  # whatever happens from here on, --resume goes on
     saved_at = time.monotonic()
@@ -150,7 +149,7 @@ def _end_epoch(state: State, step: Step, corpus: Corpus, out: Path, per_epoch: i
     """Write the epoch's line of history and its models."""
     means = {name: value / per_epoch for name, value in state.sums.items()}
     state.sums = {}
-    score = (step.validation or means)[RECONSTRUCTION]
+    score = (step.validation or means)[state.system.twin.JUDGED_BY]
     row = {"epoch": step.epoch, "step": step.step, "train": means, "validation": step.validation}
     if step.diversity is not None:
         row |= {"diversity": step.diversity, "alarm": step.alarm}

@@ -20,12 +20,11 @@ from thirdstream.mel import TWINS
 from thirdstream.mel.blocks import PerStyle
 from thirdstream.mel.features import LogMel, MelConfig, Statistics
 from thirdstream.mel.synthesis import Chunk, Synthesiser
-from thirdstream.mel.twin import Twin, TwinConfig
+from thirdstream.mel.twin import HOP_FRAMES, Twin, TwinConfig
 from thirdstream.records import record
 from thirdstream.transfer import Options, System
 
 WINDOW_FRAMES = 259
-HOP_FRAMES = 224  # between the windows of a long recording
 MARGIN_FRAMES = 8  # at each inner end of a window: the cut is heard there
 BATCH = 4  # windows that go through the twin at a time
 
@@ -48,10 +47,11 @@ class MelSystem(nn.Module, System):
         mel = mel or MelConfig()
         if mel.n_mels % twin.config.reduction:
             raise ValueError(f"{mel.n_mels} mels are not a multiple of {twin.config.reduction}")
+        if twin.config.n_mels not in (None, mel.n_mels):
+            raise ValueError(f"a network for {twin.config.n_mels} mels gets {mel.n_mels}")
         self.name, self.twin, self.mel, self.card = name, twin, mel, dict(card or {})
         self.styles = twin.styles
-        usual = twin.usual_style(twin.styles[0], generator=torch.Generator())
-        self.takes = () if usual is None else ("style_from",)
+        self.takes = ("style_from",) if twin.HAS_STYLES else ()
         self.features = PerStyle({style: LogMel(mel) for style in twin.styles})
         self.synthesiser = Synthesiser(mel)
 

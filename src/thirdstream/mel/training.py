@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from thirdstream.corpus import TRAIN, VALIDATION, Corpus, Pairs
+from thirdstream.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Pairs, Versions
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.gan import CRITIC
+from thirdstream.mel.augment import weathered
+from thirdstream.mel.critics import CRITIC
 from thirdstream.mel.system import MelSystem, build
-from thirdstream.mel.twin import TwinConfig, diversity
+from thirdstream.mel.twin import Pass, Twin, TwinConfig, diversity
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -134,16 +135,31 @@ def with_optimizers(system: MelSystem, config: TrainingConfig) -> State:
     return State(system, optimizers, averaged)
 
 
-def steps_per_epoch(corpus: Corpus, config: TrainingConfig) -> int:
-    """Whole batches an epoch. Raises TrainingError if the corpus has not even one."""
-    n_segments = {style: corpus.n_segments(style, TRAIN) for style in corpus.styles}
-    if min(n_segments.values()) < config.batch_size:
+def pairs_for(
+    twin: Twin, corpus: Corpus, split: str, *, seed: int = 0, epoch: int = 0
+) -> Pairs | Versions:
+    """What the twin is shown in an epoch."""
+    return (Versions if twin.PAIRED else Pairs)(corpus, split, seed=seed, epoch=epoch)
+
+
+def steps_per_epoch(twin: Twin, corpus: Corpus, config: TrainingConfig) -> int:
+    """Whole batches an epoch.
+
+    Raises TrainingError if the corpus has not even one, or no versions for a twin that needs them.
+    """
+    if twin.PAIRED and not corpus.aligned(TRAIN):
+        raise TrainingError(
+            f"{corpus.path}: has no two versions of a piece to learn from; prepare it with --paired"
+        )
+    n_pairs = len(pairs_for(twin, corpus, TRAIN))
+    if n_pairs < config.batch_size:
+        n_segments = {style: corpus.n_segments(style, TRAIN) for style in corpus.styles}
         have = ", ".join(f"{count} of {style}" for style, count in n_segments.items())
         raise TrainingError(
             f"{corpus.path}: has too few training segments ({have}) for batches of "
             f"{config.batch_size}; add recordings, or lower --batch-size"
         )
-    return min(n_segments.values()) // config.batch_size
+    return n_pairs // config.batch_size
 
 
 def fit(
@@ -154,21 +170,20 @@ def fit(
     Raises TrainingError at the first loss or gradient that is not finite, before it reaches the
     weights, and if the corpus is too small.
     """
-    per_epoch = steps_per_epoch(corpus, config)
+    per_epoch = steps_per_epoch(state.system.twin, corpus, config)
     n_steps = config.epochs * per_epoch
     system = state.system.to(accelerator.device)
     twin = accelerator.prepare_model(system.twin, evaluation_mode=True)  # see _average_gradients
     optimizers = {name: accelerator.prepare(one) for name, one in state.optimizers.items()}
     while state.step < n_steps:
         epoch, first = divmod(state.step, per_epoch)
-        pairs = Pairs(corpus, TRAIN, seed=config.seed, epoch=epoch)
+        pairs = pairs_for(system.twin, corpus, TRAIN, seed=config.seed, epoch=epoch)
         left = range(first * config.batch_size, per_epoch * config.batch_size)
         loader = accelerator.prepare(DataLoader(pairs, config.batch_size, sampler=left))  # type: ignore[arg-type]
         twin.train()
         for batch in loader:
             torch.manual_seed(_seed(config, state, accelerator))
-            lr, mels = config.lr_at(state.step / n_steps), _normalised(system, batch)
-            passes = twin(mels)
+            lr, (mels, passes) = config.lr_at(state.step / n_steps), _passed(twin, system, batch)
             record = {}
             for name, optimizer in optimizers.items():  # in turn: the twin, then its critics
                 players = system.twin.losses if name == TWIN else system.twin.critic_losses
@@ -264,6 +279,23 @@ def _ended(
     return replace(step, diversity=spread, alarm=alarm)
 
 
+def _passed(
+    twin: Any, system: MelSystem, batch: Mapping[str, Tensor], *, worn: bool = True
+) -> tuple[dict[str, Tensor], dict[str, Pass]]:
+    """Normalised mels, and their way through the twin; `twin` may be shared between processes.
+
+    worn: twins that learn from pairs hear worse recordings than they shall write.
+    """
+    if not system.twin.PAIRED:
+        mels = _normalised(system, batch)
+        return mels, twin(mels)
+    powers = {style: batch[style] for style in system.styles}
+    mels, heard = _normalised(system, powers), None
+    if worn:
+        heard = _normalised(system, {s: weathered(p, system.mel) for s, p in powers.items()})
+    return mels, twin(mels, heard=heard, aligned=batch[ALIGNED])
+
+
 def _normalised(system: MelSystem, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     with torch.no_grad():
         return {style: system.log_mel(style).normalise(power) for style, power in batch.items()}
@@ -283,7 +315,7 @@ def _check_finite(losses: Mapping[str, Tensor], norm: Tensor | None, *, step: in
 @torch.no_grad()
 def validate(system: MelSystem, corpus: Corpus, config: TrainingConfig) -> dict[str, float]:
     """Every loss, averaged over fixed pairs of the validation split; empty if it has none."""
-    pairs = Pairs(corpus, VALIDATION, seed=0)
+    pairs = pairs_for(system.twin, corpus, VALIDATION)
     sums: dict[str, float] = {}
     training = system.training
     system.twin.eval()
@@ -292,8 +324,8 @@ def validate(system: MelSystem, corpus: Corpus, config: TrainingConfig) -> dict[
         for batch in DataLoader(pairs, config.batch_size):
             on_device = {style: power.to(system.device) for style, power in batch.items()}
             n = len(next(iter(batch.values())))
-            mels = _normalised(system, on_device)
-            for name, loss in system.twin.losses(mels, system.twin(mels)).items():
+            mels, passes = _passed(system.twin, system, on_device, worn=False)
+            for name, loss in system.twin.losses(mels, passes).items():
                 sums[name] = sums.get(name, 0.0) + loss.item() * n / len(pairs)
     system.twin.train(training)
     return sums

@@ -19,10 +19,13 @@ from thirdstream.mel.blocks import (
     PatchEncoder,
     PerStyle,
 )
+from thirdstream.mel.frames import FrameDecoder, FrameEncoder
+from thirdstream.mel.views import VIEWS, View, seen
 
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every twin
 WARM_UP = 500  # batches in which what could kill a young network grows to its size
 LATENT = "latent"  # and eq. 2 by this one
+HOP_FRAMES = 224  # between the windows in which a long recording is heard
 MOST, MOST_LAYERS = 4_096, 64  # far above what is useful: a configuration may come from a file
 
 
@@ -47,7 +50,8 @@ class Pass(NamedTuple):
 
     code: of the mels. rebuilt: the self-reconstruction. swapped: the code that the other decoder
     gets. restyled: what it makes of it, mels of the other style. again: their code, by the other
-    encoder.
+    encoder. missed: of twins that learn from pairs, a scalar: how far they fly past the other
+    version.
     """
 
     code: Code
@@ -55,6 +59,7 @@ class Pass(NamedTuple):
     swapped: Code
     restyled: Tensor
     again: Code
+    missed: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ class TwinConfig:
     n_convs: convolutions a block, or residual blocks. kernel_size: odd.
     norm: after each convolution.
     patch: fold patch x patch points of the mel into channels first; 1: none, as in the paper.
+    n_mels: none: mels are images. A number: networks along time alone (see `frames`) for so many
+        mels, of which `patch` frames make one column of the code; a single number of channels.
+    features: what the encoders see, each a channel (see `views`).
+    flow_channels, flow_blocks: of the flow between codes, in twins that learn from pairs.
     shared_start: both halves begin with the same weights; in the paper each has its own.
     style_channels: of the style encoder's blocks; none: as `channels`. style_size: numbers that the
         style is reduced to; none: it is a feature map. signed_style: these may be negative.
@@ -85,6 +94,10 @@ class TwinConfig:
     style_size: int | None = None
     signed_style: bool = False
     critic_channels: tuple[int, ...] = (2, 4)
+    n_mels: int | None = None
+    features: tuple[View, ...] = ("mel",)
+    flow_channels: int | None = None
+    flow_blocks: int = 8
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
@@ -93,6 +106,12 @@ class TwinConfig:
             or not self.channels,
             "a single block needs latent_channels and has no norm": len(self.channels) == 1
             and (self.latent_channels is None or self.norm != "none"),
+            "networks along time alone have a single block": self.n_mels is not None
+            and len(self.channels) != 1,
+            "n_mels, flow_channels and flow_blocks must be one or more": min(
+                self.n_mels or 1, self.flow_channels or 1, self.flow_blocks
+            )
+            < 1,
             "style_channels must be as many as channels": len(self.style_encoder)
             != len(self.channels),
             "kernel_size must be odd and positive": self.kernel_size < 1
@@ -100,6 +119,8 @@ class TwinConfig:
             "n_convs must be one or more": self.n_convs < 1,
             f"norm must be one of {', '.join(NORMS)}": self.norm not in NORMS,
             "patch must be one or more": self.patch < 1,
+            f"features must be one or more of {', '.join(VIEWS)}": not self.features
+            or not set(self.features) <= set(VIEWS),
             "latent_channels must be one or more": (self.latent_channels or 1) < 1,
             "style_size must be one or more": (self.style_size or 1) < 1,
             "critic_channels needs one convolution or more": min(self.critic_channels, default=0)
@@ -109,12 +130,15 @@ class TwinConfig:
                 self.kernel_size,
                 self.patch,
                 self.style_size or 1,
+                self.n_mels or 1,
+                self.flow_channels or 1,
                 *self.channels,
                 *self.style_encoder,
                 *self.critic_channels,
             )
             > MOST
-            or max(self.n_convs, len(self.channels), len(self.critic_channels)) > MOST_LAYERS,
+            or max(self.n_convs, self.flow_blocks, len(self.channels), len(self.critic_channels))
+            > MOST_LAYERS,
         }
         for fault, found in faults.items():
             if found:
@@ -123,7 +147,7 @@ class TwinConfig:
     @property
     def reduction(self) -> int:
         """How many mels one column of the code stands for; n_mels must be a multiple."""
-        return self.patch * 2 ** (len(self.channels) - 1)
+        return self.n_mels or self.patch * 2 ** (len(self.channels) - 1)
 
     @property
     def n_latent(self) -> int:
@@ -137,12 +161,18 @@ class TwinConfig:
 
     def encoder(self, channels: tuple[int, ...]) -> nn.Module:
         """An encoder with these channels, of this shape otherwise."""
+        n_views = len(self.features)
+        if self.n_mels is not None:
+            shape = self._shape("n_blocks") | {"n_mels": self.n_mels}
+            return FrameEncoder(channels[0], n_views=n_views, **shape)
         if len(channels) == 1:
-            return PatchEncoder(channels[0], **self._shape("n_blocks"))
-        return Encoder(channels, norm=self.norm, **self._shape("n_convs"))
+            return PatchEncoder(channels[0], n_views=n_views, **self._shape("n_blocks"))
+        return Encoder(channels, norm=self.norm, n_views=n_views, **self._shape("n_convs"))
 
     def decoder(self) -> nn.Module:
         """The decoder of this shape."""
+        if self.n_mels is not None:
+            return FrameDecoder(self.channels[0], n_mels=self.n_mels, **self._shape("n_blocks"))
         if len(self.channels) == 1:
             return PatchDecoder(self.channels[0], **self._shape("n_blocks"))
         return Decoder(self.channels, norm=self.norm, **self._shape("n_convs"))
@@ -159,6 +189,9 @@ class Twin(nn.Module, ABC):
     """
 
     PRESETS: ClassVar[Mapping[str, TwinConfig]]
+    PAIRED: ClassVar[bool] = False  # whether it learns from versions of one piece
+    JUDGED_BY: ClassVar[str] = RECONSTRUCTION  # the loss that says which epoch was best
+    HAS_STYLES: ClassVar[bool] = False  # whether a recording can give the style
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
         super().__init__()
@@ -183,7 +216,15 @@ class Twin(nn.Module, ABC):
 
     def encode(self, mel: Tensor, style: str) -> Code:
         """Mel of `style` -> Code."""
-        return Code(self.encoders[style](as_image(mel)), mel.shape[1])
+        return Code(self.content(mel, style), mel.shape[1])
+
+    def content(self, mel: Tensor, style: str) -> Tensor:
+        """Mel of `style` -> the content of its code."""
+        return self.encoders[style](self.seen(mel))
+
+    def seen(self, mel: Tensor) -> Tensor:
+        """The mel as encoders see it: (batch, n_views, n_frames, n_mels)."""
+        return seen(mel, self.config.features)
 
     def decode(self, code: Code, style: str) -> Tensor:
         """Code -> mel of `style`, with the code's n_frames."""

@@ -17,7 +17,6 @@ from thirdstream.mel.twin import (
     Pass,
     Twin,
     TwinConfig,
-    as_image,
     latent_loss,
     mean_over,
     reconstruction_loss,
@@ -57,7 +56,7 @@ class TwinVAE(Twin):
 
     def encode(self, mel: Tensor, style: str) -> Code:
         """Mel of `style` -> Code whose content is the mean."""
-        log_variance = self.log_variance_encoders[style](as_image(mel))
+        log_variance = self.log_variance_encoders[style](self.seen(mel))
         return super().encode(mel, style)._replace(log_variance=log_variance)
 
     def drawn(self, code: Code) -> Code:

@@ -1,0 +1,206 @@
+"""The twin that learns from pairs: it flies from noise to the piece's version in the other style.
+
+Two autoencoders as in every twin; and, between their codes, a flow (Lipman et al. 2023; Liu et al.
+2023) that is told the code of what it hears. A piece has many right arrangements: an error measured
+against one of them teaches their median, which is a blur. A flow learns the whole lot, and draws
+one.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from thirdstream.mel.blocks import PerStyle
+from thirdstream.mel.frames import Velocity, sines
+from thirdstream.mel.twin import (
+    HOP_FRAMES,
+    RECONSTRUCTION,
+    Code,
+    Pass,
+    Twin,
+    TwinConfig,
+    mean_over,
+    reconstruction_loss,
+)
+
+FLOW = "flow"
+N_STEPS = 8  # of a flight
+N_CONDITION = 64  # numbers that stand for the time of a flight and the style it goes to
+ROUGH = 0.1  # deviation of the noise on codes in training, in theirs: decoders will meet errors
+SLOWEST = 0.01  # share of the latest batch in a code's mean and deviation
+
+
+class TwinPaired(Twin):
+    """Two autoencoders, and a flow from noise to the code of the other version."""
+
+    PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
+        "default": TwinConfig(
+            channels=(192,),
+            latent_channels=64,
+            kernel_size=7,
+            n_convs=3,
+            patch=4,
+            n_mels=256,
+            flow_channels=256,
+            flow_blocks=8,
+            weights={RECONSTRUCTION: 1.0, FLOW: 1.0},
+        ),
+    }
+    PAIRED = True
+    JUDGED_BY = FLOW
+
+    def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
+        super().__init__(styles, config)
+        if config.n_mels is None or config.flow_channels is None:
+            raise ValueError("a twin-paired needs n_mels and flow_channels")
+        if HOP_FRAMES % config.patch:
+            raise ValueError(f"{HOP_FRAMES} frames are not a multiple of patch {config.patch}")
+        self.spreads = PerStyle({style: Spread(config.n_latent) for style in styles})
+        self.into = PerStyle(
+            {
+                style: nn.Sequential(nn.Linear(2 * Velocity.N_SINES, N_CONDITION), nn.GELU())
+                for style in styles
+            }
+        )
+        self.velocity = Velocity(
+            config.n_latent,
+            config.flow_channels,
+            kernel_size=config.kernel_size,
+            n_blocks=config.flow_blocks,
+            n_condition=N_CONDITION,
+        )
+        self.finish()
+
+    @property
+    def period(self) -> int:
+        """Columns of code after which the noise repeats: windows of a long recording start so far
+        apart, so where two overlap they begin with the same noise, and agree.
+        """
+        return HOP_FRAMES // self.config.patch
+
+    def usual_style(self, style: str, *, generator: torch.Generator) -> Tensor | None:
+        """Noise to fly from, drawn from N(0, 1)."""
+        n_noise = self.config.n_latent * self.period
+        return torch.randn(1, n_noise, generator=generator).to(next(self.parameters()).device)
+
+    def decode(self, code: Code, style: str) -> Tensor:
+        """Code -> mel of `style`. One with a style is the other's, and is flown over first."""
+        if code.style is None:
+            return super().decode(code, style)
+        content = self.spreads[self.other(style)].narrowed(code.content)
+        noise = code.style.unflatten(1, (self.period, -1))
+        place = torch.arange(content.shape[1], device=noise.device) % self.period
+        flown = self.flown(noise[:, place], content=content, into=style)
+        return super().decode(
+            code._replace(content=self.spreads[style].widened(flown), style=None), style
+        )
+
+    def flown(self, noise: Tensor, *, content: Tensor, into: str) -> Tensor:
+        """From noise to a code of the style `into` by Euler's rule; (batch, time, n_latent)."""
+        at = noise
+        for step in range(N_STEPS):
+            t = torch.full((len(at),), step / N_STEPS, device=at.device)
+            at = at + self.heading(at, t, content=content, into=into) / N_STEPS
+        return at
+
+    def heading(self, at: Tensor, t: Tensor, *, content: Tensor, into: str) -> Tensor:
+        """The velocity at the times `t` (batch,)."""
+        condition = self.into[into](sines(t, Velocity.N_SINES))
+        return self.velocity(at, content=content, condition=condition)
+
+    def drawn(self, code: Code) -> Code:
+        """In training, with the noise that decoders must bear."""
+        if not self.training:
+            return code
+        deviation = code.content.detach().std(dim=(0, 2, 3), keepdim=True)
+        rough = ROUGH * deviation * torch.randn_like(code.content)
+        return code._replace(content=code.content + rough)
+
+    def forward(
+        self,
+        mels: Mapping[str, Tensor],
+        *,
+        heard: Mapping[str, Tensor] | None = None,
+        aligned: Tensor | None = None,
+    ) -> dict[str, Pass]:
+        """Both styles' mels to their reconstruction, and to a point on the flight into the other's.
+
+        heard: what the flow is told instead of the mels, such as the same on a bad recording.
+        aligned: (batch,) 1 where the two mels are versions of one piece, 0 elsewhere; all are, if
+        it is not given.
+        """
+        codes = {style: self.encode(mel, style) for style, mel in mels.items()}
+        if self.training:
+            for style, code in codes.items():
+                self.spreads[style].see(code.content.detach())
+        passes = {}
+        for style, code in codes.items():
+            other = self.other(style)
+            content = code if heard is None else self.encode(heard[style], style)
+            goal = self.spreads[other].narrowed(codes[other].content.detach())
+            near, missed = self._flight(self.spreads[style].narrowed(content.content), goal, other)
+            weight = torch.ones_like(missed) if aligned is None else aligned
+            swapped = code._replace(content=self.spreads[other].widened(near))
+            passes[style] = Pass(
+                code,
+                super().decode(self.drawn(code), style),
+                swapped,
+                super().decode(swapped, other),
+                swapped,
+                (missed * weight).sum() / weight.sum().clamp(min=1),
+            )
+        return passes
+
+    def _flight(self, content: Tensor, goal: Tensor, into: str) -> tuple[Tensor, Tensor]:
+        """From anywhere on a straight way: where it seems to lead, and by how much it is missed.
+
+        The first is shaped as `goal`; the second, (batch,), is the mean squared error of the
+        velocity.
+        """
+        noise, t = torch.randn_like(goal), torch.rand(len(goal), device=goal.device)
+        share = t[:, None, None]
+        at = torch.lerp(noise, goal, share)
+        velocity = self.heading(at, t, content=content, into=into)
+        missed = (velocity - (goal - noise)).square().mean(dim=(1, 2))
+        return at + (1 - share) * velocity, missed
+
+    def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
+        """Eq. 1, and the error of the velocity."""
+        missed = [one.missed for one in passes.values() if one.missed is not None]
+        return {RECONSTRUCTION: reconstruction_loss(mels, passes), FLOW: mean_over(missed)}
+
+
+class Spread(nn.Module):
+    """Mean and deviation of each channel of a style's codes: of all batches, then of the latest."""
+
+    mean: Tensor
+    square: Tensor
+    n_seen: Tensor
+
+    def __init__(self, n_latent: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_latent))
+        self.register_buffer("square", torch.ones(n_latent))
+        self.register_buffer("n_seen", torch.zeros(()))
+
+    def see(self, content: Tensor) -> None:
+        """Take in a batch (batch, n_latent, time, 1)."""
+        self.n_seen += 1
+        share = float(max(1 / self.n_seen, SLOWEST))
+        self.mean.lerp_(content.mean(dim=(0, 2, 3)), share)
+        self.square.lerp_(content.square().mean(dim=(0, 2, 3)), share)
+
+    @property
+    def deviation(self) -> Tensor:
+        """(n_latent,), never zero."""
+        return (self.square - self.mean.square()).clamp(min=1e-6).sqrt()
+
+    def narrowed(self, content: Tensor) -> Tensor:
+        """(batch, n_latent, time, 1) -> (batch, time, n_latent) of mean 0 and deviation 1."""
+        return (content[..., 0].mT - self.mean) / self.deviation
+
+    def widened(self, narrow: Tensor) -> Tensor:
+        """The inverse of `narrowed`."""
+        return (narrow * self.deviation + self.mean).mT[..., None]

@@ -1,0 +1,130 @@
+"""The travel loss, and the ways in which encoders see a mel."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import scipy.fft
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import STYLES, TINY
+from thirdstream.mel import TWINS
+from thirdstream.mel.travel import APART, CHUNK, MARGIN, TRAVEL, Travel, travelled
+from thirdstream.mel.twin import Twin, TwinConfig
+from thirdstream.mel.views import VIEWS, difference, envelope, mfcc, seen
+
+
+def vectors(seed: int, n: int = 4) -> torch.Tensor:
+    return 5 * torch.randn(n, 8, generator=torch.Generator().manual_seed(seed))
+
+
+# --- the travel loss ----------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 1000), by=st.floats(-3, 3))
+def test_a_shift_of_all_is_no_travel(seed: int, by: float) -> None:
+    before = vectors(seed)
+    assert travelled(before, after=before + by)[0].item() == pytest.approx(0, abs=1e-5)
+
+
+def test_turning_and_stretching_cost_as_defined() -> None:
+    before = torch.tensor([[0.0, 0.0], [3.0, 0.0]])
+    turned = torch.tensor([[0.0, 0.0], [0.0, 3.0]])
+    stretched = torch.tensor([[0.0, 0.0], [6.0, 0.0]])
+    assert travelled(before, after=turned)[0].item() == pytest.approx(1 + (9 + 9) / 2)
+    assert travelled(before, after=-before)[0].item() == pytest.approx(2 + 36 / 2)
+    assert travelled(before, after=stretched)[0].item() == pytest.approx(0 + 9 / 2)
+
+
+@pytest.mark.parametrize(("apart", "loss"), [(0.0, APART), (0.5, APART - 0.5), (3.0, 0.0)])
+def test_what_lies_together_is_pushed_apart(apart: float, loss: float) -> None:
+    before = torch.tensor([[0.0, 0.0], [apart, 0.0]])
+    assert travelled(before, after=before)[1].item() == pytest.approx(loss)
+
+
+def test_a_batch_of_one_travels_nowhere() -> None:
+    assert [loss.item() for loss in travelled(vectors(0, 1), after=vectors(1, 1))] == [0, 0]
+
+
+def test_each_direction_has_a_network_of_its_own() -> None:
+    twin = Travel(STYLES, Travel.PRESETS["default"])
+    mel = torch.rand(2, 12, 16)
+    twin.transfer(mel, source="classical", target="jazz").sum().backward()
+    touched = {key for key, p in twin.named_parameters() if p.grad is not None}
+    assert touched and all("style-jazz" in key for key in touched)
+    same = twin.transfer(mel, source="jazz", target="jazz")
+    assert torch.equal(same, twin.transfer(mel, source="classical", target="jazz"))
+
+
+def test_transfers_are_judged_whole_but_made_of_chunks() -> None:
+    twin = Travel(STYLES, Travel.PRESETS["default"])
+    batch = {style: torch.rand(2, 2 * CHUNK + 3, 16) for style in STYLES}
+    restyled = twin(batch)["jazz"].restyled
+    assert restyled.shape == batch["jazz"].shape
+    parts = batch["jazz"].split(CHUNK, 1)
+    made = [twin.transfer(part, source="jazz", target="classical") for part in parts]
+    torch.testing.assert_close(restyled, torch.cat(made, 1))
+
+
+def test_the_vectors_learn_with_the_networks() -> None:
+    twin = Travel(STYLES, Travel.PRESETS["default"])
+    batch = {style: torch.rand(3, 20, 16) for style in STYLES}
+    losses = twin.losses(batch, twin(batch))
+    (losses[TRAVEL] + losses[MARGIN]).backward()
+    assert all(p.grad is not None for p in twin.siamese.parameters())
+
+
+# --- views --------------------------------------------------------------------------------------
+
+
+def mel(seed: int = 0) -> torch.Tensor:
+    return torch.rand(2, 10, 32, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_cosine_transform_is_scipys() -> None:
+    wanted = scipy.fft.dct(mel().numpy(), type=2, norm="ortho", axis=-1) / math.sqrt(32)
+    np.testing.assert_allclose(mfcc(mel()).numpy(), wanted, atol=1e-6)
+    torch.testing.assert_close(mfcc(mel())[..., 0], mel().mean(dim=-1))
+
+
+def test_the_envelope_is_smooth_and_its_own_envelope() -> None:
+    smooth = envelope(mel())
+    torch.testing.assert_close(envelope(smooth), smooth)
+    assert mfcc(smooth)[..., 15:].abs().max() < 1e-6
+    flat = torch.ones(1, 3, 32)
+    torch.testing.assert_close(envelope(flat), flat)
+
+
+def test_the_difference_hears_onsets_and_no_ends() -> None:
+    step = torch.zeros(1, 6, 4)
+    step[:, 2:4] = 2.0
+    grown = difference(step)
+    assert grown.sum() == 2 * 4 and (grown[:, 2] == 2).all()
+    assert (difference(torch.ones(1, 6, 4))[:, 1:] == 0).all()
+
+
+def test_all_views_are_channels_of_one_image() -> None:
+    image = seen(mel(), tuple(VIEWS))
+    assert image.shape == (2, 4, 10, 32)
+    assert torch.equal(image[:, 0], mel())
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_every_twin_takes_every_view(name: str) -> None:
+    twin: Twin = TWINS[name](
+        STYLES, dataclasses.replace(TWINS[name].PRESETS["default"], features=tuple(VIEWS))
+    )
+    batch = {style: torch.rand(2, 9, twin.config.n_mels or 16) for style in STYLES}
+    twin.total(twin.losses(batch, twin(batch))).backward()
+    assert twin.reconstruct(batch["jazz"], "jazz").shape == batch["jazz"].shape
+
+
+def test_views_that_are_none_are_refused() -> None:
+    for features in ((), ("mel", "smell")):
+        with pytest.raises(ValueError, match="features must be"):
+            TwinConfig(features=features)
+    with pytest.raises(ValueError, match="features must be"):
+        dataclasses.replace(TINY, features=())
