@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 
 from conftest import music, tone
 from thirdstream.audio import SR
+from thirdstream.mel.features import LogMel
 from thirdstream.mel.phases import carried
-from thirdstream.mel.synthesis import Synthesiser
+from thirdstream.mel.synthesis import Chunk, Synthesiser
+from thirdstream.mel.system import MelSystem
 
 SYNTHESISER = Synthesiser()
 HOW = {"n_fft": 2048, "hop_length": 512}
@@ -65,3 +68,27 @@ def test_few_frames_will_do(n_frames: int) -> None:
     unit = carried(magnitude, **HOW, before=torch.polar(magnitude[..., 0], magnitude[..., 0]))
     assert unit.shape == magnitude.shape
     assert math.isclose(float(unit.abs().min()), 1, abs_tol=1e-6)
+
+
+def test_what_is_carried_on_runs_on_from_chunk_to_chunk() -> None:
+    """In chunks as in one go: where they meet, the tone neither jumps nor sags."""
+    wave = torch.from_numpy(tone(200 * 512, hz=997))[None]
+    power = LogMel().power(wave).mT[:, :, :200]
+    parts = [Chunk(part, None) for part in power.split(50, dim=2)]
+    made = np.concatenate(list(SYNTHESISER.stream(parts)), axis=1)[0]
+    assert len(made) == 199 * 512
+    level = np.sqrt(np.square(made[4096:-4096]).reshape(-1, 256).mean(axis=1))
+    assert level.min() > 0.8 * level.max()
+    jumps = np.abs(np.diff(made, n=2))[4096:-4096]
+    assert jumps.max() < 1.3 * np.percentile(jumps, 99)
+
+
+@pytest.mark.parametrize("keep_content", [None, 0.5])
+def test_a_system_can_carry_phases_on(unchanging: MelSystem, keep_content: float | None) -> None:
+    wave = tone(6 * SR, hz=440)
+    how = {"to": "jazz", "source": "jazz", "phase": "carried", "keep_content": keep_content}
+    made = unchanging.transfer(wave, SR, **how)
+    assert made.shape == wave.shape
+    spectrum = np.abs(np.fft.rfft(made[SR:-SR]))
+    assert np.argmax(spectrum) / 4 == pytest.approx(440, abs=1)
+    assert np.sqrt(np.mean(made**2)) == pytest.approx(np.sqrt(np.mean(wave**2)), rel=0.1)

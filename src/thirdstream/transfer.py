@@ -27,7 +27,7 @@ MAX_STEP_DB = 20.0  # the largest correction at once
 OPTIONAL = ("style_from", "ensemble", "score")  # options for some systems only
 CASELESS = sys.platform in ("win32", "darwin")  # their file systems take A.wav for a.wav
 THERE = "is there already"  # the remark on a recording that was skipped
-Phase = Literal["content", "noise"]
+Phase = Literal["content", "carried", "noise"]
 Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
 
 
@@ -40,9 +40,10 @@ class Options:
     source: str | None = None
     """The recording's own style; by default the model's other one. The same as the target gives the
     recording as the model hears it: the self-reconstruction."""
-    phase: Phase = "content"
-    """Where the search for phases starts: from the recording's own (clearer), or from noise, as in
-    the paper."""
+    phase: Phase | None = None
+    """Where the search for phases starts: from the recording's own (content), from what each
+    partial's was a frame before (carried), or from noise, as in the paper. By default where the
+    model's transfers sound best."""
     style_strength: float = 1.0
     """From 0, the recording as the model hears it, to 1, the whole transfer."""
     keep_content: float | None = None
@@ -109,7 +110,7 @@ class System(ABC):
         *,
         to: str,
         source: str | None = None,
-        phase: Phase = "content",
+        phase: Phase | None = None,
         style_strength: float = 1.0,
         keep_content: float | None = None,
         style_from: Path | None = None,

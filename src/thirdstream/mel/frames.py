@@ -30,10 +30,9 @@ class Along(nn.Module):
         self.norm = nn.LayerNorm(n_channels)
         self.condition = nn.Linear(n_condition, 2 * n_channels) if n_condition else None
         n_inner = EXPANSION * n_channels
-        self.dense = nn.Sequential(
-            nn.Linear(n_channels, n_inner), nn.GELU(), nn.Linear(n_inner, n_channels)
-        )
-        for last in (self.dense[2], self.condition):
+        leave = nn.Linear(n_inner, n_channels)
+        self.dense = nn.Sequential(nn.Linear(n_channels, n_inner), nn.GELU(), leave)
+        for last in (leave, self.condition):
             if last is not None:
                 nn.init.zeros_(last.weight)
                 nn.init.zeros_(last.bias)

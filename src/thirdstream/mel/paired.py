@@ -49,6 +49,7 @@ class TwinPaired(Twin):
         ),
     }
     PAIRED = True
+    PHASE = "carried"  # it plays other notes than the recording
     JUDGED_BY = FLOW
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:

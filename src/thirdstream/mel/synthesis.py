@@ -13,11 +13,14 @@ from torch import Tensor, nn
 
 from thirdstream.mel.features import MelConfig
 from thirdstream.mel.filters import FilterBank
+from thirdstream.mel.phases import carried
 
 MOMENTUM = 0.99  # alpha of fast Griffin-Lim; the authors' recommendation
 N_ITER = 32
+N_ITER_CARRIED = 8  # these come nearer to the mel than all 32 from noise
 MOST_DETAIL = 32.0  # +30 dB over what the mel power tells
 OVERLAP = 16  # frames a chunk of a stream shares with the one before
+N_FADE = 256  # samples in which what was held back gives way to what came of it
 HELD_BACK = 4  # frames at a chunk's end whose samples still lack neighbours
 
 
@@ -25,26 +28,29 @@ class Chunk(NamedTuple):
     """Some frames of a long spectrogram.
 
     power: mel power (batch, n_mels, n_frames).
-    start: complex (batch, n_freqs, n_frames), the phases from which to search.
+    start: complex (batch, n_freqs, n_frames), the phases from which to search; None: those that are
+        carried on from frame to frame (see `phases`).
     detail: (batch, n_freqs, n_frames), a factor to the magnitudes that the power has, or None.
     """
 
     power: Tensor
-    start: Tensor
+    start: Tensor | None
     detail: Tensor | None = None
-
-    def parts(self) -> list[Tensor]:
-        """All that is there, in this order."""
-        return [self.power, self.start, *([] if self.detail is None else [self.detail])]
 
     def joined(self, after: "Chunk") -> "Chunk":
         """These frames and then those."""
-        pairs = zip(self.parts(), after.parts(), strict=True)
-        return Chunk(*(torch.cat(pair, dim=2) for pair in pairs))
+        return Chunk(
+            torch.cat([self.power, after.power], dim=2),
+            _cat(self.start, after.start),
+            _cat(self.detail, after.detail),
+        )
 
     def last(self, n_frames: int) -> "Chunk":
         """The last frames, all if there are fewer."""
-        return Chunk(*(part[:, :, -n_frames:] for part in self.parts()))
+        start, detail = (
+            None if part is None else part[:, :, -n_frames:] for part in (self.start, self.detail)
+        )
+        return Chunk(self.power[:, :, -n_frames:], start, detail)
 
     def magnitude(self, synthesiser: "Synthesiser") -> Tensor:
         """(batch, n_freqs, n_frames)."""
@@ -177,33 +183,61 @@ class Synthesiser(nn.Module):
         padded = nn.functional.pad(content, (0, max(0, n_samples - content.shape[1])))
         return self.griffin_lim(magnitude, start=self.stft(padded[:, :n_samples]))
 
-    def stream(self, chunks: Iterable[Chunk], *, n_iter: int = N_ITER) -> Iterator[np.ndarray]:
+    def stream(self, chunks: Iterable[Chunk], *, n_iter: int | None = None) -> Iterator[np.ndarray]:
         """Synthesise mel power that comes in chunks, without seams, in the memory of one chunk.
 
         Every chunk is computed from OVERLAP frames before its own first: there the samples found
         before are held fixed, so that the phases go on from them. A cross-fade would cancel where
         two independent solutions meet; this cannot.
 
+        n_iter: by default N_ITER, or N_ITER_CARRIED where phases are carried on.
+
         Yields (batch, n_samples) blocks, together (n_frames - 1) * hop_length samples.
         """
         hop = self.config.hop_length
         before: Chunk | None = None  # the frames that the next chunk repeats
+        found = torch.zeros(1, 0, 0)  # the spectrum of those of them that all samples are known of
         known = held = torch.zeros(1, 0)
         for chunk in chunks:
             whole = chunk if before is None else before.joined(chunk)
+            magnitude, start, usual = whole.magnitude(self), whole.start, N_ITER
+            if start is None:
+                usual = N_ITER_CARRIED
+                start = self._carried_on(magnitude, found)
             wave = self.griffin_lim(
-                whole.magnitude(self),
-                start=whole.start,
-                n_iter=n_iter,
+                magnitude,
+                start=start,
+                n_iter=usual if n_iter is None else n_iter,
                 known=None if before is None else known,
             )
             n_known = 0 if before is None else known.shape[1]
             n_final = max(n_known, wave.shape[1] - HELD_BACK * hop)
+            n_fade = min(N_FADE, held.shape[1], n_final - n_known)
+            seam = wave[:, n_known : n_known + n_fade]  # both ways on from `known` are alike here
+            seam.copy_(torch.lerp(held[:, :n_fade], seam, torch.linspace(0, 1, n_fade)))
             yield wave[:, n_known:n_final].numpy()
             before = whole.last(OVERLAP)
+            reach = self.config.n_fft // (2 * hop)
+            found = self.stft(wave)[:, :, -OVERLAP : -HELD_BACK - reach]
             n_repeated = (before.power.shape[2] - 1) * hop
             known, held = wave[:, wave.shape[1] - n_repeated : n_final], wave[:, n_final:]
         yield held.numpy()
+
+    def _carried_on(self, magnitude: Tensor, found: Tensor) -> Tensor:
+        """Phases of some frames, of the first of which the spectrum has been found before."""
+        n_found = found.shape[2]
+        fresh = carried(
+            magnitude[:, :, n_found:],
+            n_fft=self.config.n_fft,
+            hop_length=self.config.hop_length,
+            before=found[:, :, -1] if n_found else None,
+        )
+        return torch.cat([found, fresh], dim=2) if n_found else fresh
+
+
+def _cat(before: Tensor | None, after: Tensor | None) -> Tensor | None:
+    """Along time; None where there is neither."""
+    return None if before is None or after is None else torch.cat([before, after], dim=2)
 
 
 def _with_phase(magnitude: Tensor, phase_of: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,8 @@ class MelSystem(nn.Module, System):
         Windows overlap and are cross-faded as mel power, where nothing can cancel; phases are found
         afterwards, on the joined frames. Every channel goes its own way.
         """
-        generator = torch.Generator().manual_seed(options.seed)
+        options = replace(options, phase=options.phase or self.twin.PHASE)
+        generator, carried = torch.Generator().manual_seed(options.seed), options.phase == "carried"
         source = options.source or self.twin.other(options.to)
         style = None
         if options.style_from is not None:
@@ -136,15 +137,16 @@ class MelSystem(nn.Module, System):
                 waves = torch.from_numpy(np.concatenate(batch))  # (batch * n_channels, SEGMENT)
                 chunk = self._restyled(waves, source, style, options, generator)
                 # All ride along as complex numbers, so that one cross-fade serves them.
-                rows = [part.to(torch.complex64) for part in chunk.parts()]
+                rows = [part.to(torch.complex64) for part in chunk if part is not None]
                 yield from np.split(torch.cat(rows, dim=1).numpy(), len(batch))
 
         def chunks() -> Iterator[Chunk]:
-            n_freqs = 1 + self.mel.n_fft // 2
+            n_mels, n_freqs = self.mel.n_mels, 1 + self.mel.n_fft // 2
             for rows in audio.overlap_add(converted(), hop=HOP_FRAMES, margin=MARGIN_FRAMES):
-                power, rest = torch.from_numpy(rows).tensor_split([self.mel.n_mels], 1)
-                start, *detail = rest.split(n_freqs, 1)
-                yield Chunk(power.real, start, *(part.real for part in detail))
+                whole = torch.from_numpy(rows)
+                start = None if carried else whole[:, n_mels : n_mels + n_freqs]
+                detail = whole[:, -n_freqs:].real if options.keep_content else None
+                yield Chunk(whole[:, :n_mels].real, start, detail)
 
         yield from self.synthesiser.stream(chunks())
 
@@ -162,11 +164,14 @@ class MelSystem(nn.Module, System):
         power = self.convert(
             original, source=source, target=options.to, style=style, strength=options.style_strength
         )
-        start = spectrum = self.synthesiser.stft(pad(waves, (0, self.mel.n_fft // 2)))
-        if options.phase == "noise":
+        start = detail = None
+        if keep or options.phase != "carried":
+            start = spectrum = self.synthesiser.stft(pad(waves, (0, self.mel.n_fft // 2)))
+            detail = self.synthesiser.detail(original, spectrum) ** keep if keep else None
+        if start is not None and options.phase == "noise":
             noise = self.synthesiser.noise(start.shape, generator)
-            start = torch.lerp(noise, torch.sgn(spectrum), keep)
-        detail = self.synthesiser.detail(original, spectrum) ** keep if keep else None
+            start = torch.lerp(noise, torch.sgn(start), keep)
+        start = None if options.phase == "carried" else start
         return Chunk(power.transpose(1, 2), start, detail)
 
     def header(self) -> dict[str, Any]:

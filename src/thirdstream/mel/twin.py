@@ -21,6 +21,7 @@ from thirdstream.mel.blocks import (
 )
 from thirdstream.mel.frames import FrameDecoder, FrameEncoder
 from thirdstream.mel.views import VIEWS, View, seen
+from thirdstream.transfer import Phase
 
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every twin
 WARM_UP = 500  # batches in which what could kill a young network grows to its size
@@ -191,6 +192,7 @@ class Twin(nn.Module, ABC):
     PRESETS: ClassVar[Mapping[str, TwinConfig]]
     PAIRED: ClassVar[bool] = False  # whether it learns from versions of one piece
     JUDGED_BY: ClassVar[str] = RECONSTRUCTION  # the loss that says which epoch was best
+    PHASE: ClassVar[Phase] = "content"  # where the search for phases starts, if none is asked for
     HAS_STYLES: ClassVar[bool] = False  # whether a recording can give the style
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
