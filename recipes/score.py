@@ -48,7 +48,7 @@ def score(system: MelSystem, corpus: Corpus, style: str) -> tuple[float, float]:
     """(reconstruction, latent) of one style, averaged over segments."""
     twin, other, sums = system.twin, system.twin.other(style), torch.zeros(2)
     generator = torch.Generator().manual_seed(0)
-    for power in corpus.chunks(style, TEST, n_segments=8):
+    for power in corpus.chunks(style, TEST):
         mel = system.log_mel(style).normalise(torch.from_numpy(power))
         code = twin.encode(mel, style)
         usual = twin.usual_style(other, generator=generator)

@@ -1,0 +1,63 @@
+"""Rate against distortion: eq. 1 on test recordings against the numbers a second of code.
+
+    python recipes/rate.py CORPUS OUT.png MODEL... > OUT.md
+
+A model is a bundled name, a file or a run folder; those called published-... (see published.py) are
+drawn apart. How sparse can music be? The paper's codes have 5,600 numbers a second.
+"""
+
+import sys
+from pathlib import Path
+
+import score  # a script beside this one
+import torch
+from matplotlib.figure import Figure
+
+from thirdstream import systems
+from thirdstream.audio import SEGMENT, SR
+from thirdstream.corpus import Corpus
+from thirdstream.figures import COLOURS, save
+from thirdstream.mel.system import MelSystem
+
+PAPER_RATE = 65 * 64 * 4 * SR / SEGMENT
+
+
+def rate(system: MelSystem) -> float:
+    """Numbers a second of a model's code."""
+    segment = torch.zeros(1, system.mel.n_frames, system.mel.n_mels)
+    return system.twin.encode(segment, system.styles[0]).content.numel() * SR / SEGMENT
+
+
+def draw(points: dict[str, tuple[float, float]], path: Path) -> None:
+    """points: by model, numbers a second and eq. 1."""
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    for published, colour, marker in ((True, COLOURS[1], "s"), (False, COLOURS[0], "o")):
+        own = {n: p for n, p in points.items() if n.startswith(score.PUBLISHED) == published}
+        axes.plot(*zip(*own.values(), strict=True), marker, color=colour)
+        for name, (x, y) in own.items():
+            axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
+    axes.axvline(PAPER_RATE, color="grey", linewidth=0.8, linestyle=":")
+    axes.set_xscale("log")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("numbers a second of code")
+    axes.set_ylabel("eq. 1 on test recordings")
+    save(figure, path)
+
+
+def main(corpus_path: str, out: str, *models: str) -> None:
+    corpus = Corpus.open(corpus_path)
+    points = {}
+    for name in models:
+        system = systems.load(name)
+        assert isinstance(system, MelSystem)
+        one = score.row(name, corpus)
+        points[one.model] = (rate(system), one.mean)
+    draw(points, Path(out))
+    print("| model | numbers a second | eq. 1 |\n|---|---|---|")
+    for name, (x, y) in sorted(points.items(), key=lambda item: item[1]):
+        print(f"| {name} | {x:,.0f} | {y:.4f} |")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
