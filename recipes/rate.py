@@ -9,10 +9,10 @@ drawn apart. How sparse can music be? The paper's codes have 5,600 numbers a sec
 import sys
 from pathlib import Path
 
-import score  # a script beside this one
 import torch
 from matplotlib.figure import Figure
 
+import score  # a script beside this one
 from thirdstream import systems
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import Corpus
