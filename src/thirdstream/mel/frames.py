@@ -38,8 +38,8 @@ class Along(nn.Module):
                 nn.init.zeros_(last.bias)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """(batch, time, n_channels), the same; condition: (batch, n_condition)."""
-        y = self.norm(self.over_time(x.mT).mT)
+        """(batch, time, n_channels), the same; condition: (batch or 1, n_condition)."""
+        y = self.norm(self.over_time(x.transpose(1, 2)).transpose(1, 2))
         if self.condition is not None and condition is not None:
             shift, scale = self.condition(condition)[:, None].chunk(2, dim=2)
             y = y * (1 + scale) + shift
@@ -72,7 +72,7 @@ class FrameEncoder(nn.Module):
         """(batch, n_views, n_frames, n_mels) -> code (batch, latent_channels, time, 1)."""
         frames = pad_time(x, self.patch).transpose(1, 2)  # (batch, time, n_views, n_mels)
         columns = frames.unflatten(1, (-1, self.patch)).flatten(2)
-        return self.leave(self.blocks(self.enter(columns))).mT[..., None]
+        return self.leave(self.blocks(self.enter(columns))).transpose(1, 2)[..., None]
 
 
 class FrameDecoder(nn.Module):
@@ -98,8 +98,9 @@ class FrameDecoder(nn.Module):
 
     def forward(self, code: Tensor, *, n_frames: int) -> Tensor:
         """Code (batch, latent_channels, time, 1) -> (batch, 1, n_frames, n_mels)."""
-        columns = self.leave(self.blocks(self.enter(code[..., 0].mT)))
-        return columns.reshape(len(code), 1, -1, self.n_mels)[:, :, :n_frames]
+        columns = self.leave(self.blocks(self.enter(code[..., 0].transpose(1, 2))))
+        frames = columns.unflatten(2, (-1, self.n_mels)).flatten(1, 2)
+        return frames[:, None, :n_frames]
 
 
 class Velocity(nn.Module):
@@ -119,7 +120,7 @@ class Velocity(nn.Module):
         self.leave = nn.Sequential(nn.LayerNorm(n_channels), nn.Linear(n_channels, n_latent))
 
     def forward(self, at: Tensor, *, content: Tensor, condition: Tensor) -> Tensor:
-        """at, content: (batch, time, n_latent); condition: (batch, n_condition). Shaped as `at`."""
+        """at, content: (batch, time, n_latent); condition: as in Along. Shaped as `at`."""
         x = self.enter(torch.cat([at, content], dim=2))
         for block in self.blocks:
             x = block(x, condition)

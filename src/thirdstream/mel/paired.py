@@ -91,9 +91,10 @@ class TwinPaired(Twin):
         if code.style is None:
             return super().decode(code, style)
         content = self.spreads[self.other(style)].narrowed(code.content)
-        noise = code.style.unflatten(1, (self.period, -1))
-        place = torch.arange(content.shape[1], device=noise.device) % self.period
-        flown = self.flown(noise[:, place], content=content, into=style)
+        nothing = 0 * content  # its size, not as numbers: exported networks would keep those
+        place = (nothing[0, :, 0] + 1).cumsum(0).long() - 1
+        noise = code.style.unflatten(1, (self.period, -1))[:, place % self.period] + nothing
+        flown = self.flown(noise, content=content, into=style)
         return super().decode(
             code._replace(content=self.spreads[style].widened(flown), style=None), style
         )
@@ -102,12 +103,12 @@ class TwinPaired(Twin):
         """From noise to a code of the style `into` by Euler's rule; (batch, time, n_latent)."""
         at = noise
         for step in range(N_STEPS):
-            t = torch.full((len(at),), step / N_STEPS, device=at.device)
+            t = torch.full((1,), step / N_STEPS, device=at.device)
             at = at + self.heading(at, t, content=content, into=into) / N_STEPS
         return at
 
     def heading(self, at: Tensor, t: Tensor, *, content: Tensor, into: str) -> Tensor:
-        """The velocity at the times `t` (batch,)."""
+        """The velocity at the times `t`, (batch,) or one for all, (1,)."""
         condition = self.into[into](sines(t, Velocity.N_SINES))
         return self.velocity(at, content=content, condition=condition)
 
@@ -200,8 +201,8 @@ class Spread(nn.Module):
 
     def narrowed(self, content: Tensor) -> Tensor:
         """(batch, n_latent, time, 1) -> (batch, time, n_latent) of mean 0 and deviation 1."""
-        return (content[..., 0].mT - self.mean) / self.deviation
+        return (content[..., 0].transpose(1, 2) - self.mean) / self.deviation
 
     def widened(self, narrow: Tensor) -> Tensor:
         """The inverse of `narrowed`."""
-        return (narrow * self.deviation + self.mean).mT[..., None]
+        return (narrow * self.deviation + self.mean).transpose(1, 2)[..., None]
