@@ -1,0 +1,88 @@
+"""Train the vocoder on recordings: python recipes/vocoder.py OUT.safetensors MINUTES FOLDER...
+
+Segments of all recordings below the folders, each brought to -20 dB as a whole; an eighth of the
+recordings is for validation. What is there already at OUT is trained further.
+"""
+
+import random
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from thirdstream import audio, checkpoint
+from thirdstream.audio import SEGMENT
+from thirdstream.mel.features import LogMel
+from thirdstream.mel.synthesis import Synthesiser
+from thirdstream.mel.vocoder import Vocoder, magnitude_loss
+
+BATCH = 8
+LR = 1e-3
+SEED = 0
+
+
+def segments(paths: list[Path], rng: random.Random) -> Iterator[Tensor]:
+    """(1, SEGMENT) pieces in random order of recordings, for ever."""
+    while True:
+        rng.shuffle(paths)
+        for path in paths:
+            wave, _ = audio.read(path)
+            wave = wave * audio.level_of([wave[None]]).gain
+            whole = torch.from_numpy(wave[: len(wave) // SEGMENT * SEGMENT]).reshape(-1, SEGMENT)
+            for k in rng.sample(range(len(whole)), min(4, len(whole))):
+                yield whole[k : k + 1]
+
+
+class Listener:
+    """Waves to mel power and the magnitudes behind it."""
+
+    def __init__(self) -> None:
+        self.log_mel, self.synthesiser = LogMel(), Synthesiser()
+
+    def __call__(self, waves: Tensor) -> tuple[Tensor, Tensor]:
+        power = self.log_mel.power(waves)
+        padded = torch.nn.functional.pad(waves, (0, 1024))
+        return power, self.synthesiser.stft(padded).abs()
+
+
+def main(out: str, minutes: str, *folders: str) -> None:
+    torch.manual_seed(SEED)
+    rng, listener, network = random.Random(SEED), Listener(), Vocoder()
+    if Path(out).is_file():
+        network.load_state_dict(checkpoint.read(Path(out))[0])
+    paths = sorted(path for folder in folders for path in audio.find_recordings(Path(folder)))
+    rng.shuffle(paths)
+    judged, learnt = paths[: len(paths) // 8], paths[len(paths) // 8 :]
+    held_out = torch.cat([x for x, _ in zip(segments(judged, rng), range(32), strict=False)])
+    optimizer = torch.optim.Adam(network.parameters(), lr=LR)
+    source, end, begun, step = segments(learnt, rng), float(minutes) * 60, time.process_time(), 0
+    while (spent := time.process_time() - begun) < end:
+        for group in optimizer.param_groups:
+            group["lr"] = LR * (1 - spent / end)
+        power, real = listener(torch.cat([next(source) for _ in range(BATCH)]))
+        loss = magnitude_loss(made=network(power), real=real)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        step += 1
+        if step % 200 == 0:
+            report(network, listener, held_out, step, spent)
+            network.save(Path(out))
+    report(network, listener, held_out, step, end)
+    network.save(Path(out))
+
+
+@torch.no_grad()
+def report(network: Vocoder, listener: Listener, waves: Tensor, step: int, spent: float) -> None:
+    power, real = listener(waves)
+    found = listener.synthesiser.magnitude(power)
+    rows = {"network": network(power), "smooth": network.smooth(power), "search": found}
+    text = ", ".join(f"{k} {magnitude_loss(made=v, real=real):.4f}" for k, v in rows.items())
+    print(f"step {step}, {spent / 60:.1f} min: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
