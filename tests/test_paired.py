@@ -19,7 +19,7 @@ from thirdstream.mel import augment, training
 from thirdstream.mel.augment import weathered
 from thirdstream.mel.features import MelConfig
 from thirdstream.mel.frames import Along, FrameDecoder, FrameEncoder
-from thirdstream.mel.paired import FLOW, Spread, TwinPaired
+from thirdstream.mel.paired import FLOW, N_REMEMBERED, Memory, Spread, TwinPaired
 from thirdstream.mel.twin import HOP_FRAMES, RECONSTRUCTION
 
 SMALL = dataclasses.replace(
@@ -63,12 +63,16 @@ def test_of_two_right_answers_one_is_drawn_and_not_their_mean() -> None:
     content = torch.zeros(64, 4, 3)
     for _ in range(300):
         sign = torch.randint(0, 2, (64, 1, 1)) * 2.0 - 1
-        _, missed = own._flight(content, sign.expand(64, 4, 3), "jazz")
+        _, missed = own._flight(
+            content, goal=sign.expand(64, 4, 3), manner=torch.zeros(64, 6), into="jazz"
+        )
         optimizer.zero_grad()
         missed.mean().backward()
         optimizer.step()
     with torch.no_grad():
-        drawn = own.flown(torch.randn(64, 4, 3), content=content, into="jazz").mean(dim=(1, 2))
+        noise, manner = torch.randn(64, 4, 3), torch.zeros(64, 6)
+        flown = own.flown(noise, content=content, manner=manner, into="jazz")
+        drawn = flown.mean(dim=(1, 2))
     assert (drawn.abs() > 0.6).float().mean() > 0.8
     assert 0.2 < (drawn > 0).float().mean() < 0.8
 
@@ -109,6 +113,33 @@ def test_a_seed_is_a_version() -> None:
         return own.transfer(mel, source="classical", target="jazz", style=noise)
 
     assert torch.equal(made(1), made(1)) and not torch.equal(made(1), made(2))
+
+
+def test_a_transfer_draws_the_style_of_one_of_the_latest_recordings() -> None:
+    memory = Memory(2)
+    assert not memory.draw(torch.Generator()).any()
+    for number in range(3 * N_REMEMBERED):
+        memory.see(torch.full((1, 2), float(number)))
+    generator = torch.Generator().manual_seed(0)
+    drawn = {float(memory.draw(generator)[0, 0]) for _ in range(200)}
+    assert drawn <= set(range(2 * N_REMEMBERED, 3 * N_REMEMBERED)) and len(drawn) > 20
+
+
+def test_a_style_is_mean_and_deviation_and_decides() -> None:
+    own = twin().eval()
+    for parameter in own.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    mel, other = torch.rand(1, 40, 8), torch.rand(1, 40, 8)
+    found = own.style_in(other, "jazz")
+    content = own.content(other, "jazz")[..., 0]
+    narrow = torch.cat([content.mean(dim=2), content.std(dim=2, correction=0)], dim=1)
+    torch.testing.assert_close(found, narrow)  # it has seen nothing, so a narrow code is the code
+
+    def made(style: torch.Tensor) -> torch.Tensor:
+        complete = own.complete(style, generator=torch.Generator().manual_seed(1))
+        return own.transfer(mel, source="classical", target="jazz", style=complete)
+
+    assert not torch.allclose(made(found), made(found + 1))
 
 
 def test_pairs_that_are_none_teach_no_flight() -> None:

@@ -3,7 +3,8 @@
 Two autoencoders as in every twin; and, between their codes, a flow (Lipman et al. 2023; Liu et al.
 2023) that is told the code of what it hears. A piece has many right arrangements: an error measured
 against one of them teaches their median, which is a blur. A flow learns the whole lot, and draws
-one.
+one. Who plays, and where, it need not guess: that is its style, the mean and deviation over time of
+the code to be reached (as AdaIN has it), in a transfer those of a recording.
 """
 
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ FLOW = "flow"
 N_STEPS = 8  # of a flight
 N_CONDITION = 64  # numbers that stand for the time of a flight and the style it goes to
 ROUGH = 0.1  # deviation of the noise on codes in training, in theirs: decoders will meet errors
+N_REMEMBERED = 64  # styles of training recordings, of which a transfer draws one
 SLOWEST = 0.01  # share of the latest batch in a code's mean and deviation
 
 
@@ -49,6 +51,7 @@ class TwinPaired(Twin):
         ),
     }
     PAIRED = True
+    HAS_STYLES = True
     PHASE = "carried"  # it plays other notes than the recording
     JUDGED_BY = FLOW
 
@@ -59,11 +62,10 @@ class TwinPaired(Twin):
         if HOP_FRAMES % config.patch:
             raise ValueError(f"{HOP_FRAMES} frames are not a multiple of patch {config.patch}")
         self.spreads = PerStyle({style: Spread(config.n_latent) for style in styles})
+        self.memories = PerStyle({style: Memory(2 * config.n_latent) for style in styles})
+        n_told = 2 * Velocity.N_SINES + 2 * config.n_latent
         self.into = PerStyle(
-            {
-                style: nn.Sequential(nn.Linear(2 * Velocity.N_SINES, N_CONDITION), nn.GELU())
-                for style in styles
-            }
+            {style: nn.Sequential(nn.Linear(n_told, N_CONDITION), nn.GELU()) for style in styles}
         )
         self.velocity = Velocity(
             config.n_latent,
@@ -82,9 +84,17 @@ class TwinPaired(Twin):
         return HOP_FRAMES // self.config.patch
 
     def usual_style(self, style: str, *, generator: torch.Generator) -> Tensor | None:
-        """Noise to fly from, drawn from N(0, 1)."""
-        n_noise = self.config.n_latent * self.period
-        return torch.randn(1, n_noise, generator=generator).to(next(self.parameters()).device)
+        """That of one of the training recordings, with noise to fly from."""
+        return self.complete(self.memories[style].draw(generator), generator=generator)
+
+    def complete(self, style: Tensor, *, generator: torch.Generator) -> Tensor:
+        """Adds the noise to fly from, drawn from N(0, 1)."""
+        noise = torch.randn(1, self.config.n_latent * self.period, generator=generator)
+        return torch.cat([style, noise.to(style.device)], dim=1)
+
+    def style_in(self, mel: Tensor, style: str) -> Tensor | None:
+        """Mean and deviation over time of the mels' codes."""
+        return manner_of(self.spreads[style].narrowed(self.content(mel, style)))
 
     def decode(self, code: Code, style: str) -> Tensor:
         """Code -> mel of `style`. One with a style is the other's, and is flown over first."""
@@ -93,23 +103,26 @@ class TwinPaired(Twin):
         content = self.spreads[self.other(style)].narrowed(code.content)
         nothing = 0 * content  # its size, not as numbers: exported networks would keep those
         place = (nothing[0, :, 0] + 1).cumsum(0).long() - 1
-        noise = code.style.unflatten(1, (self.period, -1))[:, place % self.period] + nothing
-        flown = self.flown(noise, content=content, into=style)
+        manner, noise = code.style.tensor_split([2 * self.config.n_latent], dim=1)
+        noise = noise.unflatten(1, (self.period, -1))[:, place % self.period] + nothing
+        flown = self.flown(noise, content=content, manner=manner, into=style)
         return super().decode(
             code._replace(content=self.spreads[style].widened(flown), style=None), style
         )
 
-    def flown(self, noise: Tensor, *, content: Tensor, into: str) -> Tensor:
+    def flown(self, noise: Tensor, *, content: Tensor, manner: Tensor, into: str) -> Tensor:
         """From noise to a code of the style `into` by Euler's rule; (batch, time, n_latent)."""
         at = noise
         for step in range(N_STEPS):
-            t = torch.full((1,), step / N_STEPS, device=at.device)
-            at = at + self.heading(at, t, content=content, into=into) / N_STEPS
+            t = torch.full_like(manner[:, 0], step / N_STEPS)
+            at = at + self.heading(at, t, content=content, manner=manner, into=into) / N_STEPS
         return at
 
-    def heading(self, at: Tensor, t: Tensor, *, content: Tensor, into: str) -> Tensor:
-        """The velocity at the times `t`, (batch,) or one for all, (1,)."""
-        condition = self.into[into](sines(t, Velocity.N_SINES))
+    def heading(
+        self, at: Tensor, t: Tensor, *, content: Tensor, manner: Tensor, into: str
+    ) -> Tensor:
+        """The velocity at the times `t`, (batch,); manner: (batch, 2 n_latent)."""
+        condition = self.into[into](torch.cat([sines(t, Velocity.N_SINES), manner], dim=1))
         return self.velocity(at, content=content, condition=condition)
 
     def drawn(self, code: Code) -> Code:
@@ -134,15 +147,24 @@ class TwinPaired(Twin):
         it is not given.
         """
         codes = {style: self.encode(mel, style) for style, mel in mels.items()}
-        if self.training:
-            for style, code in codes.items():
-                self.spreads[style].see(code.content.detach())
+        goals = {}
+        for style, code in codes.items():
+            goal = code.content.detach()
+            if self.training:
+                self.spreads[style].see(goal)
+            goals[style] = self.spreads[style].narrowed(goal)
+            if self.training:
+                self.memories[style].see(manner_of(goals[style][:1]))
         passes = {}
         for style, code in codes.items():
             other = self.other(style)
             content = code if heard is None else self.encode(heard[style], style)
-            goal = self.spreads[other].narrowed(codes[other].content.detach())
-            near, missed = self._flight(self.spreads[style].narrowed(content.content), goal, other)
+            near, missed = self._flight(
+                self.spreads[style].narrowed(content.content),
+                goal=goals[other],
+                manner=manner_of(goals[other]),
+                into=other,
+            )
             weight = torch.ones_like(missed) if aligned is None else aligned
             swapped = code._replace(content=self.spreads[other].widened(near))
             passes[style] = Pass(
@@ -155,7 +177,9 @@ class TwinPaired(Twin):
             )
         return passes
 
-    def _flight(self, content: Tensor, goal: Tensor, into: str) -> tuple[Tensor, Tensor]:
+    def _flight(
+        self, content: Tensor, *, goal: Tensor, manner: Tensor, into: str
+    ) -> tuple[Tensor, Tensor]:
         """From anywhere on a straight way: where it seems to lead, and by how much it is missed.
 
         The first is shaped as `goal`; the second, (batch,), is the mean squared error of the
@@ -164,7 +188,7 @@ class TwinPaired(Twin):
         noise, t = torch.randn_like(goal), torch.rand(len(goal), device=goal.device)
         share = t[:, None, None]
         at = torch.lerp(noise, goal, share)
-        velocity = self.heading(at, t, content=content, into=into)
+        velocity = self.heading(at, t, content=content, manner=manner, into=into)
         missed = (velocity - (goal - noise)).square().mean(dim=(1, 2))
         return at + (1 - share) * velocity, missed
 
@@ -172,6 +196,11 @@ class TwinPaired(Twin):
         """Eq. 1, and the error of the velocity."""
         missed = [one.missed for one in passes.values() if one.missed is not None]
         return {RECONSTRUCTION: reconstruction_loss(mels, passes), FLOW: mean_over(missed)}
+
+
+def manner_of(narrow: Tensor) -> Tensor:
+    """Mean and deviation over time: (batch, time, n_latent) -> (batch, 2 n_latent)."""
+    return torch.cat([narrow.mean(dim=1), narrow.std(dim=1, correction=0)], dim=1)
 
 
 class Spread(nn.Module):
@@ -206,3 +235,26 @@ class Spread(nn.Module):
     def widened(self, narrow: Tensor) -> Tensor:
         """The inverse of `narrowed`."""
         return (narrow * self.deviation + self.mean).transpose(1, 2)[..., None]
+
+
+class Memory(nn.Module):
+    """The styles of the latest so many batches, a recording of each."""
+
+    styles: Tensor
+    n_seen: Tensor
+
+    def __init__(self, n_style: int) -> None:
+        super().__init__()
+        self.register_buffer("styles", torch.zeros(N_REMEMBERED, n_style))
+        self.register_buffer("n_seen", torch.zeros((), dtype=torch.long))
+
+    def see(self, style: Tensor) -> None:
+        """Take in one, (1, n_style)."""
+        self.styles[int(self.n_seen) % N_REMEMBERED] = style[0]
+        self.n_seen += 1
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """One of them, (1, n_style); zeros before the first."""
+        n_known = max(1, min(int(self.n_seen), N_REMEMBERED))
+        which = int(torch.randint(n_known, (), generator=generator))
+        return self.styles[which : which + 1]

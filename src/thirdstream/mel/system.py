@@ -105,7 +105,7 @@ class MelSystem(nn.Module, System):
         codes = []
         for window in audio.windows(audio.blocks(path), size=SEGMENT, hop=SEGMENT):
             mel = self.log_mel(style)(torch.from_numpy(window) * level.gain)
-            code = self.twin.encode(self.log_mel(style).within(mel), style).style
+            code = self.twin.style_in(self.log_mel(style).within(mel), style)
             if code is None:
                 raise ThirdstreamError(
                     f"the model {self.name} takes no style from a recording; leave --style-from "
@@ -127,6 +127,7 @@ class MelSystem(nn.Module, System):
         style = None
         if options.style_from is not None:
             style = self.style_of(options.style_from, options.to)
+            style = self.twin.complete(style, generator=generator)
         elif source != options.to:
             style = self.twin.usual_style(options.to, generator=generator)
 

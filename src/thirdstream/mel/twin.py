@@ -244,6 +244,14 @@ class Twin(nn.Module, ABC):
         """(1, n_style) to transfer with where no recording gives one; None without styles."""
         return None
 
+    def style_in(self, mel: Tensor, style: str) -> Tensor | None:
+        """(batch, n) of mels of `style`; None without styles."""
+        return self.encode(mel, style).style
+
+    def complete(self, style: Tensor, *, generator: torch.Generator) -> Tensor:
+        """A recording's style, (1, n), with all else that a transfer needs: (1, n_style)."""
+        return style
+
     @abstractmethod
     def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
         """Named, unweighted scalars for one batch of each style. The weights are in the config."""
