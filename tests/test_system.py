@@ -54,7 +54,7 @@ def test_style_strength_is_continuous_in_the_sound(system: MelSystem) -> None:
     assert distance(*near) < 0.1 * distance(*ends)
 
 
-@pytest.mark.parametrize("phase", ["content", "noise"])
+@pytest.mark.parametrize("phase", ["content", "carried", "noise"])
 def test_keeping_content_comes_ever_nearer_to_the_recording(
     unchanging: MelSystem, phase: str
 ) -> None:

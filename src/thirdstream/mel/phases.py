@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-def carried(
+def carried_on(
     magnitude: Tensor, *, n_fft: int, hop_length: int, before: Tensor | None = None
 ) -> Tensor:
     """Unit complex numbers shaped as `magnitude`, (batch, n_freqs, n_frames).

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from thirdstream.mel.features import MelConfig
 from thirdstream.mel.filters import FilterBank
-from thirdstream.mel.phases import carried
+from thirdstream.mel.phases import carried_on
 
 MOMENTUM = 0.99  # alpha of fast Griffin-Lim; the authors' recommendation
 N_ITER = 32
@@ -28,8 +28,7 @@ class Chunk(NamedTuple):
     """Some frames of a long spectrogram.
 
     power: mel power (batch, n_mels, n_frames).
-    start: complex (batch, n_freqs, n_frames), the phases from which to search; None: those that are
-        carried on from frame to frame (see `phases`).
+    start: complex (batch, n_freqs, n_frames), the phases from which to search, where there are any.
     detail: (batch, n_freqs, n_frames), a factor to the magnitudes that the power has, or None.
     """
 
@@ -183,14 +182,15 @@ class Synthesiser(nn.Module):
         padded = nn.functional.pad(content, (0, max(0, n_samples - content.shape[1])))
         return self.griffin_lim(magnitude, start=self.stft(padded[:, :n_samples]))
 
-    def stream(self, chunks: Iterable[Chunk], *, n_iter: int | None = None) -> Iterator[np.ndarray]:
+    def stream(self, chunks: Iterable[Chunk], *, carried: float = 0.0) -> Iterator[np.ndarray]:
         """Synthesise mel power that comes in chunks, without seams, in the memory of one chunk.
 
         Every chunk is computed from OVERLAP frames before its own first: there the samples found
         before are held fixed, so that the phases go on from them. A cross-fade would cancel where
         two independent solutions meet; this cannot.
 
-        n_iter: by default N_ITER, or N_ITER_CARRIED where phases are carried on.
+        carried: from 0 to 1, how much of the phases to search from are those that are carried on
+            from frame to frame (see `phases`). At 1 chunks need none, and few iterations will do.
 
         Yields (batch, n_samples) blocks, together (n_frames - 1) * hop_length samples.
         """
@@ -200,14 +200,11 @@ class Synthesiser(nn.Module):
         known = held = torch.zeros(1, 0)
         for chunk in chunks:
             whole = chunk if before is None else before.joined(chunk)
-            magnitude, start, usual = whole.magnitude(self), whole.start, N_ITER
-            if start is None:
-                usual = N_ITER_CARRIED
-                start = self._carried_on(magnitude, found)
+            magnitude = whole.magnitude(self)
             wave = self.griffin_lim(
                 magnitude,
-                start=start,
-                n_iter=usual if n_iter is None else n_iter,
+                start=self._start(whole.start, magnitude, found, carried),
+                n_iter=N_ITER_CARRIED if carried == 1 else N_ITER,
                 known=None if before is None else known,
             )
             n_known = 0 if before is None else known.shape[1]
@@ -217,22 +214,30 @@ class Synthesiser(nn.Module):
             seam.copy_(torch.lerp(held[:, :n_fade], seam, torch.linspace(0, 1, n_fade)))
             yield wave[:, n_known:n_final].numpy()
             before = whole.last(OVERLAP)
-            reach = self.config.n_fft // (2 * hop)
-            found = self.stft(wave)[:, :, -OVERLAP : -HELD_BACK - reach]
+            if carried:
+                reach = self.config.n_fft // (2 * hop)
+                found = self.stft(wave)[:, :, -OVERLAP : -HELD_BACK - reach]
             n_repeated = (before.power.shape[2] - 1) * hop
             known, held = wave[:, wave.shape[1] - n_repeated : n_final], wave[:, n_final:]
         yield held.numpy()
 
-    def _carried_on(self, magnitude: Tensor, found: Tensor) -> Tensor:
-        """Phases of some frames, of the first of which the spectrum has been found before."""
+    def _start(
+        self, given: Tensor | None, magnitude: Tensor, found: Tensor, share: float
+    ) -> Tensor:
+        """Phases of frames, of the first of which the spectrum has been found before: those given,
+        and a share of those that go on from there.
+        """
+        if given is not None and share == 0:
+            return given
         n_found = found.shape[2]
-        fresh = carried(
+        fresh = carried_on(
             magnitude[:, :, n_found:],
             n_fft=self.config.n_fft,
             hop_length=self.config.hop_length,
             before=found[:, :, -1] if n_found else None,
         )
-        return torch.cat([found, fresh], dim=2) if n_found else fresh
+        carried = torch.cat([torch.sgn(found), fresh], dim=2) if n_found else fresh
+        return carried if given is None else torch.lerp(torch.sgn(given), carried, share)
 
 
 def _cat(before: Tensor | None, after: Tensor | None) -> Tensor | None:

@@ -122,7 +122,8 @@ class MelSystem(nn.Module, System):
         afterwards, on the joined frames. Every channel goes its own way.
         """
         options = replace(options, phase=options.phase or self.twin.PHASE)
-        generator, carried = torch.Generator().manual_seed(options.seed), options.phase == "carried"
+        generator = torch.Generator().manual_seed(options.seed)
+        carried = 1 - (options.keep_content or 0) if options.phase == "carried" else 0.0
         source = options.source or self.twin.other(options.to)
         style = None
         if options.style_from is not None:
@@ -145,11 +146,11 @@ class MelSystem(nn.Module, System):
             n_mels, n_freqs = self.mel.n_mels, 1 + self.mel.n_fft // 2
             for rows in audio.overlap_add(converted(), hop=HOP_FRAMES, margin=MARGIN_FRAMES):
                 whole = torch.from_numpy(rows)
-                start = None if carried else whole[:, n_mels : n_mels + n_freqs]
+                start = None if carried == 1 else whole[:, n_mels : n_mels + n_freqs]
                 detail = whole[:, -n_freqs:].real if options.keep_content else None
                 yield Chunk(whole[:, :n_mels].real, start, detail)
 
-        yield from self.synthesiser.stream(chunks())
+        yield from self.synthesiser.stream(chunks(), carried=carried)
 
     def _restyled(
         self,
@@ -165,14 +166,13 @@ class MelSystem(nn.Module, System):
         power = self.convert(
             original, source=source, target=options.to, style=style, strength=options.style_strength
         )
-        start = detail = None
-        if keep or options.phase != "carried":
-            start = spectrum = self.synthesiser.stft(pad(waves, (0, self.mel.n_fft // 2)))
-            detail = self.synthesiser.detail(original, spectrum) ** keep if keep else None
-        if start is not None and options.phase == "noise":
+        if options.phase == "carried" and not keep:
+            return Chunk(power.transpose(1, 2), None)
+        start = spectrum = self.synthesiser.stft(pad(waves, (0, self.mel.n_fft // 2)))
+        if options.phase == "noise":
             noise = self.synthesiser.noise(start.shape, generator)
-            start = torch.lerp(noise, torch.sgn(start), keep)
-        start = None if options.phase == "carried" else start
+            start = torch.lerp(noise, torch.sgn(spectrum), keep)
+        detail = self.synthesiser.detail(original, spectrum) ** keep if keep else None
         return Chunk(power.transpose(1, 2), start, detail)
 
     def header(self) -> dict[str, Any]:
