@@ -20,6 +20,7 @@ from thirdstream.evaluation import Settings, evaluate, material, measure
 from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes import benchmark, rendering
 from thirdstream.notes.benchmark import Font, Piece, content_sha256
+from thirdstream.notes.score import read_score
 
 NOTE = (
     "<note><pitch><step>{step}</step><octave>4</octave></pitch><duration>1</duration>"
@@ -169,3 +170,13 @@ def test_the_truth_is_what_is_heard(bench: Path) -> None:
 def test_no_truth_is_claimed_of_other_recordings(recordings: dict[str, Path]) -> None:
     path = recordings["jazz"] / "piece0.wav"
     assert material.truth_of(material.item_of(path, "jazz"), 3.0) is None
+
+
+def test_a_container_that_is_no_xml_does_not_hide_its_score(tmp_path: Path) -> None:
+    """As real collections have it, where a title has an apostrophe."""
+    path = tmp_path / "sheet.mxl"
+    with zipfile.ZipFile(path, "w") as packed:
+        container = "<container><rootfile full-path='After You've Gone.xml'/></container>"
+        packed.writestr("META-INF/container.xml", container)
+        packed.writestr("After You've Gone.xml", TUNES["first"])
+    assert len(read_score(path).melody) == 32

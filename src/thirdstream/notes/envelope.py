@@ -4,6 +4,7 @@ Files come from anywhere, so nothing in one is believed: not how much an archive
 entity, which may stand for gigabytes or for another file. Nothing is written to disk on the way.
 """
 
+import contextlib
 import re
 import zipfile
 import zlib
@@ -54,15 +55,19 @@ def _unpacked(path: Path) -> bytes:
 
 
 def _score_in(archive: zipfile.ZipFile, path: Path) -> str:
-    """The name of the score in an archive."""
+    """The name of the score in an archive, as its container says, or the first that looks like one.
+
+    Some programs write a container that is no XML, where a title has an apostrophe.
+    """
     names = archive.namelist()
     if CONTAINER in names:
         with archive.open(CONTAINER) as file:
             data = file.read(100_000)
-        _Inspector(path).inspect(data)
-        for element in ElementTree.fromstring(data).iter():
-            if element.tag.rpartition("}")[2] == "rootfile":
-                return element.get("full-path", "")
+        with contextlib.suppress(ElementTree.ParseError):
+            _Inspector(path).inspect(data)
+            for element in ElementTree.fromstring(data).iter():
+                if element.tag.rpartition("}")[2] == "rootfile":
+                    return element.get("full-path", "")
     endings = (".musicxml", ".xml")
     found = (name for name in names if name.endswith(endings) and "META-INF" not in name)
     return next(found, "no score")
