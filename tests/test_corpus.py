@@ -150,6 +150,8 @@ def test_versions_of_a_piece_are_in_one_split_and_so_are_its_variants(
     for one in preparing._split(versions + others, {}, seed):
         of.setdefault(one.piece.split(".")[0] or one.sound, set()).add(one.split)
     assert all(len(splits) == 1 for splits in of.values())
+    if n >= 3:
+        assert {split for splits in of.values() for split in splits} == set(SPLITS)
 
 
 def test_a_paired_corpus_knows_the_versions_of_its_pieces(tmp_path: Path) -> None:

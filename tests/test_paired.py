@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from conftest import STYLES, music
 from thirdstream import preparing
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.corpus import ALIGNED, TRAIN, Corpus, Versions
+from thirdstream.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Versions
 from thirdstream.mel import augment, training
 from thirdstream.mel.augment import weathered
 from thirdstream.mel.features import MelConfig
@@ -40,8 +40,8 @@ def twin(config=FEW) -> TwinPaired:
 
 def test_a_block_starts_as_the_identity_and_then_learns() -> None:
     block, x = Along(6, kernel_size=5, n_condition=2), torch.rand(2, 9, 6)
-    assert torch.equal(block(x, torch.rand(2, 2)), x)
-    block(x, torch.rand(2, 2)).square().sum().backward()
+    assert torch.equal(block(x, condition=torch.rand(2, 2)), x)
+    block(x, condition=torch.rand(2, 2)).square().sum().backward()
     assert block.dense[2].weight.grad is not None and block.dense[2].weight.grad.abs().max() > 0
 
 
@@ -142,6 +142,14 @@ def test_a_style_is_mean_and_deviation_and_decides() -> None:
     assert not torch.allclose(made(found), made(found + 1))
 
 
+def test_nothing_flies_within_a_style() -> None:
+    own = twin().eval()
+    mel = torch.rand(1, 40, 8)
+    noise = own.usual_style("jazz", generator=torch.Generator().manual_seed(1))
+    same = own.transfer(mel, source="jazz", target="jazz", style=noise)
+    assert torch.equal(same, own.reconstruct(mel, "jazz"))
+
+
 def test_pairs_that_are_none_teach_no_flight() -> None:
     own = twin().eval()
     batch = {style: torch.rand(2, 16, 8) for style in STYLES}
@@ -201,6 +209,11 @@ def test_versions_are_shown_at_one_place_and_the_others_as_random_pairs(versions
         )
     ]
     assert orders[0] == orders[1] != orders[2] and sorted(orders[0]) == sorted(orders[2])
+
+
+def test_it_is_judged_on_versions_alone(versions: Corpus) -> None:
+    shown = training.pairs_for(twin(SMALL), versions, VALIDATION)
+    assert len(shown) > 0 and all(shown[k][ALIGNED] == 1 for k in range(len(shown)))
 
 
 def test_it_trains_and_its_best_epoch_is_the_one_that_flies_best(

@@ -296,9 +296,12 @@ class Versions(Dataset[dict[str, torch.Tensor]]):
     """Both versions of a piece at one place, and random pairs of the other recordings among them.
 
     As Pairs otherwise, with a further entry ALIGNED: 1 for two versions, 0 for a random pair.
+    others: whether there are random pairs.
     """
 
-    def __init__(self, corpus: Corpus, split: str, *, seed: int, epoch: int = 0) -> None:
+    def __init__(
+        self, corpus: Corpus, split: str, *, seed: int, epoch: int = 0, others: bool = True
+    ) -> None:
         pairs = corpus.aligned(split)
         counts = [min(one.n_segments for one in pair) for pair in pairs]
         both = {one.path for pair in pairs for one in pair}
@@ -310,7 +313,7 @@ class Versions(Dataset[dict[str, torch.Tensor]]):
             draw = np.random.default_rng([seed, epoch, number])
             self.order[style] = draw.permutation(len(self.others[style]))
         self.n_aligned = sum(counts)
-        n_pairs = self.n_aligned + min(map(len, self.others.values()))
+        n_pairs = self.n_aligned + (min(map(len, self.others.values())) if others else 0)
         self.shuffled = np.random.default_rng([seed, epoch, 2]).permutation(n_pairs)
 
     def __len__(self) -> int:

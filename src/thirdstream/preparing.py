@@ -355,7 +355,7 @@ def _fill_empty_splits(
     split: dict[str, str], free: list[str], draw: Mapping[str, float], own: list[str]
 ) -> None:
     for wanted in (TEST, VALIDATION, TRAIN):
-        counts = Counter(split[sound] for sound in own)
+        counts = Counter({draw[sound]: split[sound] for sound in own}.values())  # of pieces
         if counts[wanted]:
             continue
         givers = [sound for sound in free if counts[split[sound]] > 1]

@@ -37,13 +37,18 @@ class Along(nn.Module):
                 nn.init.zeros_(last.weight)
                 nn.init.zeros_(last.bias)
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """(batch, time, n_channels), the same; condition: (batch or 1, n_condition)."""
         y = self.norm(self.over_time(x.transpose(1, 2)).transpose(1, 2))
         if self.condition is not None and condition is not None:
             shift, scale = self.condition(condition)[:, None].chunk(2, dim=2)
             y = y * (1 + scale) + shift
         return x + self.dense(y)
+
+
+def blocks_along(n_channels: int, *, kernel_size: int, n_blocks: int) -> nn.Sequential:
+    """So many blocks in a row, without conditions."""
+    return nn.Sequential(*(Along(n_channels, kernel_size=kernel_size) for _ in range(n_blocks)))
 
 
 class FrameEncoder(nn.Module):
@@ -63,9 +68,7 @@ class FrameEncoder(nn.Module):
         super().__init__()
         self.patch = patch
         self.enter = nn.Linear(n_views * n_mels * patch, n_channels)
-        self.blocks = nn.Sequential(
-            *(Along(n_channels, kernel_size=kernel_size) for _ in range(n_blocks))
-        )
+        self.blocks = blocks_along(n_channels, kernel_size=kernel_size, n_blocks=n_blocks)
         self.leave = nn.Sequential(nn.LayerNorm(n_channels), nn.Linear(n_channels, latent_channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,9 +94,7 @@ class FrameDecoder(nn.Module):
         super().__init__()
         self.n_mels = n_mels
         self.enter = nn.Linear(latent_channels, n_channels)
-        self.blocks = nn.Sequential(
-            *(Along(n_channels, kernel_size=kernel_size) for _ in range(n_blocks))
-        )
+        self.blocks = blocks_along(n_channels, kernel_size=kernel_size, n_blocks=n_blocks)
         self.leave = nn.Sequential(nn.LayerNorm(n_channels), nn.Linear(n_channels, n_mels * patch))
 
     def forward(self, code: Tensor, *, n_frames: int) -> Tensor:
@@ -123,7 +124,7 @@ class Velocity(nn.Module):
         """at, content: (batch, time, n_latent); condition: as in Along. Shaped as `at`."""
         x = self.enter(torch.cat([at, content], dim=2))
         for block in self.blocks:
-            x = block(x, condition)
+            x = block(x, condition=condition)
         return self.leave(x)
 
 

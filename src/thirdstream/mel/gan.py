@@ -8,15 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from thirdstream.mel.blocks import CodeStyle, Critic, MapStyle, PerStyle, adain
+from thirdstream.mel.blocks import CodeStyle, MapStyle, PerStyle, adain
 from thirdstream.mel.cnn import TwinCNN
-from thirdstream.mel.critics import ADVERSARIAL, adversarial_loss, critic_losses
+from thirdstream.mel.critics import ADVERSARIAL, Judged
 from thirdstream.mel.twin import (
     RECONSTRUCTION,
-    WARM_UP,
     Code,
     Pass,
-    Twin,
     TwinConfig,
     latent_loss,
     mean_over,
@@ -28,7 +26,7 @@ SLOWEST = 0.01  # share of the latest batch in the usual style
 PAPER = TwinConfig(weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.02, CONTENT: 0.01, STYLE: 0.01})
 
 
-class TwinGAN(Twin):
+class TwinGAN(Judged):
     """Two autoencoders with a discriminator each. A transfer keeps the content, swaps the style."""
 
     HAS_STYLES = True
@@ -62,9 +60,10 @@ class TwinGAN(Twin):
         """What makes a style code of a feature map, and AdaIN's parameters of the code."""
         return self.heads[style]
 
-    def made_critics(self) -> PerStyle[Critic] | None:
-        """A discriminator per style."""
-        return PerStyle({style: Critic(self.config.critic_channels) for style in self.styles})
+    @property
+    def n_trained(self) -> float:
+        """Batches seen in training."""
+        return float(self.usual[self.styles[0]].n_seen)
 
     def style_map(self, mel: Tensor, style: str) -> Tensor:
         """Mel of `style` -> the style encoder's feature map, shaped as the content."""
@@ -97,8 +96,6 @@ class TwinGAN(Twin):
 
     def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
         """Eqs. 1 and 6, and how far content and style come back changed from the other half."""
-        assert self.critics is not None
-        made = {style: passes[self.other(style)].restyled for style in mels}
         style_losses = []
         for one in passes.values():
             # Where style is a feature map, its mean and deviation are compared, not the map itself:
@@ -107,27 +104,10 @@ class TwinGAN(Twin):
             style_losses.append(l1_loss(one.again.style, one.swapped.style))
         return {
             RECONSTRUCTION: reconstruction_loss(mels, passes),
-            ADVERSARIAL: adversarial_loss(self.critics, real=mels, made=made),
+            ADVERSARIAL: self.adversarial_loss(mels, passes),
             CONTENT: latent_loss(passes),
             STYLE: mean_over(style_losses),
         }
-
-    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum; at the start of training the adversarial weight grows to its own.
-
-        Departs from the paper: the published network, played against before it can reconstruct,
-        loses a decoder to ReLUs that give 0 everywhere (seed 0: the jazz one, in the 2nd epoch).
-        """
-        grown = min(1.0, float(self.usual[self.styles[0]].n_seen) / WARM_UP)
-        return super().total({**losses, ADVERSARIAL: grown * losses[ADVERSARIAL]})
-
-    def critic_losses(
-        self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]
-    ) -> dict[str, Tensor]:
-        """Eq. 5, and the slope (see `critics`)."""
-        assert self.critics is not None
-        made = {style: passes[self.other(style)].restyled for style in mels}
-        return critic_losses(self.critics, real=mels, made=made)
 
 
 class Usual(nn.Module):

@@ -110,16 +110,25 @@ class TwinPaired(Twin):
             code._replace(content=self.spreads[style].widened(flown), style=None), style
         )
 
+    def transfer(
+        self, mel: Tensor, *, source: str, target: str, style: Tensor | None = None
+    ) -> Tensor:
+        """As every twin's; into the mel's own style it is the self-reconstruction, whatever `style`
+        says: nothing flies there.
+        """
+        style = None if source == target else style
+        return super().transfer(mel, source=source, target=target, style=style)
+
     def flown(self, noise: Tensor, *, content: Tensor, manner: Tensor, into: str) -> Tensor:
         """From noise to a code of the style `into` by Euler's rule; (batch, time, n_latent)."""
         at = noise
         for step in range(N_STEPS):
             t = torch.full_like(manner[:, 0], step / N_STEPS)
-            at = at + self.heading(at, t, content=content, manner=manner, into=into) / N_STEPS
+            at = at + self.heading(at, t=t, content=content, manner=manner, into=into) / N_STEPS
         return at
 
     def heading(
-        self, at: Tensor, t: Tensor, *, content: Tensor, manner: Tensor, into: str
+        self, at: Tensor, *, t: Tensor, content: Tensor, manner: Tensor, into: str
     ) -> Tensor:
         """The velocity at the times `t`, (batch,); manner: (batch, 2 n_latent)."""
         condition = self.into[into](torch.cat([sines(t, Velocity.N_SINES), manner], dim=1))
@@ -147,14 +156,7 @@ class TwinPaired(Twin):
         it is not given.
         """
         codes = {style: self.encode(mel, style) for style, mel in mels.items()}
-        goals = {}
-        for style, code in codes.items():
-            goal = code.content.detach()
-            if self.training:
-                self.spreads[style].see(goal)
-            goals[style] = self.spreads[style].narrowed(goal)
-            if self.training:
-                self.memories[style].see(manner_of(goals[style][:1]))
+        goals = {style: self._goal(code, style) for style, code in codes.items()}
         passes = {}
         for style, code in codes.items():
             other = self.other(style)
@@ -177,6 +179,16 @@ class TwinPaired(Twin):
             )
         return passes
 
+    def _goal(self, code: Code, style: str) -> Tensor:
+        """The code to be reached, (batch, time, n_latent), which in training is taken note of."""
+        content = code.content.detach()
+        if self.training:
+            self.spreads[style].see(content)
+        goal = self.spreads[style].narrowed(content)
+        if self.training:
+            self.memories[style].see(manner_of(goal[:1]))
+        return goal
+
     def _flight(
         self, content: Tensor, *, goal: Tensor, manner: Tensor, into: str
     ) -> tuple[Tensor, Tensor]:
@@ -188,7 +200,7 @@ class TwinPaired(Twin):
         noise, t = torch.randn_like(goal), torch.rand(len(goal), device=goal.device)
         share = t[:, None, None]
         at = torch.lerp(noise, goal, share)
-        velocity = self.heading(at, t, content=content, manner=manner, into=into)
+        velocity = self.heading(at, t=t, content=content, manner=manner, into=into)
         missed = (velocity - (goal - noise)).square().mean(dim=(1, 2))
         return at + (1 - share) * velocity, missed
 

@@ -203,7 +203,7 @@ class Synthesiser(nn.Module):
             magnitude = whole.magnitude(self)
             wave = self.griffin_lim(
                 magnitude,
-                start=self._start(whole.start, magnitude, found, carried),
+                start=self._start(magnitude, given=whole.start, found=found, carried=carried),
                 n_iter=N_ITER_CARRIED if carried == 1 else N_ITER,
                 known=None if before is None else known,
             )
@@ -222,12 +222,12 @@ class Synthesiser(nn.Module):
         yield held.numpy()
 
     def _start(
-        self, given: Tensor | None, magnitude: Tensor, found: Tensor, share: float
+        self, magnitude: Tensor, *, given: Tensor | None, found: Tensor, carried: float
     ) -> Tensor:
         """Phases of frames, of the first of which the spectrum has been found before: those given,
         and a share of those that go on from there.
         """
-        if given is not None and share == 0:
+        if given is not None and carried == 0:
             return given
         n_found = found.shape[2]
         fresh = carried_on(
@@ -236,8 +236,8 @@ class Synthesiser(nn.Module):
             hop_length=self.config.hop_length,
             before=found[:, :, -1] if n_found else None,
         )
-        carried = torch.cat([torch.sgn(found), fresh], dim=2) if n_found else fresh
-        return carried if given is None else torch.lerp(torch.sgn(given), carried, share)
+        phases = torch.cat([torch.sgn(found), fresh], dim=2) if n_found else fresh
+        return phases if given is None else torch.lerp(torch.sgn(given), phases, carried)
 
 
 def _cat(before: Tensor | None, after: Tensor | None) -> Tensor | None:

@@ -138,8 +138,10 @@ def with_optimizers(system: MelSystem, config: TrainingConfig) -> State:
 def pairs_for(
     twin: Twin, corpus: Corpus, split: str, *, seed: int = 0, epoch: int = 0
 ) -> Pairs | Versions:
-    """What the twin is shown in an epoch."""
-    return (Versions if twin.PAIRED else Pairs)(corpus, split, seed=seed, epoch=epoch)
+    """What the twin is shown in an epoch; it is judged on versions alone where it flies."""
+    if not twin.PAIRED:
+        return Pairs(corpus, split, seed=seed, epoch=epoch)
+    return Versions(corpus, split, seed=seed, epoch=epoch, others=split == TRAIN)
 
 
 def steps_per_epoch(twin: Twin, corpus: Corpus, config: TrainingConfig) -> int:

@@ -13,15 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from thirdstream.mel.blocks import Critic, PerStyle
+from thirdstream.mel.blocks import PerStyle
 from thirdstream.mel.cnn import TwinCNN
-from thirdstream.mel.critics import ADVERSARIAL, adversarial_loss, critic_losses
+from thirdstream.mel.critics import ADVERSARIAL, Judged
 from thirdstream.mel.twin import (
     RECONSTRUCTION,
-    WARM_UP,
     Code,
     Pass,
-    Twin,
     TwinConfig,
     as_image,
     mean_over,
@@ -34,7 +32,7 @@ APART = 2.0  # how far any two segments should lie from each other, at least
 N_VECTOR = 64
 
 
-class Travel(Twin):
+class Travel(Judged):
     """A network into each style. The code is the mel itself: all is done on the way out of it."""
 
     PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
@@ -54,9 +52,10 @@ class Travel(Twin):
         self.register_buffer("n_seen", torch.zeros(()))
         self.finish()
 
-    def made_critics(self) -> PerStyle[Critic] | None:
-        """A discriminator per style."""
-        return PerStyle({style: Critic(self.config.critic_channels) for style in self.styles})
+    @property
+    def n_trained(self) -> float:
+        """Batches seen in training."""
+        return float(self.n_seen)
 
     def content(self, mel: Tensor, style: str) -> Tensor:
         """The mel itself, (batch, 1, n_frames, n_mels)."""
@@ -82,33 +81,18 @@ class Travel(Twin):
 
     def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
         """What stays what it is (eq. 1), eq. 6, and the travel loss with its margin."""
-        assert self.critics is not None
         travels, margins = [], []
         for style, mel in mels.items():
             vectors = self.siamese[style]
             travel, margin = travelled(vectors(mel), after=vectors(passes[style].restyled))
             travels.append(travel)
             margins.append(margin)
-        made = {style: passes[self.other(style)].restyled for style in mels}
         return {
             RECONSTRUCTION: reconstruction_loss(mels, passes),
-            ADVERSARIAL: adversarial_loss(self.critics, real=mels, made=made),
+            ADVERSARIAL: self.adversarial_loss(mels, passes),
             TRAVEL: mean_over(travels),
             MARGIN: mean_over(margins),
         }
-
-    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """The weighted sum; the adversarial weight grows as the twin GAN's does."""
-        grown = min(1.0, float(self.n_seen) / WARM_UP)
-        return super().total({**losses, ADVERSARIAL: grown * losses[ADVERSARIAL]})
-
-    def critic_losses(
-        self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]
-    ) -> dict[str, Tensor]:
-        """As the twin GAN's."""
-        assert self.critics is not None
-        made = {style: passes[self.other(style)].restyled for style in mels}
-        return critic_losses(self.critics, real=mels, made=made)
 
 
 class Siamese(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from thirdstream import checkpoint
 from thirdstream.mel.features import MelConfig
 from thirdstream.mel.filters import FilterBank
-from thirdstream.mel.frames import Along
+from thirdstream.mel.frames import blocks_along
 
 FLOOR = 1e-6  # of power, far below what is heard at -20 dB
 MOST = 4.0  # nepers by which a guess may differ from the smooth one
@@ -38,9 +38,7 @@ class Vocoder(nn.Module):
             "even", self.filters.spread(everywhere).clamp(min=1e-12), persistent=False
         )
         self.enter = nn.Linear(self.config.n_mels, n_channels)
-        self.blocks = nn.Sequential(
-            *(Along(n_channels, kernel_size=kernel_size) for _ in range(n_blocks))
-        )
+        self.blocks = blocks_along(n_channels, kernel_size=kernel_size, n_blocks=n_blocks)
         self.leave = nn.Linear(n_channels, 1 + self.config.n_fft // 2)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
