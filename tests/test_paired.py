@@ -230,11 +230,17 @@ def test_it_trains_and_its_best_epoch_is_the_one_that_flies_best(
     assert state.best == min(step.validation[FLOW] for step in ends)
 
 
-def test_without_versions_it_is_refused(small_corpus: Corpus) -> None:
+def test_without_versions_it_is_refused_and_leaves_nothing(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
+    pytest.importorskip("accelerate", reason="training needs the extra [train]")
+    from thirdstream.mel import run as runs
+
     config = training.TrainingConfig(epochs=1, batch_size=2)
     state = training.begin("twin-paired", SMALL, small_corpus, config)
     with pytest.raises(training.TrainingError, match="prepare it with --paired"):
-        training.steps_per_epoch(state.system.twin, small_corpus, config)
+        next(runs.train(state, small_corpus, config, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
 
 
 # --- what it hears ------------------------------------------------------------------------------

@@ -53,8 +53,8 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     On Ctrl-C the running step is finished and saved, then Interrupted is raised. Raises
     TrainingError as `fit` does, and if the packages of the extra `train` are missing.
     """
-    accelerator = _accelerator(out, config, state)
     per_epoch = steps_per_epoch(state.system.twin, corpus, config)
+    accelerator = _accelerator(out, config, state)
     if accelerator.is_main_process and not (out / "resume.safetensors").exists():
         save_state(state, config, out)  # whatever happens from here on, --resume goes on
     saved_at = time.monotonic()
