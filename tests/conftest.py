@@ -1,5 +1,6 @@
 """Recordings, corpora and models made on the spot: no test needs a download."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -22,6 +23,18 @@ settings.register_profile("patient", deadline=None)  # no test checks a time
 settings.load_profile("patient")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 STYLES = ("classical", "jazz")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before there are workers that could do so at the same time, and leave what crashes."""
+    if hasattr(config, "workerinput"):
+        return
+    with contextlib.suppress(ImportError):  # of the extra `evaluate`
+        from thirdstream.evaluation import metrics
+
+        metrics.compile_all()
+
+
 TINY = TwinConfig(
     channels=(2, 3), latent_channels=2, kernel_size=3, n_convs=1, patch=4,
     weights={RECONSTRUCTION: 1.0, "latent": 0.1},

@@ -1,7 +1,11 @@
 """Metrics by closed forms, known values, invariances, and good input crossed with bad."""
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -356,3 +360,20 @@ def test_rates_beats_sets_and_bandwidths_that_cannot_be_raise() -> None:
         metrics.kernel_audio_distance(reference=ROWS, estimate=ROWS, bandwidth=0.0)
     with pytest.raises(MetricError, match="negative"):
         metrics.mel_consistency(reference=-ROWS, estimate=ROWS)
+
+
+@pytest.mark.slow
+def test_nothing_is_left_to_compile_once_all_is_compiled(tmp_path: Path) -> None:
+    """Else two processes that measure for the first time could spoil numba's cache."""
+    code = (
+        "import numpy as np; from pathlib import Path; from thirdstream.evaluation import metrics\n"
+        "kept = lambda: {f for f in Path(CACHE).rglob('*') if f.is_file()}\n"
+        "metrics.compile_all(); before = kept()\n"
+        "waves = np.random.default_rng(0).uniform(-1, 1, (2, 200_000)).astype('float32')\n"
+        "for wave in waves: metrics.beat_times(wave, 44100); metrics.timbre(wave, 44100)\n"
+        "metrics.chroma_cosine(reference=waves[0], estimate=waves[1], sr=44100)\n"
+        "metrics.log_spectral_distance_db(reference=waves[0], estimate=waves[1])\n"
+        "assert before and kept() == before, kept() - before\n"
+    ).replace("CACHE", repr(str(tmp_path)))
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=300)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import islice
 from typing import Any, Literal
 
@@ -141,6 +142,8 @@ def results(tasks: Iterable[Any], *, n_jobs: int, in_order: bool = False) -> Ite
 
     n_jobs: processes, -1 for one a core; `Workers.ready` gives the number, and decides where.
     """
+    if n_jobs != 1:  # what librosa compiles on import is compiled once, and kept, before workers do
+        import_module("librosa.util")
     return_as = "generator" if in_order else "generator_unordered"
     try:
         parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as=return_as)

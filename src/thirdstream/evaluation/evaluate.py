@@ -266,6 +266,8 @@ def run(
     """Do all jobs and listen to all references, in parallel; yields each as it is done."""
     make_folder(work / "audio")
     remove_orphans(work, ours=True)
+    if n_jobs != 1:
+        metrics.compile_all()
     tasks = [joblib.delayed(measure_job)(job, settings, work) for job in jobs]
     tasks += [
         joblib.delayed(measure_reference)(item, settings, work)

@@ -179,6 +179,19 @@ def beat_times(wave: ArrayLike, sr: int) -> Array:
     return np.asarray(times, np.float64)
 
 
+def compile_all() -> None:
+    """Have everything that librosa compiles for these metrics compiled, and kept on disk.
+
+    To be done before several processes measure. Numba's cache bears no two that write at once: the
+    index of one with the code of the other crashes all that read it afterwards.
+    """
+    clicks = np.zeros(2 * ANALYSIS_SR, np.float32)
+    clicks[:: ANALYSIS_SR // 4] = 1
+    beat_times(clicks, ANALYSIS_SR)
+    chroma_cosine(reference=clicks, estimate=clicks, sr=ANALYSIS_SR)
+    timbre(clicks, ANALYSIS_SR)
+
+
 def beat_f_measure(*, reference: ArrayLike, estimate: ArrayLike) -> float:
     """F-measure of beat times in seconds: mir_eval, within 70 ms, nothing cut at the start.
 
