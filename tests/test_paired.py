@@ -18,8 +18,8 @@ from thirdstream.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Versions
 from thirdstream.mel import augment, training
 from thirdstream.mel.augment import weathered
 from thirdstream.mel.features import MelConfig
-from thirdstream.mel.frames import Along, FrameDecoder, FrameEncoder
-from thirdstream.mel.paired import FLOW, N_REMEMBERED, Memory, Spread, TwinPaired
+from thirdstream.mel.frames import Along, FrameDecoder, FrameEncoder, Velocity
+from thirdstream.mel.paired import FLOW, GUIDANCE, N_REMEMBERED, Memory, Spread, TwinPaired
 from thirdstream.mel.twin import HOP_FRAMES, RECONSTRUCTION
 
 SMALL = dataclasses.replace(
@@ -75,6 +75,29 @@ def test_of_two_right_answers_one_is_drawn_and_not_their_mean() -> None:
         drawn = flown.mean(dim=(1, 2))
     assert (drawn.abs() > 0.6).float().mean() > 0.8
     assert 0.2 < (drawn > 0).float().mean() < 0.8
+
+
+def test_it_hears_two_seconds_to_either_side() -> None:
+    velocity = Velocity(3, 16, kernel_size=7, n_blocks=8, n_condition=2)
+    for parameter in velocity.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    at = torch.randn(1, 101, 3, requires_grad=True)
+    told = velocity(at, content=torch.randn(1, 101, 3), condition=torch.randn(1, 2))
+    told[0, 50].sum().backward()
+    assert at.grad is not None
+    heard = at.grad[0].abs().sum(dim=1).nonzero()
+    assert heard.min() <= 50 - 43 and heard.max() >= 50 + 43
+
+
+def test_guidance_leans_to_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, noise, manner = twin(), torch.randn(1, 5, 3), torch.zeros(1, 6)
+
+    def heading(at: torch.Tensor, *, content: torch.Tensor, **_: object) -> torch.Tensor:
+        return 3 * content + 1  # as if told: 1 without content, 4 with ones
+
+    monkeypatch.setattr(own, "heading", heading)
+    flown = own.flown(noise, content=torch.ones(1, 5, 3), manner=manner, into="jazz")
+    torch.testing.assert_close(flown, noise + 1 + 3 * GUIDANCE)
 
 
 @given(st.integers(0, 100))

@@ -19,13 +19,20 @@ class Along(nn.Module):
     """A depth-wise convolution over time, then a dense layer and back; starts as the identity.
 
     n_condition: numbers that say how to shift and scale what comes out of the convolution, or none.
+    dilation: columns from one tap of the convolution to the next.
     """
 
-    def __init__(self, n_channels: int, *, kernel_size: int, n_condition: int = 0) -> None:
+    def __init__(
+        self, n_channels: int, *, kernel_size: int, n_condition: int = 0, dilation: int = 1
+    ) -> None:
         super().__init__()
-        padding = kernel_size // 2
         self.over_time = nn.Conv1d(
-            n_channels, n_channels, kernel_size, padding=padding, groups=n_channels
+            n_channels,
+            n_channels,
+            kernel_size,
+            padding=dilation * (kernel_size // 2),
+            dilation=dilation,
+            groups=n_channels,
         )
         self.norm = nn.LayerNorm(n_channels)
         self.condition = nn.Linear(n_condition, 2 * n_channels) if n_condition else None
@@ -105,9 +112,13 @@ class FrameDecoder(nn.Module):
 
 
 class Velocity(nn.Module):
-    """Where a point of the way from noise to music should go, given the music it comes from."""
+    """Where a point of the way from noise to music should go, given the music it comes from.
+
+    Its blocks reach further and further, as an arrangement follows bars, not moments.
+    """
 
     N_SINES = 16
+    DILATIONS = (1, 2, 4, 8)  # of blocks in turn
 
     def __init__(
         self, n_latent: int, n_channels: int, *, kernel_size: int, n_blocks: int, n_condition: int
@@ -115,8 +126,13 @@ class Velocity(nn.Module):
         super().__init__()
         self.enter = nn.Linear(2 * n_latent, n_channels)
         self.blocks = nn.ModuleList(
-            Along(n_channels, kernel_size=kernel_size, n_condition=n_condition)
-            for _ in range(n_blocks)
+            Along(
+                n_channels,
+                kernel_size=kernel_size,
+                n_condition=n_condition,
+                dilation=self.DILATIONS[number % len(self.DILATIONS)],
+            )
+            for number in range(n_blocks)
         )
         self.leave = nn.Sequential(nn.LayerNorm(n_channels), nn.Linear(n_channels, n_latent))
 

@@ -28,6 +28,8 @@ from thirdstream.mel.twin import (
 
 FLOW = "flow"
 N_STEPS = 8  # of a flight
+UNTOLD = 0.1  # share of flights in training that are told nothing of what they come from
+GUIDANCE = 1.5  # how far to lean from these to those that are told; 1: these do not count
 N_CONDITION = 64  # numbers that stand for the time of a flight and the style it goes to
 ROUGH = 0.1  # deviation of the noise on codes in training, in theirs: decoders will meet errors
 N_REMEMBERED = 64  # styles of training recordings, of which a transfer draws one
@@ -120,11 +122,19 @@ class TwinPaired(Twin):
         return super().transfer(mel, source=source, target=target, style=style)
 
     def flown(self, noise: Tensor, *, content: Tensor, manner: Tensor, into: str) -> Tensor:
-        """From noise to a code of the style `into` by Euler's rule; (batch, time, n_latent)."""
+        """From noise to a code of the style `into` by Euler's rule; (batch, time, n_latent).
+
+        Guided without a classifier (Ho and Salimans 2022), so that it keeps nearer to the content.
+        """
         at = noise
+        both, manners = torch.cat([content, 0 * content]), manner.repeat(2, 1)
         for step in range(N_STEPS):
-            t = torch.full_like(manner[:, 0], step / N_STEPS)
-            at = at + self.heading(at, t=t, content=content, manner=manner, into=into) / N_STEPS
+            t = torch.full_like(manners[:, 0], step / N_STEPS)
+            velocities = self.heading(
+                at.repeat(2, 1, 1), t=t, content=both, manner=manners, into=into
+            )
+            told, untold = velocities.chunk(2)
+            at = at + torch.lerp(untold, told, GUIDANCE) / N_STEPS
         return at
 
     def heading(
@@ -198,6 +208,8 @@ class TwinPaired(Twin):
         velocity.
         """
         noise, t = torch.randn_like(goal), torch.rand(len(goal), device=goal.device)
+        if self.training:
+            content = content * (torch.rand_like(t) >= UNTOLD)[:, None, None]
         share = t[:, None, None]
         at = torch.lerp(noise, goal, share)
         velocity = self.heading(at, t=t, content=content, manner=manner, into=into)
