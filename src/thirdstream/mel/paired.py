@@ -127,13 +127,12 @@ class TwinPaired(Twin):
         Guided without a classifier (Ho and Salimans 2022), so that it keeps nearer to the content.
         """
         at = noise
-        both, manners = torch.cat([content, 0 * content]), manner.repeat(2, 1)
         for step in range(N_STEPS):
-            t = torch.full_like(manners[:, 0], step / N_STEPS)
-            velocities = self.heading(
-                at.repeat(2, 1, 1), t=t, content=both, manner=manners, into=into
+            t = torch.full_like(manner[:, 0], step / N_STEPS)
+            told, untold = (
+                self.heading(at, t=t, content=heard, manner=manner, into=into)
+                for heard in (content, 0 * content)
             )
-            told, untold = velocities.chunk(2)
             at = at + torch.lerp(untold, told, GUIDANCE) / N_STEPS
         return at
 
