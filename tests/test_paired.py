@@ -10,6 +10,7 @@ import soundfile as sf
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.decomposition import PCA
 
 from conftest import STYLES, music
 from thirdstream import preparing
@@ -18,8 +19,16 @@ from thirdstream.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Versions
 from thirdstream.mel import augment, training
 from thirdstream.mel.augment import weathered
 from thirdstream.mel.features import MelConfig
-from thirdstream.mel.frames import Along, FrameDecoder, FrameEncoder, Velocity
-from thirdstream.mel.paired import FLOW, GUIDANCE, N_REMEMBERED, Memory, Spread, TwinPaired
+from thirdstream.mel.frames import Along, FrameDecoder, FrameEncoder, Velocity, columns_of
+from thirdstream.mel.paired import (
+    FLOW,
+    GUIDANCE,
+    N_REMEMBERED,
+    Memory,
+    Spread,
+    TwinPaired,
+    size_at,
+)
 from thirdstream.mel.twin import HOP_FRAMES, RECONSTRUCTION
 
 SMALL = dataclasses.replace(
@@ -64,13 +73,13 @@ def test_of_two_right_answers_one_is_drawn_and_not_their_mean() -> None:
     for _ in range(300):
         sign = torch.randint(0, 2, (64, 1, 1)) * 2.0 - 1
         _, missed = own._flight(
-            content, goal=sign.expand(64, 4, 3), manner=torch.zeros(64, 6), into="jazz"
+            content, goal=sign.expand(64, 4, 3), manner=torch.zeros(64, own.n_manner), into="jazz"
         )
         optimizer.zero_grad()
         missed.mean().backward()
         optimizer.step()
     with torch.no_grad():
-        noise, manner = torch.randn(64, 4, 3), torch.zeros(64, 6)
+        noise, manner = torch.randn(64, 4, 3), torch.zeros(64, own.n_manner)
         flown = own.flown(noise, content=content, manner=manner, into="jazz")
         drawn = flown.mean(dim=(1, 2))
     assert (drawn.abs() > 0.6).float().mean() > 0.8
@@ -90,7 +99,8 @@ def test_it_hears_two_seconds_to_either_side() -> None:
 
 
 def test_guidance_leans_to_what_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    own, noise, manner = twin(), torch.randn(1, 5, 3), torch.zeros(1, 6)
+    own, noise = twin(), torch.randn(1, 5, 3)
+    manner = torch.zeros(1, own.n_manner)
 
     def heading(at: torch.Tensor, *, content: torch.Tensor, **_: object) -> torch.Tensor:
         return 3 * content + 1  # as if told: 1 without content, 4 with ones
@@ -154,9 +164,8 @@ def test_a_style_is_mean_and_deviation_and_decides() -> None:
         torch.nn.init.normal_(parameter, std=0.2)
     mel, other = torch.rand(1, 40, 8), torch.rand(1, 40, 8)
     found = own.style_in(other, "jazz")
-    content = own.content(other, "jazz")[..., 0]
-    narrow = torch.cat([content.mean(dim=2), content.std(dim=2, correction=0)], dim=1)
-    torch.testing.assert_close(found, narrow)  # it has seen nothing, so a narrow code is the code
+    each = torch.cat([other.mean(dim=1), other.std(dim=1, correction=0)], dim=1)
+    torch.testing.assert_close(found, each)  # of so few mels each is a band
 
     def made(style: torch.Tensor) -> torch.Tensor:
         complete = own.complete(style, generator=torch.Generator().manual_seed(1))
@@ -185,15 +194,52 @@ def test_pairs_that_are_none_teach_no_flight() -> None:
     assert flow([1, 1]) == pytest.approx((flow([1, 0]) + flow([0, 1])) / 2)
 
 
-def test_the_goal_of_a_flight_is_not_bent_towards_it() -> None:
-    """No gradient reaches an encoder through the code that is to be hit: it could shrink that."""
+def test_a_flight_bends_no_encoder() -> None:
+    """Its goal could shrink, and what it is told is the goal of the way back."""
     own = twin()
     batch = {style: torch.rand(2, 16, 8) for style in STYLES}
-    passes = own(batch, heard={style: torch.zeros(2, 16, 8) for style in STYLES})
-    goal = own.losses(batch, passes)[FLOW]
-    goal.backward()
-    weight = own.encoders["jazz"].enter.weight  # what is heard is 0, so only the goal could
-    assert weight.grad is None or weight.grad.abs().max() == 0
+    own.losses(batch, own(batch))[FLOW].backward()
+    assert all(weight.grad is None for weight in own.encoders.parameters())
+    assert own.velocity.leave[1].weight.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("t", [0.0, 0.2, 0.5, 1.0])
+def test_a_flow_that_knows_nothing_misses_by_one(t: float) -> None:
+    """Whatever the time, so that none outweighs another; the mean is all it can say."""
+    torch.manual_seed(0)
+    own = twin()
+    noise, goal = torch.randn(2, 400, 100, 3)
+    at, size = torch.lerp(noise, goal, t), size_at(torch.tensor([t]))
+    with torch.no_grad():
+        nothing = torch.zeros(1, own.n_manner)
+        velocity = own.heading(
+            at, t=torch.full((400,), t), content=0 * at, manner=nothing.expand(400, -1), into="jazz"
+        )
+    missed = size * (velocity - (goal - noise))
+    assert missed.square().mean().item() == pytest.approx(1, abs=0.02)
+    assert (missed * at).mean().item() == pytest.approx(0, abs=0.02)  # nothing more is in `at`
+
+
+def test_autoencoders_begin_as_the_principal_components() -> None:
+    """Nothing linear of this size could keep more (scikit-learn finds the same)."""
+    own = twin().eval()
+    mel = torch.randn(40, 64, 8) @ torch.randn(8, 8) + torch.randn(8)
+    own.begin_on({"classical": mel, "jazz": mel.flip(0)})
+    columns = columns_of(mel[:, None], own.config.patch).flatten(0, 1).numpy()
+    pca = PCA(own.config.n_latent).fit(columns)
+    kept = torch.from_numpy(pca.inverse_transform(pca.transform(columns))).view(40, 64, 8)
+    for style in STYLES:
+        torch.testing.assert_close(own.reconstruct(mel, style), kept, rtol=1e-3, atol=1e-3)
+
+
+def test_other_views_count_for_nothing_at_first() -> None:
+    mel = torch.rand(20, 32, 8)
+    shown = [
+        twin(dataclasses.replace(FEW, features=names)) for names in (("mel",), ("mfcc", "mel"))
+    ]
+    for own in shown:
+        own.begin_on({"jazz": mel})
+    torch.testing.assert_close(*(own.content(mel, "jazz") for own in shown))
 
 
 # --- a corpus of versions -----------------------------------------------------------------------

@@ -58,6 +58,14 @@ def blocks_along(n_channels: int, *, kernel_size: int, n_blocks: int) -> nn.Sequ
     return nn.Sequential(*(Along(n_channels, kernel_size=kernel_size) for _ in range(n_blocks)))
 
 
+def columns_of(x: Tensor, patch: int) -> Tensor:
+    """What makes a column of the code, in a row: (batch, n_views, n_frames, n_mels) ->
+    (batch, time, patch * n_views * n_mels).
+    """
+    frames = pad_time(x, patch).transpose(1, 2)  # (batch, time, n_views, n_mels)
+    return frames.unflatten(1, (-1, patch)).flatten(2)
+
+
 class FrameEncoder(nn.Module):
     """In the place of an image's encoder: `patch` frames become one column of the code."""
 
@@ -76,12 +84,11 @@ class FrameEncoder(nn.Module):
         self.patch = patch
         self.enter = nn.Linear(n_views * n_mels * patch, n_channels)
         self.blocks = blocks_along(n_channels, kernel_size=kernel_size, n_blocks=n_blocks)
-        self.leave = nn.Sequential(nn.LayerNorm(n_channels), nn.Linear(n_channels, latent_channels))
+        self.leave = nn.Linear(n_channels, latent_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, n_views, n_frames, n_mels) -> code (batch, latent_channels, time, 1)."""
-        frames = pad_time(x, self.patch).transpose(1, 2)  # (batch, time, n_views, n_mels)
-        columns = frames.unflatten(1, (-1, self.patch)).flatten(2)
+        columns = columns_of(x, self.patch)
         return self.leave(self.blocks(self.enter(columns))).transpose(1, 2)[..., None]
 
 
@@ -102,13 +109,36 @@ class FrameDecoder(nn.Module):
         self.n_mels = n_mels
         self.enter = nn.Linear(latent_channels, n_channels)
         self.blocks = blocks_along(n_channels, kernel_size=kernel_size, n_blocks=n_blocks)
-        self.leave = nn.Sequential(nn.LayerNorm(n_channels), nn.Linear(n_channels, n_mels * patch))
+        self.leave = nn.Linear(n_channels, n_mels * patch)
 
     def forward(self, code: Tensor, *, n_frames: int) -> Tensor:
         """Code (batch, latent_channels, time, 1) -> (batch, 1, n_frames, n_mels)."""
         columns = self.leave(self.blocks(self.enter(code[..., 0].transpose(1, 2))))
         frames = columns.unflatten(2, (-1, self.n_mels)).flatten(1, 2)
         return frames[:, None, :n_frames]
+
+
+def begin_with_components(
+    encoder: FrameEncoder, decoder: FrameDecoder, mel: Tensor, *, view: int
+) -> None:
+    """Make a code of the first principal components of some mels' columns, and back.
+
+    Blocks start as the identity, so that between the two all is linear. mel: (batch, n_frames,
+    n_mels). view: which of the encoder's it is; the others count for nothing at first.
+    """
+    columns = columns_of(mel[:, None], encoder.patch).flatten(0, 1)
+    mean = columns.mean(dim=0)
+    _, directions = torch.linalg.eigh((columns - mean).mT @ (columns - mean))
+    first = directions.flip(1)[:, : encoder.enter.out_features].mT  # the eigenvalues ascend
+    for linear in (encoder.enter, encoder.leave, decoder.enter, decoder.leave):
+        nn.init.zeros_(linear.bias)
+        nn.init.eye_(linear.weight)
+    nn.init.zeros_(encoder.enter.weight)
+    places = encoder.enter.weight.unflatten(1, (encoder.patch, -1, mel.shape[2]))[:, :, view]
+    places[: len(first)] = first.unflatten(1, (encoder.patch, -1))
+    encoder.enter.bias[: len(first)] = -first @ mean
+    decoder.leave.weight[:, : len(first)] = first.mT
+    decoder.leave.bias.copy_(mean)
 
 
 class Velocity(nn.Module):
@@ -134,7 +164,10 @@ class Velocity(nn.Module):
             )
             for number in range(n_blocks)
         )
-        self.leave = nn.Sequential(nn.LayerNorm(n_channels), nn.Linear(n_channels, n_latent))
+        leave = nn.Linear(n_channels, n_latent)
+        nn.init.zeros_(leave.weight)
+        nn.init.zeros_(leave.bias)
+        self.leave = nn.Sequential(nn.LayerNorm(n_channels), leave)
 
     def forward(self, at: Tensor, *, content: Tensor, condition: Tensor) -> Tensor:
         """at, content: (batch, time, n_latent); condition: as in Along. Shaped as `at`."""

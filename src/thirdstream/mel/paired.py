@@ -4,7 +4,9 @@ Two autoencoders as in every twin; and, between their codes, a flow (Lipman et a
 2023) that is told the code of what it hears. A piece has many right arrangements: an error measured
 against one of them teaches their median, which is a blur. A flow learns the whole lot, and draws
 one. Who plays, and where, it need not guess: that is its style, the mean and deviation over time of
-the code to be reached (as AdaIN has it), in a transfer those of a recording.
+broad bands of the mel to be reached (as AdaIN has it), in a transfer those of a recording. They are
+too broad to tell a key: the mean of a code gives away the harmony, and misleads where it is that of
+another recording.
 """
 
 from collections.abc import Mapping
@@ -12,9 +14,16 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool1d
 
 from thirdstream.mel.blocks import PerStyle
-from thirdstream.mel.frames import Velocity, sines
+from thirdstream.mel.frames import (
+    FrameDecoder,
+    FrameEncoder,
+    Velocity,
+    begin_with_components,
+    sines,
+)
 from thirdstream.mel.twin import (
     HOP_FRAMES,
     RECONSTRUCTION,
@@ -31,6 +40,7 @@ N_STEPS = 8  # of a flight
 UNTOLD = 0.1  # share of flights in training that are told nothing of what they come from
 GUIDANCE = 1.5  # how far to lean from these to those that are told; 1: these do not count
 N_CONDITION = 64  # numbers that stand for the time of a flight and the style it goes to
+N_BANDS = 16  # that a style is told by
 ROUGH = 0.1  # deviation of the noise on codes in training, in theirs: decoders will meet errors
 N_REMEMBERED = 64  # styles of training recordings, of which a transfer draws one
 SLOWEST = 0.01  # share of the latest batch in a code's mean and deviation
@@ -41,10 +51,10 @@ class TwinPaired(Twin):
 
     PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
         "default": TwinConfig(
-            channels=(192,),
-            latent_channels=64,
+            channels=(256,),
+            latent_channels=128,
             kernel_size=7,
-            n_convs=3,
+            n_convs=1,
             patch=4,
             n_mels=256,
             flow_channels=256,
@@ -64,8 +74,8 @@ class TwinPaired(Twin):
         if HOP_FRAMES % config.patch:
             raise ValueError(f"{HOP_FRAMES} frames are not a multiple of patch {config.patch}")
         self.spreads = PerStyle({style: Spread(config.n_latent) for style in styles})
-        self.memories = PerStyle({style: Memory(2 * config.n_latent) for style in styles})
-        n_told = 2 * Velocity.N_SINES + 2 * config.n_latent
+        self.memories = PerStyle({style: Memory(self.n_manner) for style in styles})
+        n_told = 2 * Velocity.N_SINES + self.n_manner
         self.into = PerStyle(
             {style: nn.Sequential(nn.Linear(n_told, N_CONDITION), nn.GELU()) for style in styles}
         )
@@ -77,6 +87,11 @@ class TwinPaired(Twin):
             n_condition=N_CONDITION,
         )
         self.finish()
+
+    @property
+    def n_manner(self) -> int:
+        """Numbers that tell a style."""
+        return 2 * min(N_BANDS, self.config.n_mels or 0)
 
     @property
     def period(self) -> int:
@@ -95,8 +110,25 @@ class TwinPaired(Twin):
         return torch.cat([style, noise.to(style.device)], dim=1)
 
     def style_in(self, mel: Tensor, style: str) -> Tensor | None:
-        """Mean and deviation over time of the mels' codes."""
-        return manner_of(self.spreads[style].narrowed(self.content(mel, style)))
+        """Mean and deviation over time of broad bands of the mels."""
+        return self.manner_of(mel)
+
+    def manner_of(self, mel: Tensor) -> Tensor:
+        """Mean and deviation over time of each band of mels: (batch, n_manner)."""
+        bands = adaptive_avg_pool1d(mel, self.n_manner // 2)
+        return torch.cat([bands.mean(dim=1), bands.std(dim=1, correction=0)], dim=1)
+
+    @torch.no_grad()
+    def begin_on(self, mels: Mapping[str, Tensor]) -> None:
+        """Autoencoders begin as the principal components, which no gradient finds soon."""
+        if "mel" not in self.config.features:
+            return
+        view = self.config.features.index("mel")
+        for style, mel in mels.items():
+            encoder, decoder = self.encoders[style], self.decoders[style]
+            assert isinstance(encoder, FrameEncoder) and isinstance(decoder, FrameDecoder)
+            begin_with_components(encoder, decoder, mel, view=view)
+            self.spreads[style].see(self.content(mel, style))
 
     def decode(self, code: Code, style: str) -> Tensor:
         """Code -> mel of `style`. One with a style is the other's, and is flown over first."""
@@ -105,7 +137,7 @@ class TwinPaired(Twin):
         content = self.spreads[self.other(style)].narrowed(code.content)
         nothing = 0 * content  # its size, not as numbers: exported networks would keep those
         place = (nothing[0, :, 0] + 1).cumsum(0).long() - 1
-        manner, noise = code.style.tensor_split([2 * self.config.n_latent], dim=1)
+        manner, noise = code.style.tensor_split([self.n_manner], dim=1)
         noise = noise.unflatten(1, (self.period, -1))[:, place % self.period] + nothing
         flown = self.flown(noise, content=content, manner=manner, into=style)
         return super().decode(
@@ -139,9 +171,15 @@ class TwinPaired(Twin):
     def heading(
         self, at: Tensor, *, t: Tensor, content: Tensor, manner: Tensor, into: str
     ) -> Tensor:
-        """The velocity at the times `t`, (batch,); manner: (batch, 2 n_latent)."""
+        """The velocity at the times `t`, (batch,); manner: (batch, n_manner).
+
+        What it is for codes of independent normal numbers, and to it what the network says: that
+        has a deviation of 1 at all times (as Karras et al. 2022 have it for noise that is added).
+        """
         condition = self.into[into](torch.cat([sines(t, Velocity.N_SINES), manner], dim=1))
-        return self.velocity(at, content=content, condition=condition)
+        t, size = t[:, None, None], size_at(t)
+        surprise = self.velocity(at / size, content=content, condition=condition)
+        return ((2 * t - 1) / size * at + surprise) / size
 
     def drawn(self, code: Code) -> Code:
         """In training, with the noise that decoders must bear."""
@@ -166,23 +204,27 @@ class TwinPaired(Twin):
         """
         codes = {style: self.encode(mel, style) for style, mel in mels.items()}
         goals = {style: self._goal(code, style) for style, code in codes.items()}
+        manners = {style: self.manner_of(mel) for style, mel in mels.items()}
         passes = {}
         for style, code in codes.items():
             other = self.other(style)
-            content = code if heard is None else self.encode(heard[style], style)
+            if self.training:
+                self.memories[style].see(manners[style][:1])
             near, missed = self._flight(
-                self.spreads[style].narrowed(content.content),
+                self._told(mels[style] if heard is None else heard[style], style),
                 goal=goals[other],
-                manner=manner_of(goals[other]),
+                manner=manners[other],
                 into=other,
             )
             weight = torch.ones_like(missed) if aligned is None else aligned
             swapped = code._replace(content=self.spreads[other].widened(near))
+            with torch.no_grad():  # to be looked at, no more
+                restyled = super().decode(swapped, other)
             passes[style] = Pass(
                 code,
                 super().decode(self.drawn(code), style),
                 swapped,
-                super().decode(swapped, other),
+                restyled,
                 swapped,
                 (missed * weight).sum() / weight.sum().clamp(min=1),
             )
@@ -193,10 +235,12 @@ class TwinPaired(Twin):
         content = code.content.detach()
         if self.training:
             self.spreads[style].see(content)
-        goal = self.spreads[style].narrowed(content)
-        if self.training:
-            self.memories[style].see(manner_of(goal[:1]))
-        return goal
+        return self.spreads[style].narrowed(content)
+
+    @torch.no_grad()
+    def _told(self, mel: Tensor, style: str) -> Tensor:
+        """The code of what is heard. The flow does not bend it: it is the goal of the way back."""
+        return self.spreads[style].narrowed(self.content(mel, style))
 
     def _flight(
         self, content: Tensor, *, goal: Tensor, manner: Tensor, into: str
@@ -204,7 +248,7 @@ class TwinPaired(Twin):
         """From anywhere on a straight way: where it seems to lead, and by how much it is missed.
 
         The first is shaped as `goal`; the second, (batch,), is the mean squared error of the
-        velocity.
+        velocity, 1 for a flow that knows nothing. A channel counts as much as it deviates.
         """
         noise, t = torch.randn_like(goal), torch.rand(len(goal), device=goal.device)
         if self.training:
@@ -212,8 +256,9 @@ class TwinPaired(Twin):
         share = t[:, None, None]
         at = torch.lerp(noise, goal, share)
         velocity = self.heading(at, t=t, content=content, manner=manner, into=into)
-        missed = (velocity - (goal - noise)).square().mean(dim=(1, 2))
-        return at + (1 - share) * velocity, missed
+        counts = self.spreads[into].deviation
+        missed = (size_at(t) * (velocity - (goal - noise))).square() @ (counts / counts.sum())
+        return at + (1 - share) * velocity, missed.mean(dim=1)
 
     def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
         """Eq. 1, and the error of the velocity."""
@@ -221,9 +266,9 @@ class TwinPaired(Twin):
         return {RECONSTRUCTION: reconstruction_loss(mels, passes), FLOW: mean_over(missed)}
 
 
-def manner_of(narrow: Tensor) -> Tensor:
-    """Mean and deviation over time: (batch, time, n_latent) -> (batch, 2 n_latent)."""
-    return torch.cat([narrow.mean(dim=1), narrow.std(dim=1, correction=0)], dim=1)
+def size_at(t: Tensor) -> Tensor:
+    """Deviation at times (batch,) between noise and code, which have 1 each: (batch, 1, 1)."""
+    return (t.square() + (1 - t).square()).sqrt()[:, None, None]
 
 
 class Spread(nn.Module):

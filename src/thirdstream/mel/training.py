@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+N_FIRST = 256  # segments that a twin sees before its first step
 TWIN = "twin"  # the players' names; the other is CRITIC
 COLLAPSED = 0.1  # diversity below which an alarm is raised
 CRITIC_WINS = 0.05  # mean critic loss of an epoch, likewise; at a draw it is 2
@@ -113,7 +114,17 @@ def begin(name: str, network: TwinConfig, corpus: Corpus, config: TrainingConfig
     system = build(name, corpus.styles, network, corpus.mel)
     system.set_statistics(corpus.statistics)
     system.card["training"] = asdict(config)
+    system.twin.begin_on(_some(system, corpus, config.seed))
     return with_optimizers(system, config)
+
+
+def _some(system: MelSystem, corpus: Corpus, seed: int) -> dict[str, Tensor]:
+    """Normalised mels of training segments, N_FIRST of each style or all."""
+    pairs = Pairs(corpus, TRAIN, seed=seed)
+    if not len(pairs):
+        return {}
+    batch = next(iter(DataLoader(pairs, min(N_FIRST, len(pairs)))))
+    return _normalised(system, batch)
 
 
 def begin_with(model: MelSystem, corpus: Corpus, config: TrainingConfig) -> State:

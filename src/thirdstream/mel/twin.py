@@ -216,6 +216,9 @@ class Twin(nn.Module, ABC):
                     halves[second].load_state_dict(halves[first].state_dict())
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def begin_on(self, mels: Mapping[str, Tensor]) -> None:
+        """Where weights can be had from some mels of the training recordings, before any step."""
+
     def encode(self, mel: Tensor, style: str) -> Code:
         """Mel of `style` -> Code."""
         return Code(self.content(mel, style), mel.shape[1])
