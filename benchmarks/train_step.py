@@ -32,8 +32,9 @@ def main() -> None:
         twin.zero_grad()
         passes = twin(batch)
         twin.total(twin.losses(batch, passes)).backward()
-        for loss in twin.critic_losses(batch, passes).values():
-            loss.backward()
+        critics = twin.critic_losses(batch, passes)
+        if critics:
+            torch.stack([*critics.values()]).sum().backward()
 
     twins = {
         f"{name}, {preset}": twin(STYLES, config)

@@ -4,7 +4,7 @@ Few points of many channels: on a CPU several times cheaper than images of the s
 Conventions: (batch, time, n_channels), but for what stands in for an image's encoder or decoder.
 """
 
-import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,19 +12,15 @@ from torch import Tensor, nn
 from thirdstream.mel.blocks import pad_time
 
 EXPANSION = 2  # channels within a block, times those outside
-LONGEST = 1000.0  # of the sines that tell the time of a flight; the shortest has a radian
 
 
 class Along(nn.Module):
     """A depth-wise convolution over time, then a dense layer and back; starts as the identity.
 
-    n_condition: numbers that say how to shift and scale what comes out of the convolution, or none.
     dilation: columns from one tap of the convolution to the next.
     """
 
-    def __init__(
-        self, n_channels: int, *, kernel_size: int, n_condition: int = 0, dilation: int = 1
-    ) -> None:
+    def __init__(self, n_channels: int, *, kernel_size: int, dilation: int = 1) -> None:
         super().__init__()
         self.over_time = nn.Conv1d(
             n_channels,
@@ -35,27 +31,27 @@ class Along(nn.Module):
             groups=n_channels,
         )
         self.norm = nn.LayerNorm(n_channels)
-        self.condition = nn.Linear(n_condition, 2 * n_channels) if n_condition else None
         n_inner = EXPANSION * n_channels
         leave = nn.Linear(n_inner, n_channels)
         self.dense = nn.Sequential(nn.Linear(n_channels, n_inner), nn.GELU(), leave)
-        for last in (leave, self.condition):
-            if last is not None:
-                nn.init.zeros_(last.weight)
-                nn.init.zeros_(last.bias)
+        nn.init.zeros_(leave.weight)
+        nn.init.zeros_(leave.bias)
 
-    def forward(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
-        """(batch, time, n_channels), the same; condition: (batch or 1, n_condition)."""
-        y = self.norm(self.over_time(x.transpose(1, 2)).transpose(1, 2))
-        if self.condition is not None and condition is not None:
-            shift, scale = self.condition(condition)[:, None].chunk(2, dim=2)
-            y = y * (1 + scale) + shift
-        return x + self.dense(y)
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, time, n_channels), the same."""
+        return x + self.dense(self.norm(self.over_time(x.transpose(1, 2)).transpose(1, 2)))
 
 
-def blocks_along(n_channels: int, *, kernel_size: int, n_blocks: int) -> nn.Sequential:
-    """So many blocks in a row, without conditions."""
-    return nn.Sequential(*(Along(n_channels, kernel_size=kernel_size) for _ in range(n_blocks)))
+def blocks_along(
+    n_channels: int, *, kernel_size: int, n_blocks: int, dilations: Sequence[int] = (1,)
+) -> nn.Sequential:
+    """So many blocks in a row, with the dilations in turn."""
+    return nn.Sequential(
+        *(
+            Along(n_channels, kernel_size=kernel_size, dilation=dilations[k % len(dilations)])
+            for k in range(n_blocks)
+        )
+    )
 
 
 def columns_of(x: Tensor, patch: int) -> Tensor:
@@ -78,12 +74,15 @@ class FrameEncoder(nn.Module):
         patch: int,
         kernel_size: int,
         n_blocks: int,
+        dilations: Sequence[int] = (1,),
         n_views: int = 1,
     ) -> None:
         super().__init__()
         self.patch = patch
         self.enter = nn.Linear(n_views * n_mels * patch, n_channels)
-        self.blocks = blocks_along(n_channels, kernel_size=kernel_size, n_blocks=n_blocks)
+        self.blocks = blocks_along(
+            n_channels, kernel_size=kernel_size, n_blocks=n_blocks, dilations=dilations
+        )
         self.leave = nn.Linear(n_channels, latent_channels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -118,6 +117,7 @@ class FrameDecoder(nn.Module):
         return frames[:, None, :n_frames]
 
 
+@torch.no_grad()
 def begin_with_components(
     encoder: FrameEncoder, decoder: FrameDecoder, mel: Tensor, *, view: int
 ) -> None:
@@ -139,46 +139,3 @@ def begin_with_components(
     encoder.enter.bias[: len(first)] = -first @ mean
     decoder.leave.weight[:, : len(first)] = first.mT
     decoder.leave.bias.copy_(mean)
-
-
-class Velocity(nn.Module):
-    """Where a point of the way from noise to music should go, given the music it comes from.
-
-    Its blocks reach further and further, as an arrangement follows bars, not moments.
-    """
-
-    N_SINES = 16
-    DILATIONS = (1, 2, 4, 8)  # of blocks in turn
-
-    def __init__(
-        self, n_latent: int, n_channels: int, *, kernel_size: int, n_blocks: int, n_condition: int
-    ) -> None:
-        super().__init__()
-        self.enter = nn.Linear(2 * n_latent, n_channels)
-        self.blocks = nn.ModuleList(
-            Along(
-                n_channels,
-                kernel_size=kernel_size,
-                n_condition=n_condition,
-                dilation=self.DILATIONS[number % len(self.DILATIONS)],
-            )
-            for number in range(n_blocks)
-        )
-        leave = nn.Linear(n_channels, n_latent)
-        nn.init.zeros_(leave.weight)
-        nn.init.zeros_(leave.bias)
-        self.leave = nn.Sequential(nn.LayerNorm(n_channels), leave)
-
-    def forward(self, at: Tensor, *, content: Tensor, condition: Tensor) -> Tensor:
-        """at, content: (batch, time, n_latent); condition: as in Along. Shaped as `at`."""
-        x = self.enter(torch.cat([at, content], dim=2))
-        for block in self.blocks:
-            x = block(x, condition=condition)
-        return self.leave(x)
-
-
-def sines(t: Tensor, n: int) -> Tensor:
-    """Times (batch,) from 0 to 1 as sines and cosines (batch, 2 n)."""
-    pace = torch.exp(torch.linspace(0, math.log(LONGEST), n, device=t.device))
-    angles = t[:, None] * pace
-    return torch.cat([angles.sin(), angles.cos()], dim=1)

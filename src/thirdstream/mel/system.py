@@ -20,11 +20,10 @@ from thirdstream.mel import TWINS
 from thirdstream.mel.blocks import PerStyle
 from thirdstream.mel.features import LogMel, MelConfig, Statistics
 from thirdstream.mel.synthesis import Chunk, Synthesiser
-from thirdstream.mel.twin import HOP_FRAMES, Twin, TwinConfig
+from thirdstream.mel.twin import HOP_FRAMES, WINDOW_FRAMES, Twin, TwinConfig
 from thirdstream.records import record
 from thirdstream.transfer import Options, System
 
-WINDOW_FRAMES = 259
 MARGIN_FRAMES = 8  # at each inner end of a window: the cut is heard there
 BATCH = 4  # windows that go through the twin at a time
 

@@ -114,17 +114,17 @@ def begin(name: str, network: TwinConfig, corpus: Corpus, config: TrainingConfig
     system = build(name, corpus.styles, network, corpus.mel)
     system.set_statistics(corpus.statistics)
     system.card["training"] = asdict(config)
-    system.twin.begin_on(_some(system, corpus, config.seed))
+    system.twin.begin_on(_some(system, corpus, N_FIRST, config))
     return with_optimizers(system, config)
 
 
-def _some(system: MelSystem, corpus: Corpus, seed: int) -> dict[str, Tensor]:
-    """Normalised mels of training segments, N_FIRST of each style or all."""
-    pairs = Pairs(corpus, TRAIN, seed=seed)
-    if not len(pairs):
-        return {}
-    batch = next(iter(DataLoader(pairs, min(N_FIRST, len(pairs)))))
-    return _normalised(system, batch)
+def _some(
+    system: MelSystem, corpus: Corpus, n: int, config: TrainingConfig
+) -> Iterator[dict[str, Tensor]]:
+    """Normalised mels of `n` random training segments of each style, or of all, in batches."""
+    pairs = Pairs(corpus, TRAIN, seed=config.seed)
+    loader = DataLoader(pairs, config.batch_size, sampler=range(min(n, len(pairs))))
+    return (_normalised(system, batch) for batch in loader)
 
 
 def begin_with(model: MelSystem, corpus: Corpus, config: TrainingConfig) -> State:
@@ -275,7 +275,9 @@ def _ended(
     per_epoch: int,
 ) -> Step:
     """The epoch's last step, with what is known at its end."""
-    step = replace(step, validation=validate(state.shown, corpus, config))
+    shown = state.shown
+    shown.twin.remember(_some(shown, corpus, shown.twin.config.n_remembered, config))
+    step = replace(step, validation=validate(shown, corpus, config))
     if CRITIC not in state.optimizers:
         return step
     alarm, critic = None, state.sums[CRITIC] / per_epoch

@@ -1,7 +1,7 @@
 """The contract every twin keeps: two autoencoders, one per style, that meet in one latent space."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -26,7 +26,8 @@ from thirdstream.transfer import Phase
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every twin
 WARM_UP = 500  # batches in which what could kill a young network grows to its size
 LATENT = "latent"  # and eq. 2 by this one
-HOP_FRAMES = 224  # between the windows in which a long recording is heard
+WINDOW_FRAMES = 259  # in which a long recording is heard, a segment's
+HOP_FRAMES = 224  # from one to the next
 MOST, MOST_LAYERS = 4_096, 64  # far above what is useful: a configuration may come from a file
 
 
@@ -51,8 +52,7 @@ class Pass(NamedTuple):
 
     code: of the mels. rebuilt: the self-reconstruction. swapped: the code that the other decoder
     gets. restyled: what it makes of it, mels of the other style. again: their code, by the other
-    encoder. missed: of twins that learn from pairs, a scalar: how far they fly past the other
-    version.
+    encoder. apart: of twins that learn from pairs, a scalar: how far versions are from each other.
     """
 
     code: Code
@@ -60,7 +60,7 @@ class Pass(NamedTuple):
     swapped: Code
     restyled: Tensor
     again: Code
-    missed: Tensor | None = None
+    apart: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class TwinConfig:
     n_mels: none: mels are images. A number: networks along time alone (see `frames`) for so many
         mels, of which `patch` frames make one column of the code; a single number of channels.
     features: what the encoders see, each a channel (see `views`).
-    flow_channels, flow_blocks: of the flow between codes, in twins that learn from pairs.
+    ear_channels, shared_channels, n_remembered: of twins that learn from pairs: of the ears, of
+        what they hear, and segments of each style to answer with.
     shared_start: both halves begin with the same weights; in the paper each has its own.
     style_channels: of the style encoder's blocks; none: as `channels`. style_size: numbers that the
         style is reduced to; none: it is a feature map. signed_style: these may be negative.
@@ -97,8 +98,9 @@ class TwinConfig:
     critic_channels: tuple[int, ...] = (2, 4)
     n_mels: int | None = None
     features: tuple[View, ...] = ("mel",)
-    flow_channels: int | None = None
-    flow_blocks: int = 8
+    ear_channels: int | None = None
+    shared_channels: int = 64
+    n_remembered: int = 384
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
@@ -109,8 +111,8 @@ class TwinConfig:
             and (self.latent_channels is None or self.norm != "none"),
             "networks along time alone have a single block": self.n_mels is not None
             and len(self.channels) != 1,
-            "n_mels, flow_channels and flow_blocks must be one or more": min(
-                self.n_mels or 1, self.flow_channels or 1, self.flow_blocks
+            "n_mels, ear_channels, shared_channels and n_remembered must be one or more": min(
+                self.n_mels or 1, self.ear_channels or 1, self.shared_channels, self.n_remembered
             )
             < 1,
             "style_channels must be as many as channels": len(self.style_encoder)
@@ -132,14 +134,15 @@ class TwinConfig:
                 self.patch,
                 self.style_size or 1,
                 self.n_mels or 1,
-                self.flow_channels or 1,
+                self.ear_channels or 1,
+                self.shared_channels,
+                self.n_remembered,
                 *self.channels,
                 *self.style_encoder,
                 *self.critic_channels,
             )
             > MOST
-            or max(self.n_convs, self.flow_blocks, len(self.channels), len(self.critic_channels))
-            > MOST_LAYERS,
+            or max(self.n_convs, len(self.channels), len(self.critic_channels)) > MOST_LAYERS,
         }
         for fault, found in faults.items():
             if found:
@@ -164,8 +167,8 @@ class TwinConfig:
         """An encoder with these channels, of this shape otherwise."""
         n_views = len(self.features)
         if self.n_mels is not None:
-            shape = self._shape("n_blocks") | {"n_mels": self.n_mels}
-            return FrameEncoder(channels[0], n_views=n_views, **shape)
+            shape = self._shape("n_blocks")
+            return FrameEncoder(channels[0], n_mels=self.n_mels, n_views=n_views, **shape)
         if len(channels) == 1:
             return PatchEncoder(channels[0], n_views=n_views, **self._shape("n_blocks"))
         return Encoder(channels, norm=self.norm, n_views=n_views, **self._shape("n_convs"))
@@ -216,8 +219,11 @@ class Twin(nn.Module, ABC):
                     halves[second].load_state_dict(halves[first].state_dict())
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def begin_on(self, mels: Mapping[str, Tensor]) -> None:
+    def begin_on(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
         """Where weights can be had from some mels of the training recordings, before any step."""
+
+    def remember(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
+        """Where a twin keeps some of the training recordings, at the end of every epoch."""
 
     def encode(self, mel: Tensor, style: str) -> Code:
         """Mel of `style` -> Code."""
