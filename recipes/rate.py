@@ -3,10 +3,12 @@
     python recipes/rate.py CORPUS OUT.png MODEL... > OUT.md
 
 A model is a bundled name, a file or a run folder; those called published-... (see published.py) are
-drawn apart. How sparse can music be? The paper's codes have 5,600 numbers a second.
+drawn apart. How sparse can music be? The paper's codes have 5,600 numbers a second. What a linear
+code can do is drawn as a line: the principal components of four frames of the training recordings.
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,26 +19,46 @@ from thirdstream import systems
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import Corpus
 from thirdstream.figures import COLOURS, save
+from thirdstream.mel import training
+from thirdstream.mel.paired import TwinPaired
 from thirdstream.mel.system import MelSystem
 
 PAPER_RATE = 65 * 64 * 4 * SR / SEGMENT
+N_COMPONENTS = (16, 32, 64, 96, 128, 256, 512)  # of four frames
+LINEAR = "components-"
 
 
 def rate(system: MelSystem) -> float:
-    """Numbers a second of a model's code."""
-    segment = torch.zeros(1, system.mel.n_frames, system.mel.n_mels)
-    return system.twin.encode(segment, system.styles[0]).content.numel() * SR / SEGMENT
+    """Numbers a second of a model's code, of which the ears of a twin-paired have no part."""
+    segment, twin = torch.zeros(1, system.mel.n_frames, system.mel.n_mels), system.twin
+    content = twin.encode(segment, system.styles[0]).content
+    if isinstance(twin, TwinPaired):
+        content, _ = twin.parted(content)
+    return content.numel() * SR / SEGMENT
+
+
+def linear(n_components: int, corpus: Corpus) -> MelSystem:
+    """An untrained twin-paired: its autoencoders begin as the principal components."""
+    network = replace(
+        TwinPaired.PRESETS["default"], channels=(n_components,), latent_channels=n_components
+    )
+    state = training.begin("twin-paired", network, corpus, training.TrainingConfig())
+    return state.system.eval()
 
 
 def draw(points: dict[str, tuple[float, float]], path: Path) -> None:
     """points: by model, numbers a second and eq. 1."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()
+    line = [points[name] for name in points if name.startswith(LINEAR)]
+    axes.plot(*zip(*line, strict=True), "-", color="grey", label="principal components")
+    others = {name: point for name, point in points.items() if not name.startswith(LINEAR)}
     for published, colour, marker in ((True, COLOURS[1], "s"), (False, COLOURS[0], "o")):
-        own = {n: p for n, p in points.items() if n.startswith(score.PUBLISHED) == published}
+        own = {n: p for n, p in others.items() if n.startswith(score.PUBLISHED) == published}
         axes.plot(*zip(*own.values(), strict=True), marker, color=colour)
         for name, (x, y) in own.items():
             axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
+    axes.legend(frameon=False)
     axes.axvline(PAPER_RATE, color="grey", linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
@@ -48,6 +70,10 @@ def draw(points: dict[str, tuple[float, float]], path: Path) -> None:
 def main(corpus_path: str, out: str, *models: str) -> None:
     corpus = Corpus.open(corpus_path)
     points = {}
+    for n_components in N_COMPONENTS:
+        system = linear(n_components, corpus)
+        errors = [score.score(system, corpus, style)[0] for style in corpus.styles]
+        points[f"{LINEAR}{n_components}"] = (rate(system), sum(errors) / len(errors))
     for name in models:
         system = systems.load(name)
         assert isinstance(system, MelSystem)

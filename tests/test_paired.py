@@ -18,7 +18,16 @@ from thirdstream.mel import augment, training
 from thirdstream.mel.augment import weathered
 from thirdstream.mel.features import MelConfig
 from thirdstream.mel.frames import Along, FrameDecoder, FrameEncoder, columns_of
-from thirdstream.mel.paired import AGREEMENT, FULL, MOMENT, Memory, TwinPaired, disagreement
+from thirdstream.mel.paired import (
+    AGREEMENT,
+    FADE,
+    FULL,
+    MOMENT,
+    Memory,
+    TwinPaired,
+    disagreement,
+    joined,
+)
 from thirdstream.mel.twin import HOP_FRAMES, RECONSTRUCTION, WINDOW_FRAMES
 
 SMALL = dataclasses.replace(
@@ -181,6 +190,16 @@ def test_what_it_remembers_it_answers_with_the_other_version() -> None:
     whole = (WINDOW_FRAMES // 4 // MOMENT) * MOMENT * 4  # frames of whole moments
     expected = own.reconstruct(jazz, "jazz")
     assert (made - expected)[:, :whole].abs().max() < 0.1 * jazz.std()
+
+
+def test_answers_fade_into_each_other_and_what_goes_on_is_left_as_it_is() -> None:
+    whole = torch.randn(1, 3 * MOMENT + FADE, 2)
+    cut = torch.stack([whole[:, k * MOMENT :][:, : MOMENT + FADE] for k in range(3)], dim=1)
+    torch.testing.assert_close(joined(cut), whole[:, : 3 * MOMENT])
+    steps = torch.arange(2.0)[None, :, None, None].expand(1, 2, MOMENT + FADE, 1)
+    line = joined(steps)[0, :, 0]
+    assert not line[:MOMENT].any() and (line[MOMENT + FADE :] == 1).all()
+    assert (line.diff() >= 0).all() and line.diff().max() < 0.5
 
 
 def test_codes_are_remembered_to_half_a_step() -> None:

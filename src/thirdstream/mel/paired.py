@@ -31,6 +31,7 @@ from thirdstream.mel.twin import (
 
 AGREEMENT = "agreement"
 MOMENT = 8  # columns of code that are answered as one
+FADE = 2  # columns, at the start of each, in which the answer before it fades out
 STRIDE = 2  # columns from one remembered moment to the next
 TEMPERATURE = 0.07  # of the comparison of moments
 ADRIFT = 0.2  # length of the noise on a moment, which has length 1: another seed, another answer
@@ -51,7 +52,7 @@ class TwinPaired(Twin):
             n_mels=256,
             ear_channels=160,
             shared_channels=64,
-            n_remembered=384,
+            n_remembered=512,
             weights={RECONSTRUCTION: 1.0, AGREEMENT: 1.0},
         ),
     }
@@ -247,6 +248,18 @@ class Memory(nn.Module):
         best = (asked @ self.keys.flatten(0, 1).float().T).argmax(dim=2)  # (batch, n_moments)
         n_moments, n_columns = self.keys.shape[1], self.codes.shape[1]
         segment, first = best // n_moments, best % n_moments * STRIDE
-        rows = (segment * n_columns + first)[..., None] + torch.arange(MOMENT, device=best.device)
-        codes = self.codes.flatten(0, 1)[rows] * self.steps[segment][:, :, None]
-        return codes.flatten(1, 2).transpose(1, 2)[..., None]
+        columns = first[..., None] + torch.arange(MOMENT + FADE, device=best.device)
+        rows = segment[..., None] * n_columns + columns.clamp(max=n_columns - 1)
+        found = self.codes.flatten(0, 1)[rows] * self.steps[segment][:, :, None]
+        return joined(found).transpose(1, 2)[..., None]
+
+
+def joined(found: Tensor) -> Tensor:
+    """Moments one after the other, where each goes on a little while the next one comes up.
+
+    (batch, n_moments, MOMENT + FADE, n) -> (batch, n_moments * MOMENT, n).
+    """
+    before = torch.cat([found[:, :1, :FADE], found[:, :-1, MOMENT:]], dim=1)
+    share = torch.arange(1, FADE + 1, device=found.device)[:, None] / (FADE + 1)
+    start = torch.lerp(before, found[:, :, :FADE], share)
+    return torch.cat([start, found[:, :, FADE:MOMENT]], dim=2).flatten(1, 2)

@@ -100,7 +100,7 @@ class TwinConfig:
     features: tuple[View, ...] = ("mel",)
     ear_channels: int | None = None
     shared_channels: int = 64
-    n_remembered: int = 384
+    n_remembered: int = 512
     weights: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
