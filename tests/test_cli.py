@@ -266,7 +266,8 @@ def test_bundled_models_reconstruct_their_clips(name: str) -> None:
         segment = torch.from_numpy(wave[: audio.SEGMENT] * audio.level_of([wave[None]]).gain)[None]
         mel = model.log_mel(style)(segment)
         errors.append(float((model.twin.reconstruct(mel, style) - mel).abs().mean() / mel.mean()))
-    assert np.mean(errors) < (0.6 if "paper" in name else 0.25)
+    most = {"twin-paired": 0.35}.get(name, 0.25)  # its code is a third as large as the others'
+    assert np.mean(errors) < (0.6 if "paper" in name else most)
 
 
 @pytest.mark.parametrize("name", systems.bundled_names())
