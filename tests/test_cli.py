@@ -256,7 +256,7 @@ def test_what_the_score_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", systems.bundled_names())
 def test_bundled_models_reconstruct_their_clips(name: str) -> None:
-    """The clips are of no piece that they were trained on. Silence would be at 0.28 or so."""
+    """The clips are of no piece that they were trained on. Silence would be at 1."""
     model = systems.load(name)
     assert isinstance(model, MelSystem)
     errors = []

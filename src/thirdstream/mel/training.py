@@ -114,11 +114,11 @@ def begin(name: str, network: TwinConfig, corpus: Corpus, config: TrainingConfig
     system = build(name, corpus.styles, network, corpus.mel)
     system.set_statistics(corpus.statistics)
     system.card["training"] = asdict(config)
-    system.twin.begin_on(_some(system, corpus, N_FIRST, config))
+    system.twin.begin_on(some(system, corpus, N_FIRST, config))
     return with_optimizers(system, config)
 
 
-def _some(
+def some(
     system: MelSystem, corpus: Corpus, n: int, config: TrainingConfig
 ) -> Iterator[dict[str, Tensor]]:
     """Normalised mels of `n` random training segments of each style, or of all, in batches."""
@@ -276,7 +276,7 @@ def _ended(
 ) -> Step:
     """The epoch's last step, with what is known at its end."""
     shown = state.shown
-    shown.twin.remember(_some(shown, corpus, shown.twin.config.n_remembered, config))
+    shown.twin.remember(some(shown, corpus, shown.twin.config.n_remembered, config))
     step = replace(step, validation=validate(shown, corpus, config))
     if CRITIC not in state.optimizers:
         return step

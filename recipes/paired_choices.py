@@ -1,0 +1,83 @@
+"""What mattered in twin-paired: python recipes/paired_choices.py BENCH/validation VERSIONS MODEL
+
+The model with other moments, without fading, and with other memories of the corpus VERSIONS, which
+it was trained on; 15 s from the middle of every validation recording, both ways. It needs the
+tagger (musicnn). No test recording is heard here: these are choices.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from thirdstream import systems
+from thirdstream.audio import SR
+from thirdstream.corpus import Corpus
+from thirdstream.evaluation import measure, metrics
+from thirdstream.evaluation.judges import Tagger, accepted
+from thirdstream.evaluation.material import excerpt
+from thirdstream.mel import paired, training
+from thirdstream.mel.system import MelSystem, build
+
+EXCERPT_S = 15.0
+BATCH = 16
+CHOICES = {  # columns of a moment, columns it fades over, segments remembered
+    "as it is": (8, 2, 512),
+    "without fading": (8, 0, 512),
+    "moments of 4 columns": (4, 2, 512),
+    "128 segments": (8, 2, 128),
+    "256 segments": (8, 2, 256),
+    "2,048 segments": (8, 2, 2048),
+}
+
+
+def remembering(model: MelSystem, n_segments: int, corpus: Corpus) -> MelSystem:
+    """The same networks with another memory."""
+    network = replace(model.twin.config, n_remembered=n_segments)
+    other = build(model.name, model.styles, network, model.mel).eval().requires_grad_(False)
+    fitting = {k: v for k, v in model.state_dict().items() if ".memories." not in k}
+    other.load_state_dict(
+        fitting | {k: v for k, v in other.state_dict().items() if k not in fitting}
+    )
+    config = training.TrainingConfig(batch_size=BATCH)
+    other.twin.remember(training.some(other, corpus, n_segments, config))
+    return other
+
+
+def heard(
+    model: MelSystem, recordings: list[Path], source: str, ears: Tagger
+) -> tuple[float, float]:
+    """(accepted share, chroma cosine) of the transfers into the other style."""
+    target, rows = model.twin.other(source), []
+    for path in recordings:
+        original = excerpt(path, EXCERPT_S)
+        made = model.transfer(original, SR, to=target, source=source, seed=0)
+        tags = ears.listen(measure.levelled(made), SR)
+        rows.append((
+            accepted(target=tags.style(target), other=tags.style(source)),
+            metrics.chroma_cosine(reference=original, estimate=made, sr=SR),
+        ))  # fmt: skip
+    share, chroma = np.mean(rows, axis=0)
+    return float(share), float(chroma)
+
+
+def main(validation: str, versions: str, name: str) -> None:
+    model, corpus, ears = systems.load(name), Corpus.open(versions), Tagger()
+    assert isinstance(model, MelSystem)
+    files = {style: sorted((Path(validation) / style).glob("*.flac")) for style in model.styles}
+    print("| | to | accepted | chroma cosine |\n|---|---|---|---|")
+    for choice, (moment, fade, n_segments) in tqdm(CHOICES.items()):
+        paired.MOMENT, paired.FADE = moment, fade
+        chosen = remembering(model, n_segments, corpus)
+        for source in model.styles:
+            share, chroma = heard(chosen, files[source], source, ears)
+            print(
+                f"| {choice} | {chosen.twin.other(source)} | {share:.2f} | {chroma:.3f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
