@@ -56,8 +56,10 @@ def draw(points: dict[str, tuple[float, float]], path: Path) -> None:
     for published, colour, marker in ((True, COLOURS[1], "s"), (False, COLOURS[0], "o")):
         own = {n: p for n, p in others.items() if n.startswith(score.PUBLISHED) == published}
         axes.plot(*zip(*own.values(), strict=True), marker, color=colour)
-        for name, (x, y) in own.items():
-            axes.annotate(name, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
+        for number, (name, point) in enumerate(sorted(own.items(), key=lambda item: item[1][1])):
+            side = (-1, 1)[number % 2]  # by turns, as many lie close together
+            where = {"xytext": (6 * side, -3), "ha": ("right", "left")[number % 2]}
+            axes.annotate(name, point, textcoords="offset points", fontsize=8, **where)
     axes.legend(frameon=False)
     axes.axvline(PAPER_RATE, color="grey", linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
