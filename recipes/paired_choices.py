@@ -1,7 +1,7 @@
 """What mattered in twin-paired: python recipes/paired_choices.py BENCH/validation VERSIONS MODEL
 
-The model with other moments, without fading, and with other memories of the corpus VERSIONS, which
-it was trained on; 15 s from the middle of every validation recording, both ways. It needs the
+The model that chooses its answers by less, with other moments, and with other memories of the
+corpus VERSIONS, which it was trained on; 15 s from the middle of every validation recording, both ways. It needs the
 tagger (musicnn). No test recording is heard here: these are choices.
 """
 
@@ -23,13 +23,16 @@ from thirdstream.mel.system import MelSystem, build
 
 EXCERPT_S = 15.0
 BATCH = 16
-CHOICES = {  # columns of a moment, columns it fades over, segments remembered
-    "as it is": (8, 2, 512),
-    "without fading": (8, 0, 512),
-    "moments of 4 columns": (4, 2, 512),
-    "128 segments": (8, 2, 128),
-    "256 segments": (8, 2, 256),
-    "2,048 segments": (8, 2, 2048),
+N_SEGMENTS = 512
+CHOICES = {  # what differs from the model as it is; and how many segments it remembers
+    "as it is": ({}, N_SEGMENTS),
+    "by ear alone": ({"HARMONY": 0.0, "ATTACKS": 0.0}, N_SEGMENTS),
+    "by ear and harmony": ({"ATTACKS": 0.0}, N_SEGMENTS),
+    "by ear and attacks": ({"HARMONY": 0.0}, N_SEGMENTS),
+    "moments of 8 columns": ({"MOMENT": 8}, N_SEGMENTS),
+    "without fading": ({"FADE": 0}, N_SEGMENTS),
+    "128 segments": ({}, 128),
+    "2,048 segments": ({}, 2048),
 }
 
 
@@ -48,8 +51,8 @@ def remembering(model: MelSystem, n_segments: int, corpus: Corpus) -> MelSystem:
 
 def heard(
     model: MelSystem, recordings: list[Path], source: str, ears: Tagger
-) -> tuple[float, float]:
-    """(accepted share, chroma cosine) of the transfers into the other style."""
+) -> tuple[float, float, float]:
+    """(accepted share, chroma cosine, F of the beats) of the transfers into the other style."""
     target, rows = model.twin.other(source), []
     for path in recordings:
         original = excerpt(path, EXCERPT_S)
@@ -58,25 +61,28 @@ def heard(
         rows.append((
             accepted(target=tags.style(target), other=tags.style(source)),
             metrics.chroma_cosine(reference=original, estimate=made, sr=SR),
+            metrics.beat_f_measure(
+                reference=metrics.beat_times(original, SR), estimate=metrics.beat_times(made, SR)
+            ),
         ))  # fmt: skip
-    share, chroma = np.mean(rows, axis=0)
-    return float(share), float(chroma)
+    share, chroma, beats = np.mean(rows, axis=0)
+    return float(share), float(chroma), float(beats)
 
 
 def main(validation: str, versions: str, name: str) -> None:
     model, corpus, ears = systems.load(name), Corpus.open(versions), Tagger()
     assert isinstance(model, MelSystem)
     files = {style: sorted((Path(validation) / style).glob("*.flac")) for style in model.styles}
-    print("| | to | accepted | chroma cosine |\n|---|---|---|---|")
-    for choice, (moment, fade, n_segments) in tqdm(CHOICES.items()):
-        paired.MOMENT, paired.FADE = moment, fade
+    usual = {name: getattr(paired, name) for name in ("HARMONY", "ATTACKS", "MOMENT", "FADE")}
+    print("| | to | accepted | chroma cosine | beats |\n|---|---|---|---|---|")
+    for choice, (changes, n_segments) in tqdm(CHOICES.items()):
+        for setting, value in (usual | changes).items():
+            setattr(paired, setting, value)
         chosen = remembering(model, n_segments, corpus)
         for source in model.styles:
-            share, chroma = heard(chosen, files[source], source, ears)
-            print(
-                f"| {choice} | {chosen.twin.other(source)} | {share:.2f} | {chroma:.3f} |",
-                flush=True,
-            )
+            share, chroma, beats = heard(chosen, files[source], source, ears)
+            target = chosen.twin.other(source)
+            print(f"| {choice} | {target} | {share:.2f} | {chroma:.3f} | {beats:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,17 +16,22 @@ from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Versions
 from thirdstream.mel import augment, training
 from thirdstream.mel.augment import weathered
-from thirdstream.mel.features import MelConfig
+from thirdstream.mel.features import LogMel, MelConfig
 from thirdstream.mel.frames import Along, FrameDecoder, FrameEncoder, columns_of
+from thirdstream.mel.landmarks import N_CLASSES, attacks, harmony
 from thirdstream.mel.paired import (
     AGREEMENT,
     FADE,
     FULL,
     MOMENT,
+    SPAN,
     Memory,
+    Parts,
     TwinPaired,
     disagreement,
     joined,
+    marks,
+    places,
 )
 from thirdstream.mel.twin import HOP_FRAMES, RECONSTRUCTION, WINDOW_FRAMES
 
@@ -105,19 +110,19 @@ def test_other_views_count_for_nothing_at_first() -> None:
 
 
 def heard(*, seed: int) -> torch.Tensor:
-    """What an ear might hear in five segments of four moments each."""
-    return torch.randn(5, 16, 4 * MOMENT, 1, generator=torch.Generator().manual_seed(seed))
+    """What an ear might hear in five segments of four spans each."""
+    return torch.randn(5, 16, 4 * SPAN, 1, generator=torch.Generator().manual_seed(seed))
 
 
 def test_versions_that_lie_together_surprise_nobody_and_strangers_by_as_much_as_chance() -> None:
     one, other = heard(seed=0), heard(seed=1)
-    together = disagreement({"classical": one, "jazz": 3 * one})  # a moment's length is 1
-    n_moments = 5 * 7
-    assert together < 0.01 * math.log(n_moments)
-    assert disagreement({"classical": one, "jazz": other}) > 0.9 * math.log(n_moments)
+    together = disagreement({"classical": one, "jazz": 3 * one})  # a span's length is 1
+    n_spans = 5 * 7
+    assert together < 0.01 * math.log(n_spans)
+    assert disagreement({"classical": one, "jazz": other}) > 0.9 * math.log(n_spans)
     same = torch.ones_like(one)
     blind = disagreement({"classical": same, "jazz": same})
-    assert blind.item() == pytest.approx(math.log(n_moments), rel=1e-5)
+    assert blind.item() == pytest.approx(math.log(n_spans), rel=1e-5)
 
 
 def test_pairs_that_are_none_need_not_agree() -> None:
@@ -182,14 +187,15 @@ def test_what_it_remembers_it_answers_with_the_other_version() -> None:
     jazz = 2 - classical.flip(2)
     own = knowing({"classical": classical, "jazz": jazz})
     memory = own.memories["jazz"]
-    of_classical = own.parted(own.content(classical, "classical"))[1]
-    memory.take(0, sound=own.parted(own.content(jazz, "jazz"))[0], music=of_classical)
+    of_classical = own.parted(own.content(classical, "classical"))
+    memory.take(0, of_classical._replace(sound=own.parted(own.content(jazz, "jazz")).sound))
     memory.repeat(5)
     straight = torch.zeros(1, own.config.shared_channels)
     made = own.transfer(classical, source="classical", target="jazz", style=straight)
-    whole = (WINDOW_FRAMES // 4 // MOMENT) * MOMENT * 4  # frames of whole moments
+    n_frames = 4 * MOMENT  # of a moment; the first and the last have nothing on one side
+    inner = slice(n_frames, (WINDOW_FRAMES // n_frames - 1) * n_frames)
     expected = own.reconstruct(jazz, "jazz")
-    assert (made - expected)[:, :whole].abs().max() < 0.1 * jazz.std()
+    assert (made - expected)[:, inner].abs().max() < 0.1 * jazz.std()
 
 
 def test_answers_fade_into_each_other_and_what_goes_on_is_left_as_it_is() -> None:
@@ -202,10 +208,18 @@ def test_answers_fade_into_each_other_and_what_goes_on_is_left_as_it_is() -> Non
     assert (line.diff() >= 0).all() and line.diff().max() < 0.5
 
 
+def parts_of(sound: torch.Tensor) -> Parts:
+    """Segments with this sound, in which anything may be heard."""
+    n, time = sound.shape[0], sound.shape[2]
+    return Parts(
+        sound, torch.randn(n, FEW.shared_channels, time, 1), torch.rand(n, N_CLASSES + 1, time, 1)
+    )
+
+
 def test_codes_are_remembered_to_half_a_step() -> None:
     memory = Memory(FEW)
-    sound, music = torch.randn(3, 3, 65, 1), torch.randn(3, FEW.shared_channels, 65, 1)
-    memory.take(0, sound=sound, music=music)
+    sound = torch.randn(3, 3, 65, 1)
+    memory.take(0, parts_of(sound))
     kept = memory.codes[:3] * memory.steps[:3, None]
     most = sound.abs().amax(dim=(2, 3))
     assert ((kept.mT - sound[..., 0]).abs() <= most[:, :, None] / FULL / 2 + 1e-6).all()
@@ -213,18 +227,46 @@ def test_codes_are_remembered_to_half_a_step() -> None:
 
 def test_places_left_over_are_filled_and_segments_too_many_left_out() -> None:
     config = dataclasses.replace(FEW, n_remembered=5)
-    sound = torch.arange(1.0, 4)[:, None, None, None].expand(3, 3, 65, 1)
-    music = torch.randn(3, config.shared_channels, 65, 1)
+    parts = parts_of(torch.arange(1.0, 4)[:, None, None, None].expand(3, 3, 65, 1))
     few, many = Memory(config), Memory(config)
-    few.take(0, sound=sound, music=music)
+    few.take(0, parts)
     few.repeat(3)
-    many.take(0, sound=sound, music=music)
-    many.take(3, sound=sound, music=music)
+    many.take(0, parts)
+    many.take(3, parts)
     many.repeat(6)
     for memory in (few, many):
         kept = (memory.codes * memory.steps[:, None])[:, 0, 0]
         torch.testing.assert_close(kept, torch.tensor([1.0, 2, 3, 1, 2]))
     assert torch.equal(few.keys, many.keys)
+
+
+def test_of_spans_alike_to_the_ear_the_one_with_its_harmony_and_rhythm_is_next() -> None:
+    """The likeness of two spans grows with each of the three, and is 1 with itself."""
+    torch.manual_seed(0)
+    asked = parts_of(torch.zeros(1, 3, SPAN, 1))
+    other = parts_of(torch.zeros(1, 3, SPAN, 1))
+    classes, rhythm = N_CLASSES, 1
+    own, strange = (one.marks.split([classes, rhythm], dim=1) for one in (asked, other))
+    mixed = torch.cat([own[0], strange[1]], dim=1), torch.cat([strange[0], own[1]], dim=1)
+
+    def likeness(parts: Parts) -> float:
+        return float((places(asked, stride=1) * places(parts, stride=1)).sum())
+
+    stranger, same = likeness(other), likeness(asked)
+    assert same == pytest.approx(1, abs=1e-5)
+    for marks_of in mixed:
+        assert stranger < likeness(other._replace(marks=marks_of)) < same
+    assert stranger < likeness(asked._replace(marks=other.marks)) < same
+
+
+def test_spans_lie_where_their_columns_are() -> None:
+    """The span that begins in a column, alone, lies where it lies in the whole."""
+    whole = parts_of(torch.zeros(2, 3, 4 * SPAN, 1))
+    places_of = places(whole, stride=2)
+    assert places_of.shape[1] == (4 * SPAN - SPAN) // 2 + 1
+    for number in (0, 3, places_of.shape[1] - 1):
+        alone = Parts(*(part[:, :, 2 * number : 2 * number + SPAN] for part in whole))
+        torch.testing.assert_close(places(alone, stride=2)[:, 0], places_of[:, number])
 
 
 def test_a_seed_is_a_version_and_another_drift_another_answer() -> None:
@@ -251,6 +293,38 @@ def test_nothing_is_answered_within_a_style() -> None:
     mel, drift = torch.rand(1, 40, 8), torch.ones(1, FEW.shared_channels)
     same = own.transfer(mel, source="jazz", target="jazz", style=drift)
     assert torch.equal(same, own.reconstruct(mel, "jazz"))
+
+
+# --- landmarks ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pitch", [57, 60, 69, 76])
+def test_harmony_is_the_pitch_class_of_a_tone_in_any_octave_it_reaches(pitch: int) -> None:
+    log_mel = LogMel(MEL)
+    time = torch.arange(SEGMENT) / SR
+    for octave in (0, 12):
+        hz = float(librosa.midi_to_hz(pitch + octave))
+        mel = log_mel(0.1 * torch.sin(2 * math.pi * hz * time)[None])
+        classes = harmony(mel)[0, 20:-20].mean(dim=0)
+        assert int(classes.argmax()) == pitch % 12 and classes.min() >= 0
+
+
+def test_noise_and_silence_have_no_harmony_to_speak_of() -> None:
+    flat = harmony(torch.full((1, 4, 256), 2.0))
+    assert flat.abs().max() < 1e-4 and not harmony(torch.zeros(1, 4, 256)).any()
+
+
+def test_attacks_are_where_something_begins_and_not_at_the_start_of_a_window() -> None:
+    mel = torch.zeros(1, 40, 8)
+    mel[:, :10], mel[:, 20:30] = 1.0, 2.0
+    found = attacks(mel)[0]
+    assert found.nonzero().flatten().tolist() == [20] and found[20] == 2.0
+
+
+def test_marks_are_by_column_and_as_long_as_codes() -> None:
+    for n_frames in (1, 4, 5, 259):
+        found = marks(torch.rand(2, n_frames, 8), 4)
+        assert found.shape == (2, N_CLASSES + 1, -(-n_frames // 4), 1)
 
 
 # --- a corpus of versions -----------------------------------------------------------------------

@@ -6,11 +6,12 @@ is played elsewhere (contrastive learning: van den Oord et al. 2018; across two 
 Radford et al. 2021). A piece has many right versions, and their mean, which errors against one of
 them teach, is a blur. So the way out of the latent space is a memory: of training recordings, kept
 as codes of an autoencoder, a transfer takes for each moment the one that lies next (as in audio
-mosaicing: Zils and Pachet 2001; Driedger et al. 2015).
+mosaicing: Zils and Pachet 2001; Driedger et al. 2015). What lies next is said by what the ears have
+learnt, and by two things that need no learning: harmony, and where in a moment something begins.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from torch.nn.functional import avg_pool1d, cross_entropy, normalize, pad
 
 from thirdstream.mel.blocks import PerStyle, pad_time
 from thirdstream.mel.frames import FrameDecoder, FrameEncoder, begin_with_components
+from thirdstream.mel.landmarks import N_CLASSES, attacks, harmony
 from thirdstream.mel.twin import (
     HOP_FRAMES,
     RECONSTRUCTION,
@@ -30,13 +32,27 @@ from thirdstream.mel.twin import (
 )
 
 AGREEMENT = "agreement"
-MOMENT = 8  # columns of code that are answered as one
+MOMENT = 4  # columns of code that are answered as one
+SPAN = 8  # columns around a moment by which its answer is chosen
 FADE = 2  # columns, at the start of each, in which the answer before it fades out
-STRIDE = 2  # columns from one remembered moment to the next
-TEMPERATURE = 0.07  # of the comparison of moments
-ADRIFT = 0.2  # length of the noise on a moment, which has length 1: another seed, another answer
+STRIDE = 2  # columns from one remembered span to the next
+TEMPERATURE = 0.07  # of the comparison of spans
+ADRIFT = (
+    0.2  # length of the noise on what is heard, which has length 1: another seed, another answer
+)
+HARMONY, ATTACKS = 1.5, 0.7  # what these count in the likeness of spans; the ears count 1
 EAR_BLOCKS, EAR_DILATIONS = 4, (1, 2)  # so that it hears 0.8 s to either side
 FULL = 127  # of the integers that codes are remembered as
+
+
+class Parts(NamedTuple):
+    """Of a content, (batch, n, time, 1) each: the autoencoder's code, what the ear hears, and what
+    can be read off the mel: N_CLASSES of harmony, and attacks.
+    """
+
+    sound: Tensor
+    music: Tensor
+    marks: Tensor
 
 
 class TwinPaired(Twin):
@@ -90,24 +106,23 @@ class TwinPaired(Twin):
         n_taken = 0
         for mels in batches:
             for style, mel in mels.items():
-                sound, music = self.parted(self.content(mel, style))
-                self.memories[style].take(n_taken, sound=sound, music=music)
+                self.memories[style].take(n_taken, self.parted(self.content(mel, style)))
             n_taken += len(next(iter(mels.values())))
         for style in self.styles:
             self.memories[style].repeat(n_taken)
 
     def content(self, mel: Tensor, style: str) -> Tensor:
-        """The autoencoder's code, and behind its channels what the ear hears."""
+        """All Parts, one behind the other."""
         return self._content(mel, style, heard=mel)
 
     def _content(self, mel: Tensor, style: str, *, heard: Tensor) -> Tensor:
         sound, music = self.encoders[style](self.seen(mel)), self.ears[style](self.seen(heard))
-        return torch.cat([sound, music], dim=1)
+        return torch.cat([sound, music, marks(mel, self.config.patch)], dim=1)
 
-    def parted(self, content: Tensor) -> tuple[Tensor, Tensor]:
-        """The autoencoder's code, and what the ear hears."""
-        sound, music = content.tensor_split([self.config.n_latent], dim=1)
-        return sound, music
+    def parted(self, content: Tensor) -> Parts:
+        """A content as its Parts."""
+        n_sound, n_music = self.config.n_latent, self.config.shared_channels
+        return Parts(*content.tensor_split([n_sound, n_sound + n_music], dim=1))
 
     def usual_style(self, style: str, *, generator: torch.Generator) -> Tensor | None:
         """Not a style, but a direction to drift to: another one leads to another version."""
@@ -115,10 +130,10 @@ class TwinPaired(Twin):
 
     def decode(self, code: Code, style: str) -> Tensor:
         """Code -> mel of `style`. One with a style is the other's, and is answered from memory."""
-        sound, music = self.parted(code.content)
+        parts = self.parted(code.content)
+        sound = parts.sound
         if code.style is not None:
-            found = self.memories[style].answer(music, drift=code.style)
-            sound = found[:, :, : sound.shape[2]]
+            sound = self.memories[style].answer(parts, drift=code.style)[:, :, : sound.shape[2]]
         return super().decode(code._replace(content=sound, style=None), style)
 
     def transfer(
@@ -148,7 +163,7 @@ class TwinPaired(Twin):
             style: Code(self._content(mel, style, heard=heard[style]), mel.shape[1])
             for style, mel in mels.items()
         }
-        music = {style: self.parted(code.content)[1] for style, code in codes.items()}
+        music = {style: self.parted(code.content).music for style, code in codes.items()}
         apart = disagreement(music, aligned)
         passes = {}
         for style, code in codes.items():
@@ -177,35 +192,66 @@ def ear(config: TwinConfig, n_channels: int) -> FrameEncoder:
     )
 
 
-def moments(music: Tensor, *, stride: int) -> Tensor:
-    """What is heard over MOMENT columns, of length 1: (batch, n, time, 1) -> (batch, n_moments, n).
+def spans(music: Tensor, *, stride: int) -> Tensor:
+    """What is heard over SPAN columns, of length 1: (batch, n, time, 1) -> (batch, n_spans, n).
 
-    A moment begins every `stride` columns.
+    A span begins every `stride` columns.
     """
-    return normalize(avg_pool1d(music[..., 0], MOMENT, stride).transpose(1, 2), dim=2)
+    return normalize(avg_pool1d(music[..., 0], SPAN, stride).transpose(1, 2), dim=2)
+
+
+def marks(mel: Tensor, patch: int) -> Tensor:
+    """Harmony and attacks, by column: (batch, n_frames, n_mels) -> (batch, N_CLASSES + 1, time, 1).
+
+    The end is padded as codes are.
+    """
+    both = torch.cat([harmony(mel), attacks(mel)[..., None]], dim=2).transpose(1, 2)
+    return avg_pool1d(pad_time(both[..., None], patch)[..., 0], patch)[..., None]
+
+
+def places(parts: Parts, *, stride: int, drift: Tensor | None = None) -> Tensor:
+    """Where spans lie: (batch, n_spans, n), of length 1. The likeness of two is their product.
+
+    drift: (1 or batch, shared_channels), the direction in which what is heard is moved first.
+    """
+    heard = spans(parts.music, stride=stride)
+    if drift is not None:
+        heard = normalize(heard + ADRIFT * normalize(drift, dim=1)[:, None], dim=2)
+    classes = avg_pool1d(parts.marks[:, :N_CLASSES, :, 0], SPAN, stride).transpose(1, 2)
+    begun, n_spans = parts.marks[:, N_CLASSES, :, 0], heard.shape[1]
+    rhythm = torch.stack(
+        [begun[:, k : k + stride * n_spans : stride][:, :n_spans] for k in range(SPAN)], dim=2
+    )
+    weighed = [HARMONY**0.5 * apart_from_mean(classes), ATTACKS**0.5 * apart_from_mean(rhythm)]
+    return torch.cat([heard, *weighed], dim=2) / (1 + HARMONY + ATTACKS) ** 0.5
+
+
+def apart_from_mean(x: Tensor) -> Tensor:
+    """What differs from the mean along the last axis, of length 1: products are correlations."""
+    return normalize(x - x.mean(dim=2, keepdim=True), dim=2)
 
 
 def disagreement(music: Mapping[str, Tensor], aligned: Tensor | None = None) -> Tensor:
-    """How surprising it is, in nats, that a moment of one style goes with that of the other.
+    """How surprising it is, in nats, that a span of one style goes with that of the other.
 
-    Among all moments of the batch, both ways. music: by style, (batch, n, time, 1). aligned: see
+    Among all spans of the batch, both ways. music: by style, (batch, n, time, 1). aligned: see
     `TwinPaired.forward`; a batch without versions loses nothing.
     """
     one, other = (
-        moments(pad(heard, (0, 0, 0, max(0, MOMENT - heard.shape[2]))), stride=MOMENT // 2)
+        spans(pad(heard, (0, 0, 0, max(0, SPAN - heard.shape[2]))), stride=SPAN // 2)
         for heard in music.values()
     )
-    n_items, n_moments, _ = one.shape
+    n_items, n_spans, _ = one.shape
     likeness = one.flatten(0, 1) @ other.flatten(0, 1).T / TEMPERATURE
     counts = likeness.new_ones(n_items) if aligned is None else aligned
-    counts = counts.repeat_interleave(n_moments)
+    counts = counts.repeat_interleave(n_spans)
     own = torch.arange(len(likeness), device=likeness.device)
     surprise = sum(cross_entropy(way, own, reduction="none") for way in (likeness, likeness.T))
     return (counts * surprise).sum() / (2 * counts.sum().clamp(min=1))
 
 
 class Memory(nn.Module):
-    """Segments of one style, as codes, and for each of their moments where it lies.
+    """Segments of one style, as codes, and for each of their spans where it lies.
 
     Both as whole numbers up to FULL: a quarter of the room, and an error that decoders don't mind.
     """
@@ -217,20 +263,19 @@ class Memory(nn.Module):
     def __init__(self, config: TwinConfig) -> None:
         super().__init__()
         n, n_columns = config.n_remembered, -(-WINDOW_FRAMES // config.patch)
-        n_moments = (n_columns - MOMENT) // STRIDE + 1
+        n_spans = (n_columns - SPAN) // STRIDE + 1
         self.register_buffer("codes", torch.zeros(n, n_columns, config.n_latent, dtype=torch.int8))
-        self.register_buffer(
-            "keys", torch.zeros(n, n_moments, config.shared_channels, dtype=torch.int8)
-        )
+        n_key = config.shared_channels + N_CLASSES + SPAN
+        self.register_buffer("keys", torch.zeros(n, n_spans, n_key, dtype=torch.int8))
         self.register_buffer("steps", torch.ones(n, config.n_latent))
 
-    def take(self, start: int, *, sound: Tensor, music: Tensor) -> None:
-        """Remember whole segments, (batch, n, time, 1) both, from the place `start` on."""
-        room = len(self.codes) - start
-        codes, where = sound[:room, ..., 0].mT, slice(start, start + len(sound[:room]))
+    def take(self, start: int, parts: Parts) -> None:
+        """Remember whole segments, from the place `start` on."""
+        parts = Parts(*(part[: len(self.codes) - start] for part in parts))
+        codes, where = parts.sound[..., 0].mT, slice(start, start + len(parts.sound))
         self.steps[where] = codes.abs().amax(dim=1).clamp(min=1e-6) / FULL
         self.codes[where] = (codes / self.steps[where, None]).round().to(torch.int8)
-        self.keys[where] = (FULL * moments(music[:room], stride=STRIDE)).round().to(torch.int8)
+        self.keys[where] = (FULL * places(parts, stride=STRIDE)).round().to(torch.int8)
 
     def repeat(self, n: int) -> None:
         """Where there were fewer segments than places, remember the first `n` again."""
@@ -238,16 +283,18 @@ class Memory(nn.Module):
         for part in (self.codes, self.keys, self.steps):
             part.copy_(part[again])
 
-    def answer(self, music: Tensor, *, drift: Tensor) -> Tensor:
-        """The codes of the moments that lie next to those of `music`, (batch, n, time, 1) both.
+    def answer(self, parts: Parts, *, drift: Tensor) -> Tensor:
+        """The codes (batch, n, time, 1) of the moments that lie next to those of `parts`.
 
-        drift: (1 or batch, n), the direction that moments are moved in first.
+        drift: see `places`.
         """
-        asked = moments(pad_time(music, MOMENT), stride=MOMENT)
-        asked = normalize(asked + ADRIFT * normalize(drift, dim=1)[:, None], dim=2)
+        around = SPAN - MOMENT
+        end = around - around // 2 + -parts.music.shape[2] % MOMENT
+        whole = Parts(*(pad(part, (0, 0, around // 2, end)) for part in parts))
+        asked = places(whole, stride=MOMENT, drift=drift)
         best = (asked @ self.keys.flatten(0, 1).float().T).argmax(dim=2)  # (batch, n_moments)
-        n_moments, n_columns = self.keys.shape[1], self.codes.shape[1]
-        segment, first = best // n_moments, best % n_moments * STRIDE
+        n_spans, n_columns = self.keys.shape[1], self.codes.shape[1]
+        segment, first = best // n_spans, best % n_spans * STRIDE + around // 2
         columns = first[..., None] + torch.arange(MOMENT + FADE, device=best.device)
         rows = segment[..., None] * n_columns + columns.clamp(max=n_columns - 1)
         found = self.codes.flatten(0, 1)[rows] * self.steps[segment][:, :, None]

@@ -91,7 +91,7 @@ JAZZ_GUITAR = Instrument("jazz guitar", 26, 45, 79, 80)
 LEADS = (TENOR, TENOR, TENOR, ALTO, TRUMPET, MUTED_TRUMPET, VIBRAPHONE)
 # Of General MIDI's, those whose slow and soft lines a tagger takes for jazz: 14 of 14 ballads with
 # trumpets, 7 of 10 with a tenor saxophone or a vibraphone (training pieces, two soundfonts).
-SOFT_LEADS = (TRUMPET, MUTED_TRUMPET, MUTED_TRUMPET, ALTO)
+SOFT_LEADS = (TRUMPET, MUTED_TRUMPET, MUTED_TRUMPET)
 SAXOPHONES = (
     Instrument("alto saxophone 1", 65, 51, 82, 44),
     Instrument("alto saxophone 2", 65, 49, 80, 52),
