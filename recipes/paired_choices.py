@@ -1,8 +1,8 @@
 """What mattered in twin-paired: python recipes/paired_choices.py BENCH/validation VERSIONS MODEL
 
 The model that chooses its answers by less, with other moments, and with other memories of the
-corpus VERSIONS, which it was trained on; 15 s from the middle of every validation recording, both ways. It needs the
-tagger (musicnn). No test recording is heard here: these are choices.
+corpus VERSIONS, which it was trained on; 15 s from the middle of every validation recording, both
+ways. It needs the tagger (musicnn). No test recording is heard here: these are choices.
 """
 
 import sys
