@@ -1,6 +1,8 @@
 """The network that guesses magnitudes, and its loss."""
 
 import math
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +11,9 @@ from conftest import music
 from thirdstream.audio import SEGMENT
 from thirdstream.mel.features import LogMel
 from thirdstream.mel.synthesis import Synthesiser
-from thirdstream.mel.vocoder import Vocoder, magnitude_loss
+
+sys.path.append(str(Path(__file__).parents[1] / "recipes"))
+from vocoder import Vocoder, magnitude_loss
 
 
 @pytest.fixture(scope="module")
