@@ -31,6 +31,7 @@ CHOICES = {  # what differs from the model as it is; and how many segments it re
     "by ear and attacks": ({"HARMONY": 0.0}, N_SEGMENTS),
     "moments of 8 columns": ({"MOMENT": 8}, N_SEGMENTS),
     "without fading": ({"FADE": 0}, N_SEGMENTS),
+    "fading over 2 columns": ({"FADE": 2}, N_SEGMENTS),
     "128 segments": ({}, 128),
     "2,048 segments": ({}, 2048),
 }

@@ -202,7 +202,7 @@ def test_answers_fade_into_each_other_and_what_goes_on_is_left_as_it_is() -> Non
     whole = torch.randn(1, 3 * MOMENT + FADE, 2)
     cut = torch.stack([whole[:, k * MOMENT :][:, : MOMENT + FADE] for k in range(3)], dim=1)
     torch.testing.assert_close(joined(cut), whole[:, : 3 * MOMENT])
-    steps = torch.arange(2.0)[None, :, None, None].expand(1, 2, MOMENT + FADE, 1)
+    steps = torch.tensor([0.0, 1, 1])[None, :, None, None].expand(1, 3, MOMENT + FADE, 1)
     line = joined(steps)[0, :, 0]
     assert not line[:MOMENT].any() and (line[MOMENT + FADE :] == 1).all()
     assert (line.diff() >= 0).all() and line.diff().max() < 0.5

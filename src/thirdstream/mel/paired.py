@@ -34,7 +34,7 @@ from thirdstream.mel.twin import (
 AGREEMENT = "agreement"
 MOMENT = 4  # columns of code that are answered as one
 SPAN = 8  # columns around a moment by which its answer is chosen
-FADE = 2  # columns, at the start of each, in which the answer before it fades out
+FADE = 4  # columns, at the start of each, in which the answer before it fades out
 STRIDE = 2  # columns from one remembered span to the next
 TEMPERATURE = 0.07  # of the comparison of spans
 ADRIFT = (
