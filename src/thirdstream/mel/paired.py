@@ -37,9 +37,7 @@ SPAN = 8  # columns around a moment by which its answer is chosen
 FADE = 4  # columns, at the start of each, in which the answer before it fades out
 STRIDE = 2  # columns from one remembered span to the next
 TEMPERATURE = 0.07  # of the comparison of spans
-ADRIFT = (
-    0.2  # length of the noise on what is heard, which has length 1: another seed, another answer
-)
+ADRIFT = 0.2  # length of the noise on what is heard, which has 1: another seed, another answer
 HARMONY, ATTACKS = 1.5, 0.7  # what these count in the likeness of spans; the ears count 1
 EAR_BLOCKS, EAR_DILATIONS = 4, (1, 2)  # so that it hears 0.8 s to either side
 FULL = 127  # of the integers that codes are remembered as
