@@ -33,7 +33,7 @@ def rate(system: MelSystem) -> float:
     segment, twin = torch.zeros(1, system.mel.n_frames, system.mel.n_mels), system.twin
     content = twin.encode(segment, system.styles[0]).content
     if isinstance(twin, TwinPaired):
-        content, _ = twin.parted(content)
+        content = twin.parted(content).sound
     return content.numel() * SR / SEGMENT
 
 
