@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 
 from conftest import music, tone
-from thirdstream import systems
+from thirdstream import audio, systems
 from thirdstream.audio import SR
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.system import MelSystem
@@ -168,6 +168,29 @@ def test_systems_say_what_they_take_and_what_they_lack(monkeypatch: pytest.Monke
     monkeypatch.setattr("thirdstream.notes.transcription.folder_of", missing)
     with pytest.raises(MissingPackage, match="basic_pitch is not installed"):
         systems.load("score").ready()
+
+
+def test_score_listens_once_and_hands_out_what_it_played(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = systems.load("score")
+    try:
+        score.ready()
+    except ThirdstreamError as error:
+        pytest.skip(str(error))
+    from thirdstream.notes import listening
+
+    heard, observe = [], listening.observe
+    monkeypatch.setattr(
+        listening, "observe", lambda *of, **how: heard.append(1) or observe(*of, **how)
+    )
+    wave, _ = audio.read(systems.bundled_clips()[0])
+    clip = put(shop, "tune.wav", wave[: 6 * SR])
+    made = restyle(shop, {"score": score}, clip, Options("jazz"), progress=quiet)
+    assert heard == [1] and made.sheet is not None and made.sheet.bars
+    files = {"MIDI", "Lead sheet (MusicXML)", "What was heard, as MIDI"}
+    assert files < set(made.downloads) and all(made.downloads[kind].is_file() for kind in files)
+    assert made.downloads["Lead sheet (MusicXML)"].name == "tune_heard.musicxml"
 
 
 def test_scores_of_a_copy_are_perfect_and_what_is_missing_is_said(

@@ -1,8 +1,9 @@
 """The score system: a recording is heard as notes, arranged in the target style, and played."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,13 +23,27 @@ from thirdstream.transfer import Options, System
 KEEP = 0.75  # of the recording's own notes, where nothing else is asked for
 
 
+class Played(NamedTuple):
+    """What a transfer went by way of: what was heard, its arrangement, and when that sounds."""
+
+    heard: Heard
+    arrangement: Arrangement
+    timing: Timing
+
+
 class ScoreSystem(System):
-    """Transfers by way of a score; it has no weights, so any two of its makers are equal."""
+    """Transfers by way of a score; it has no weights, so any two of its makers are equal.
+
+    tell: is given what each transfer went by way of, before the first of its sound.
+    """
 
     name = "score"
     styles = (STYLES[0], STYLES[1])
     takes = ("ensemble", "score")
     keep = KEEP
+
+    def __init__(self, tell: Callable[[Played], None] | None = None) -> None:
+        self.tell = tell
 
     def ready(self) -> None:
         """Raise ThirdstreamError without the transcriber, or without something to play with."""
@@ -59,6 +74,8 @@ class ScoreSystem(System):
                 yield np.zeros((n_channels, min(BLOCK, n_samples - start)), np.float32)
             return
         arrangement, timing = arranged(heard, options)
+        if self.tell is not None:
+            self.tell(Played(heard, arrangement, timing))
         soundfont = best_soundfont()
         yield from stream(
             on_time(arrangement.song, timing, soundfont),

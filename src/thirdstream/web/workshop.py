@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.evaluation import needed
 from thirdstream.files import ThirdstreamError
 from thirdstream.transfer import Options, System, transfer_file
+
+if TYPE_CHECKING:
+    from thirdstream.notes.system import Played
 
 MP3_SR = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz
 MEASURED_S = 30.0  # from the middle of a clip
@@ -203,20 +206,20 @@ def restyle(
             fitting = replace(
                 options, style_from=style_from if "style_from" in system.takes else None
             )
-            made, remark = transferred(system, wav, fitting, label=label, progress=progress)
+            told: list[Played] = []
+            by_score = "score" in system.takes
+            made, remark = transferred(
+                telling(told) if by_score else system, wav, fitting, label=label, progress=progress
+            )
             progress(1.0, f"{label}: drawing")
             tracks.append(track(label, made))
             remarks += [remark] if remark else []
             by = f"{label}: " if len(systems) > 1 else ""
             files |= {f"{by}WAV": made, f"{by}MP3": as_mp3(made)}
-            if "score" in system.takes:
+            if by_score and told:
                 progress(1.0, f"{label}: writing it down")
-                midi = made.with_suffix(".mid")
-                try:
-                    written, sheets = written_down(wav, fitting, midi=midi)
-                    files |= {f"{by}{kind}": file for kind, file in sheets.items()}
-                except ThirdstreamError as error:
-                    remarks.append(f"No sheet: {error}")
+                written, sheets = written_down(told[0], wav, midi=made.with_suffix(".mid"))
+                files |= {f"{by}{kind}": file for kind, file in sheets.items()}
         first = next(iter(systems.values()))
         source = next(style for style in first.styles if style != options.to)
         return Result(path.name, source, options.to, tuple(tracks), files, written, tuple(remarks))
@@ -276,21 +279,24 @@ def as_mp3(wav: Path) -> Path:
     return out
 
 
-def written_down(wav: Path, options: Options, *, midi: Path) -> tuple[Sheet, dict[str, Path]]:
-    """What a system hears that goes by way of a score: picture and chords, and files to take away.
+def telling(told: "list[Played]") -> System:
+    """The score system, which says in `told` what it went by way of."""
+    from thirdstream.notes.system import ScoreSystem
 
-    midi: where to write what is played in the new style. Raises ThirdstreamError where nothing is
-    heard or a package is missing.
+    return ScoreSystem(told.append)
+
+
+def written_down(played: "Played", wav: Path, *, midi: Path) -> tuple[Sheet, dict[str, Path]]:
+    """What a transfer of `wav` went by way of: picture and chords, and files to take away.
+
+    midi: where to write what is played in the new style.
     """
-    from thirdstream.notes.listening import listen_file
     from thirdstream.notes.midi import write_midi
     from thirdstream.notes.sheet import chords_of_bars, write_sheets
-    from thirdstream.notes.system import arranged
 
+    heard = replace(played.heard, score=replace(played.heard.score, title=wav.stem))
     with owners_names(wav):
-        heard = listen_file(wav)
-        arrangement, timing = arranged(heard, options)
-        write_midi(midi, arrangement.song, timing)
+        write_midi(midi, played.arrangement.song, played.timing)
         heard_midi, lead_sheet, roll, _ = write_sheets(heard, wav.parent, f"{wav.stem}_heard")
     files = {
         "MIDI": midi,
