@@ -116,6 +116,16 @@ def test_points_lie_where_their_scores_are(results: Path) -> None:
     assert 2 * up - 1 == pytest.approx(2 / 3 - 0.5, abs=2e-3)
 
 
+def test_a_name_that_had_to_go_elsewhere_is_tied_to_its_point() -> None:
+    moved, stayed = (
+        ElementTree.fromstring(f"<svg>{report._label('a', 10, y, point=10)}</svg>").find("line")
+        for y in (60, 10)
+    )
+    assert stayed is None and moved is not None
+    ends = [float(moved.attrib[key]) for key in ("x1", "y1", "y2")]
+    assert ends == [10, 10, 60]
+
+
 @given(st.lists(st.tuples(st.floats(0, 500), st.floats(0, 400)), max_size=12))
 def test_no_name_covers_another(points: list[tuple[float, float]]) -> None:
     heights = report.label_heights(points)

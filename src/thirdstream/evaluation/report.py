@@ -217,7 +217,7 @@ def plane(results: Results, direction: str) -> str:
     heights = label_heights([(_x(c["mean"]), _y(s["mean"])) for _, c, s in points])
     marks = "".join(
         _mark(name, number, content, style, corner=results["systems"][name]["kind"] == "corner")
-        + _label(name, _x(content["mean"]), heights[number])
+        + _label(name, _x(content["mean"]), heights[number], point=_y(style["mean"]))
         for number, (name, content, style) in enumerate(points)
     )
     said = "; ".join(f"{name}: {c['mean']:.2f}, {s['mean']:.2f}" for name, c, s in points)
@@ -296,10 +296,18 @@ def _beside(x: float, other: float) -> bool:
     return 5 < (x - other if x > WIDTH / 2 else other - x) < LABEL_WIDTH
 
 
-def _label(name: str, x: float, y: float) -> str:
-    """To the side of the point where there is room."""
+def _label(name: str, x: float, y: float, *, point: float) -> str:
+    """To the side of a point at the height `point` where there is room, and a line to it from where
+    the name had to go elsewhere.
+    """
     end, away = ("end", -11) if x > WIDTH / 2 else ("start", 11)
-    return f"<text x='{x + away:.1f}' y='{y + 5:.1f}' text-anchor='{end}'>{escape(name)}</text>"
+    text = f"<text x='{x + away:.1f}' y='{y + 5:.1f}' text-anchor='{end}'>{escape(name)}</text>"
+    if abs(y - point) < LABEL_HEIGHT / 2:
+        return text
+    return (
+        f"<line class='lead' stroke='currentColor' stroke-opacity='0.4' x1='{x:.1f}' "
+        f"y1='{point:.1f}' x2='{x + 0.8 * away:.1f}' y2='{y:.1f}'/>{text}"
+    )
 
 
 # --- examples -----------------------------------------------------------------------------------
