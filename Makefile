@@ -61,16 +61,14 @@ hashes: .venv/supply.done  ## requirements.hashes, anew from requirements.lock
 	$(PIP) -e .
 	touch $@
 
-# The transcriber's own requirements are too old to install; only its weights are used.
 .venv/score.done: .venv/main.done
 	$(PIP) -e '.[scores]'
-	$(PIP) --no-deps basic-pitch
 	touch $@
 
-# musicnn: the tagger, for its weights likewise.
+# The judges' own requirements are too old to install; only their weights are used.
 .venv/test.done: .venv/score.done
 	$(PIP) -e '.[dev]'
-	$(PIP) --no-deps musicnn
+	$(PIP) --no-deps musicnn basic-pitch
 	touch $@
 
 .venv/supply.done: .venv/main.done

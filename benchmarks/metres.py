@@ -14,11 +14,12 @@ import thirdstream
 from tables import show
 from thirdstream.audio import SR
 from thirdstream.evaluation.metrics import Notes, chroma_cosine, melody_recall
+from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.notes.listening import listen
 from thirdstream.notes.midi import Song, Track
 from thirdstream.notes.rendering import best_soundfont, play
 from thirdstream.notes.score import Note
-from thirdstream.notes.transcription import Transcriber, notes_of
+from thirdstream.notes.transcription import notes_of
 
 FLUTE, CLARINET, PIANO, BASS, STRINGS = 73, 71, 0, 32, 48
 
@@ -55,7 +56,7 @@ def without_beat(rng: random.Random, *, n_notes: int = 30) -> Song:
 
 
 def rows() -> Iterator[list[str]]:
-    score, transcriber = thirdstream.load("score"), Transcriber()
+    score, transcriber = thirdstream.load("score"), BasicPitch()
     for name, song in (
         ("5/4", in_five(random.Random(0))),
         ("no beat", without_beat(random.Random(0))),

@@ -250,7 +250,7 @@ def test_what_the_score_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
         raise MissingPackage(f"{name} is missing; type: pip")
 
     monkeypatch.setattr("thirdstream.notes.transcription.folder_of", missing)
-    with pytest.raises(MissingPackage, match="basic_pitch is missing; type: pip"):
+    with pytest.raises(MissingPackage, match="onnxruntime is missing; type: pip"):
         ScoreSystem().ready()
 
 

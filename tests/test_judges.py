@@ -14,8 +14,8 @@ from conftest import tone
 from thirdstream import systems
 from thirdstream.audio import read
 from thirdstream.evaluation import judges, measure, tensorbundle
+from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.transcription import Transcriber
 from thirdstream.packages import MissingPackage
 
 # --- the checkpoint's format --------------------------------------------------------------------
@@ -182,7 +182,7 @@ def test_accepted(target: float, other: float, expected: bool) -> None:
     ("judge", "package", "command"),
     [
         (judges.Tagger, "musicnn", "musicnn==0.1.0"),
-        (Transcriber, "basic_pitch", "basic-pitch==0.4.0"),
+        (BasicPitch, "basic_pitch", "basic-pitch==0.4.0"),
     ],
 )
 def test_a_missing_judge_names_the_command(

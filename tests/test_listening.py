@@ -200,7 +200,7 @@ def observed(n_frames: int, onsets: np.ndarray) -> Observed:
     flux = np.zeros(n_frames, np.float32)
     flux[np.round(onsets).astype(int)] = 1
     empty = np.zeros((n_frames, 88), np.float16)
-    return Observed(Posteriors(empty, empty), flux, flux, flux, n_frames / FPS)
+    return Observed(Posteriors(empty, empty), empty, flux, flux, flux, n_frames / FPS)
 
 
 @pytest.mark.parametrize("tempo", [66, 90, 118, 150, 176])
@@ -308,7 +308,8 @@ def test_the_line_stays_on_top_and_leaves_the_bass_alone() -> None:
     notes = Transcription(found[:, :2], found[:, 2], np.full(len(rows), 0.7))
     empty = np.full((round(5 * FPS), 88), 0.7, np.float16)
     flat = np.ones(len(empty), np.float32)
-    line = melody.melody_of(notes, Observed(Posteriors(empty, empty), flat, flat, flat, 5.0))
+    seen = Observed(Posteriors(empty, empty), empty, flat, flat, flat, 5.0)
+    line = melody.melody_of(notes, seen)
     assert notes.pitches[line].tolist() == [76 - k % 3 for k in range(8)]
 
 

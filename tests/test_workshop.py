@@ -166,7 +166,7 @@ def test_systems_say_what_they_take_and_what_they_lack(monkeypatch: pytest.Monke
         raise MissingPackage(f"the package {name} is not installed; type: pip install it")
 
     monkeypatch.setattr("thirdstream.notes.transcription.folder_of", missing)
-    with pytest.raises(MissingPackage, match="basic_pitch is not installed"):
+    with pytest.raises(MissingPackage, match="onnxruntime is not installed"):
         systems.load("score").ready()
 
 

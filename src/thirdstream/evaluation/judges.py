@@ -2,7 +2,7 @@
 
 Both are optional, found in packages that are installed beside this one, and loaded when they are
 first asked. Nothing is trained against them: a judge that was a loss is no judge. The other judge
-is the transcriber, in `notes/transcription.py`.
+is in `transcriber.py`.
 
 Tagger: musicnn (Pons and Serra, ISMIR 2019 late-breaking), its published weights read from the
 wheel `musicnn==0.1.0` (ISC licence, Music Technology Group, Universitat Pompeu Fabra 2019); the
@@ -209,7 +209,7 @@ class Tagger:
         The level counts: bring recordings that are compared to one. Raises MetricError on an empty
         or non-finite wave.
         """
-        patches = log_mel_patches(_checked(wave), sr)
+        patches = log_mel_patches(checked(wave), sr)
         tags, embeddings = {}, np.zeros((0, 200), np.float32)
         with torch.inference_mode():
             for name, model in self._models.items():
@@ -240,7 +240,8 @@ def log_mel_patches(wave: Wave, sr: int) -> Tensor:
     )
 
 
-def _checked(wave: Wave) -> Wave:
+def checked(wave: Wave) -> Wave:
+    """The wave, mono and finite. Raises MetricError."""
     if np.ndim(wave) != 1 or not len(wave) or not np.isfinite(wave).all():
         raise MetricError(
             f"a judge hears mono waves (n_samples,), not empty and without NaN "

@@ -22,10 +22,11 @@ from thirdstream.evaluation.judges import (
     accepted,
 )
 from thirdstream.evaluation.metrics import Notes
+from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.mel.features import LogMel
 from thirdstream.mel.synthesis import Synthesiser
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes.transcription import Posteriors, Transcriber, notes_of
+from thirdstream.notes.transcription import Posteriors, notes_of
 from thirdstream.packages import MissingPackage
 
 N_MEL_SEGMENTS = 4  # of an excerpt, for what is measured inside a mel system
@@ -90,7 +91,7 @@ class Judges:
     """The judges that are here, and why the others are not."""
 
     tagger: Tagger | None
-    transcriber: Transcriber | None
+    transcriber: BasicPitch | None
     missing: Mapping[str, str]
 
     def about(self) -> dict[str, dict[str, str]]:
@@ -116,7 +117,7 @@ def judges() -> Judges:
     """The judges installed here, one set a process."""
     found: dict[str, Any] = {}
     missing = {}
-    for name, kind in (("tagger", Tagger), ("transcriber", Transcriber)):
+    for name, kind in (("tagger", Tagger), ("transcriber", BasicPitch)):
         try:
             found[name] = kind()
         except MissingPackage as error:

@@ -98,26 +98,24 @@ def tempo_path(gram: Array) -> Array:
 
 def track(onsets: Array, periods_s: Array) -> Array:
     """Frames of beats that follow the periods (n_frames, in frames) and fall on onsets."""
-    smooth = gaussian_filter1d(onsets, 1.0).tolist()
+    smooth = gaussian_filter1d(onsets, 1.0)
+    periods = np.round(periods_s).astype(int)
     n_frames = len(onsets)
-    score, back = np.zeros(n_frames), np.full(n_frames, -1)
-    tables = {}
-    for now, period in enumerate(np.round(periods_s).astype(int).tolist()):
-        if period not in tables:
-            lags = np.arange(2 * period, period // 2 - 1, -1)
-            tables[period] = (lags, -TIGHT * np.log(lags / period) ** 2)
-        lags, cost = tables[period]
-        if now < lags[-1]:
-            score[now] = smooth[now]
-            continue
-        lags, cost = lags[lags <= now], cost[lags <= now]
-        earlier = score[now - lags[0] : now - lags[-1] + 1] + cost
-        best = int(earlier.argmax())
-        if earlier[best] > 0:
-            back[now] = now - lags[best]
-            score[now] = smooth[now] + earlier[best]
-        else:
-            score[now] = smooth[now]
+    score, back = smooth.copy(), np.full(n_frames, -1)
+    size = max(1, int(periods.min()) // 2)  # frames so near that none is the beat before another
+    fewer = np.arange(2 * int(periods.max()) + 1)
+    for first in range(0, n_frames, size):
+        now = np.arange(first, min(first + size, n_frames))
+        period = periods[now, None]
+        lags = 2 * period - fewer
+        known = (lags >= period // 2) & (lags <= now[:, None])
+        earlier = now[:, None] - np.where(known, lags, 0)
+        cost = TIGHT * np.log(np.where(known, lags, period) / period) ** 2
+        reached = np.where(known, score[earlier] - cost, 0)
+        best = reached.argmax(axis=1)[:, None]
+        gain = np.take_along_axis(reached, best, 1)[:, 0]
+        back[now] = np.where(gain > 0, np.take_along_axis(earlier, best, 1)[:, 0], -1)
+        score[now] += np.maximum(gain, 0)
     last = int(periods_s[-1])
     at = n_frames - last + int(score[-last:].argmax()) if n_frames > last else int(score.argmax())
     beats = []
@@ -163,9 +161,9 @@ def bar_path(accents: Array, beats_per_bar: int) -> tuple[float, NDArray[np.int_
     """
     m = beats_per_bar
     score, back = np.zeros(m), np.zeros((len(accents), m), int)
+    source = (np.arange(m) - 1) % m
     for beat, accent in enumerate(accents):
-        come = np.roll(score, 1)
-        source = (np.arange(m) - 1) % m
+        come = score[source]
         best = int(score.argmax())
         slips = score[best] - SLIP > come
         back[beat] = np.where(slips, best, source)

@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 REACH_S = 4.0  # the longest rest within a phrase
 TOGETHER_S = 0.06  # notes that begin within it begin together
+LED_S = 0.15  # of a note by which it is known as the melody's
 N_BEFORE = 48  # notes from which the line may come
 
 
@@ -28,6 +29,7 @@ class Weights:
 
     note: float = 0.4
     sure: float = 0.9
+    leads: float = 3.0  # heard as the melody
     begins: float = 2.8
     above: float = -0.8  # a note that sounds above it
     height: float = 0.12  # a semitone above the middle of the notes
@@ -94,6 +96,7 @@ def _salience(notes: Transcription, observed: Observed, weights: Weights) -> Arr
     return (
         weights.note
         + weights.sure * (notes.sureness - 0.6)
+        + weights.leads * (_leading(notes, observed) - 0.4)
         + weights.begins * (begins - 0.5)
         + weights.above * _covered(notes, partial)
         + weights.partial * partial
@@ -109,6 +112,14 @@ def onset_sureness(notes: Transcription, observed: Observed) -> Array:
     keys = notes.pitches.astype(int) - LOWEST
     around = np.clip(frames[:, None] + np.arange(-3, 4), 0, observed.n_frames - 1)
     return observed.posteriors.begins[around, keys[:, None]].max(axis=1).astype(np.float64)
+
+
+def _leading(notes: Transcription, observed: Observed) -> Array:
+    """How sure it is that each note is the melody's: the mean of its first LED_S."""
+    frames = np.round(notes.intervals[:, 0] * FPS).astype(int)
+    keys = notes.pitches.astype(int) - LOWEST
+    inside = np.clip(frames[:, None] + np.arange(round(LED_S * FPS)), 0, observed.n_frames - 1)
+    return observed.leads[inside, keys[:, None]].mean(axis=1, dtype=np.float64)
 
 
 def _partials(notes: Transcription) -> NDArray[np.bool_]:

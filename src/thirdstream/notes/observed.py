@@ -1,6 +1,6 @@
 """Recording -> what is observed of it at every frame, in one pass and flat memory.
 
-An hour is about 125 MB: posteriors as float16, and a few numbers a frame.
+An hour is about 180 MB: posteriors as float16, and a few numbers a frame.
 """
 
 import math
@@ -17,16 +17,8 @@ from numpy.typing import NDArray
 
 from thirdstream import audio
 from thirdstream.audio import Wave
-from thirdstream.notes.transcription import (
-    BATCH,
-    EDGE,
-    HOP,
-    KEPT,
-    SR,
-    Posteriors,
-    Transcriber,
-    batches,
-)
+from thirdstream.notes.spectra import HOP, SR
+from thirdstream.notes.transcription import EDGE, KEPT, Posteriors, Transcriber, cut
 
 FPS = SR / HOP  # frames a second: 86.1
 N_FFT = 1024  # samples, 46 ms
@@ -43,11 +35,12 @@ fft: Any = scipy.fft  # its types are not those of arrays
 class Observed:
     """A recording, frame by frame; frame t is centred on t / FPS seconds.
 
-    posteriors: of notes, float16. flux: (n_frames,) how much louder its mel bands become, on
+    posteriors: of notes, float16; leads: how sure it is that the melody has each pitch. flux: (n_frames,) how much louder its mel bands become, on
     average, compressed; bass_flux: of those below LOW_HZ. level: (n_frames,) RMS, full scale.
     """
 
     posteriors: Posteriors
+    leads: NDArray[np.float16]
     flux: Array
     bass_flux: Array
     level: Array
@@ -74,21 +67,24 @@ def observe(
             n_samples += block.shape[1]
             yield block.mean(axis=0, keepdims=True, dtype=np.float32)
 
-    def seen(batch: Array) -> tuple[NDArray[Any], ...]:
-        return (*(part.astype(np.float16) for part in transcriber.run(batch)), *_spectral(batch))
+    def seen(window: Wave) -> tuple[NDArray[Any], ...]:
+        posteriors, leads = transcriber.run(window)
+        heard = (part.astype(np.float16) for part in (*posteriors, leads))
+        return (*heard, *_spectral(window))
 
     low = audio.resampled(mono(), sr_in=audio.SR, sr_out=SR, n_channels=1)
     # Threads suffice: the transcriber and the transforms run outside Python.
     threads: Any = joblib.Parallel(n_jobs=-1, backend="threading", return_as="generator")
     parts = []
-    for number, part in enumerate(threads(joblib.delayed(seen)(batch) for batch in batches(low))):
+    for number, part in enumerate(threads(joblib.delayed(seen)(window) for window in cut(low))):
         parts.append(part)
-        progress((number + 1) * BATCH * KEPT / FPS)
+        progress((number + 1) * KEPT / FPS)
     n_frames = 1 + math.ceil(n_samples / audio.SR * FPS)
-    sounds, begins, flux, bass_flux, level = (
+    sounds, begins, leads, flux, bass_flux, level = (
         np.concatenate(part)[:n_frames] for part in zip(*parts, strict=True)
     )
-    return Observed(Posteriors(sounds, begins), flux, bass_flux, level, n_samples / audio.SR)
+    posteriors, duration_s = Posteriors(sounds, begins), n_samples / audio.SR
+    return Observed(posteriors, leads, flux, bass_flux, level, duration_s)
 
 
 @lru_cache(1)
@@ -99,18 +95,14 @@ def _bank() -> tuple[Array, int]:
     return np.asarray(bank, np.float32).T, int((centres < LOW_HZ).sum())
 
 
-def _spectral(batch: Array) -> tuple[Array, Array, Array]:
-    """Windows (n, WINDOW) -> flux, bass flux and level of their n * KEPT frames."""
+def _spectral(wave: Wave) -> tuple[Array, Array, Array]:
+    """A window (WINDOW,) -> flux, bass flux and level of its KEPT frames."""
     bank, n_low = _bank()
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
     first = (EDGE - 1) * HOP - N_FFT // 2  # one frame earlier, to compare with
-    found = []
-    for wave in batch:
-        frames = np.lib.stride_tricks.sliding_window_view(wave[first:], N_FFT)[::HOP][: KEPT + 1]
-        spectrum = np.abs(fft.rfft(frames * window)) / (N_FFT / 2)
-        mel = np.log1p(COMPRESSION * (spectrum @ bank))
-        rise = np.maximum(np.diff(mel, axis=0), 0)
-        level = np.sqrt(np.square(frames[1:]).mean(axis=1))
-        found.append((rise.mean(axis=1), rise[:, :n_low].mean(axis=1), level))
-    flux, bass_flux, level = (np.concatenate(part) for part in zip(*found, strict=True))
-    return flux, bass_flux, level
+    frames = np.lib.stride_tricks.sliding_window_view(wave[first:], N_FFT)[::HOP][: KEPT + 1]
+    spectrum = np.abs(fft.rfft(frames * window)) / (N_FFT / 2)
+    mel = np.log1p(COMPRESSION * (spectrum @ bank))
+    rise = np.maximum(np.diff(mel, axis=0), 0)
+    level = np.sqrt(np.square(frames[1:]).mean(axis=1))
+    return rise.mean(axis=1), rise[:, :n_low].mean(axis=1), level

@@ -1,28 +1,29 @@
 """Recording -> which pitches sound, and begin, at each moment -> notes.
 
-The network is basic-pitch (Bittner et al., ICASSP 2022; Spotify, Apache-2.0): its nmp.onnx, from
-the package that is installed beside this one, run by onnxruntime. The decoding is ours.
+The network is ours: transcriber.onnx beside this file, run by onnxruntime. `recipes/transcriber.py`
+trained it on rendered pieces, of which every note is known; no other transcriber had a part in it.
 """
 
 import itertools
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
 from thirdstream.audio import Wave, windows
-from thirdstream.files import ThirdstreamError, sha256
-from thirdstream.packages import INSTALL, MissingPackage, folder_of
+from thirdstream.files import sha256
+from thirdstream.notes.spectra import COLUMN, HOP, REACH, SR, columns
+from thirdstream.packages import folder_of
 
-SR, HOP = 22_050, 256  # Hz, samples
-WINDOW = 43_844  # samples the network takes: 172 frames
-EDGE = 15  # frames at each end of a window that are not used
-KEPT = 142  # frames of a window that are
-BATCH = 8  # windows
+WEIGHTS = Path(__file__).parent / "transcriber.onnx"
+CONTEXT = 7  # columns before and after one that an answer about it depends on
+KEPT = 512  # frames of a window that are used: 6 s
+EDGE = 2 * CONTEXT + REACH // HOP  # frames at each end of a window that are not
+WINDOW = 2 * REACH + (KEPT // 2 + 2 * CONTEXT - 1) * COLUMN  # samples
 LOWEST = 21  # MIDI number of the first of 88 pitches
 ONSET_AT, SOUNDS_AT = 0.5, 0.3  # posteriors from which a note begins, and sounds
 GAP = 11  # frames (0.13 s) without sound that do not end a note
@@ -30,7 +31,7 @@ SHORTEST = 11  # frames; shorter notes are left out
 
 
 class Posteriors(NamedTuple):
-    """How sure the transcriber is, 0 to 1, (n_frames, 88): that a pitch sounds, that it begins.
+    """How sure a transcriber is, 0 to 1, (n_frames, 88): that a pitch sounds, that it begins.
 
     Frame t is centred on t * 256 / 22050 s; pitch k is MIDI number 21 + k.
     """
@@ -54,68 +55,47 @@ class Transcription(NamedTuple):
 
 
 class Transcriber:
-    """Hears notes in recordings. Raises MissingPackage without basic-pitch or onnxruntime."""
+    """Hears notes in recordings. Raises MissingPackage without onnxruntime."""
 
     def __init__(self) -> None:
-        self._path = folder_of("basic_pitch") / "saved_models" / "icassp_2022" / "nmp.onnx"
         folder_of("onnxruntime")
-        if not self._path.is_file():
-            raise MissingPackage(f"{self._path}: is missing; type: {INSTALL['basic_pitch']}")
 
     def about(self) -> dict[str, str]:
-        """Which package, and the SHA-256 of the weights, for the results."""
-        return {
-            "package": f"basic-pitch {version('basic-pitch')}",
-            "onnxruntime": version("onnxruntime"),
-            "sha256": sha256(self._path),
-        }
+        """Version of what runs it, and the SHA-256 of the weights."""
+        return {"onnxruntime": version("onnxruntime"), "sha256": sha256(WEIGHTS)}
 
     @cached_property
     def _session(self) -> Any:
-        import onnxruntime
+        return session(WEIGHTS)
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        return onnxruntime.InferenceSession(
-            str(self._path), options, providers=["CPUExecutionProvider"]
-        )
-
-    def listen(self, wave: Wave, sr: int) -> Posteriors:
-        """Posteriors of a mono wave (n_samples,) of any rate in Hz and any length.
-
-        Raises ThirdstreamError on an empty or non-finite wave.
-        """
-        if np.ndim(wave) != 1 or not len(wave) or not np.isfinite(wave).all():
-            raise ThirdstreamError(
-                f"the transcriber hears mono waves (n_samples,), not empty and without NaN "
-                f"(got shape {np.shape(wave)}); mix and check it first"
-            )
-        low = librosa.resample(
-            np.asarray(wave, np.float32), orig_sr=sr, target_sr=SR, res_type="soxr_hq"
-        )
-        parts = [self.run(batch) for batch in batches([low[None]])]
-        n_frames = 1 + len(low) // HOP
-        return Posteriors(*(np.concatenate(part)[:n_frames] for part in zip(*parts, strict=True)))
-
-    def run(self, batch: NDArray[np.float32]) -> Posteriors:
-        """Windows (n, WINDOW) as `batches` gives them -> n * KEPT frames."""
-        names = ["StatefulPartitionedCall:1", "StatefulPartitionedCall:2"]
-        found = self._session.run(names, {self._session.get_inputs()[0].name: batch[..., None]})
-        return Posteriors(*(part[:, EDGE : EDGE + KEPT].reshape(-1, 88) for part in found))
+    def run(self, window: Wave) -> tuple[Posteriors, NDArray[np.float32]]:
+        """A window (WINDOW,) as `cut` gives it -> its KEPT frames, and how sure it is, 0 to 1,
+        (n_frames, 88), that the melody has a pitch."""
+        seen = columns(window, KEPT // 2 + 2 * CONTEXT)
+        found = self._session.run(None, {"columns": seen[None]})[0][0]  # (3, 88, n_frames)
+        sounds, begins, leads = (part[:, 2 * CONTEXT :][:, :KEPT].T for part in found)
+        return Posteriors(sounds, begins), leads
 
 
-def batches(stream: Iterable[Wave]) -> Iterator[NDArray[np.float32]]:
-    """Blocks (1, n_samples) at 22,050 Hz -> windows (n, WINDOW), n up to BATCH.
+def session(path: Path) -> Any:
+    """A network in an ONNX file, ready to be run on one thread."""
+    import onnxruntime
 
-    Windows begin every KEPT frames, a whole number of hops, the first EDGE frames before the
-    recording; only their inner KEPT frames are used, so that joints are exact. Together these are
-    all frames of the recording, and some of the silence after it.
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def cut(stream: Iterable[Wave]) -> Iterator[Wave]:
+    """Blocks (1, n_samples) at 22,050 Hz -> windows (WINDOW,).
+
+    Windows begin every KEPT frames, the first EDGE frames before the recording; only their inner
+    KEPT frames are used, so that joints are exact. Together these are all frames of the recording,
+    and some of the silence after it.
     """
     before, after = (np.zeros((1, n), np.float32) for n in (EDGE * HOP, WINDOW))
     padded = itertools.chain([before], stream, [after])
-    cut = (window[0] for window in windows(padded, size=WINDOW, hop=KEPT * HOP))
-    while batch := list(itertools.islice(cut, BATCH)):
-        yield np.stack(batch)
+    return (window[0] for window in windows(padded, size=WINDOW, hop=KEPT * HOP))
 
 
 def notes_of(posteriors: Posteriors) -> Transcription:
