@@ -1,5 +1,6 @@
 """Spectra on a piano's keys: where sines and clicks come out."""
 
+import librosa
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,8 @@ from thirdstream.notes.spectra import (
     REACH,
     SR,
     columns,
+    mel_places_hz,
+    triangles,
 )
 
 LOWEST = 21
@@ -49,3 +52,14 @@ def test_a_click_is_in_its_column(n: int) -> None:
 def test_shapes_and_silence() -> None:
     assert magnitudes(np.zeros(SR), 43).shape == (3, N_BINS, 43)
     assert not magnitudes(np.zeros(SR), 43).any()
+
+
+@settings(deadline=None, max_examples=20)
+@given(n_mels=st.integers(8, 72), f_min=st.floats(0, 900), f_max=st.floats(3000, 11_000))
+def test_mel_filters_are_librosas(n_mels: int, f_min: float, f_max: float) -> None:
+    places_hz = mel_places_hz(n_mels + 2, f_min, f_max)
+    theirs = librosa.mel_frequencies(n_mels + 2, fmin=f_min, fmax=f_max)
+    np.testing.assert_allclose(places_hz, theirs, rtol=1e-6, atol=1e-6)
+    n_fft = 8192  # each filter is wider than a bin
+    bank = librosa.filters.mel(sr=SR, n_fft=n_fft, n_mels=n_mels, fmin=f_min, fmax=f_max, norm=None)
+    np.testing.assert_allclose(triangles(places_hz, n_fft), bank, atol=1e-5)

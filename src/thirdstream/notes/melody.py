@@ -29,7 +29,7 @@ class Weights:
 
     note: float = 0.4
     sure: float = 0.9
-    leads: float = 3.0  # heard as the melody
+    leads: float = 4.0  # heard as the melody
     begins: float = 2.8
     above: float = -0.8  # a note that sounds above it
     height: float = 0.12  # a semitone above the middle of the notes

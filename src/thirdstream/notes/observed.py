@@ -10,14 +10,13 @@ from functools import lru_cache
 from typing import Any
 
 import joblib
-import librosa
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
 from thirdstream import audio
 from thirdstream.audio import Wave
-from thirdstream.notes.spectra import HOP, SR
+from thirdstream.notes.spectra import HOP, SR, mel_places_hz, triangles
 from thirdstream.notes.transcription import EDGE, KEPT, Posteriors, Transcriber, cut
 
 FPS = SR / HOP  # frames a second: 86.1
@@ -35,8 +34,9 @@ fft: Any = scipy.fft  # its types are not those of arrays
 class Observed:
     """A recording, frame by frame; frame t is centred on t / FPS seconds.
 
-    posteriors: of notes, float16; leads: how sure it is that the melody has each pitch. flux: (n_frames,) how much louder its mel bands become, on
-    average, compressed; bass_flux: of those below LOW_HZ. level: (n_frames,) RMS, full scale.
+    posteriors: of notes, float16. leads: (n_frames, 88), how sure it is that the melody has a
+    pitch, float16. flux: (n_frames,) how much louder its mel bands become, on average, compressed;
+    bass_flux: of those below LOW_HZ. level: (n_frames,) RMS, full scale.
     """
 
     posteriors: Posteriors
@@ -89,10 +89,11 @@ def observe(
 
 @lru_cache(1)
 def _bank() -> tuple[Array, int]:
-    """Mel filters (n_bins, N_MELS), and how many of them lie below LOW_HZ."""
-    bank = librosa.filters.mel(sr=SR, n_fft=N_FFT, n_mels=N_MELS, fmin=F_MIN, fmax=F_MAX)
-    centres = librosa.mel_frequencies(N_MELS + 2, fmin=F_MIN, fmax=F_MAX)[1:-1]
-    return np.asarray(bank, np.float32).T, int((centres < LOW_HZ).sum())
+    """Mel filters (n_bins, N_MELS) of equal area, and how many of them lie below LOW_HZ."""
+    places_hz = mel_places_hz(N_MELS + 2, F_MIN, F_MAX)
+    area = 2 / (places_hz[2:] - places_hz[:-2])
+    bank = triangles(places_hz, N_FFT) * area[:, None].astype(np.float32)
+    return bank.T, int((places_hz[1:-1] < LOW_HZ).sum())
 
 
 def _spectral(wave: Wave) -> tuple[Array, Array, Array]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+from numpy.typing import NDArray
 
 from thirdstream.audio import SR, Wave, ahead, exactly, level_of, limited, windows
 from thirdstream.files import ThirdstreamError
@@ -42,6 +43,8 @@ SOUNDFONT_FOLDERS = (
 COLOUR_HZ = (60.0, 150.0, 400.0, 1000.0, 2500.0, 6000.0, 14000.0)
 N_LAYERS = 8  # of loudness, where the synthesiser has none of its own
 N_FIR = 2048  # taps of the microphone's colour
+LOWEST_HZ = 20.0  # below it is nothing but what soundfonts have of DC
+N_HIGH_PASS = SR // 4  # samples for which that filter rings
 BLOCK = 1 << 16  # samples rendered at a time
 ROOM_BLOCK = 1 << 18  # samples that go through the room at a time
 FADE_S = 0.4  # at the end of a recording that is followed
@@ -146,13 +149,13 @@ def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[W
     colour = _colour(scene.colour_db)
     n_sides = 2 if n_channels == 2 else 1
     echoes = np.stack([response(scene.room, seed=scene.seed + side) for side in range(n_sides)])
-    n_tail = echoes.shape[1] + N_FIR
+    n_tail = echoes.shape[1] + N_FIR + N_HIGH_PASS
     n_fft = fft.next_fast_len(ROOM_BLOCK + n_tail, real=True)
-    direct = fft.rfft(colour, n_fft)
+    direct = fft.rfft(colour, n_fft) * _high_pass(n_fft)
     echoes[:, 0] = 0.0  # without the direct sound
     tails = fft.rfft(echoes, n_fft, axis=1) * direct
     rest, n_early = np.zeros((n_sides, 0), np.float32), N_FIR // 2
-    for block in windows(without_dc(dry), size=ROOM_BLOCK, hop=ROOM_BLOCK):
+    for block in windows(dry, size=ROOM_BLOCK, hop=ROOM_BLOCK):
         sides = fft.rfft(block, n_fft, axis=1)
         middle = sides.mean(axis=0)
         heard = sides if n_sides == 2 else middle[None]
@@ -163,17 +166,16 @@ def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[W
     yield _spread(rest, n_channels)
 
 
-def without_dc(stream: Iterable[Wave]) -> Iterator[Wave]:
-    """Blocks (n_channels, n_samples) through a high-pass at 20 Hz: some soundfonts have DC."""
-    from scipy.signal import butter, sosfilt  # a second, in which the synthesiser is at work
+def _high_pass(n_fft: int) -> NDArray[np.complex64]:
+    """Response of a Butterworth high-pass of second order at 20 Hz: some soundfonts have DC.
 
-    high_pass: Any = butter(2, 20.0, "highpass", fs=SR, output="sos")
-    state: Any = None
-    for block in stream:
-        if state is None:
-            state = np.zeros((len(high_pass), len(block), 2))
-        centred, state = sosfilt(high_pass, block, axis=1, zi=state)
-        yield centred
+    By the bilinear transform. It rings for N_HIGH_PASS samples at most, so it is a factor of what
+    is convolved.
+    """
+    z = np.exp(-2j * np.pi * np.arange(n_fft // 2 + 1) / n_fft)
+    k = math.tan(math.pi * LOWEST_HZ / SR)
+    rest = math.sqrt(2) * k * (1 - z) * (1 + z) + (k * (1 + z)) ** 2
+    return ((1 - z) ** 2 / ((1 - z) ** 2 + rest)).astype(np.complex64)
 
 
 def _spread(wave: Wave, n_channels: int) -> Wave:
@@ -185,9 +187,16 @@ def recorded(dry: Wave, scene: Scene) -> Wave:
     echo = response(scene.room, seed=scene.seed)
     n_fft = fft.next_fast_len(len(dry) + len(echo) + N_FIR, real=True)
     through = fft.rfft(echo, n_fft) * fft.rfft(_colour(scene.colour_db), n_fft)
-    (centred,) = np.concatenate(list(without_dc([dry[None]])))
-    wet = fft.irfft(fft.rfft(centred, n_fft) * through, n_fft)
+    wet = fft.irfft(fft.rfft(without_dc(dry), n_fft) * through, n_fft)
     return np.ascontiguousarray(wet[N_FIR // 2 : N_FIR // 2 + len(dry)], dtype=np.float32)
+
+
+def without_dc(wave: Wave) -> Wave:
+    """(n_samples,) through the same high-pass, as the published pairs were, to the last bit."""
+    from scipy.signal import butter, sosfilt  # a second
+
+    high_pass: Any = butter(2, LOWEST_HZ, "highpass", fs=SR, output="sos")
+    return sosfilt(high_pass, wave)
 
 
 def response(room: Room, *, seed: int) -> Wave:

@@ -51,15 +51,31 @@ def _magnitudes(wave: Wave, n_fft: int, hop: int, n_frames: int) -> Array:
 
 @lru_cache(2)
 def _window_and_bank(n_fft: int) -> tuple[Array, Any]:
-    """A Hann window under which a sine's power is its squared amplitude, and triangular filters
-    (N_BINS, n_fft // 2 + 1), as wide as a bin or as the transform can tell apart, whichever is
-    more."""
+    """A Hann window under which a sine's power is its squared amplitude, and the filters."""
     window = np.hanning(n_fft + 1)[:-1] / (n_fft / 4)
     places = (np.arange(N_BINS + 2) - 2) / (12 * PER_SEMITONE)
-    centres = LOWEST_HZ * 2.0**places * (n_fft / SR)  # in bins of the transform
-    below, centre, above = centres[:-2], centres[1:-1], centres[2:]
-    width_below, width_above = np.maximum(centre - below, 1.0), np.maximum(above - centre, 1.0)
-    offset = np.arange(n_fft // 2 + 1) - centre[:, None]
-    rising, falling = 1 + offset / width_below[:, None], 1 - offset / width_above[:, None]
-    bank = np.clip(np.minimum(rising, falling), 0, None)
-    return window.astype(np.float32), sparse.csr_matrix(bank.astype(np.float32))
+    bank = triangles(LOWEST_HZ * 2.0**places, n_fft)
+    return window.astype(np.float32), sparse.csr_matrix(bank)
+
+
+def triangles(places_hz: NDArray[np.float64], n_fft: int) -> Array:
+    """Filters (n_places - 2, n_fft // 2 + 1), each from one place over the next, where it is 1, to
+    the one after, or as wide as the transform can tell apart, whichever is more."""
+    places = places_hz[:, None] * (n_fft / SR)  # in bins of the transform
+    below, centre, above = places[:-2], places[1:-1], places[2:]
+    offset = np.arange(n_fft // 2 + 1) - centre
+    rising = 1 + offset / np.maximum(centre - below, 1.0)
+    falling = 1 - offset / np.maximum(above - centre, 1.0)
+    return np.clip(np.minimum(rising, falling), 0, None).astype(np.float32)
+
+
+def mel_places_hz(n: int, f_min: float, f_max: float) -> NDArray[np.float64]:
+    """`n` frequencies that lie evenly in Slaney's mel scale, from f_min to f_max, in Hz.
+
+    As librosa's `mel_frequencies`, which takes more than a second to import.
+    """
+    linear, step = 1000.0, np.log(6.4) / 27  # up to 1 kHz, 15 mel; then 27 mel for a factor of 6.4
+    ends = np.array([f_min, f_max])
+    low, high = np.minimum(ends * 0.015, 15) + np.log(np.maximum(ends / linear, 1)) / step
+    mels = np.linspace(low, high, n)
+    return np.where(mels < 15, mels / 0.015, linear * np.exp(step * (mels - 15)))

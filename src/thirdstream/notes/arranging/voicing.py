@@ -20,6 +20,7 @@ PARALLEL = 1000.0  # cost of parallel fifths or octaves
 CROSSING = 300.0  # cost of a voice above the melody, where its range leaves no other way
 INVERSION = 12.0  # cost of a bass that is not the one named
 PERFECT = (0, 7)  # intervals modulo the octave that may not move in parallel
+IS_PERFECT = np.isin(np.arange(12), PERFECT)
 
 # The pianist's left hand: third, seventh, ninth, and fifth or thirteenth; in two positions.
 Voicing = tuple[int, ...]
@@ -161,16 +162,15 @@ def _moves(
     cost = cost + 0.35 * np.maximum(steps[:, :, -1] - 7, 0)
     held = (steps[:, :, :-1] == 0).sum(axis=2)
     cost = cost - 0.5 * held
-    shape = (len(before[1]), len(after[1]))
-    lines = [(np.broadcast_to(old[..., v], shape), np.broadcast_to(new[..., v], shape))
-             for v in range(new.shape[2])]  # fmt: skip
+    lines = [(before[1][:, v], after[1][:, v]) for v in range(new.shape[2])]
     if before[0].last is not None and after[0].first is not None:
-        lines.append((np.full(shape, before[0].last), np.full(shape, after[0].first)))
+        lines.append((np.array([before[0].last]), np.array([after[0].first])))
     for number, (a0, a1) in enumerate(lines):
         for b0, b1 in lines[:number]:
             interval = np.abs(a0 - b0) % 12
-            kept = (np.abs(a1 - b1) % 12 == interval) & np.isin(interval, PERFECT)
-            cost = cost + PARALLEL * (kept & (a0 != a1) & (b0 != b1))
+            kept = (interval[:, None] == np.abs(a1 - b1) % 12) & IS_PERFECT[interval][:, None]
+            moved = (a0[:, None] != a1) & (b0[:, None] != b1)
+            cost = cost + PARALLEL * (kept & moved)
     return cost
 
 
