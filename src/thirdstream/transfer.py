@@ -44,12 +44,13 @@ class Options:
     """Where the search for phases starts: from the recording's own (content), from what each
     partial's was a frame before (carried), or from noise, as in the paper. By default where the
     model's transfers sound best."""
-    style_strength: float = 1.0
-    """From 0, the recording as the model hears it, to 1, the whole transfer."""
+    style_strength: float | None = None
+    """From 0, the recording as the model hears it, to 1, the whole transfer. By default the model's
+    own: 1 for twins, 0.75 for the score system."""
     keep_content: float | None = None
     """From 0 to 1: how much of the recording's own fine structure, which a twin does not see, is
     put back; for the score system, the share of the recording's own notes that are played. By
-    default the model's own share: 0 for twins, 0.75 for the score system."""
+    default the model's own share: 0 for twins, 1 for the score system."""
     style_from: Path | None = None
     """A recording of the target style to take the style from, for models that tell style from
     content; without it the style is the usual one, or drawn by the seed."""
@@ -68,12 +69,14 @@ class Options:
 
 class System(ABC):
     """Whatever transfers. `name` is its name in SYSTEMS; `styles` are those it knows; `takes` are
-    the options, of OPTIONAL, that mean something to it; `keep` is its own share of `keep_content`.
+    the options, of OPTIONAL, that mean something to it; `strength` and `keep` are its own
+    `style_strength` and `keep_content`.
     """
 
     name: str
     styles: tuple[str, str]
     takes: tuple[str, ...]
+    strength: float = 1.0
     keep: float = 0.0
 
     def ready(self) -> None:  # noqa: B027  # most need nothing more than is always installed
@@ -111,7 +114,7 @@ class System(ABC):
         to: str,
         source: str | None = None,
         phase: Phase | None = None,
-        style_strength: float = 1.0,
+        style_strength: float | None = None,
         keep_content: float | None = None,
         style_from: Path | None = None,
         seed: int = 0,

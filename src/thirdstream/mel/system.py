@@ -161,9 +161,10 @@ class MelSystem(nn.Module, System):
     ) -> Chunk:
         """Windows (batch, SEGMENT) as what the synthesis needs."""
         keep = options.keep_content or 0.0
+        strength = 1.0 if options.style_strength is None else options.style_strength
         original = self.log_mel(source).power(waves)
         power = self.convert(
-            original, source=source, target=options.to, style=style, strength=options.style_strength
+            original, source=source, target=options.to, style=style, strength=strength
         )
         if options.phase == "carried" and not keep:
             return Chunk(power.transpose(1, 2), None)

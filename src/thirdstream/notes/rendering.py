@@ -196,7 +196,7 @@ def without_dc(wave: Wave) -> Wave:
     from scipy.signal import butter, sosfilt  # a second
 
     high_pass: Any = butter(2, LOWEST_HZ, "highpass", fs=SR, output="sos")
-    return sosfilt(high_pass, wave)
+    return np.asarray(sosfilt(high_pass, wave))
 
 
 def response(room: Room, *, seed: int) -> Wave:

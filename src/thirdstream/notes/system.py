@@ -20,7 +20,8 @@ from thirdstream.notes.transcription import Transcriber
 from thirdstream.packages import folder_of
 from thirdstream.transfer import Options, System
 
-KEEP = 0.75  # of the recording's own notes, where nothing else is asked for
+# Of the style, and of the recording's own notes, where nothing else is asked for.
+STRENGTH, KEEP = 0.75, 1.0
 
 
 class Played(NamedTuple):
@@ -40,7 +41,7 @@ class ScoreSystem(System):
     name = "score"
     styles = (STYLES[0], STYLES[1])
     takes = ("ensemble", "score")
-    keep = KEEP
+    strength, keep = STRENGTH, KEEP
 
     def __init__(self, tell: Callable[[Played], None] | None = None) -> None:
         self.tell = tell
@@ -94,7 +95,8 @@ def arranged(heard: Heard, options: Options) -> tuple[Arrangement, Timing]:
     instruments. Raises ThirdstreamError as `cover` does.
     """
     keep = KEEP if options.keep_content is None else options.keep_content
-    wish = Wish(options.to, options.ensemble, options.style_strength, keep, options.seed)
+    strength = STRENGTH if options.style_strength is None else options.style_strength
+    wish = Wish(options.to, options.ensemble, strength, keep, options.seed)
     if options.source == options.to:
         wish = replace(wish, strength=0.0, keep=1.0)
     beats_s = np.array(heard.timing.beats_s)

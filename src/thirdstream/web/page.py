@@ -47,11 +47,12 @@ class Desk:
             return f"{label} cannot be used yet: {error}"
         return ""
 
-    def chosen(self, label: str) -> tuple[Any, Any, Any, Any]:
-        """What the form shows for a system: styles, its share of kept content, more, and a note."""
+    def chosen(self, label: str) -> tuple[Any, Any, Any, Any, Any]:
+        """What the form shows for a system: styles, strength, kept content, more, and a note."""
         system, lack = self.system(label), self._lacks(label)
         return (
             gr.update(choices=list(system.styles), value=system.styles[-1]),
+            system.strength,
             system.keep,
             gr.update(visible="style_from" in system.takes),
             gr.update(value=notice(lack, kind="error"), visible=bool(lack)),
@@ -181,7 +182,7 @@ def _transfer_tab(desk: Desk) -> None:
             measure = gr.Checkbox(True, label="Measure the result")
     fields = [clip, recorded, to, label, strength, keep, style_from, measure]
     _work(desk, "transfer", desk.transfer, fields, button="Transfer")
-    label.change(desk.chosen, label, [to, keep, style_from, note], **_quietly())
+    label.change(desk.chosen, label, [to, strength, keep, style_from, note], **_quietly())
     recorded.stop_recording(lambda: None, None, clip, **_quietly())
     clip.upload(lambda: None, None, recorded, **_quietly())
 
@@ -189,7 +190,7 @@ def _transfer_tab(desk: Desk) -> None:
 def _knobs(system: System) -> tuple[gr.Slider, gr.Slider]:
     """Style strength and keep content, as the system has them by default."""
     strength = gr.Slider(
-        0, 1, 1.0, step=0.05, label="Style strength",
+        0, 1, system.strength, step=0.05, label="Style strength",
         info="0: the recording as the system hears it; 1: the whole transfer",
     )  # fmt: skip
     keep = gr.Slider(
