@@ -1,18 +1,21 @@
 """Where the beats and the bar lines of a recording are: from what is observed to a tempo map.
 
 A pulse first: the tempo as a path through a tempogram (Viterbi), and beats along it by dynamic
-programming (Ellis 2007). Then its meaning: which level of the pulse is the quarter note, how many
-make a bar, and where bars begin, is decided by where harmony and bass change.
+programming (Ellis 2007). Then its meaning: which level of the pulse is the quarter note, whether
+the pulse lies on the beats or between them, how many make a bar, and where bars begin, is decided
+by where harmony and bass change. `recipes/listening_weights.py` finds what speaks for a reading.
 """
 
 import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
 from thirdstream.notes.chords import beat_chroma, change_probability
+from thirdstream.notes.learned import learned
 from thirdstream.notes.observed import FPS, Observed
 from thirdstream.notes.transcription import LOWEST
 
@@ -25,14 +28,23 @@ SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to t
 TIGHT = 60.0  # of a beat's distance from its tempo
 BASS_BELOW = 52  # MIDI pitch
 METRES = (4, 3)  # quarter notes a bar that are told apart; two are heard as four, six as three
+BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
 SLIP = 6.0  # cost of a bar of another length
-MARKS = np.array([0.6, 2.0, 0.3, 0.6, 0.5, 0.2])  # weights of `marks_of`, as bar lines have them
-# How likely a reading is: by the logarithm of its beat over 0.5 s and the square of that, by the
-# onsets on its beats, and by its bar lines.
-PACE, ON_BEATS, BAR_LINES = np.array([-2.5, -2.0]), 4.8, 1.3
 SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.27, 1.3
 SHORTEST_S, MIN_BEATS = 4.0, 8  # of a recording in which beats are looked for
 LATE_S = 0.012  # how much later onsets are observed than they sound
+
+
+class Weights(NamedTuple):
+    """marks: (n_marks,) of `marks_of`, as bar lines have them. readings: of `Reading.evidence`."""
+
+    marks: Array
+    readings: Array
+
+
+def weights() -> Weights:
+    """Those that the recipe found."""
+    return Weights(**learned("beats"))
 
 
 @dataclass(frozen=True)
@@ -128,12 +140,12 @@ def track(onsets: Array, periods_s: Array) -> Array:
 # --- what the pulse means -----------------------------------------------------------------------
 
 
-def marks_of(observed: Observed, beats: Array, onsets: Array, bass_onsets: Array) -> Array:
+def marks_of(observed: Observed, beats: Array, onsets: Array, bass: Array) -> Array:
     """(n_beats, n_marks): how much harmony, bass and onsets change at each beat (in frames)."""
     chroma = beat_chroma(observed.posteriors, np.append(beats, 2 * beats[-1] - beats[-2]))
     found = [change_probability(chroma)]
     found += [_novelty(chroma[:, 0], 1), _novelty(chroma[:, 0], 2), _novelty(chroma[:, 1], 1)]
-    found += [_peaks(bass_onsets, beats), _peaks(onsets, beats)]
+    found += [_peaks(bass, beats), _peaks(onsets, beats)]
     return np.stack(found, axis=1)
 
 
@@ -179,66 +191,111 @@ def bar_path(accents: Array, beats_per_bar: int) -> tuple[float, NDArray[np.int_
 
 @dataclass(frozen=True)
 class Reading:
-    """A reading of the pulse: its beats, in frames, their places in the bar, and how good it is."""
+    """A reading of the pulse: its beats, in frames, and their places in the bar.
+
+    evidence: (n,) what speaks for it and against it, as `Weights.readings` weighs it.
+    """
 
     beats: Array
     places: NDArray[np.int_]
     beats_per_bar: int
-    score: float
+    evidence: Array
 
 
-def readings(observed: Observed) -> list[Reading]:
-    """The ways to count the recording, at several levels of its pulse; none without a pulse."""
-    onsets, bass_onsets = onset_strength(observed), _bass_onsets(observed)
+def readings(observed: Observed, marks_weigh: Array) -> list[Reading]:
+    """The ways to count the recording, at several levels of its pulse; none without a pulse.
+
+    marks_weigh: (n_marks,), how `marks_of` tells bar lines.
+    """
+    onsets, bass = onset_strength(observed), bass_onsets(observed)
     if observed.duration_s < SHORTEST_S or not onsets.any():
         return []
+    pace = _n_peaks(onsets) / observed.duration_s  # onsets a second
     found = []
     for beats in _levels(onsets):
         period_s = float(np.median(np.diff(beats))) / FPS if len(beats) >= MIN_BEATS else 0.0
         if not SHORTEST_BEAT_S < period_s < LONGEST_BEAT_S:
             continue
-        marks = marks_of(observed, beats, onsets, bass_onsets)
-        accents = _standard(_standard(marks) @ MARKS)
-        pace = np.log(period_s / 0.5)
-        level = float(PACE @ [pace, pace**2]) + ON_BEATS * float(_peaks(onsets, beats).mean())
+        marks = marks_of(observed, beats, onsets, bass)
+        level = [*_curve(np.log(period_s / 0.5)), *_curve(np.log(pace * period_s + 0.05))]
+        for strength in (onsets, bass):
+            level += [_peaks(strength, shifted(beats, by)).mean() for by in BETWEEN]
+        accents = standard(standard(marks) @ marks_weigh)
+        mean = marks.mean(axis=0)
         for metre in METRES:
             of_bars, places = bar_path(accents, metre)
-            found.append(Reading(beats, places, metre, level + BAR_LINES * of_bars))
+            found.append(Reading(beats, places, metre, np.array([
+                *level, *mean, of_bars, metre == 3,
+                *(_mean(marks[places == 0], mean) - mean),
+                *(_mean(marks[2 * places == metre], mean) - mean),
+            ])))  # fmt: skip
     return found
 
 
-def _bass_onsets(observed: Observed) -> Array:
+def _curve(value: float) -> tuple[float, float]:
+    return value, value**2
+
+
+def _mean(marks: Array, none: Array) -> Array:
+    """Over beats; `none` where there are none."""
+    return marks.mean(axis=0) if len(marks) else none
+
+
+def _n_peaks(onsets: Array) -> int:
+    """How many onsets rise to their local scale."""
+    beside = np.pad(onsets, 1)
+    return int(((onsets > 1) & (onsets > beside[:-2]) & (onsets >= beside[2:])).sum())
+
+
+def bass_onsets(observed: Observed) -> Array:
     low = observed.posteriors.begins[:, : BASS_BELOW - LOWEST].sum(axis=1, dtype=np.float32)
     return _scaled(low.astype(float)) + 0.5 * _scaled(observed.bass_flux.astype(float))
 
 
-def _standard(values: Array) -> Array:
+def standard(values: Array) -> Array:
     return (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)
 
 
 def _levels(onsets: Array) -> list[Array]:
     """Beats in frames: the pulse, its halves and thirds, each second and third beat of it, and the
-    pulses two thirds and three halves as long."""
+    pulses two thirds and three halves as long; and, since a pulse may lie between the beats, most
+    of them half a beat later, and a third, where swung eighths lie before the beat."""
     path = tempo_path(tempogram(onsets))
     at = np.arange(len(path)) * round(TEMPO_HOP_S * FPS)
-    pulses = {
-        factor: track(onsets, np.interp(np.arange(len(onsets)), at, factor * path) * FPS)
+    pulse, *others = (
+        track(onsets, np.interp(np.arange(len(onsets)), at, factor * path) * FPS)
         for factor in (1.0, 2 / 3, 3 / 2)
-    }
-    pulse, numbers = pulses[1.0], np.arange(len(pulses[1.0]))
-    finer = [np.interp(np.arange(0, len(pulse) - 1, 1 / n), numbers, pulse) for n in (2, 3)]
-    coarser = [pulse[first::n] for n in (2, 3) for first in range(n)]
-    return [*pulses.values(), *(finer if len(pulse) > 1 else []), *coarser]
+    )
+    if len(pulse) < 2:
+        return []
+    number = np.arange(len(pulse))
+    halves, thirds = (np.interp(np.arange(0, len(pulse) - 1, 1 / n), number, pulse) for n in (2, 3))
+    found = [pulse[first::3] for first in range(3)] + [thirds, shifted(thirds, 1 / 2)]
+    for by in (0, 1 / 2, 1 / 3):
+        later = shifted(pulse, by)
+        found += [later, later[0::2], later[1::2]]
+        found += [shifted(beats, by) for beats in (halves, *others)]
+    return found
+
+
+def shifted(beats: Array, by: float) -> Array:
+    """Each beat later by this share of the way to the next; by=0 keeps the last one."""
+    return beats[:-1] + by * np.diff(beats) if by else beats
 
 
 def bars_of(observed: Observed) -> Bars | None:
     """The best reading, as bars that cover the whole recording; None where there is no pulse."""
-    found = readings(observed)
+    of = weights()
+    found = readings(observed, of.marks)
     if not found:
         return None
-    best = max(found, key=lambda reading: reading.score)
-    beats_s = even_bars(best.beats / FPS - LATE_S, best.places, best.beats_per_bar)
-    return covering(Bars(beats_s, best.beats_per_bar), observed.duration_s)
+    return as_bars(max(found, key=lambda one: float(one.evidence @ of.readings)), observed)
+
+
+def as_bars(reading: Reading, observed: Observed) -> Bars:
+    """A reading as bars that cover the whole recording."""
+    beats_s = even_bars(reading.beats / FPS - LATE_S, reading.places, reading.beats_per_bar)
+    return covering(Bars(beats_s, reading.beats_per_bar), observed.duration_s)
 
 
 def even_bars(beats_s: Array, places: NDArray[np.int_], beats_per_bar: int) -> Array:
@@ -275,4 +332,6 @@ def covering(bars: Bars, duration_s: float) -> Bars:
     n_after = max(0, int(np.ceil((duration_s - beats_s[-1]) / last)))
     n_after += -(len(beats_s) - 1 + n_after) % m
     after = beats_s[-1] + last * np.arange(1, n_after + 1)
-    return Bars(np.concatenate([before, beats_s, after]), m)
+    found = np.concatenate([before, beats_s, after])
+    found[0] = min(found[0], 0.0)  # not 1e-14 s after it, by rounding
+    return Bars(found, m)

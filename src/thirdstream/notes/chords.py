@@ -1,17 +1,19 @@
 """The chords of a recording, from what sounds in each beat: a linear-chain random field.
 
-A state is a root and one of CHORDS. What sounds is weighed by its role in the chord (root, third,
-fifth, seventh, or none), above and in the bass, alike for all roots; a change costs the less the
-stronger its place in the bar, and the bass likes to mark it by the root. The weights are maximum
-likelihood on the beats of 22 rendered pieces, each in both styles.
+A state is a root and one of CHORDS. What sounds is weighed by its interval above the root, for each
+kind of chord, above and in the bass: the ninths and thirteenths of jazz speak for a chord whose
+root is left out. A change costs the less the stronger its place in the bar, and the bass likes to
+mark it by the root. `recipes/listening_weights.py` finds the weights.
 """
 
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thirdstream.notes.learned import learned
 from thirdstream.notes.score import CHORDS, Chord, Note, without_gaps
 from thirdstream.notes.transcription import LOWEST, Posteriors
 
@@ -20,24 +22,32 @@ Array = NDArray[np.float64]
 KINDS = tuple(CHORDS.values())
 N_STATES = 12 * len(KINDS)
 ABOVE, BELOW = 48, 55  # MIDI pitch: chords are heard from the one up, basses up to the other
-# Weights of what sounds: of no member, root, third, fifth and seventh.
-ROLES = np.array(
-    [
-        [-0.96, 0.84, 1.42, 1.05, -0.13],  # above
-        [-0.49, 0.80, 0.49, 0.63, -0.50],  # in the bass
-        [-0.97, 0.88, 0.01, -0.01, 0.62],  # as the lowest note at the beat's beginning
-    ]
-)
-KIND_BIAS = np.array([1.12, 0.58, -0.02, -0.24, -0.25, -1.08, -0.62, -0.77])  # in CHORDS' order
-CHANGE_COST = {"bar": 2.53, "half": 4.04, "other": 5.53}
-CHANGE_BASS = np.array(
-    [-0.93, 1.26, -1.18, -1.06, -1.03]
-)  # of the lowest note, where a chord begins
-MOTION = np.array(  # of the root, by semitones up
-    [-0.79, -0.66, -0.75, -1.18, -0.85, 1.25, -0.86, 0.20, -1.05, -0.59, -1.13, -0.73]
-)
 SEVENTH_AT = 0.8  # of what the triad's notes sound on average, a seventh sounds at least
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
+
+
+class Weights(NamedTuple):
+    """What speaks for a chord, as logarithms of odds.
+
+    sounds: (3, n_kinds, 12) of what `beat_chroma` finds, by semitones above the root. kinds:
+    (n_kinds,) in CHORDS' order. A change costs `change` by its place in the bar (bar line, half of
+    it, other); it brings `change_bass` by the role of its lowest note (none, root, third, fifth,
+    seventh), and `motion` (12,) by the semitones that the root goes up.
+    """
+
+    sounds: Array
+    kinds: Array
+    change: Array
+    change_bass: Array
+    motion: Array
+
+
+PLACES = ("bar", "half", "other")
+
+
+def weights() -> Weights:
+    """Those that the recipe found."""
+    return Weights(**learned("chords"))
 
 
 def _members() -> NDArray[np.int_]:
@@ -58,12 +68,12 @@ def beat_chroma(posteriors: Posteriors, edges: Array) -> Array:
     note at each beat's beginning, 0 to 1.
     """
     n_beats, n_frames = len(edges) - 1, len(posteriors.sounds)
-    whole, early = np.zeros((2, n_beats, 88))
-    for beat, (start, end) in enumerate(itertools.pairwise(edges)):
-        first = min(max(round(start + 3), 0), n_frames - 1)
-        last, soon = round(end), round(start + 2 + 0.6 * (end - start))
-        whole[beat] = posteriors.sounds[first : max(last, first + 1)].mean(0, dtype=np.float32)
-        early[beat] = posteriors.sounds[first : max(soon, first + 1)].mean(0, dtype=np.float32)
+    starts, ends = edges[:-1], edges[1:]
+    first = np.clip(np.round(starts + 3), 0, n_frames - 2).astype(int)
+    whole, early = (
+        _means(posteriors.sounds, first, np.round(last).astype(int))
+        for last in (ends, starts + 2 + 0.6 * (ends - starts))
+    )
     pitches = np.arange(88) + LOWEST
     fold = np.eye(12)[pitches % 12]
     free, lowest = np.ones(n_beats), np.zeros((n_beats, 12))
@@ -76,19 +86,27 @@ def beat_chroma(posteriors: Posteriors, edges: Array) -> Array:
     return np.stack([upper, bass, lowest], axis=1)
 
 
+def _means(frames: NDArray[np.floating], first: NDArray[np.int_], last: NDArray[np.int_]) -> Array:
+    """(n_spans, n_columns): of each span, one frame or longer; the last frame of all is in none."""
+    last = np.clip(last, first + 1, len(frames) - 1)
+    spans = np.stack([first, last], axis=1).ravel()
+    sums = np.add.reduceat(frames, spans, dtype=np.float32)[::2]
+    return sums.astype(np.float64) / (last - first)[:, None]
+
+
 def _potentials(chroma: Array) -> tuple[Array, Array]:
     """How well each chord suits each beat, and how well it begins there; (n_beats, N_STATES)."""
     rolled = np.stack([np.roll(chroma, -root, axis=2) for root in range(12)], axis=1)
-    weights = ROLES[:, MEMBERS]  # (3, n_kinds, 12)
-    suits = np.einsum("brfp,fkp->brk", rolled, weights) + KIND_BIAS
-    begins = np.einsum("brp,kp->brk", rolled[:, :, 2], CHANGE_BASS[MEMBERS])
+    of = weights()
+    suits = np.einsum("brfp,fkp->brk", rolled, of.sounds) + of.kinds
+    begins = np.einsum("brp,kp->brk", rolled[:, :, 2], of.change_bass[MEMBERS])
     return suits.reshape(len(chroma), -1), begins.reshape(len(chroma), -1)
 
 
 def _motion() -> Array:
     """What a change of the root is worth, (N_STATES, N_STATES); -inf from a chord to itself."""
     roots = np.arange(N_STATES) // len(KINDS)
-    found = MOTION[(roots[None] - roots[:, None]) % 12]
+    found = weights().motion[(roots[None] - roots[:, None]) % 12]
     np.fill_diagonal(found, -np.inf)
     return found
 
@@ -97,7 +115,7 @@ def change_probability(chroma: Array) -> Array:
     """(n_beats,): how likely a chord begins at each beat, wherever the bar lines are; first 1."""
     suits, begins = _potentials(chroma)
     suits = np.exp(suits - suits.max(axis=1, keepdims=True))
-    moved = np.exp(_motion() - CHANGE_COST["half"])
+    moved = np.exp(_motion() - weights().change[PLACES.index("half")])
     entered = np.exp(begins)
     forward = np.empty_like(suits)
     forward[0] = suits[0] / suits[0].sum()
@@ -119,12 +137,12 @@ def change_probability(chroma: Array) -> Array:
 def decode(chroma: Array, beats_per_bar: int) -> tuple[Chord, ...]:
     """The best sequence of chords (Viterbi), inverted as the bass has it; beat 0 is a bar line."""
     suits, begins = _potentials(chroma)
-    motion, states = _motion(), np.arange(N_STATES)
+    motion, states, costs = _motion(), np.arange(N_STATES), weights().change
     score, back = suits[0], np.zeros(suits.shape, int)
     for beat in range(1, len(suits)):
         reached = score[:, None] + motion
         best = reached.argmax(axis=0)
-        change = reached[best, states] + begins[beat] - CHANGE_COST[_place(beat, beats_per_bar)]
+        change = reached[best, states] + begins[beat] - costs[place_of(beat, beats_per_bar)]
         back[beat] = np.where(change > score, best, states)
         score = np.maximum(change, score) + suits[beat]
     path = [int(score.argmax())]
@@ -133,14 +151,10 @@ def decode(chroma: Array, beats_per_bar: int) -> tuple[Chord, ...]:
     return _chords(path[::-1], chroma)
 
 
-def _place(beat: int, beats_per_bar: int) -> str:
-    if beat % beats_per_bar == 0:
-        return "bar"
-    return (
-        "half"
-        if beats_per_bar % 2 == 0 and 2 * (beat % beats_per_bar) == beats_per_bar
-        else "other"
-    )
+def place_of(beat: int, beats_per_bar: int) -> int:
+    """Of PLACES."""
+    within = beat % beats_per_bar
+    return 0 if within == 0 else 1 if 2 * within == beats_per_bar else 2
 
 
 def _with_seventh(intervals: tuple[int, ...], sounding: Array) -> tuple[int, ...]:
