@@ -4,8 +4,8 @@ usage: listening.py PAIRS SCORES [NAME ...]
 
 PAIRS: folder that `thirdstream arrange` made. SCORES: folder of the scores it was made of. Without
 names, all pairs. The first 40 s of each version are heard. True beats and bar lines are those of
-the record, true chords the score's (which jazz arrangements enrich: sevenths cannot all be right),
-true melody what the first track plays of the score's melody.
+the record, true chords what is played: the score's, in jazz with the arranger's sevenths and
+two-fives; true melody is what the first track plays of the score's melody.
 
 Columns: F of the notes (50 ms); share of the true melody found, and the same in any octave; share
 of the heard melody that is true; accuracy of chords as triads and with sevenths; F of beats and of
@@ -15,7 +15,7 @@ bar lines; metre and key right; CPU seconds a minute of sound.
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mir_eval
@@ -25,6 +25,7 @@ from tables import show
 from thirdstream import audio
 from thirdstream.audio import SR
 from thirdstream.notes.arranging import STYLES
+from thirdstream.notes.arranging.harmony import changes
 from thirdstream.notes.listening import Heard, listen
 from thirdstream.notes.midi import read_midi
 from thirdstream.notes.score import Chord, Note, Score, read_score
@@ -51,11 +52,11 @@ def label(chord: Chord) -> str:
     return f"{NAMES[chord.root]}:{KINDS.get(chord.intervals, third)}"
 
 
-def chord_scores(heard: Heard, score: Score, beat_s: float) -> tuple[float, float]:
+def chord_scores(heard: Heard, chords: Sequence[Chord], beat_s: float) -> tuple[float, float]:
     """Weighted by length, in mir_eval's vocabularies of triads and of sevenths."""
-    end = min(heard.duration_s, score.n_beats * beat_s)
-    bounds = [(chord.start * beat_s, min(chord.end * beat_s, end)) for chord in score.chords]
-    truth = [(bound, label(c)) for bound, c in zip(bounds, score.chords, strict=True)
+    end = min(heard.duration_s, chords[-1].end * beat_s)
+    bounds = [(chord.start * beat_s, min(chord.end * beat_s, end)) for chord in chords]
+    truth = [(bound, label(c)) for bound, c in zip(bounds, chords, strict=True)
              if bound[0] < end]  # fmt: skip
     starts, ends = (heard.timing.seconds([getattr(c, what) for c in heard.score.chords])
                     for what in ("start", "end"))  # fmt: skip
@@ -119,6 +120,7 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
     start = time.process_time()
     heard = listen(wave, title=name)
     spent = time.process_time() - start
+    played = score.chords if style == "classical" else [one.chord for one in changes(score)]
     end = min(heard.duration_s, score.n_beats * beat_s)
     beats, ours = np.arange(0, end, beat_s), np.array(heard.timing.beats_s)
     bars, our_bars = np.arange(0, end, beat_s * metre), ours[:: int(heard.score.beats_per_bar)]
@@ -131,7 +133,7 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
     return [
         note_f1(heard, tracks, beat_s),
         *melody_scores(heard, true_melody(tracks[0], score, end / beat_s), beat_s),
-        *chord_scores(heard, score, beat_s),
+        *chord_scores(heard, played, beat_s),
         f_beats,
         f_bars,
         float(heard.score.beats_per_bar == metre),
