@@ -11,12 +11,14 @@ from thirdstream.notes.transcription import (
     EDGE,
     GAP,
     KEPT,
+    LOWEST,
     SHORTEST,
     WINDOW,
     Posteriors,
     Transcriber,
     cut,
     notes_of,
+    sure_ones,
 )
 from thirdstream.packages import MissingPackage
 
@@ -119,4 +121,15 @@ def test_a_chord_is_heard_where_it_is(transcriber: Transcriber, pitches: tuple[i
 def test_silence_holds_no_notes_and_noise_none_that_is_sure(transcriber: Transcriber) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 5 * SR).astype(np.float32)
     assert not len(notes_of(heard(transcriber, 0 * noise)).pitches)
-    assert notes_of(heard(transcriber, noise)).sureness.max(initial=0) < 0.75
+    found = heard(transcriber, noise)
+    notes = notes_of(found)
+    assert len(sure_ones(notes, found).pitches) <= len(notes.pitches) / 4
+
+
+def test_a_note_is_believed_for_its_sound_or_its_beginning() -> None:
+    sounds, begins = np.zeros((2, 300, 88), np.float32)
+    for key, (sound, begin) in enumerate([(0.9, 0.0), (0.4, 0.9), (0.4, 0.4), (0.6, 0.2)]):
+        sounds[50:100, key], begins[50, key] = sound, begin
+    given = Posteriors(sounds, begins)
+    found = sure_ones(notes_of(given), given)
+    assert found.pitches.tolist() == [LOWEST, LOWEST + 1]

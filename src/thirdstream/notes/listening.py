@@ -20,11 +20,11 @@ from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.beats import Bars, bars_of, covering
 from thirdstream.notes.chords import beat_chroma, decode, key_of
-from thirdstream.notes.melody import melody_of, onset_sureness
+from thirdstream.notes.melody import melody_of
 from thirdstream.notes.observed import FPS, Observed, observe
 from thirdstream.notes.score import Note, Score
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription import Transcription, notes_of
+from thirdstream.notes.transcription import Transcription, notes_of, onset_sureness, sure_ones
 
 Array = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ def listen(
     without the transcriber.
     """
     observed = observe(blocks, progress=progress)
-    found = notes_of(observed.posteriors)
+    found = sure_ones(notes_of(observed.posteriors), observed.posteriors)
     line = melody_of(found, observed)
     if not len(line):
         named = f"{title}: " if title else ""
@@ -120,7 +120,9 @@ def _as_played(found: Transcription, observed: Observed, timing: Timing) -> list
     around = np.clip(frames[:, None] + np.arange(0, 9), 0, observed.n_frames - 1)
     level = observed.level[around].max(axis=1)
     # MIDI: amplitude goes with the square of the velocity; -20 dB is 80.
-    velocities = 80 * np.sqrt(level / 0.1) * (0.8 + 0.3 * onset_sureness(found, observed))
+    velocities = (
+        80 * np.sqrt(level / 0.1) * (0.8 + 0.3 * onset_sureness(found, observed.posteriors))
+    )
     return [
         Note(float(start), float(end - start), int(pitch), int(np.clip(velocity, 1, 127)))
         for start, end, pitch, velocity in zip(starts, ends, found.pitches, velocities, strict=True)

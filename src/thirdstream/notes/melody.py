@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thirdstream.notes.observed import FPS, Observed
-from thirdstream.notes.transcription import LOWEST, Transcription
+from thirdstream.notes.transcription import LOWEST, Transcription, onset_sureness
 
 Array = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ def _lower_octave(line: NDArray[np.int_], notes: Transcription) -> NDArray[np.in
 
 def _salience(notes: Transcription, observed: Observed, weights: Weights) -> Array:
     starts, ends = notes.intervals.T
-    begins, partial = onset_sureness(notes, observed), _partials(notes)
+    begins, partial = onset_sureness(notes, observed.posteriors), _partials(notes)
     lengths = np.minimum(ends - starts, 1.0)
     middle = np.median(notes.pitches[notes.pitches >= LOW]) if (notes.pitches >= LOW).any() else LOW
     return (
@@ -104,14 +104,6 @@ def _salience(notes: Transcription, observed: Observed, weights: Weights) -> Arr
         + weights.low * np.maximum(LOW - notes.pitches, 0)
         + weights.length * (lengths - 0.3)
     )
-
-
-def onset_sureness(notes: Transcription, observed: Observed) -> Array:
-    """How sure each note's beginning is, 0 to 1: the highest onset posterior around it."""
-    frames = np.round(notes.intervals[:, 0] * FPS).astype(int)
-    keys = notes.pitches.astype(int) - LOWEST
-    around = np.clip(frames[:, None] + np.arange(-3, 4), 0, observed.n_frames - 1)
-    return observed.posteriors.begins[around, keys[:, None]].max(axis=1).astype(np.float64)
 
 
 def _leading(notes: Transcription, observed: Observed) -> Array:

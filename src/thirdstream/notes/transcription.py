@@ -28,6 +28,7 @@ LOWEST = 21  # MIDI number of the first of 88 pitches
 ONSET_AT, SOUNDS_AT = 0.5, 0.3  # posteriors from which a note begins, and sounds
 GAP = 11  # frames (0.13 s) without sound that do not end a note
 SHORTEST = 11  # frames; shorter notes are left out
+SURE_AT = 0.75  # of a note's sureness and half that of its beginning, from which it is believed
 
 
 class Posteriors(NamedTuple):
@@ -120,6 +121,20 @@ def notes_of(posteriors: Posteriors) -> Transcription:
     found.sort()
     rows = np.array(found, np.float64).reshape(-1, 4)
     return Transcription(rows[:, :2] * (HOP / SR), rows[:, 2], rows[:, 3])
+
+
+def onset_sureness(notes: Transcription, posteriors: Posteriors) -> NDArray[np.float64]:
+    """How sure each note's beginning is, 0 to 1: the highest onset posterior around it."""
+    frames = np.round(notes.intervals[:, 0] * (SR / HOP)).astype(int)
+    keys = notes.pitches.astype(int) - LOWEST
+    around = np.clip(frames[:, None] + np.arange(-3, 4), 0, len(posteriors.begins) - 1)
+    return posteriors.begins[around, keys[:, None]].max(axis=1).astype(np.float64)
+
+
+def sure_ones(notes: Transcription, posteriors: Posteriors) -> Transcription:
+    """The notes without those of which neither sound nor beginning is sure, as noise has them."""
+    sure = notes.sureness + onset_sureness(notes, posteriors) / 2 >= SURE_AT
+    return Transcription(*(part[sure] for part in notes))
 
 
 def _stretches(sounds: NDArray[np.bool_]) -> list[tuple[int, int]]:
