@@ -57,8 +57,7 @@ SECTION_BARS = 8
 FREE = 0.3  # below this share of kept content, chords are replaced too
 BUSY = 150.0  # beats a minute from which figures in eighths are left out
 BASS_BELOW = 50  # the highest pitch that goes to a jazz group's bass
-# Velocities of the melody and of added notes, which short comping would cover.
-LEAD, SECOND = 104.0, {"classical": 62.0, "jazz": 76.0}
+LEAD, SECOND = 104.0, 62.0  # velocities of the melody and of added notes
 # Rank from 0 to 1 in which a part's notes come in: of those on bar lines, and how much later the
 # ones off the beat are.
 RANKS = {"bass": (0.1, 0.5), "harmony": (0.25, 0.6), "drums": (0.3, 0.65), "brass": (0.6, 0.35)}
@@ -112,7 +111,7 @@ def cover(piece: Piece, wish: Wish) -> Arrangement:
     players = band(piece, score, harmony, name, feel, rng)
     _thin(players, piece, score, wish)
     _add(players, piece, score, feel, wish)
-    tracks = _levelled(players, piece, score, feel, SECOND[wish.style])
+    tracks = _levelled(players, piece, score, feel)
     how = GROOVES[name].ensemble if wish.style == "jazz" else name
     groove = name if wish.style == "jazz" else "straight"
     song = Song(tuple(tracks), piece.beats_per_minute, score.beats_per_bar)
@@ -395,13 +394,8 @@ def _without(note: Note, spans: Sequence[tuple[float, float]]) -> list[Note]:
     return pieces
 
 
-def _levelled(
-    players: Sequence[Player], piece: Piece, score: Score, feel: Feel, second: float
-) -> list[Track]:
-    """The tracks, as loud as the recording is bar by bar, with the melody in front.
-
-    second: velocity of added notes.
-    """
+def _levelled(players: Sequence[Player], piece: Piece, score: Score, feel: Feel) -> list[Track]:
+    """The tracks, as loud as the recording is bar by bar, with the melody in front."""
     bar, n_bars = score.beats_per_bar, score.n_bars + 1
     levels = contour(piece.notes or score.melody, bar, n_bars)
     middle = sorted(n.velocity for n in piece.notes)[len(piece.notes) // 2] if piece.notes else 64
@@ -420,7 +414,7 @@ def _levelled(
             start, end = (feel.place(at, at) for at in (note.start, note.end))
             moved = replace(note, start=start, length=max(end - start, 0.05))
             notes.append(louder(moved, note.velocity))
-        notes += [louder(n, second + min(max((n.velocity - middle) * 0.5, -14), 14))
+        notes += [louder(n, SECOND + min(max((n.velocity - middle) * 0.5, -14), 14))
                   for n in player.added]  # fmt: skip
     return [
         track(p.instrument, notes, score.n_beats, is_drums=p.role == "drums")
