@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
 from rich.table import Table
 
 from specimens import FORMATS, Specimen
@@ -123,6 +124,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="a format; may be given again")
     parser.add_argument("--keep", type=Path, help="folder for inputs that did harm")
     given = parser.parse_args()
+    torch.set_num_threads(1)  # a pool of threads does not outlive a fork: a child would wait for it
     names = given.only or list(FORMATS)
     total = sum(kind.weight for kind in FORMATS.values())  # of a format alone: as many as of all
     table = Table("format", *OUTCOMES, "s", title=f"damaged files, seed {given.seed}")
