@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -291,6 +292,21 @@ def test_a_damaged_array_is_explained(tmp_path: Path) -> None:
 
 
 # --- resuming -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["gain", "scale", "mel_std"])
+def test_a_manifest_that_claims_sizes_beyond_reason_is_refused(
+    small_corpus: Corpus, tmp_path: Path, what: str
+) -> None:
+    manifest = json.loads((Path(str(small_corpus.path)) / "corpus.json").read_text())
+    statistics = next(iter(manifest["statistics"].values()))
+    if what == "gain":
+        manifest["recordings"][0]["gain"] = 1e200
+    else:
+        statistics[what] = 1e300 if what == "scale" else [1e300] * len(statistics[what])
+    (tmp_path / "corpus.json").write_text(json.dumps(manifest))
+    with pytest.raises(CorpusError, match="damaged manifest"):
+        Corpus.open(tmp_path)
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

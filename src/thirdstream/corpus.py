@@ -13,7 +13,6 @@ gain that brings the piece to -20 dB, and mel power grows with its square.
 
 import io
 import json
-import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +32,7 @@ from thirdstream.storage import Remote, place_of
 
 VERSION = 2
 MAX_SEGMENTS = 100_000  # of a recording, which then lasts three days: what a manifest may claim
+LARGEST = 1e12  # of a gain or a deviation, which a manifest may claim
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 ALIGNED = "are aligned"  # no style can be called so
 CHUNK = 16  # segments in memory at a time: 4 MB as power
@@ -144,12 +144,14 @@ class Corpus:
         if len(styles) != 2 or styles != set(self.statistics) or not all(map(is_style, styles)):
             raise ValueError("it has not two styles with statistics")
         for one in self.statistics.values():
-            if {len(one.mel_std), len(one.mel_max)} != {self.mel.n_mels} or one.scale <= 0:
+            if {len(one.mel_std), len(one.mel_max)} != {self.mel.n_mels}:
                 raise ValueError(f"its statistics are not those of {self.mel.n_mels} mels")
+            if not all(1 / LARGEST < size < LARGEST for size in (one.scale, *one.mel_std)):
+                raise ValueError("its statistics are not those of recordings")
         for one in self.recordings:
             if not re.fullmatch(r"features/[0-9a-f]+\.npy", one.features):
                 raise ValueError(f"it looks for features in {one.features[:60]!r}")
-            if not 1 <= one.n_segments <= MAX_SEGMENTS or not 0 < one.gain < math.inf:
+            if not 1 <= one.n_segments <= MAX_SEGMENTS or not 0 < one.gain < LARGEST:
                 raise ValueError(f"it has {one.n_segments} segments of gain {one.gain} in a file")
 
     @property
