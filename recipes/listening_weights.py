@@ -44,6 +44,7 @@ def seen(pairs: Path, work: Path, name: str, style: str) -> Observed:
         np.savez(kept, sounds=o.posteriors.sounds, begins=o.posteriors.begins, flux=o.flux,
                  bass_flux=o.bass_flux, level=o.level, duration_s=o.duration_s)  # fmt: skip
     z = dict(np.load(kept))
+    # Nothing here asks which pitch leads: any array of its shape will do.
     return Observed(Posteriors(z["sounds"], z["begins"]), z["sounds"], z["flux"], z["bass_flux"],
                     z["level"], float(z["duration_s"]))  # fmt: skip
 

@@ -123,6 +123,7 @@ def test_silence_holds_no_notes_and_noise_none_that_is_sure(transcriber: Transcr
     assert not len(notes_of(heard(transcriber, 0 * noise)).pitches)
     found = heard(transcriber, noise)
     notes = notes_of(found)
+    assert notes.sureness.max(initial=0) < 0.75
     assert len(sure_ones(notes, found).pitches) <= len(notes.pitches) / 4
 
 

@@ -58,7 +58,14 @@ def _members() -> NDArray[np.int_]:
     return found
 
 
-MEMBERS = _members()
+def _alike() -> NDArray[np.bool_]:
+    """(N_STATES, N_STATES): which chords have one triad; a seventh more or less is no other."""
+    triads = [kind[:3] for kind in KINDS]
+    same = np.array([[one == other for other in triads] for one in triads])
+    return np.kron(np.eye(12, dtype=bool), same)
+
+
+MEMBERS, ALIKE = _members(), _alike()
 
 
 def beat_chroma(posteriors: Posteriors, edges: Array) -> Array:
@@ -112,11 +119,11 @@ def _motion() -> Array:
 
 
 def change_probability(chroma: Array) -> Array:
-    """(n_beats,): how likely a chord begins at each beat, wherever the bar lines are; first 1."""
+    """(n_beats,): how likely another triad begins at each beat, wherever bar lines are; first 1."""
     suits, begins = _potentials(chroma)
     suits = np.exp(suits - suits.max(axis=1, keepdims=True))
     moved = np.exp(_motion() - weights().change[PLACES.index("half")])
-    entered = np.exp(begins)
+    within, entered = moved * ALIKE, np.exp(begins)
     forward = np.empty_like(suits)
     forward[0] = suits[0] / suits[0].sum()
     for beat in range(1, len(suits)):
@@ -127,7 +134,7 @@ def change_probability(chroma: Array) -> Array:
     later = np.ones(N_STATES)
     for beat in range(len(suits) - 1, 0, -1):
         after = suits[beat] * later
-        kept = forward[beat - 1] * after
+        kept = forward[beat - 1] @ within * entered[beat] * after + forward[beat - 1] * after
         later = moved @ (entered[beat] * after) + after
         stays[beat] = kept.sum() / (forward[beat - 1] @ later)
         later /= later.sum()

@@ -120,9 +120,8 @@ def _as_played(found: Transcription, observed: Observed, timing: Timing) -> list
     around = np.clip(frames[:, None] + np.arange(0, 9), 0, observed.n_frames - 1)
     level = observed.level[around].max(axis=1)
     # MIDI: amplitude goes with the square of the velocity; -20 dB is 80.
-    velocities = (
-        80 * np.sqrt(level / 0.1) * (0.8 + 0.3 * onset_sureness(found, observed.posteriors))
-    )
+    sure = onset_sureness(found, observed.posteriors)
+    velocities = 80 * np.sqrt(level / 0.1) * (0.8 + 0.3 * sure)
     return [
         Note(float(start), float(end - start), int(pitch), int(np.clip(velocity, 1, 127)))
         for start, end, pitch, velocity in zip(starts, ends, found.pitches, velocities, strict=True)
