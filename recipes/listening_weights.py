@@ -152,7 +152,7 @@ def marks_of(record: dict[str, Any], observed: Observed) -> tuple[np.ndarray, np
     """The marks of true beats, in standard deviations, and which of them are bar lines."""
     frames = (beats_of(record, observed)[0][:-1] + beats.LATE_S) * FPS
     onsets, bass = beats.onset_strength(observed), beats.bass_onsets(observed)
-    marks = beats.standard(beats.marks_of(observed, frames, onsets, bass))
+    marks = beats.standard(beats.marks_of(observed, frames, onsets=onsets, bass=bass))
     bar = counted(record)
     return marks[1:], (np.arange(len(marks)) % bar == 0)[1:]
 

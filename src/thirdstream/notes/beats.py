@@ -140,7 +140,7 @@ def track(onsets: Array, periods_s: Array) -> Array:
 # --- what the pulse means -----------------------------------------------------------------------
 
 
-def marks_of(observed: Observed, beats: Array, onsets: Array, bass: Array) -> Array:
+def marks_of(observed: Observed, beats: Array, *, onsets: Array, bass: Array) -> Array:
     """(n_beats, n_marks): how much harmony, bass and onsets change at each beat (in frames)."""
     chroma = beat_chroma(observed.posteriors, np.append(beats, 2 * beats[-1] - beats[-2]))
     found = [change_probability(chroma)]
@@ -216,7 +216,7 @@ def readings(observed: Observed, marks_weigh: Array) -> list[Reading]:
         period_s = float(np.median(np.diff(beats))) / FPS if len(beats) >= MIN_BEATS else 0.0
         if not SHORTEST_BEAT_S < period_s < LONGEST_BEAT_S:
             continue
-        marks = marks_of(observed, beats, onsets, bass)
+        marks = marks_of(observed, beats, onsets=onsets, bass=bass)
         level = [*_curve(np.log(period_s / 0.5)), *_curve(np.log(pace * period_s + 0.05))]
         for strength in (onsets, bass):
             level += [_peaks(strength, shifted(beats, by)).mean() for by in BETWEEN]
