@@ -18,38 +18,52 @@ def carried_on(
     before: complex (batch, n_freqs), the frame before the first; without it the first is as if all
     partials were cosines.
     """
-    peaks, advance = _partials(magnitude.mT, n_fft, hop_length)  # (batch, n_frames, n_freqs)
+    rows = magnitude.permute(2, 0, 1).contiguous()  # (n_frames, batch, n_freqs)
+    peaks, places = _partials(rows)
+    advance = 2 * math.pi * hop_length / n_fft * places.flatten(1)
     # Around a partial's peak the bins have its phase in the middle of the frame, and every other
     # one the opposite: a frame's phases count from its start.
-    bins = torch.arange(magnitude.shape[1], device=magnitude.device)
-    signs = (1 - 2 * (bins % 2)).to(magnitude.dtype)
-    angle = torch.zeros_like(magnitude[..., 0]) if before is None else (before * signs).angle()
+    bins = torch.arange(rows.shape[2], device=rows.device)
+    signs = (1 - 2 * (bins % 2)).to(rows.dtype)
+    angle = torch.zeros_like(advance[0]) if before is None else (before * signs).angle().flatten()
     angles = []
-    for frame in range(magnitude.shape[2]):
+    for frame, (grown, peak) in enumerate(zip(advance, peaks.flatten(1), strict=True)):
         if frame or before is not None:
-            angle = (angle + advance[:, frame]).gather(1, peaks[:, frame])
+            angle = (angle + grown).index_select(0, peak)
         angles.append(angle)
-    unit = torch.polar(torch.ones_like(magnitude), torch.stack(angles, dim=2))
-    return unit * signs[:, None]
+    whole = torch.stack(angles).view_as(rows)
+    return torch.complex(whole.cos() * signs, whole.sin() * signs).permute(1, 2, 0)
 
 
-def _partials(rows: Tensor, n_fft: int, hop_length: int) -> tuple[Tensor, Tensor]:
-    """Of each bin (batch, n_frames, n_freqs): the bin of its partial's peak, and how far a partial
-    at the bin itself would turn from frame to frame, in radians.
+def _partials(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Which partial each bin belongs to, and where partials lie: both shaped as `rows`, (n_frames,
+    batch, n_freqs).
+
+    The first is the nearest peak, counted from the frame's first bin of the batch; a frame without
+    peaks has one in every bin. The second is 0 but at peaks: there it is the partial's place in
+    bins, by a parabola through three logarithms.
     """
-    n_freqs = rows.shape[2]
-    bins = torch.arange(n_freqs, device=rows.device)
-    inner = rows[..., 1:-1]
-    below, above = rows[..., :-2], rows[..., 2:]
+    n_frames, n_batch, n_freqs = rows.shape
     is_peak = torch.zeros_like(rows, dtype=torch.bool)
-    is_peak[..., 1:-1] = (inner >= below) & (inner > above)
-    lower = torch.where(is_peak, bins, -n_freqs).cummax(dim=2).values
-    upper = torch.where(is_peak, bins, 3 * n_freqs).flip(2).cummin(dim=2).values.flip(2)
-    peaks = torch.where(bins - lower <= upper - bins, lower, upper)
-    peaks = torch.where((peaks < 0) | (peaks >= n_freqs), bins, peaks)  # a frame without peaks
-    logs = rows.clamp(min=1e-12).log()
-    bend = logs[..., :-2] - 2 * logs[..., 1:-1] + logs[..., 2:]
-    slope = (logs[..., :-2] - logs[..., 2:]) / 2
-    offset = torch.zeros_like(rows)
-    offset[..., 1:-1] = torch.where(bend < 0, slope / bend.clamp(max=-1e-12), 0).clamp(-0.5, 0.5)
-    return peaks, 2 * math.pi * hop_length / n_fft * (bins + offset)
+    inner = rows[..., 1:-1]
+    is_peak[..., 1:-1] = (inner >= rows[..., :-2]) & (inner > rows[..., 2:])
+    is_peak |= ~is_peak.any(dim=2, keepdim=True)
+    peaks = is_peak.flatten().nonzero()[:, 0]
+    row, bins = peaks // n_freqs, peaks % n_freqs
+    halfway = (peaks[1:] + peaks[:-1]) // 2 + 1
+    ends = torch.where(row[1:] == row[:-1], halfway, row[1:] * n_freqs)
+    sizes = torch.diff(ends, prepend=ends.new_zeros(1), append=ends.new_tensor([rows.numel()]))
+    nearest = (peaks % (n_batch * n_freqs)).repeat_interleave(sizes)
+    places = torch.zeros_like(rows).flatten()
+    places[peaks] = bins + torch.where((bins > 0) & (bins < n_freqs - 1), _offset(rows, peaks), 0)
+    return nearest.view_as(rows), places.view_as(rows)
+
+
+def _offset(rows: Tensor, peaks: Tensor) -> Tensor:
+    """How far above its bin each peak lies, from -0.5 to 0.5. peaks: counted through `rows`."""
+    logs = rows.clamp(min=1e-12).log().flatten()
+    below, middle, above = (
+        logs.index_select(0, (peaks + k).clamp_(0, len(logs) - 1)) for k in (-1, 0, 1)
+    )
+    bend, slope = below - 2 * middle + above, (below - above) / 2
+    return torch.where(bend < 0, slope / bend.clamp(max=-1e-12), 0).clamp(-0.5, 0.5)
