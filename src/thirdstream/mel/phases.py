@@ -43,7 +43,7 @@ def _partials(rows: Tensor) -> tuple[Tensor, Tensor]:
     peaks has one in every bin. The second is 0 but at peaks: there it is the partial's place in
     bins, by a parabola through three logarithms.
     """
-    n_frames, n_batch, n_freqs = rows.shape
+    _, n_batch, n_freqs = rows.shape
     is_peak = torch.zeros_like(rows, dtype=torch.bool)
     inner = rows[..., 1:-1]
     is_peak[..., 1:-1] = (inner >= rows[..., :-2]) & (inner > rows[..., 2:])
