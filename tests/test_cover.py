@@ -23,7 +23,7 @@ from thirdstream.notes.arranging.casting import (
     soloists,
 )
 from thirdstream.notes.arranging.cover import Wish, cover
-from thirdstream.notes.arranging.ensembles import CLASSICAL, GROOVES, TENOR
+from thirdstream.notes.arranging.ensembles import CLASSICAL, DOUBLINGS, GROOVES, TENOR
 from thirdstream.notes.arranging.harmony import reharmonised
 from thirdstream.notes.arranging.jazz import swung
 from thirdstream.notes.arranging.keeping import by_salience, displacement, kept_share
@@ -208,8 +208,11 @@ def test_players_suit_the_piece() -> None:
     assert choose(heard("classical"), "jazz", rng) == "swing"
     assert choose(heard("classical", tempo=70.0), "jazz", rng) == "ballad"
     assert choose(heard("classical", bar=3), "jazz", rng) == "jazz waltz"
+    piece = heard("jazz")
     many = tuple(Note(b / 2, 3.0, 40 + k) for b in range(40) for k in range(0, 24, 6))
-    assert choose(replace(heard("jazz"), notes=many), "classical", rng) == "string orchestra"
+    assert choose(replace(piece, notes=many), "classical", rng) == "strings and harp"
+    quick = replace(piece, beats_per_minute=240.0)
+    assert choose(quick, "classical", rng) == "strings and harpsichord"
 
 
 def test_a_jazz_group_counts_slow_pieces_double_and_fast_ones_half() -> None:
@@ -228,10 +231,29 @@ def test_every_ensemble_can_be_asked_for(style: str) -> None:
     for bar in (3, 4):
         piece = heard(other(style), bar)
         in_metre = [name for name, groove in GROOVES.items() if groove.in_three == (bar == 3)]
-        for name in CLASSICAL if style == "classical" else in_metre:
+        for name in (*CLASSICAL, *DOUBLINGS) if style == "classical" else in_metre:
             made = cover(piece, Wish(style, ensemble=name))
             assert name in (made.ensemble, made.groove)
             assert kept_share(piece.score.melody, played(made), within=0.55) > 0.95
+
+
+@pytest.mark.parametrize("name", DOUBLINGS)
+def test_soft_strings_are_doubled_by_who_plays_more_softly_still(name: str) -> None:
+    piece = heard("jazz")
+    plain = cover(piece, Wish("classical", ensemble="string orchestra")).song.tracks
+    tracks = cover(piece, Wish("classical", ensemble=name)).song.tracks
+    assert tracks[: len(plain)] == plain
+    for doubling, player in zip(DOUBLINGS[name], tracks[len(plain) :], strict=True):
+        doubled = [note for part in doubling.parts for note in plain[part].notes]
+        loudest: dict[tuple[float, int], int] = {}
+        for note in doubled:
+            where = note.start, note.pitch % 12
+            loudest[where] = max(loudest.get(where, 1), note.velocity - doubling.softer)
+        assert player.program == doubling.instrument.program
+        assert {(n.start, n.pitch % 12) for n in player.notes} == set(loudest)
+        for note in player.notes:
+            assert doubling.instrument.lowest <= note.pitch <= doubling.instrument.highest
+            assert 1 <= note.velocity <= loudest[note.start, note.pitch % 12]
 
 
 @pytest.mark.parametrize("name", ["kazoo choir", "jazz waltz", "string quartet"])

@@ -59,9 +59,10 @@ class Options:
     blend: float = 0.0
     """From 0 to 1: how much of the recording itself is mixed into the result, both equally loud."""
     ensemble: str | None = None
-    """For the score system: an ensemble (string quartet, string orchestra, wind quintet, piano,
-    organ, harpsichord) or a groove (swing, trio swing, big band, bossa nova, ballad, jazz waltz,
-    trio waltz); by default one that suits the recording."""
+    """For the score system: an ensemble (strings and harp, strings and harpsichord, chamber
+    orchestra, string quartet, string orchestra, wind quintet, piano, organ, harpsichord) or a
+    groove (swing, trio swing, big band, bossa nova, ballad, jazz waltz, trio waltz); by default one
+    that suits the recording."""
     score: Path | None = None
     """For the score system: a corrected lead sheet (MusicXML) that takes the place of what is heard
     in the recording; its first bar line is the recording's first."""

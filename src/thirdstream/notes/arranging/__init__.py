@@ -14,14 +14,13 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging.classical import classical
 from thirdstream.notes.arranging.ensembles import (
     CLASSICAL,
-    ENSEMBLES,
     GROOVES,
     Arrangement,
 )
 from thirdstream.notes.arranging.jazz import jazz
 from thirdstream.notes.score import Score
 
-__all__ = ["ENSEMBLES", "GROOVES", "STYLES", "Arrangement", "Setting", "arrange", "draw_setting"]
+__all__ = ["GROOVES", "STYLES", "Arrangement", "Setting", "arrange", "draw_setting"]
 
 STYLES = ("classical", "jazz")
 NOTES_PER_SECOND = 6.5  # no tempo at which the melody's quick notes come faster

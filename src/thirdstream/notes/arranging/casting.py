@@ -2,7 +2,8 @@
 
 The defaults are the ensembles that an independent tagger hears as their style: it takes a string
 quartet, string orchestra, wind quintet, organ or harpsichord for classical, but hardly a piano; a
-wind lead over a rhythm section for jazz, but hardly a big band, a piano trio or a bossa nova. Those
+wind lead over a rhythm section for jazz, but hardly a big band, a piano trio or a bossa nova. Of
+the former, those whose notes are heard to begin: strings with a harp or a harpsichord. The others
 are there by name.
 """
 
@@ -18,6 +19,7 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging.ensembles import (
     ALTO,
     CLASSICAL,
+    DOUBLINGS,
     GROOVES,
     MUTED_TRUMPET,
     PIANO,
@@ -84,21 +86,21 @@ def counting(piece: Piece, style: str) -> float:
 
 
 def choose(piece: Piece, style: str, rng: random.Random) -> str:
-    """One of CLASSICAL's ensembles, or one of GROOVES, that suits the piece; `rng` breaks ties."""
+    """One of DOUBLINGS, or one of GROOVES, that suits the piece; `rng` breaks ties."""
     if style == "jazz":
         if piece.score.beats_per_bar % 3 == 0:
             return "jazz waltz"
         return "ballad" if piece.beats_per_minute < SLOW else "swing"
     if piece.density >= DENSE:
-        return "string orchestra"
+        return "strings and harp"
     if piece.quickness >= QUICK:
-        return rng.choice(["string quartet", "wind quintet"])
-    return rng.choice(["string quartet", "string orchestra"])
+        return "strings and harpsichord"
+    return rng.choice(["strings and harp", "chamber orchestra"])
 
 
 def named(name: str, style: str, score: Score) -> str:
     """The ensemble or groove of that name. Raises ThirdstreamError if the style has none such."""
-    table: Sequence[str] = tuple(CLASSICAL)
+    table: Sequence[str] = (*CLASSICAL, *DOUBLINGS)
     if style == "jazz":
         in_three = score.beats_per_bar % 3 == 0
         table = [groove for groove, how in GROOVES.items() if how.in_three == in_three]

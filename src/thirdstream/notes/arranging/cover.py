@@ -30,11 +30,13 @@ from thirdstream.notes.arranging.classical import (
 from thirdstream.notes.arranging.drums import drums
 from thirdstream.notes.arranging.ensembles import (
     CLASSICAL,
+    DOUBLINGS,
     GROOVES,
     JAZZ_GUITAR,
     PIANO,
     SAXOPHONES,
     Arrangement,
+    Doubling,
     Instrument,
     folded,
     loudness,
@@ -108,10 +110,12 @@ def cover(piece: Piece, wish: Wish) -> Arrangement:
     free = max(0.0, 1 - wish.keep / FREE)
     harmony = replace(score, chords=reharmonised(score, free, style=wish.style))
     band = _jazz_band if wish.style == "jazz" else _orchestra
-    players = band(piece, score, harmony, name, feel, rng)
+    doublings = DOUBLINGS.get(name, ())
+    players = band(piece, score, harmony, "string orchestra" if doublings else name, feel, rng)
     _thin(players, piece, score, wish)
     _add(players, piece, score, feel, wish)
     tracks = _levelled(players, piece, score, feel)
+    tracks += [_double(tracks, doubling, score.n_beats) for doubling in doublings]
     how = GROOVES[name].ensemble if wish.style == "jazz" else name
     groove = name if wish.style == "jazz" else "straight"
     song = Song(tuple(tracks), piece.beats_per_minute, score.beats_per_bar)
@@ -420,3 +424,15 @@ def _levelled(players: Sequence[Player], piece: Piece, score: Score, feel: Feel)
         track(p.instrument, notes, score.n_beats, is_drums=p.role == "drums")
         for p, notes in merged.values()
     ]
+
+
+def _double(tracks: Sequence[Track], doubling: Doubling, n_beats: float) -> Track:
+    """What some of the tracks play, softer and for another instrument."""
+    player, softer = doubling.instrument, doubling.softer
+    notes = [
+        replace(note, pitch=folded(note.pitch, player.lowest, player.highest),
+                velocity=loudness(note.velocity - softer))
+        for part in doubling.parts
+        for note in (tracks[part].notes if part < len(tracks) else ())
+    ]  # fmt: skip
+    return track(player, notes, n_beats)

@@ -82,6 +82,26 @@ CLASSICAL: dict[str, tuple[Instrument, ...]] = {
 }
 KEYBOARDS = frozenset(["piano", "organ", "harpsichord"])
 
+
+@dataclass(frozen=True)
+class Doubling:
+    """Who plays along with others of an ensemble, at `parts` of it, by so much velocity softer."""
+
+    instrument: Instrument
+    parts: tuple[int, ...]
+    softer: int
+
+
+# In covers the string orchestra's melody and bass are doubled by who can be heard to begin: bowed
+# strings alone blur where notes, and so beats, are.
+HARP = Instrument("harp", 46, 31, 100, 32)
+CONTINUO = Instrument("harpsichord", 6, 34, 89, 46)
+DOUBLINGS: dict[str, tuple[Doubling, ...]] = {
+    "strings and harp": (Doubling(HARP, (0, 3), 15),),
+    "strings and harpsichord": (Doubling(CONTINUO, (0, 3), 15),),
+    "chamber orchestra": (Doubling(FLUTE, (0,), 25), Doubling(HARP, (0, 3), 15)),
+}
+
 TENOR = Instrument("tenor saxophone", 66, 46, 76, 58)
 ALTO = Instrument("alto saxophone", 65, 51, 82, 58)
 TRUMPET = Instrument("trumpet", 56, 55, 84, 60)
@@ -130,10 +150,6 @@ GROOVES: dict[str, Groove] = {
     "ballad": Groove("ballad quartet", (66.0, 92.0), kit=40, leads=SOFT_LEADS),
     "jazz waltz": Groove("waltz quartet", (110.0, 165.0), in_three=True),
     "trio waltz": Groove("piano trio", (105.0, 155.0), in_three=True, kit=40),
-}
-ENSEMBLES: dict[str, tuple[str, ...]] = {
-    "classical": tuple(CLASSICAL),
-    "jazz": tuple(dict.fromkeys(groove.ensemble for groove in GROOVES.values())),
 }
 
 
