@@ -6,24 +6,24 @@ ways. It needs the tagger (musicnn). No test recording is heard here: these are 
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from remember import remembering  # a script beside this one
 from thirdstream import systems
 from thirdstream.audio import SR
 from thirdstream.corpus import Corpus
 from thirdstream.evaluation import measure, metrics
 from thirdstream.evaluation.judges import Tagger, accepted
 from thirdstream.evaluation.material import excerpt
-from thirdstream.mel import paired, training
-from thirdstream.mel.system import MelSystem, build
+from thirdstream.mel import paired
+from thirdstream.mel.system import MelSystem
 
 EXCERPT_S = 15.0
-BATCH = 16
 N_SEGMENTS = 512
+SETTINGS = ("HARMONY", "ATTACKS", "MOMENT", "FADE", "CHOICE")
 CHOICES = {  # what differs from the model as it is; and how many segments it remembers
     "as it is": ({}, N_SEGMENTS),
     "by ear alone": ({"HARMONY": 0.0, "ATTACKS": 0.0}, N_SEGMENTS),
@@ -32,22 +32,10 @@ CHOICES = {  # what differs from the model as it is; and how many segments it re
     "moments of 8 columns": ({"MOMENT": 8}, N_SEGMENTS),
     "without fading": ({"FADE": 0}, N_SEGMENTS),
     "fading over 2 columns": ({"FADE": 2}, N_SEGMENTS),
+    "512 segments at random": ({"CHOICE": 1}, N_SEGMENTS),
     "128 segments": ({}, 128),
     "2,048 segments": ({}, 2048),
 }
-
-
-def remembering(model: MelSystem, n_segments: int, corpus: Corpus) -> MelSystem:
-    """The same networks with another memory."""
-    network = replace(model.twin.config, n_remembered=n_segments)
-    other = build(model.name, model.styles, network, model.mel).eval().requires_grad_(False)
-    fitting = {k: v for k, v in model.state_dict().items() if ".memories." not in k}
-    other.load_state_dict(
-        fitting | {k: v for k, v in other.state_dict().items() if k not in fitting}
-    )
-    config = training.TrainingConfig(batch_size=BATCH)
-    other.twin.remember(training.some(other, corpus, n_segments, config))
-    return other
 
 
 def heard(
@@ -74,7 +62,9 @@ def main(validation: str, versions: str, name: str) -> None:
     model, corpus, ears = systems.load(name), Corpus.open(versions), Tagger()
     assert isinstance(model, MelSystem)
     files = {style: sorted((Path(validation) / style).glob("*.flac")) for style in model.styles}
-    usual = {name: getattr(paired, name) for name in ("HARMONY", "ATTACKS", "MOMENT", "FADE")}
+    usual = {
+        name: getattr(paired, name) for name in ("HARMONY", "ATTACKS", "MOMENT", "FADE", "CHOICE")
+    }
     print("| | to | accepted | chroma cosine | beats |\n|---|---|---|---|---|")
     for choice, (changes, n_segments) in tqdm(CHOICES.items()):
         for setting, value in (usual | changes).items():

@@ -25,6 +25,7 @@ from thirdstream.mel.paired import (
     FULL,
     MOMENT,
     SPAN,
+    STRIDE,
     Memory,
     Parts,
     TwinPaired,
@@ -188,8 +189,8 @@ def test_what_it_remembers_it_answers_with_the_other_version() -> None:
     own = knowing({"classical": classical, "jazz": jazz})
     memory = own.memories["jazz"]
     of_classical = own.parted(own.content(classical, "classical"))
-    memory.take(0, of_classical._replace(sound=own.parted(own.content(jazz, "jazz")).sound))
-    memory.repeat(5)
+    for start in (0, 5):
+        memory.take(start, of_classical._replace(sound=own.parted(own.content(jazz, "jazz")).sound))
     straight = torch.zeros(1, own.config.shared_channels)
     made = own.transfer(classical, source="classical", target="jazz", style=straight)
     n_frames = 4 * MOMENT  # of a moment; the first and the last have nothing on one side
@@ -225,19 +226,34 @@ def test_codes_are_remembered_to_half_a_step() -> None:
     assert ((kept.mT - sound[..., 0]).abs() <= most[:, :, None] / FULL / 2 + 1e-6).all()
 
 
+def pool_of(n: int) -> Memory:
+    """A memory of `n` segments whose sound is their number, from 1."""
+    torch.manual_seed(0)
+    pool = Memory(dataclasses.replace(FEW, n_remembered=n))
+    pool.take(0, parts_of(torch.arange(1.0, n + 1)[:, None, None, None].expand(n, 3, 65, 1)))
+    return pool
+
+
+def numbers_in(memory: Memory) -> list[int]:
+    return (memory.codes * memory.steps[:, None])[:, 0, 0].round().int().tolist()
+
+
+def test_what_answers_most_is_remembered() -> None:
+    pool, memory = pool_of(9), Memory(dataclasses.replace(FEW, n_remembered=3))
+    often = pool.keys[[6, 1, 6, 4, 4, 1, 2]][:, :: MOMENT // STRIDE]
+    memory.keep(pool, 9, asked=often)
+    assert numbers_in(memory) == [2, 5, 7]
+    assert torch.equal(memory.keys, pool.keys[[1, 4, 6]])
+    memory.keep(pool, 6, asked=often)  # nor does it look beyond those that it may
+    assert {2, 5} < set(numbers_in(memory)) <= set(range(1, 7))
+
+
 def test_places_left_over_are_filled_and_segments_too_many_left_out() -> None:
-    config = dataclasses.replace(FEW, n_remembered=5)
-    parts = parts_of(torch.arange(1.0, 4)[:, None, None, None].expand(3, 3, 65, 1))
-    few, many = Memory(config), Memory(config)
-    few.take(0, parts)
-    few.repeat(3)
-    many.take(0, parts)
-    many.take(3, parts)
-    many.repeat(6)
-    for memory in (few, many):
-        kept = (memory.codes * memory.steps[:, None])[:, 0, 0]
-        torch.testing.assert_close(kept, torch.tensor([1.0, 2, 3, 1, 2]))
-    assert torch.equal(few.keys, many.keys)
+    memory, pool = Memory(dataclasses.replace(FEW, n_remembered=5)), pool_of(3)
+    memory.keep(pool, 3, asked=pool.keys)
+    assert numbers_in(memory) == [1, 2, 3, 1, 2]
+    pool.take(2, parts_of(torch.ones(4, 3, 65, 1)))
+    assert numbers_in(pool)[:2] == [1, 2] and len(pool.codes) == 3
 
 
 def test_of_spans_alike_to_the_ear_the_one_with_its_harmony_and_rhythm_is_next() -> None:

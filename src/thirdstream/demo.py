@@ -107,6 +107,7 @@ figure { display: inline-block; margin: .5rem 1rem .5rem 0; }
 audio { display: block; max-width: 100%; }
 </style></head><body><main>
 <h1>The bundled clips in the other style</h1>
-<p><b>score</b>, where it is there, listens and arranges anew; the twins, the paper's systems,
-change the sound and keep what is played. All files are beside this page, as loud as their clip.</p>
+<p><b>score</b>, where it is there, listens and arranges anew; <b>twin-paired</b> answers each
+moment with one of the recordings that it remembers; the other twins, the paper's systems, change
+the sound and keep what is played. All files are beside this page, as loud as their clip.</p>
 """

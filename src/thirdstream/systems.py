@@ -15,7 +15,7 @@ CLIPS = Path(__file__).parent / "clips"
 SCORE = "score"  # needs no model
 SYSTEMS = (*CLASSES, SCORE)
 BASELINE = "twin-cnn"  # needs nothing that is not always installed
-DEMONSTRATED = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")
+DEMONSTRATED = ("twin-paired", "twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")
 BEST = "best.safetensors"  # of a run folder
 LOG = logging.getLogger(__name__)
 

@@ -94,7 +94,8 @@ class System(ABC):
         for name in ("style_strength", "keep_content", "blend"):
             share = getattr(options, name)
             if share is not None and not 0 <= share <= 1:
-                raise ThirdstreamError(f"{name} must lie between 0 and 1 (got {share})")
+                option = name.replace("_", "-")
+                raise ThirdstreamError(f"--{option} must lie between 0 and 1 (got {share})")
         for name in OPTIONAL:
             if getattr(options, name) is not None and name not in self.takes:
                 raise ThirdstreamError(

@@ -11,6 +11,7 @@ learnt, and by two things that need no learning: harmony, and where in a moment 
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -36,6 +37,8 @@ MOMENT = 4  # columns of code that are answered as one
 SPAN = 8  # columns around a moment by which its answer is chosen
 FADE = 4  # columns, at the start of each, in which the answer before it fades out
 STRIDE = 2  # columns from one remembered span to the next
+CHOICE = 8  # segments that are heard for each that is remembered
+N_ASKING = 1024  # segments whose moments say which of the other style's are worth it
 TEMPERATURE = 0.07  # of the comparison of spans
 ADRIFT = 0.2  # length of the noise on what is heard, which has 1: another seed, another answer
 HARMONY, ATTACKS = 1.5, 0.7  # what these count in the likeness of spans; the ears count 1
@@ -98,16 +101,25 @@ class TwinPaired(Twin):
             mel = torch.cat([mels[style] for mels in first])
             begin_with_components(encoder, decoder, mel, view=view)
 
+    @property
+    def n_to_hear(self) -> int:
+        """From how many training segments of each style it chooses what it remembers."""
+        return CHOICE * self.config.n_remembered
+
     @torch.no_grad()
     def remember(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
-        """Put normalised mels of whole segments into the memories, in place of what is there."""
-        n_taken = 0
+        """Put whole segments of normalised mels into the memories, in place of what is there: those
+        that answer most moments of the other style.
+        """
+        room = replace(self.config, n_remembered=self.n_to_hear)
+        pools, n_taken = {style: Memory(room) for style in self.styles}, 0
         for mels in batches:
             for style, mel in mels.items():
-                self.memories[style].take(n_taken, self.parted(self.content(mel, style)))
+                pools[style].take(n_taken, self.parted(self.content(mel, style).cpu()))
             n_taken += len(next(iter(mels.values())))
         for style in self.styles:
-            self.memories[style].repeat(n_taken)
+            asked = pools[self.other(style)].keys[: min(n_taken, N_ASKING), :: MOMENT // STRIDE]
+            self.memories[style].keep(pools[style], n_taken, asked=asked)
 
     def content(self, mel: Tensor, style: str) -> Tensor:
         """All Parts, one behind the other."""
@@ -275,11 +287,19 @@ class Memory(nn.Module):
         self.codes[where] = (codes / self.steps[where, None]).round().to(torch.int8)
         self.keys[where] = (FULL * places(parts, stride=STRIDE)).round().to(torch.int8)
 
-    def repeat(self, n: int) -> None:
-        """Where there were fewer segments than places, remember the first `n` again."""
-        again = torch.arange(len(self.codes), device=self.codes.device) % max(1, n)
-        for part in (self.codes, self.keys, self.steps):
-            part.copy_(part[again])
+    def keep(self, pool: "Memory", n: int, *, asked: Tensor) -> None:
+        """Remember those of the first `n` segments of a pool that are next to most of `asked`,
+        (any number, n_moments, n_key), in their order; some twice if there are more places.
+        """
+        spans_of = pool.keys[:n].flatten(0, 1).float()
+        uses = torch.zeros(n, dtype=torch.long)
+        for moments in asked:
+            best = (moments.float() @ spans_of.T).argmax(dim=1) // pool.keys.shape[1]
+            uses += best.bincount(minlength=n)
+        chosen = uses.argsort(descending=True, stable=True)[: len(self.codes)].sort().values
+        chosen = chosen[torch.arange(len(self.codes)) % len(chosen)]
+        for name, kept in self.named_buffers():
+            kept.copy_(pool.get_buffer(name)[chosen])
 
     def answer(self, parts: Parts, *, drift: Tensor) -> Tensor:
         """The codes (batch, n, time, 1) of the moments that lie next to those of `parts`.

@@ -276,7 +276,7 @@ def _ended(
 ) -> Step:
     """The epoch's last step, with what is known at its end."""
     shown = state.shown
-    shown.twin.remember(some(shown, corpus, shown.twin.config.n_remembered, config))
+    shown.twin.remember(some(shown, corpus, shown.twin.n_to_hear, config))
     step = replace(step, validation=validate(shown, corpus, config))
     if CRITIC not in state.optimizers:
         return step

@@ -222,6 +222,11 @@ class Twin(nn.Module, ABC):
     def begin_on(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
         """Where weights can be had from some mels of the training recordings, before any step."""
 
+    @property
+    def n_to_hear(self) -> int:
+        """From how many training segments of each style it chooses what it remembers."""
+        return 0
+
     def remember(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
         """Where a twin keeps some of the training recordings, at the end of every epoch."""
 
