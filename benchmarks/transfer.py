@@ -1,5 +1,6 @@
 """Whole transfers of files: time against real time, and memory, for growing lengths."""
 
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -16,9 +17,10 @@ from thirdstream.audio import SR
 from thirdstream.transfer import Options, transfer_file
 
 MINUTES = (1, 4, 16)
+NAMES = (systems.SCORE, "twin-paired", "twin-cnn", "twin-gan")
 
 
-def one(minutes: float, n_channels: int, folder: Path) -> tuple[float, float]:
+def one(name: str, minutes: float, n_channels: int, folder: Path) -> tuple[float, float]:
     """Seconds and peak MB of one transfer; run in a process of its own."""
     wave = np.concatenate(list(segments(12).numpy()))
     path = folder / "in.wav"
@@ -28,28 +30,28 @@ def one(minutes: float, n_channels: int, folder: Path) -> tuple[float, float]:
             part = wave[:n_left]
             file.write(np.stack([part] * n_channels, axis=1))
             n_left -= len(part)
-    system = systems.load(systems.BASELINE)
     start = time.perf_counter()
+    system = systems.load(name)
     transfer_file(system, path, folder / "out.wav", Options("jazz"), force=True)
     return time.perf_counter() - start, peak_mb()
 
 
 def main(minutes: tuple[float, ...]) -> None:
     rows = []
-    for length in minutes:
-        for n_channels in (1, 2):
-            command = [sys.executable, __file__, "--one", str(length), str(n_channels)]
-            text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            seconds, memory = map(float, text.split())
-            speed = f"{length * 60 / seconds:.1f}"
-            rows.append([f"{length:g}", str(n_channels), f"{seconds:.1f}", speed, f"{memory:.0f}"])
-    headings = ["minutes", "channels", "s", "times real time", "peak MB"]
-    show("Transfer of whole files with the bundled twin CNN", headings, rows)
+    for name, length, n_channels in itertools.product(NAMES, minutes, (1, 2)):
+        command = [sys.executable, __file__, "--one", name, str(length), str(n_channels)]
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        seconds, memory = map(float, text.split())
+        speed = f"{length * 60 / seconds:.1f}"
+        row = [name, f"{length:g}", str(n_channels), f"{seconds:.1f}", speed, f"{memory:.0f}"]
+        rows.append(row)
+    headings = ["system", "minutes", "channels", "s", "times real time", "peak MB"]
+    show("Whole files, from the loading of the model to the last sample", headings, rows)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         with tempfile.TemporaryDirectory() as temporary:
-            print(*one(float(sys.argv[2]), int(sys.argv[3]), Path(temporary)))
+            print(*one(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), Path(temporary)))
     else:
         main(tuple(map(float, sys.argv[1:])) or MINUTES)
