@@ -2,6 +2,7 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -287,3 +288,18 @@ def test_the_cosine_ends_at_zero() -> None:
     assert config.lr_at(0.5) == pytest.approx(0.05)
     assert config.lr_at(1.0) == pytest.approx(0.0)
     assert TrainingConfig(lr=0.1).lr_at(0.7) == 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # its compiler warns of itself
+@pytest.mark.timeout(300)  # the compiler takes half a minute, on a busy machine minutes
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler (Debian: g++)")
+def test_a_compiled_network_learns_the_same(small_corpus: Corpus, tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, epochs=1)
+    usual, compiled = (
+        run(begin(small_corpus, one), small_corpus, tmp_path / str(one.compile), one)
+        for one in (config, dataclasses.replace(config, compile=True))
+    )
+    assert len(compiled) == len(usual)
+    for one, other in zip(compiled, usual, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=1e-3)

@@ -54,6 +54,9 @@ class TrainingConfig:
     that; 0: the weights themselves. 0.999 suits a thousand steps or more."""
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     """For GPUs."""
+    compile: bool = False
+    """Compile the network first (torch.compile; on a processor it needs a C++ compiler): minutes
+    that only long trainings give back."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not self.lr > 0:
@@ -186,7 +189,11 @@ def fit(
     per_epoch = steps_per_epoch(state.system.twin, corpus, config)
     n_steps = config.epochs * per_epoch
     system = state.system.to(accelerator.device)
-    twin = accelerator.prepare_model(system.twin, evaluation_mode=True)  # see _average_gradients
+    twin: Any = accelerator.prepare_model(
+        system.twin, evaluation_mode=True
+    )  # see _average_gradients
+    if config.compile:
+        twin = torch.compile(twin)
     optimizers = {name: accelerator.prepare(one) for name, one in state.optimizers.items()}
     while state.step < n_steps:
         epoch, first = divmod(state.step, per_epoch)
