@@ -189,9 +189,8 @@ def fit(
     per_epoch = steps_per_epoch(state.system.twin, corpus, config)
     n_steps = config.epochs * per_epoch
     system = state.system.to(accelerator.device)
-    twin: Any = accelerator.prepare_model(
-        system.twin, evaluation_mode=True
-    )  # see _average_gradients
+    # For evaluation, as gradients are averaged here: see _average_gradients.
+    twin: Any = accelerator.prepare_model(system.twin, evaluation_mode=True)
     if config.compile:
         twin = torch.compile(twin)
     optimizers = {name: accelerator.prepare(one) for name, one in state.optimizers.items()}
