@@ -189,10 +189,7 @@ def fit(
     per_epoch = steps_per_epoch(state.system.twin, corpus, config)
     n_steps = config.epochs * per_epoch
     system = state.system.to(accelerator.device)
-    # For evaluation, as gradients are averaged here: see _average_gradients.
-    twin: Any = accelerator.prepare_model(system.twin, evaluation_mode=True)
-    if config.compile:
-        twin = torch.compile(twin)
+    twin = _prepared(system.twin, config, accelerator)
     optimizers = {name: accelerator.prepare(one) for name, one in state.optimizers.items()}
     while state.step < n_steps:
         epoch, first = divmod(state.step, per_epoch)
@@ -219,6 +216,12 @@ def fit(
             if state.step % per_epoch == 0:
                 step = _ended(step, state, corpus, config, diversity(mels, passes), per_epoch)
             yield step
+
+
+def _prepared(twin: Twin, config: TrainingConfig, accelerator: "Accelerator") -> Any:
+    """The twin as training calls it; as if for evaluation, for see `_average_gradients`."""
+    ready = accelerator.prepare_model(twin, evaluation_mode=True)
+    return torch.compile(ready) if config.compile else ready
 
 
 def _seed(config: TrainingConfig, state: State, accelerator: "Accelerator") -> int:
