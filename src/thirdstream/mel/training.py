@@ -219,7 +219,7 @@ def fit(
 
 
 def _prepared(twin: Twin, config: TrainingConfig, accelerator: "Accelerator") -> Any:
-    """The twin as training calls it; as if for evaluation, for see `_average_gradients`."""
+    """The twin as training calls it: prepared as for evaluation, see `_average_gradients`."""
     ready = accelerator.prepare_model(twin, evaluation_mode=True)
     return torch.compile(ready) if config.compile else ready
 
