@@ -62,9 +62,7 @@ def main(validation: str, versions: str, name: str) -> None:
     model, corpus, ears = systems.load(name), Corpus.open(versions), Tagger()
     assert isinstance(model, MelSystem)
     files = {style: sorted((Path(validation) / style).glob("*.flac")) for style in model.styles}
-    usual = {
-        name: getattr(paired, name) for name in ("HARMONY", "ATTACKS", "MOMENT", "FADE", "CHOICE")
-    }
+    usual = {name: getattr(paired, name) for name in SETTINGS}
     print("| | to | accepted | chroma cosine | beats |\n|---|---|---|---|---|")
     for choice, (changes, n_segments) in tqdm(CHOICES.items()):
         for setting, value in (usual | changes).items():

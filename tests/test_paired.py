@@ -21,6 +21,7 @@ from thirdstream.mel.frames import Along, FrameDecoder, FrameEncoder, columns_of
 from thirdstream.mel.landmarks import N_CLASSES, attacks, harmony
 from thirdstream.mel.paired import (
     AGREEMENT,
+    CHOICE,
     FADE,
     FULL,
     MOMENT,
@@ -34,7 +35,7 @@ from thirdstream.mel.paired import (
     marks,
     places,
 )
-from thirdstream.mel.twin import HOP_FRAMES, RECONSTRUCTION, WINDOW_FRAMES
+from thirdstream.mel.twin import HOP_FRAMES, MOST, RECONSTRUCTION, WINDOW_FRAMES
 
 SMALL = dataclasses.replace(
     TwinPaired.PRESETS["default"],
@@ -252,8 +253,21 @@ def test_places_left_over_are_filled_and_segments_too_many_left_out() -> None:
     memory, pool = Memory(dataclasses.replace(FEW, n_remembered=5)), pool_of(3)
     memory.keep(pool, 3, asked=pool.keys)
     assert numbers_in(memory) == [1, 2, 3, 1, 2]
+    assert torch.equal(memory.keys, pool.keys[[0, 1, 2, 0, 1]])
     pool.take(2, parts_of(torch.ones(4, 3, 65, 1)))
-    assert numbers_in(pool)[:2] == [1, 2] and len(pool.codes) == 3
+    assert numbers_in(pool) == [1, 2, 1]
+
+
+@pytest.mark.parametrize(("n_remembered", "n_heard"), [(MOST, 3), (1, 2 * CHOICE)])
+def test_any_number_may_be_remembered_of_any_that_are_heard(
+    n_remembered: int, n_heard: int
+) -> None:
+    own = twin(dataclasses.replace(FEW, n_remembered=n_remembered)).eval()
+    assert own.n_to_hear == CHOICE * n_remembered
+    own.remember([{style: torch.rand(n_heard, WINDOW_FRAMES, 8) for style in STYLES}])
+    for style in STYLES:
+        assert len(own.memories[style].codes) == n_remembered
+        assert own.memories[style].codes.any(dim=2).any(dim=1).all()
 
 
 def test_of_spans_alike_to_the_ear_the_one_with_its_harmony_and_rhythm_is_next() -> None:

@@ -82,7 +82,9 @@ def test_keeping_content_leaves_the_transfers_balance(system: MelSystem) -> None
 @pytest.mark.parametrize("name", ["style_strength", "keep_content", "blend"])
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_shares_beyond_0_and_1_are_refused(system: MelSystem, name: str, share: float) -> None:
-    with pytest.raises(ThirdstreamError, match=f"--{name.replace('_', '-')} must lie between"):
+    with pytest.raises(
+        ThirdstreamError, match=f"--{name.replace('_', '-')} must lie between 0 and 1"
+    ):
         system.transfer(music(0, 5000), SR, to="jazz", **{name: share})
 
 

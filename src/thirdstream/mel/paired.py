@@ -11,7 +11,6 @@ learnt, and by two things that need no learning: harmony, and where in a moment 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -111,12 +110,12 @@ class TwinPaired(Twin):
         """Put whole segments of normalised mels into the memories, in place of what is there: those
         that answer most moments of the other style.
         """
-        room = replace(self.config, n_remembered=self.n_to_hear)
-        pools, n_taken = {style: Memory(room) for style in self.styles}, 0
+        pools = {style: Memory(self.config, self.n_to_hear) for style in self.styles}
+        n_taken = 0
         for mels in batches:
             for style, mel in mels.items():
                 pools[style].take(n_taken, self.parted(self.content(mel, style).cpu()))
-            n_taken += len(next(iter(mels.values())))
+            n_taken = min(n_taken + len(next(iter(mels.values()))), self.n_to_hear)
         for style in self.styles:
             asked = pools[self.other(style)].keys[: min(n_taken, N_ASKING), :: MOMENT // STRIDE]
             self.memories[style].keep(pools[style], n_taken, asked=asked)
@@ -270,9 +269,10 @@ class Memory(nn.Module):
     keys: Tensor
     steps: Tensor
 
-    def __init__(self, config: TwinConfig) -> None:
+    def __init__(self, config: TwinConfig, n_places: int | None = None) -> None:
+        """n_places: segments that it has room for; by default as many as a twin remembers."""
         super().__init__()
-        n, n_columns = config.n_remembered, -(-WINDOW_FRAMES // config.patch)
+        n, n_columns = n_places or config.n_remembered, -(-WINDOW_FRAMES // config.patch)
         n_spans = (n_columns - SPAN) // STRIDE + 1
         self.register_buffer("codes", torch.zeros(n, n_columns, config.n_latent, dtype=torch.int8))
         n_key = config.shared_channels + N_CLASSES + SPAN
