@@ -5,12 +5,14 @@ import os
 import shutil
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from accelerate.state import AcceleratorState
 
 from conftest import STYLES, TINY, found_in, music
 from thirdstream import checkpoint, preparing
@@ -303,3 +305,45 @@ def test_a_compiled_network_learns_the_same(small_corpus: Corpus, tmp_path: Path
     assert len(compiled) == len(usual)
     for one, other in zip(compiled, usual, strict=True):
         assert one.losses == pytest.approx(other.losses, rel=1e-3)
+
+
+@pytest.fixture
+def fresh_accelerator() -> Iterator[None]:
+    """Accelerate keeps its first precision and device for the whole process; not from here on."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.usefixtures("fresh_accelerator")
+def test_half_precision_learns_nearly_the_same(small_corpus: Corpus, tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, epochs=1)
+    usual = run(begin(small_corpus, config), small_corpus, tmp_path / "whole", config)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    half = dataclasses.replace(config, mixed_precision="bf16")
+    state = begin(small_corpus, half)
+    halved = run(state, small_corpus, tmp_path / "half", half)
+    assert halved[0].losses != usual[0].losses  # or nothing was computed in halves
+    for one, other in zip(halved, usual, strict=True):
+        assert one.losses == pytest.approx(other.losses, rel=0.05)
+    assert {p.dtype for p in state.system.twin.own_parameters()} == {torch.float32}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.usefixtures("fresh_accelerator")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_gpu_learns_the_same_as_the_processor(
+    name: str, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(CONFIG, epochs=1)
+    state = begin(small_corpus, config, name)
+    on_gpu = run(state, small_corpus, tmp_path / "gpu", config)
+    assert state.system.device.type == "cuda"
+    AcceleratorState._reset_state(reset_partial_state=True)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    on_cpu = run(begin(small_corpus, config, name), small_corpus, tmp_path / "cpu", config)
+    if name == "twin-cnn":  # the others draw noise, which a GPU draws otherwise
+        assert on_gpu[0].losses == pytest.approx(on_cpu[0].losses, rel=1e-3)
+    made = systems.load(tmp_path / "gpu" / "best.safetensors")
+    assert made.device.type == "cpu"
+    assert np.isfinite(made.transfer(music(0, SEGMENT), SR, to="jazz")).all()
