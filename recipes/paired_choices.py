@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from remember import remembering  # a script beside this one
+from remember import N_SEGMENTS, remembering  # a script beside this one
 from thirdstream import systems
 from thirdstream.audio import SR
 from thirdstream.corpus import Corpus
@@ -22,7 +22,6 @@ from thirdstream.mel import paired
 from thirdstream.mel.system import MelSystem
 
 EXCERPT_S = 15.0
-N_SEGMENTS = 512
 SETTINGS = ("HARMONY", "ATTACKS", "MOMENT", "FADE", "CHOICE")
 CHOICES = {  # what differs from the model as it is; and how many segments it remembers
     "as it is": ({}, N_SEGMENTS),
