@@ -39,6 +39,14 @@ def test_the_commands_are_listed_without_what_they_need(tmp_path: Path) -> None:
         assert f"{command} {summary}" in " ".join(done.stdout.split())
 
 
+def test_a_twin_is_there_without_what_it_does_not_use() -> None:
+    code = (
+        "import sys; from thirdstream import systems; systems.load('twin-paired'); "
+        "assert not {'librosa', 'numba', 'scipy', 'sklearn'} & set(sys.modules), sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # these take a second to import
+
+
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0

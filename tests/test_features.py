@@ -38,6 +38,22 @@ def test_power_equals_librosas_with_the_papers_padding(log_mel: LogMel, seed: in
     assert each_frame.max() < 1e-5
 
 
+@settings(deadline=None, max_examples=30)
+@given(
+    n_mels=st.integers(1, 300),
+    n_fft=st.sampled_from([512, 2048, 8192]),
+    f_min=st.floats(0, 5_000),
+    width=st.floats(1_001, 15_000),
+)
+def test_filters_are_librosas(n_mels: int, n_fft: int, f_min: float, width: float) -> None:
+    f_max = f_min + width
+    ours = MelConfig(n_fft=n_fft, n_mels=n_mels, f_min=f_min, f_max=f_max).filters()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of filters between two bins, which are empty
+        theirs = librosa.filters.mel(sr=SR, n_fft=n_fft, n_mels=n_mels, fmin=f_min, fmax=f_max)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * theirs.max())
+
+
 @pytest.mark.parametrize("hz", [110.0, 440.0, 1_760.0, 7_040.0])
 def test_a_tone_lies_in_its_mel(log_mel: LogMel, hz: float) -> None:
     power = log_mel.power(torch.from_numpy(tone(SEGMENT, hz=hz))[None])[0]

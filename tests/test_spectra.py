@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from thirdstream.melscale import mel_places_hz
 from thirdstream.notes.spectra import (
     COLUMN,
     COMPRESSION,
@@ -15,7 +16,6 @@ from thirdstream.notes.spectra import (
     REACH,
     SR,
     columns,
-    mel_places_hz,
     triangles,
 )
 

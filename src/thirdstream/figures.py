@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import librosa
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -91,13 +90,9 @@ def _mel_image(axis: Axes, mel: Tensor, config: MelConfig, *, top: float) -> Non
         cmap="magma",
         interpolation="none",
     )
-    places = [int(np.argmin(np.abs(centres(config) - hz))) for hz in TICKS_HZ]
+    centres = config.places_hz[1:-1]
+    places = [int(np.argmin(np.abs(centres - hz))) for hz in TICKS_HZ]
     axis.set_yticks(places, [str(hz) for hz in TICKS_HZ])
-
-
-def centres(config: MelConfig) -> NDArray[np.floating]:
-    """The centre of each mel in Hz, (n_mels,)."""
-    return librosa.mel_frequencies(config.n_mels + 2, fmin=config.f_min, fmax=config.f_max)[1:-1]
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -203,7 +198,7 @@ def mel_moments(
 def _draw_statistics(corpus: Corpus, path: Path) -> None:
     figure = Figure(figsize=(7.4, 4.6), layout="constrained")
     grid = figure.subplots(2, 2, sharex=True)
-    hz = centres(corpus.mel)
+    hz = corpus.mel.places_hz[1:-1]
     for colour, style in zip(COLOURS, corpus.styles, strict=True):
         for row, (axes, normalised) in enumerate(zip(grid, (False, True), strict=True)):
             for axis, values in zip(

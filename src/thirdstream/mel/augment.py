@@ -3,7 +3,6 @@
 All at random, one draw an item, from torch's own generator. Mel power is (batch, n_frames, n_mels).
 """
 
-import librosa
 import numpy as np
 import torch
 from torch import Tensor
@@ -41,7 +40,7 @@ def _gains(n: int, n_mels: int, device: torch.device) -> Tensor:
 
 def _detuned(power: Tensor, config: MelConfig) -> Tensor:
     """Every item's frequencies times a factor; between two mels, both give their share."""
-    hz = librosa.mel_frequencies(config.n_mels + 2, fmin=config.f_min, fmax=config.f_max)[1:-1]
+    hz = config.places_hz[1:-1]
     factors = 2 ** (DETUNE_CENTS / 1200 * torch.randn(len(power)).numpy())
     mels = np.arange(config.n_mels)
     place = np.stack([np.interp(hz / factor, hz, mels) for factor in factors])  # (batch, n_mels)

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-import librosa
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, relu
@@ -21,9 +21,8 @@ def _folds(n_mels: int) -> Tensor:
 
     Of the default frequencies. Of mels with others the classes are shifted, in both styles alike.
     """
-    config = MelConfig()
-    hz = librosa.mel_frequencies(n_mels + 2, fmin=config.f_min, fmax=config.f_max)[1:-1]
-    pitches = torch.from_numpy(librosa.hz_to_midi(hz)).float()[:, None]
+    hz = MelConfig(n_mels=n_mels).places_hz[1:-1]
+    pitches = torch.from_numpy(69 + 12 * np.log2(hz / 440)).float()[:, None]
     apart = (pitches - torch.arange(N_CLASSES)) % N_CLASSES
     share = relu(1 - torch.minimum(apart, N_CLASSES - apart))
     inside = torch.from_numpy((hz >= LOWEST_HZ) & (hz <= HIGHEST_HZ))

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from thirdstream import audio
 from thirdstream.audio import Wave
-from thirdstream.notes.spectra import HOP, SR, mel_places_hz, triangles
+from thirdstream.melscale import mel_places_hz
+from thirdstream.notes.spectra import HOP, SR, triangles
 from thirdstream.notes.transcription import EDGE, KEPT, Posteriors, Transcriber, cut
 
 FPS = SR / HOP  # frames a second: 86.1
