@@ -220,7 +220,8 @@ class Synthesiser(nn.Module):
             before = whole.last(OVERLAP)
             if carried:
                 reach = self.config.n_fft // (2 * hop)
-                found = self.stft(wave)[:, :, -OVERLAP : -HELD_BACK - reach]
+                end = wave[:, -(OVERLAP + reach) * hop :]
+                found = self.stft(end)[:, :, -OVERLAP : -HELD_BACK - reach]
             n_repeated = (before.power.shape[2] - 1) * hop
             known, held = wave[:, wave.shape[1] - n_repeated : n_final], wave[:, n_final:]
         yield held.numpy()
