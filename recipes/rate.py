@@ -5,6 +5,8 @@
 A model is a bundled name, a file or a run folder; those called published-... (see published.py) are
 drawn apart. How sparse can music be? The paper's codes have 5,600 numbers a second. What a linear
 code can do is drawn as a line: the principal components of four frames of the training recordings.
+Models called size-... are joined by another: one network with codes of several sizes, each trained
+for the same time (see autoencoder.py).
 """
 
 import sys
@@ -25,7 +27,8 @@ from thirdstream.mel.system import MelSystem
 
 PAPER_RATE = 65 * 64 * 4 * SR / SEGMENT
 N_COMPONENTS = (16, 32, 64, 96, 128, 256, 512)  # of four frames
-LINEAR = "components-"
+LINEAR, SIZES = "components-", "size-"  # what the names of a line's models begin with
+LINES = {LINEAR: ("principal components", "grey"), SIZES: ("twin CNN, short trainings", COLOURS[0])}
 
 
 def rate(system: MelSystem) -> float:
@@ -50,9 +53,11 @@ def draw(points: dict[str, tuple[float, float]], path: Path) -> None:
     """points: by model, numbers a second and eq. 1."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axes = figure.subplots()
-    line = [points[name] for name in points if name.startswith(LINEAR)]
-    axes.plot(*zip(*line, strict=True), "-", color="grey", label="principal components")
-    others = {name: point for name, point in points.items() if not name.startswith(LINEAR)}
+    for prefix, (label, colour) in LINES.items():
+        line = sorted(point for name, point in points.items() if name.startswith(prefix))
+        if line:
+            axes.plot(*zip(*line, strict=True), ".-", color=colour, label=label)
+    others = {name: point for name, point in points.items() if not name.startswith(tuple(LINES))}
     for published, colour, marker in ((True, COLOURS[1], "s"), (False, COLOURS[0], "o")):
         own = {n: p for n, p in others.items() if n.startswith(score.PUBLISHED) == published}
         axes.plot(*zip(*own.values(), strict=True), marker, color=colour)
