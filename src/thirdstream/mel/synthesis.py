@@ -196,7 +196,7 @@ class Synthesiser(nn.Module):
 
         Yields (batch, n_samples) blocks, together (n_frames - 1) * hop_length samples.
         """
-        hop = self.config.hop_length
+        hop, reach = self.config.hop_length, self.config.n_fft // (2 * self.config.hop_length)
         before: Chunk | None = None  # the frames that the next chunk repeats
         found = torch.zeros(1, 0, 0)  # the spectrum of those of them that all samples are known of
         known = held = torch.zeros(1, 0)
@@ -219,7 +219,6 @@ class Synthesiser(nn.Module):
             yield wave[:, n_known:n_final].numpy()
             before = whole.last(OVERLAP)
             if carried:
-                reach = self.config.n_fft // (2 * hop)
                 end = wave[:, -(OVERLAP + reach) * hop :]
                 found = self.stft(end)[:, :, -OVERLAP : -HELD_BACK - reach]
             n_repeated = (before.power.shape[2] - 1) * hop
