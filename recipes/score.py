@@ -1,19 +1,21 @@
 """The results table: eqs. 1 and 2 of the paper over every segment of a corpus's test recordings.
 
     python recipes/score.py CORPUS MODEL... > docs/results.md
+    python recipes/score.py --all CORPUS MODEL...     every recording, where none was trained on
 
 A model is a bundled name, a file or a run folder. Those called published-... (see published.py) are
 the paper author's own weights: the others of the same system are compared with them.
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from thirdstream import checkpoint, systems
-from thirdstream.corpus import TEST, Corpus
+from thirdstream.corpus import SPLITS, TEST, Corpus
 from thirdstream.mel import TWINS
 from thirdstream.mel.system import MelSystem
 
@@ -44,11 +46,13 @@ class Row:
 
 
 @torch.inference_mode()
-def score(system: MelSystem, corpus: Corpus, style: str) -> tuple[float, float]:
+def score(
+    system: MelSystem, corpus: Corpus, style: str, splits: Sequence[str] = (TEST,)
+) -> tuple[float, float]:
     """(reconstruction, latent) of one style, averaged over segments."""
     twin, other, sums = system.twin, system.twin.other(style), torch.zeros(2)
     generator = torch.Generator().manual_seed(0)
-    for power in corpus.chunks(style, TEST):
+    for power in (power for split in splits for power in corpus.chunks(style, split)):
         mel = system.log_mel(style).normalise(torch.from_numpy(power))
         code = twin.encode(mel, style)
         usual = twin.usual_style(other, generator=generator)
@@ -56,16 +60,17 @@ def score(system: MelSystem, corpus: Corpus, style: str) -> tuple[float, float]:
         reconstruction = (twin.decode(code, style) - mel).abs().mean()
         latent = (again.content - code.content).abs().mean()
         sums += len(mel) * torch.stack([reconstruction, latent])
-    first, second = (sums / corpus.n_segments(style, TEST)).tolist()
+    n_segments = sum(corpus.n_segments(style, split) for split in splits)
+    first, second = (sums / n_segments).tolist()
     return first, second
 
 
-def row(name: str, corpus: Corpus) -> Row:
+def row(name: str, corpus: Corpus, splits: Sequence[str] = (TEST,)) -> Row:
     """Score one model on its own normalisation, as it would be used."""
     system = systems.load(name)
     assert isinstance(system, MelSystem)
     twin = system.twin
-    scores = {style: score(system, corpus, style) for style in corpus.styles}
+    scores = {style: score(system, corpus, style, splits) for style in corpus.styles}
     presets = [key for key, preset in twin.PRESETS.items() if preset == twin.config]
     return Row(
         Path(name).resolve().name.removesuffix(".safetensors"),
@@ -105,13 +110,19 @@ def table(rows: list[Row], corpus: Corpus) -> str:
     return "\n".join(lines)
 
 
-def main(corpus_path: str, *models: str) -> None:
-    corpus = Corpus.open(Path(corpus_path))
-    rows = [row(name, corpus) for name in models]
-    counts = ", ".join(
-        f"{len(corpus.of(style, TEST))} of {style} ({corpus.n_segments(style, TEST)} segments)"
-        for style in corpus.styles
-    )
+def counted(corpus: Corpus, style: str, splits: Sequence[str]) -> str:
+    """How much of one style is heard."""
+    n_recordings = sum(len(corpus.of(style, split)) for split in splits)
+    n_segments = sum(corpus.n_segments(style, split) for split in splits)
+    return f"{n_recordings} of {style} ({n_segments} segments)"
+
+
+def main(*arguments: str) -> None:
+    whole = arguments[0] == "--all"
+    corpus_path, *models = arguments[whole:]
+    corpus, splits = Corpus.open(Path(corpus_path)), SPLITS if whole else (TEST,)
+    rows = [row(name, corpus, splits) for name in models]
+    counts = ", ".join(counted(corpus, style, splits) for style in corpus.styles)
     versions = ", ".join(f"{name} {version}" for name, version in checkpoint.versions().items())
     print(HEAD.format(recordings=counts, versions=versions))
     print(table(rows, corpus))
@@ -119,8 +130,8 @@ def main(corpus_path: str, *models: str) -> None:
 
 HEAD = """# Results: self-reconstruction
 
-Made by `python recipes/score.py CORPUS MODEL... > docs/results.md`, on the test recordings of a
-corpus: {recordings}. No part of them was trained on.
+Made by `python recipes/score.py CORPUS MODEL... > docs/results.md`, on the test recordings (with
+`--all` on every recording) of a corpus: {recordings}. No part of them was trained on.
 
 - *eq. 1* is the mean absolute error of the self-reconstruction in normalised mels. Each model is
   given mels with its own statistics, those of its training data.
