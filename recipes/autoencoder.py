@@ -101,6 +101,7 @@ def main(out: str, minutes: str, channels: str, latent: str, *paths: str) -> Non
             print(f"{state.step} steps, {now_s:.0f} s, eq. 1 lately {error:.4f}", flush=True)
     for parts in (twin.encoders, twin.decoders):
         parts[twin.other(style)].load_state_dict(parts[style].state_dict())
+    del system.card["training"]  # which says how `thirdstream train` would have gone about it
     system.card["recipe"] = f"autoencoder.py: {state.step} steps of {2 * BATCH} crops of {CROP}"
     system.eval().save(Path(out))
 
