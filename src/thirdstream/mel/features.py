@@ -61,9 +61,9 @@ class MelConfig:
     def filters(self) -> NDArray[np.float32]:
         """Slaney's mel filter bank, (n_mels, 1 + n_fft // 2): triangles of one area.
 
-        As librosa's `filters.mel`, which takes longer to import than a minute's transfer. The
-        lowest filters are narrower than a bin, and some are empty: so they are in the paper too,
-        and their deviation of 0 + 1e-3 keeps the normalisation finite.
+        As librosa's `filters.mel`, which takes a second or more to import. The lowest filters are
+        narrower than a bin, and some are empty: so they are in the paper too, and their deviation
+        of 0 + 1e-3 keeps the normalisation finite.
         """
         start, peak, end = (self.places_hz[k : k + self.n_mels, None] for k in range(3))
         hz = np.linspace(0, self.sr / 2, 1 + self.n_fft // 2)
