@@ -63,7 +63,10 @@ def draw(points: dict[str, tuple[float, float]], path: Path) -> None:
         axes.plot(*zip(*own.values(), strict=True), marker, color=colour)
         for number, (name, point) in enumerate(sorted(own.items(), key=lambda item: item[1][1])):
             side = (-1, 1)[number % 2]  # by turns, as many lie close together
-            where = {"xytext": (6 * side, -3), "ha": ("right", "left")[number % 2]}
+            where = {
+                "xytext": (6 * side, 7 * (number % 3) - 10),
+                "ha": ("right", "left")[number % 2],
+            }
             axes.annotate(name, point, textcoords="offset points", fontsize=8, **where)
     axes.legend(frameon=False)
     axes.axvline(PAPER_RATE, color="grey", linewidth=0.8, linestyle=":")
