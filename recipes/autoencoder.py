@@ -10,7 +10,6 @@ the processor's clock. Stopped, the same command goes on where it was.
 
 import math
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import ConcatDataset
 
+from paired_regression import spent  # a script beside this one
 from thirdstream.corpus import TRAIN, Corpus, Segments
 from thirdstream.mel.augment import weathered
 from thirdstream.mel.cnn import TwinCNN
-from thirdstream.mel.system import MelSystem
-from thirdstream.mel.training import TrainingConfig, begin
+from thirdstream.mel.system import MelSystem, build
 
 BATCH = 2  # crops of each style
 CROP = 64  # frames
@@ -35,16 +35,16 @@ SAVE_S = 60.0
 def batches(system: MelSystem, corpora: list[Corpus], *, first: int) -> Iterator[Tensor]:
     """Normalised crops (2 * BATCH, CROP, n_mels), each step's drawn from its number alone."""
     own = {
-        style: [Segments(corpus, corpus.of(style, TRAIN)) for corpus in corpora]
+        style: ConcatDataset([Segments(c, c.of(style, TRAIN)) for c in corpora])
         for style in system.styles
     }
     step = first
     while True:
         torch.manual_seed(step)
         mels = []
-        for style, sources in own.items():
-            places = torch.randint(sum(map(len, sources)), (BATCH,)).tolist()
-            power = torch.stack([_at(sources, place) for place in places])
+        for style, segments in own.items():
+            places = torch.randint(len(segments), (BATCH,)).tolist()
+            power = torch.stack([segments[place] for place in places])
             if torch.rand(()) < WORN:
                 power = weathered(power, system.mel)
             start = int(torch.randint(power.shape[1] - CROP + 1, ()))
@@ -53,56 +53,44 @@ def batches(system: MelSystem, corpora: list[Corpus], *, first: int) -> Iterator
         step += 1
 
 
-def _at(sources: list[Segments], place: int) -> Tensor:
-    for source in sources:
-        if place < len(source):
-            return source[place]
-        place -= len(source)
-    raise IndexError(place)
-
-
-def spent() -> float:
-    """Seconds of the processor that each thread had on average."""
-    return time.process_time() / torch.get_num_threads()
-
-
 def main(out: str, minutes: str, channels: str, latent: str, *paths: str) -> None:
     corpora = [Corpus.open(path) for path in paths]
     config = replace(
         TwinCNN.PRESETS["default"], channels=(int(channels),), latent_channels=int(latent)
     )
-    state = begin("twin-cnn", config, corpora[0], TrainingConfig())
-    system, style = state.system, state.system.styles[0]
-    twin, half = system.twin, (system.twin.encoders[style], system.twin.decoders[style])
+    torch.manual_seed(0)
+    system = build("twin-cnn", corpora[0].styles, config, corpora[0].mel)
+    system.set_statistics(corpora[0].statistics)
+    twin, style = system.twin, system.styles[0]
+    half = (twin.encoders[style], twin.decoders[style])
     parameters = [p for part in half for p in part.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=LR)
     kept, budget_s = Path(out).with_suffix(".state"), 60 * float(minutes)
-    before_s, error = 0.0, 0.0
+    before_s, step, error = 0.0, 0, 0.0
     if kept.exists():
-        before_s, state.step = _resume(kept, half, optimizer)
+        before_s, step = _resume(kept, half, optimizer)
     begun_s = saved_s = spent()
-    for mel in batches(system, corpora, first=state.step):
+    for mel in batches(system, corpora, first=step):
         if (now_s := before_s + spent() - begun_s) >= budget_s:
             break
         for group in optimizer.param_groups:
             cosine = (1 + math.cos(math.pi * now_s / budget_s)) / 2
-            group["lr"] = LR * cosine * min(1.0, (state.step + 1) / WARM_UP)
+            group["lr"] = LR * cosine * min(1.0, (step + 1) / WARM_UP)
         loss = (twin.reconstruct(mel, style) - mel).abs().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
-        state.step += 1
-        error += (loss.item() - error) / min(state.step, 1000)
+        step += 1
+        error += (loss.item() - error) / min(step, 1000)
         if spent() - saved_s > SAVE_S:
             saved_s = spent()
             parts = [part.state_dict() for part in half]
-            torch.save((now_s, state.step, parts, optimizer.state_dict()), kept)
-            print(f"{state.step} steps, {now_s:.0f} s, eq. 1 lately {error:.4f}", flush=True)
+            torch.save((now_s, step, parts, optimizer.state_dict()), kept)
+            print(f"{step} steps, {now_s:.0f} s, eq. 1 lately {error:.4f}", flush=True)
     for parts in (twin.encoders, twin.decoders):
         parts[twin.other(style)].load_state_dict(parts[style].state_dict())
-    del system.card["training"]  # which says how `thirdstream train` would have gone about it
-    system.card["recipe"] = f"autoencoder.py: {state.step} steps of {2 * BATCH} crops of {CROP}"
+    system.card["recipe"] = f"autoencoder.py: {step} steps of {2 * BATCH} crops of {CROP}"
     system.eval().save(Path(out))
 
 

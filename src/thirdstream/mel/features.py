@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.mel.filters import FilterBank
-from thirdstream.melscale import mel_places_hz
+from thirdstream.melscale import mel_places_hz, triangles
 
 LN10 = math.log(10)
 MIN_HZ = 1000
@@ -65,11 +65,9 @@ class MelConfig:
         narrower than a bin, and some are empty: so they are in the paper too, and their deviation
         of 0 + 1e-3 keeps the normalisation finite.
         """
-        start, peak, end = (self.places_hz[k : k + self.n_mels, None] for k in range(3))
-        hz = np.linspace(0, self.sr / 2, 1 + self.n_fft // 2)
-        rising, falling = (hz - start) / (peak - start), (end - hz) / (end - peak)
-        triangles = np.clip(np.minimum(rising, falling), 0, None)
-        return (triangles * (2 / (end - start))).astype(np.float32)
+        places_hz, n_bins = self.places_hz, 1 + self.n_fft // 2
+        filters = triangles(places_hz * (self.n_fft / self.sr), n_bins)
+        return (filters * (2 / (places_hz[2:] - places_hz[:-2]))[:, None]).astype(np.float32)
 
 
 class LogMel(nn.Module):

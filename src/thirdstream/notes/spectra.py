@@ -13,6 +13,7 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy import sparse
 
+from thirdstream import melscale
 from thirdstream.audio import Wave
 
 SR, HOP = 22_050, 256  # Hz, samples
@@ -59,11 +60,6 @@ def _window_and_bank(n_fft: int) -> tuple[Array, Any]:
 
 
 def triangles(places_hz: NDArray[np.float64], n_fft: int) -> Array:
-    """Filters (n_places - 2, n_fft // 2 + 1), each from one place over the next, where it is 1, to
-    the one after, or as wide as the transform can tell apart, whichever is more."""
-    places = places_hz[:, None] * (n_fft / SR)  # in bins of the transform
-    below, centre, above = places[:-2], places[1:-1], places[2:]
-    offset = np.arange(n_fft // 2 + 1) - centre
-    rising = 1 + offset / np.maximum(centre - below, 1.0)
-    falling = 1 - offset / np.maximum(above - centre, 1.0)
-    return np.clip(np.minimum(rising, falling), 0, None).astype(np.float32)
+    """Filters (n_places - 2, n_fft // 2 + 1), none narrower than the transform can tell apart."""
+    places = places_hz * (n_fft / SR)
+    return melscale.triangles(places, n_fft // 2 + 1, narrowest=1.0).astype(np.float32)
