@@ -12,6 +12,7 @@ from thirdstream.corpus import Corpus
 from thirdstream.figures import draw_mels
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.features import LogMel, MelConfig
+from thirdstream.mel.history import Epoch
 from thirdstream.mel.system import MelSystem
 from thirdstream.systems import bundled_clips
 
@@ -93,3 +94,13 @@ def test_without_a_corpus_the_clips_are_shown(system: MelSystem) -> None:
     assert all(power.shape == (259, 256) for power in powers.values())
     with pytest.raises(ThirdstreamError, match=r"no bundled clip is classical; give --corpus"):
         figures.examples(system, corpus=None, clips=())
+
+
+def test_every_loss_has_its_curve(tmp_path: Path) -> None:
+    """In a picture of two epochs, one panel a loss; nothing is needed of validation."""
+    epochs = [Epoch(1, 10, {"a": 1.0, "b": 2.0}, {"a": 1.5}), Epoch(2, 20, {"a": 0.5, "b": 1.0})]
+    written = list(figures.learning_curves(epochs, tmp_path, name="tiny"))
+    assert [path.name for path in written] == ["curves-tiny.png", "curves-tiny.svg"]
+    one = imread(written[0]).shape[1]
+    alone = [Epoch(1, 10, {"a": 1.0})]
+    assert imread(next(figures.learning_curves(alone, tmp_path, name="tiny"))).shape[1] < one

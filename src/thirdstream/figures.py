@@ -1,4 +1,5 @@
-"""Pictures of what the systems see and make: the paper's figures 1-4, 7, 8, 9 and 11.
+"""Pictures of what the systems see and make: the paper's figures 1-4, 7, 8, 9 and 11; and of how
+they learnt.
 
 All are readable at half a page: mels have a frequency axis in Hz, time is in seconds, and panels
 that are compared share one colour scale. The path's ending, .png or .svg, decides the format.
@@ -21,6 +22,7 @@ from thirdstream.audio import SEGMENT, SR, Wave
 from thirdstream.corpus import TEST, TRAIN, Corpus, Recording
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.features import LogMel, MelConfig
+from thirdstream.mel.history import Epoch
 from thirdstream.mel.synthesis import Synthesiser
 from thirdstream.mel.system import MelSystem
 
@@ -240,6 +242,28 @@ def system_figures(
     for ending in FORMATS:
         path = out / f"figure-{number:02d}-{name}{ending}"
         draw_grid(rows, path, config=system.mel, title=name)
+        yield path
+
+
+def learning_curves(epochs: Sequence[Epoch], out: Path, *, name: str) -> Iterator[Path]:
+    """Every loss by epoch, on training and on validation recordings. Yields each file written."""
+    losses = list(dict.fromkeys(loss for epoch in epochs for loss in epoch.train))
+    figure = Figure(figsize=(2.6 * len(losses) + 0.6, 2.6), layout="constrained")
+    panels = figure.subplots(1, len(losses), squeeze=False)[0]
+    for axis, loss in zip(panels, losses, strict=True):
+        for label, colour in zip(("train", "validation"), COLOURS, strict=True):
+            by_epoch = {one.epoch: (getattr(one, label) or {}).get(loss) for one in epochs}
+            known = {number: value for number, value in by_epoch.items() if value is not None}
+            if known:
+                axis.plot(list(known), list(known.values()), ".-", color=colour, label=label)
+        axis.set(title=loss, xlabel="epoch")
+        axis.set_ylim(bottom=0)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    panels[0].legend(frameon=False)
+    figure.suptitle(name)
+    for ending in FORMATS:
+        path = out / f"curves-{name}{ending}"
+        save(figure, path)
         yield path
 
 

@@ -1,5 +1,6 @@
 """Evaluation, its page, and the paper's figures."""
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,7 +140,8 @@ def figures(
     out: Path = Path("figures"),
     corpus: str | None = None,
 ) -> None:
-    """Draw the paper's figures: 1-4 of a corpus; 7, 8, 9 and 11 of trained systems.
+    """Draw the paper's figures: 1-4 of a corpus; 7, 8, 9 and 11 of trained systems, and how these
+    learnt.
 
     Example: thirdstream figures corpus run twin-vae --out figures
 
@@ -153,6 +155,7 @@ def figures(
     """
     from thirdstream import figures as drawing
     from thirdstream.corpus import Corpus, is_corpus
+    from thirdstream.mel import history
     from thirdstream.mel.system import MelSystem
 
     shown = Corpus.open(corpus) if corpus else None
@@ -167,5 +170,9 @@ def figures(
             powers = drawing.examples(system, corpus=shown, clips=clips)
             name = Path(path).resolve().name.removesuffix(".safetensors")
             written = drawing.system_figures(system, powers, out, name=name)
+            learnt = history.beside(systems.find(path))
+            if learnt is not None:
+                curves = drawing.learning_curves(history.read(learnt), out, name=name)
+                written = itertools.chain(written, curves)
         for file in written:
             OUT.print(str(file), soft_wrap=True, markup=False)

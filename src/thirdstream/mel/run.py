@@ -4,7 +4,6 @@ It holds last.safetensors and best.safetensors (models, ready to use), resume.sa
 is needed to go on bit for bit), history.jsonl (a line an epoch) and TensorBoard's logs.
 """
 
-import json
 import math
 import os
 import signal
@@ -24,11 +23,11 @@ from thirdstream.corpus import TRAIN, VALIDATION, Corpus, Pairs
 from thirdstream.files import (
     Interrupted,
     ThirdstreamError,
-    from_json,
     make_folder,
     unwritable,
-    whole_file,
 )
+from thirdstream.mel import history
+from thirdstream.mel.history import Epoch
 from thirdstream.mel.system import MelSystem, rebuild
 from thirdstream.mel.training import (
     State,
@@ -150,31 +149,13 @@ def _end_epoch(state: State, step: Step, corpus: Corpus, out: Path, per_epoch: i
     means = {name: value / per_epoch for name, value in state.sums.items()}
     state.sums = {}
     score = (step.validation or means)[state.system.twin.JUDGED_BY]
-    row = {"epoch": step.epoch, "step": step.step, "train": means, "validation": step.validation}
-    if step.diversity is not None:
-        row |= {"diversity": step.diversity, "alarm": step.alarm}
-    _append_history(out, row)
-    state.shown.card |= {"corpus": corpus.summary(), **row}
+    epoch = Epoch(step.epoch, step.step, means, step.validation, step.diversity, step.alarm)
+    history.append(epoch, out / history.NAME)
+    state.shown.card |= {"corpus": corpus.summary(), **asdict(epoch)}
     state.shown.save(out / "last.safetensors")
     if score < state.best:
         state.best = score
         state.shown.save(out / "best.safetensors")
-
-
-def _append_history(out: Path, row: Mapping[str, Any]) -> None:
-    path = out / "history.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = [line for line in lines if _epoch_of(line) < row["epoch"]]
-    with whole_file(path) as temporary:
-        temporary.write_text("\n".join([*kept, json.dumps(row)]) + "\n", encoding="utf-8")
-
-
-def _epoch_of(line: str) -> float:
-    """The number of a line of history; infinite, so that it is dropped, where it is damaged."""
-    try:
-        return float(from_json(line)["epoch"])
-    except (KeyError, TypeError, ValueError):
-        return math.inf
 
 
 def _log_epoch(accelerator: "Accelerator", system: MelSystem, step: Step, corpus: Corpus) -> None:

@@ -125,7 +125,11 @@ def stream(
     ending_s = max(duration_s - RING_S, duration_s / 2)
     following = timed(song, timing, duration_s=ending_s)
     if fluidsynth() is not None:
-        dry = ahead(stream_fluidsynth(_midi(following), soundfont, n_samples))
+        players = [
+            ahead(stream_fluidsynth(_midi(part), soundfont, n_samples))
+            for part in halves(following)
+        ]
+        dry = (one + other for one, other in zip(*players, strict=True))
     else:
         dry = stream_symusic(following, soundfont, n_samples)
     wet = exactly(
@@ -138,6 +142,25 @@ def stream(
         n_left = n_samples - n_done - np.arange(block.shape[1])
         n_done += block.shape[1]
         yield block * np.minimum(1.0, n_left / n_fade).astype(np.float32)
+
+
+def halves(song: Song) -> tuple[Song, Song]:
+    """Two songs that sound like one when they are played together, so that two cores play it.
+
+    Keys go by turns to one and the other, so all notes of a key stay together: one may end another.
+    Drums end one another across keys and stay whole.
+    """
+
+    def half(side: int) -> Song:
+        tracks = (
+            replace(
+                t, notes=tuple(n for n in t.notes if (0 if t.is_drums else n.pitch % 2) == side)
+            )
+            for t in song.tracks
+        )
+        return replace(song, tracks=tuple(tracks))
+
+    return half(0), half(1)
 
 
 def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[Wave]:

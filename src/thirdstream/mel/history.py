@@ -1,0 +1,63 @@
+"""How a training went: a line of JSON an epoch, beside the models that it made."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from thirdstream.files import ThirdstreamError, from_json, whole_file
+from thirdstream.records import record
+
+NAME = "history.jsonl"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The mean of every loss over an epoch's steps, and what was known at its end.
+
+    epoch, step: numbered from 1. validation: losses; empty without validation recordings.
+    diversity, alarm: see `training.Step`; None but for adversarial twins.
+    """
+
+    epoch: int
+    step: int
+    train: Mapping[str, float]
+    validation: Mapping[str, float] | None = None
+    diversity: float | None = None
+    alarm: str | None = None
+
+
+def append(epoch: Epoch, path: Path) -> None:
+    """Write an epoch's line in the place of it and of all that follow; damaged lines go."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    kept = [line for line in lines if _epoch_of(line) < epoch.epoch]
+    with whole_file(path) as temporary:
+        temporary.write_text("\n".join([*kept, json.dumps(asdict(epoch))]) + "\n", encoding="utf-8")
+
+
+def _epoch_of(line: str) -> float:
+    """The number of a line of history; infinite, so that it is dropped, where it is damaged."""
+    try:
+        return float(from_json(line)["epoch"])
+    except (KeyError, TypeError, ValueError):
+        return math.inf
+
+
+def beside(checkpoint: Path) -> Path | None:
+    """The history of a model: the run folder's, or NAME.history.jsonl; None where there is none."""
+    names = (checkpoint.with_suffix(f".{NAME}"), checkpoint.with_name(NAME))
+    return next((path for path in names if path.is_file()), None)
+
+
+def read(path: Path) -> list[Epoch]:
+    """All epochs. Raises ThirdstreamError, with the line's number, where one is none."""
+    epochs = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            epochs.append(record(Epoch, from_json(line)))
+        except ValueError as error:
+            raise ThirdstreamError(
+                f"{path}: line {number} tells of no epoch ({error}); delete the line"
+            ) from error
+    return epochs
