@@ -34,8 +34,10 @@ from thirdstream.mel.paired import (
     joined,
     marks,
     places,
+    straying,
 )
-from thirdstream.mel.twin import HOP_FRAMES, MOST, RECONSTRUCTION, WINDOW_FRAMES
+from thirdstream.mel.travel import TRAVEL
+from thirdstream.mel.twin import HOP_FRAMES, MOST, RECONSTRUCTION, WINDOW_FRAMES, Pass
 
 SMALL = dataclasses.replace(
     TwinPaired.PRESETS["default"],
@@ -167,6 +169,38 @@ def test_agreement_bends_no_autoencoder_and_reconstruction_no_ear() -> None:
         own.losses(mels, own(mels))[loss].backward()
         grads = [one.grad for part in idle for one in part.parameters()]
         assert all(grad is None or not grad.any() for grad in grads)
+
+
+def test_what_is_answered_by_itself_does_not_stray() -> None:
+    own, other, alone = heard(seed=0), heard(seed=1), torch.zeros(5)
+    still = straying(dict.fromkeys(STYLES, own), alone)
+    assert still < 0.1 * straying(dict(zip(STYLES, (own, other), strict=True)), alone)
+
+
+def test_only_what_has_no_version_travels() -> None:
+    music = {style: heard(seed=seed) for seed, style in enumerate(STYLES)}
+    assert straying(music) == straying(music, torch.ones(5)) == 0
+    one, other = torch.tensor([0.0, 0, 0, 1, 1]), torch.tensor([0.0, 0, 1, 1, 1])
+    assert straying(music, one) != straying(music, other)
+
+
+def test_the_way_is_taught_to_both_ears_where_it_counts() -> None:
+    assert TRAVEL not in twin().losses(*both_ways(twin()))
+    own = twin(dataclasses.replace(FEW, weights={**(FEW.weights or {}), TRAVEL: 0.5}))
+    mels, passes = both_ways(own)
+    losses = own.losses(mels, passes)
+    losses[TRAVEL].backward()
+    for style in STYLES:
+        assert any(p.grad is not None and p.grad.any() for p in own.ears[style].parameters())
+        assert all(p.grad is None for p in own.encoders[style].parameters())
+    expected = losses[RECONSTRUCTION] + losses[AGREEMENT] + 0.5 * losses[TRAVEL]
+    assert own.total(losses) == pytest.approx(expected)
+
+
+def both_ways(own: TwinPaired) -> tuple[dict[str, torch.Tensor], dict[str, Pass]]:
+    """Mels and their passes, of three pairs that are no versions of one another."""
+    mels = {style: torch.rand(3, 40, 8) for style in STYLES}
+    return mels, own(mels, aligned=torch.zeros(3))
 
 
 # --- the memory ---------------------------------------------------------------------------------

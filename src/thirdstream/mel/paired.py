@@ -11,6 +11,7 @@ learnt, and by two things that need no learning: harmony, and where in a moment 
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import permutations
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from torch.nn.functional import avg_pool1d, cross_entropy, normalize, pad
 from thirdstream.mel.blocks import PerStyle, pad_time
 from thirdstream.mel.frames import FrameDecoder, FrameEncoder, begin_with_components
 from thirdstream.mel.landmarks import N_CLASSES, attacks, harmony
+from thirdstream.mel.travel import TRAVEL, travelled
 from thirdstream.mel.twin import (
     HOP_FRAMES,
     RECONSTRUCTION,
@@ -28,6 +30,7 @@ from thirdstream.mel.twin import (
     Pass,
     Twin,
     TwinConfig,
+    mean_over,
     reconstruction_loss,
 )
 
@@ -173,18 +176,21 @@ class TwinPaired(Twin):
             for style, mel in mels.items()
         }
         music = {style: self.parted(code.content).music for style, code in codes.items()}
-        apart = disagreement(music, aligned)
+        apart, strayed = disagreement(music, aligned), None
+        if TRAVEL in (self.config.weights or {}):
+            strayed = straying(music, aligned)
         passes = {}
         for style, code in codes.items():
             rebuilt = self.decode(code, style)
-            passes[style] = Pass(code, rebuilt, code, rebuilt, code, apart)
+            passes[style] = Pass(code, rebuilt, code, rebuilt, code, apart, strayed)
         return passes
 
     def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
-        """Eq. 1, and how far versions are apart."""
-        apart = next(iter(passes.values())).apart
-        assert apart is not None
-        return {RECONSTRUCTION: reconstruction_loss(mels, passes), AGREEMENT: apart}
+        """Eq. 1, how far versions are apart, and how far others stray on their way."""
+        one = next(iter(passes.values()))
+        assert one.apart is not None
+        losses = {RECONSTRUCTION: reconstruction_loss(mels, passes), AGREEMENT: one.apart}
+        return losses if one.strayed is None else losses | {TRAVEL: one.strayed}
 
 
 def ear(config: TwinConfig, n_channels: int) -> FrameEncoder:
@@ -257,6 +263,24 @@ def disagreement(music: Mapping[str, Tensor], aligned: Tensor | None = None) -> 
     own = torch.arange(len(likeness), device=likeness.device)
     surprise = sum(cross_entropy(way, own, reduction="none") for way in (likeness, likeness.T))
     return (counts * surprise).sum() / (2 * counts.sum().clamp(min=1))
+
+
+def straying(music: Mapping[str, Tensor], aligned: Tensor | None = None) -> Tensor:
+    """The travel loss of recordings without a version: any two spans shall be answered by two that
+    lie to one another as they do.
+
+    A span's answer is the mean of the other style's in the batch, each as much as it is likely to
+    be its version; so gradients pass, which they don't through a memory. As `disagreement` else.
+    """
+    losses = []
+    for (_, own), (_, others) in permutations(music.items()):
+        known = spans(others, stride=SPAN // 2).flatten(0, 1)
+        alone = spans(own, stride=SPAN // 2)
+        alone = alone[:0] if aligned is None else alone[aligned == 0]
+        asked = alone.flatten(0, 1)
+        answers = (asked @ known.T / TEMPERATURE).softmax(dim=1) @ known
+        losses.append(travelled(asked, after=answers)[0])
+    return mean_over(losses)
 
 
 class Memory(nn.Module):

@@ -6,7 +6,6 @@ segments must lie to one another, in the eyes of a third network, as they did be
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import combinations
 from typing import ClassVar
 
 import torch
@@ -119,11 +118,10 @@ def travelled(before: Tensor, *, after: Tensor) -> tuple[Tensor, Tensor]:
     segments, the way from one to the other should be the same in direction and length (Pasini 2019,
     section 3), and before at least APART long: else all could be one point.
     """
-    pairs = list(combinations(range(len(before)), 2))
-    if not pairs:
+    if len(before) < 2:
         nothing = 0 * after.sum()
         return nothing, nothing
-    first, second = torch.tensor(pairs, device=before.device).T
+    first, second = torch.triu_indices(len(before), len(before), 1, device=before.device)
     was, now = before[first] - before[second], after[first] - after[second]
     turned = 1 - functional.cosine_similarity(was, now, dim=1)
     moved = (was - now).square().mean(dim=1)

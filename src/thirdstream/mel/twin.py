@@ -52,7 +52,8 @@ class Pass(NamedTuple):
 
     code: of the mels. rebuilt: the self-reconstruction. swapped: the code that the other decoder
     gets. restyled: what it makes of it, mels of the other style. again: their code, by the other
-    encoder. apart: of twins that learn from pairs, a scalar: how far versions are from each other.
+    encoder. apart, strayed: of twins that learn from pairs, scalars: how far versions are from each
+    other, and how far what has none strays on its way.
     """
 
     code: Code
@@ -61,6 +62,7 @@ class Pass(NamedTuple):
     restyled: Tensor
     again: Code
     apart: Tensor | None = None
+    strayed: Tensor | None = None
 
 
 @dataclass(frozen=True)

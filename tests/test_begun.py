@@ -1,0 +1,35 @@
+"""The recipe with which the bundled travel and twin-cnn-features begin."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import STYLES
+from thirdstream.mel.cnn import TwinCNN
+from thirdstream.mel.system import MelSystem, build, load
+from thirdstream.mel.views import VIEWS
+
+sys.path.append(str(Path(__file__).parents[1] / "recipes"))
+import begun
+
+
+@pytest.mark.parametrize("name", ["travel", "twin-cnn"])
+@pytest.mark.parametrize("views", [(), tuple(VIEWS)])
+def test_it_does_what_the_autoencoder_does(
+    name: str, views: tuple[str, ...], tmp_path: Path, system: MelSystem
+) -> None:
+    torch.manual_seed(1)
+    known = build("twin-cnn", STYLES, TwinCNN.PRESETS["default"], system.mel)
+    known.features.load_state_dict(system.features.state_dict())
+    known.save(tmp_path / "known.safetensors")
+    begun.main(name, str(tmp_path / "known.safetensors"), str(tmp_path / "out.safetensors"), *views)
+    made = load(tmp_path / "out.safetensors")
+    assert (made.name, made.twin.config.features) == (name, views or ("mel",))
+    mel = torch.rand(2, 40, 256)
+    for style in STYLES:
+        torch.testing.assert_close(
+            made.twin.reconstruct(mel, style), known.twin.reconstruct(mel, style)
+        )
+        assert torch.equal(made.log_mel(style).mel_std, known.log_mel(style).mel_std)
