@@ -196,7 +196,7 @@ def test_the_way_is_taught_to_both_ears_where_it_counts() -> None:
             p.grad is not None and p.grad.any() for p in own.encoders[style].parameters()
         )
     expected = losses[RECONSTRUCTION] + losses[AGREEMENT] + 0.5 * losses[TRAVEL]
-    assert own.total(losses) == pytest.approx(expected)
+    torch.testing.assert_close(own.total(losses), expected)
 
 
 def both_ways(own: TwinPaired) -> tuple[dict[str, torch.Tensor], dict[str, Pass]]:
