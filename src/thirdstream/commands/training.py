@@ -85,7 +85,8 @@ def train(
         corpus: folder that `thirdstream prepare` made, or its address (s3://..., https://...), from
             where only the segments that are asked for are fetched.
         out: folder of the run; its best model is best.safetensors.
-        preset: size of the network and weights of the losses: default, or paper, as published.
+        preset: size of the network and weights of the losses: default, or paper, as published;
+            of twin-paired also travel: with the travel loss, for recordings without a version.
         resume: go on with the run in --out, with the settings it was begun with.
         training: how long and how fast.
         network: changes to the preset.

@@ -11,6 +11,7 @@ learnt, and by two things that need no learning: harmony, and where in a moment 
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import permutations
 from typing import ClassVar, NamedTuple
 
@@ -58,22 +59,27 @@ class Parts(NamedTuple):
     marks: Tensor
 
 
+LOSSES = {RECONSTRUCTION: 1.0, AGREEMENT: 1.0}
+DEFAULT = TwinConfig(
+    channels=(128,),
+    latent_channels=96,
+    kernel_size=7,
+    n_convs=1,
+    patch=4,
+    n_mels=256,
+    ear_channels=160,
+    shared_channels=64,
+    n_remembered=512,
+    weights=LOSSES,
+)
+
+
 class TwinPaired(Twin):
     """Two autoencoders, two ears that agree on versions of one piece, and what they have heard."""
 
     PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
-        "default": TwinConfig(
-            channels=(128,),
-            latent_channels=96,
-            kernel_size=7,
-            n_convs=1,
-            patch=4,
-            n_mels=256,
-            ear_channels=160,
-            shared_channels=64,
-            n_remembered=512,
-            weights={RECONSTRUCTION: 1.0, AGREEMENT: 1.0},
-        ),
+        "default": DEFAULT,
+        "travel": replace(DEFAULT, weights={**LOSSES, TRAVEL: 0.1}),
     }
     PAIRED = True
     PHASE = "carried"  # it plays other notes than the recording
@@ -246,16 +252,19 @@ def apart_from_mean(x: Tensor) -> Tensor:
     return normalize(x - x.mean(dim=2, keepdim=True), dim=2)
 
 
+def compared(heard: Tensor) -> Tensor:
+    """The spans that training compares, of which even a short segment has one."""
+    missing = max(0, SPAN - heard.shape[2])
+    return spans(pad(heard, (0, 0, 0, missing)), stride=SPAN // 2)
+
+
 def disagreement(music: Mapping[str, Tensor], aligned: Tensor | None = None) -> Tensor:
     """How surprising it is, in nats, that a span of one style goes with that of the other.
 
     Among all spans of the batch, both ways. music: by style, (batch, n, time, 1). aligned: see
     `TwinPaired.forward`; a batch without versions loses nothing.
     """
-    one, other = (
-        spans(pad(heard, (0, 0, 0, max(0, SPAN - heard.shape[2]))), stride=SPAN // 2)
-        for heard in music.values()
-    )
+    one, other = (compared(heard) for heard in music.values())
     n_items, n_spans, _ = one.shape
     likeness = one.flatten(0, 1) @ other.flatten(0, 1).T / TEMPERATURE
     counts = likeness.new_ones(n_items) if aligned is None else aligned
@@ -274,8 +283,7 @@ def straying(music: Mapping[str, Tensor], aligned: Tensor | None = None) -> Tens
     """
     losses = []
     for (_, own), (_, others) in permutations(music.items()):
-        known = spans(others, stride=SPAN // 2).flatten(0, 1)
-        alone = spans(own, stride=SPAN // 2)
+        known, alone = compared(others).flatten(0, 1), compared(own)
         alone = alone[:0] if aligned is None else alone[aligned == 0]
         asked = alone.flatten(0, 1)
         answers = (asked @ known.T / TEMPERATURE).softmax(dim=1) @ known
