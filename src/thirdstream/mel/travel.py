@@ -39,7 +39,7 @@ class Travel(Judged):
             TwinCNN.PRESETS["default"],
             shared_start=False,
             critic_channels=(8, 16, 32),
-            weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.1, TRAVEL: 1.0, MARGIN: 1.0},
+            weights={RECONSTRUCTION: 5.0, ADVERSARIAL: 0.1, TRAVEL: 1.0, MARGIN: 1.0},
         ),
     }
 
