@@ -64,7 +64,7 @@ def running(*, host: str, port: int, limits: Limits, models: Sequence[str] = ())
 
 
 def offered(models: Sequence[str]) -> dict[str, str]:
-    """Label -> name or path: the score system, the bundled models, the user's own, in this order."""
+    """Label -> name or path: the score system, the bundled models, the user's own, in turn."""
     bundled = [name for name in systems.bundled_names() if not name.endswith("-paper")]
     bundled.sort(key=lambda name: name != systems.BASELINE)  # that one first
     labels = {name: name for name in (ScoreSystem.name, *bundled)}
