@@ -44,3 +44,18 @@ def test_a_run_has_its_own_and_a_lone_file_none(tmp_path: Path) -> None:
     assert history.beside(tmp_path / "best.safetensors") is None
     history.append(Epoch(1, 1, {"reconstruction": 1.0}), tmp_path / history.NAME)
     assert history.beside(tmp_path / "best.safetensors") == tmp_path / history.NAME
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [(b"", "is empty"), (b"\xff\xfe\n", "line 1 tells of no epoch"), (b"[]\n", "line 1 tells")],
+)
+def test_what_is_no_history_is_named_and_written_over(
+    content: bytes, fault: str, tmp_path: Path
+) -> None:
+    path = tmp_path / history.NAME
+    path.write_bytes(content)
+    with pytest.raises(ThirdstreamError, match=f"history.jsonl: {fault}"):
+        history.read(path)
+    history.append(Epoch(1, 1, {"reconstruction": 1.0}), path)
+    assert [epoch.epoch for epoch in history.read(path)] == [1]

@@ -30,7 +30,7 @@ class Epoch:
 
 def append(epoch: Epoch, path: Path) -> None:
     """Write an epoch's line in the place of it and of all that follow; damaged lines go."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    lines = _lines(path) if path.exists() else []
     kept = [line for line in lines if _epoch_of(line) < epoch.epoch]
     with whole_file(path) as temporary:
         temporary.write_text("\n".join([*kept, json.dumps(asdict(epoch))]) + "\n", encoding="utf-8")
@@ -51,13 +51,19 @@ def beside(checkpoint: Path) -> Path | None:
 
 
 def read(path: Path) -> list[Epoch]:
-    """All epochs. Raises ThirdstreamError, with the line's number, where one is none."""
+    """All epochs, one or more. Raises ThirdstreamError, with the line, where one tells of none."""
     epochs = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         try:
             epochs.append(record(Epoch, from_json(line)))
         except ValueError as error:
             raise ThirdstreamError(
                 f"{path}: line {number} tells of no epoch ({error}); delete the line"
             ) from error
+    if not epochs:
+        raise ThirdstreamError(f"{path}: is empty; delete it, or train for an epoch")
     return epochs
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
