@@ -1,10 +1,13 @@
 """Anticipation: instruments that speak slowly begin earlier, and are heard on time."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from thirdstream.audio import SR
 from thirdstream.notes import attacks
@@ -76,6 +79,45 @@ def test_anticipated_strings_are_heard_with_the_piano(soundfont: Path) -> None:
 
     assert (np.abs(heard_s(early)) < 0.02).all()
     assert (heard_s(song) > heard_s(early) + 0.01).all()
+
+
+def test_a_pitch_that_is_struck_again_is_heard_again(
+    soundfont: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of a note must not silence the next of its pitch, which begins before it by now."""
+    notes = tuple(Note(float(at), 0.97, 60, 80) for at in range(6))
+    song = Song((Track("strings", STRINGS, notes),), 60.0)
+    early = on_time(song, Timing.steady(60.0), soundfont)
+    (moved,) = early.tracks
+    assert all(a.end <= b.start + 1e-9 for a, b in itertools.pairwise(moved.notes))
+    wave = play(early, soundfont, 6 * SR).mean(axis=0)
+    levels = [
+        np.sqrt(np.square(wave[round((at + 0.5) * SR) :][: SR // 4]).mean()) for at in range(6)
+    ]
+    assert min(levels) > 0.5 * levels[0]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.floats(0.05, 3), st.integers(60, 62)), max_size=20),
+    st.floats(0.0, LONGEST_S),
+)
+def test_anticipated_notes_of_one_pitch_never_overlap_and_none_is_lost(
+    drawn: list[tuple[int, float, int]], lag: float
+) -> None:
+    """As long as those that are written do not; other pitches may sound on."""
+    written = {(start, pitch): length for start, length, pitch in drawn}
+    notes = []
+    for (start, pitch), length in sorted(written.items()):
+        later = [s for s, p in written if p == pitch and s > start]
+        notes.append(Note(float(start), min([length, *(s - start for s in later)]), pitch))
+    song = Song((Track("someone", STRINGS, tuple(notes)),), 120.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attacks, "lags_s", lambda tracks, soundfont: [lag])
+        (moved,) = on_time(song, RUBATO, Path("none")).tracks
+    assert [n.pitch for n in moved.notes] == [n.pitch for n in notes]
+    for pitch in (60, 61, 62):
+        own = [note for note in moved.notes if note.pitch == pitch]
+        assert all(a.length > 0 and a.end <= b.start + 1e-9 for a, b in itertools.pairwise(own))
 
 
 def test_a_song_without_notes_is_itself(soundfont: Path) -> None:

@@ -122,15 +122,49 @@ def test_bad_files_are_refused_with_name_fault_and_remedy(tmp_path: Path, name: 
         audio.measure(path)
 
 
-def test_an_mp3_whose_length_is_a_guess_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
-    """Without the tag that counts its frames, an MP3's length is estimated from its first frame."""
+@pytest.mark.parametrize("name", ["a.mp3", "stdin"])
+def test_an_mp3_whose_length_is_a_guess_is_read_as_far_as_it_goes(
+    tmp_path: Path, name: str
+) -> None:
+    """Without the tag that counts its frames, an MP3's length is estimated from its first frame,
+    whatever the file is called."""
     sf.write(tmp_path / "a.mp3", np.concatenate([np.zeros(SR), music(0, 9 * SR)]), SR)
     data = (tmp_path / "a.mp3").read_bytes()
     tag = max(data.find(b"Xing"), data.find(b"Info"))
     assert tag > 0
-    (tmp_path / "a.mp3").write_bytes(data[:tag] + b"none" + data[tag + 4 :])
-    read, _ = audio.read(tmp_path / "a.mp3")
+    (tmp_path / name).write_bytes(data[:tag] + b"none" + data[tag + 4 :])
+    read, _ = audio.read(tmp_path / name)
     assert len(read) == pytest.approx(10 * SR, rel=0.02)
+
+
+def test_sound_may_end_before_the_picture(tmp_path: Path) -> None:
+    """The file's length is that of its longest track."""
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        picture = container.add_stream("mpeg4", rate=5)
+        picture.width, picture.height, picture.pix_fmt = 16, 16, "yuv420p"
+        sound = container.add_stream("aac", rate=SR, layout="mono")
+        frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+        for number in range(20):
+            frame.pts = number
+            container.mux(picture.encode(frame))
+        heard = av.AudioFrame.from_ndarray(tone(SR)[None], format="fltp", layout="mono")
+        heard.sample_rate = SR
+        container.mux([*sound.encode(heard), *picture.encode(None), *sound.encode(None)])
+    assert audio.info(tmp_path / "a.mp4").n_samples == pytest.approx(SR, abs=4096)
+    read, _ = audio.read(tmp_path / "a.mp4")
+    assert len(read) == pytest.approx(SR, abs=4096)
+
+
+def test_flac_written_to_a_pipe_is_read(tmp_path: Path) -> None:
+    """Whoever cannot go back to the header leaves the number of samples there at 0."""
+    sf.write(tmp_path / "a.flac", tone(SR), SR)
+    data = bytearray((tmp_path / "a.flac").read_bytes())
+    data[21] &= 0xF0  # 36 bits of the stream's description
+    data[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(data)
+    assert audio.info(tmp_path / "a.flac").n_samples == 0
+    read, _ = audio.read(tmp_path / "a.flac")
+    np.testing.assert_allclose(read, tone(SR), atol=1e-4)
 
 
 def test_find_recordings_is_recursive_sorted_and_leaves_hidden_files(tmp_path: Path) -> None:

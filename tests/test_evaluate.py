@@ -164,14 +164,16 @@ def test_knobs_that_cannot_be_are_refused(
         evaluate.subjects_of([f"{model}{knobs}"], material.of_corpus(small_corpus))
 
 
-def test_another_seed_or_model_is_other_work(small_corpus: Corpus) -> None:
+def test_another_seed_model_or_soundfont_is_other_work(small_corpus: Corpus) -> None:
     found = material.of_corpus(small_corpus)
     job = evaluate.plan(found, evaluate.subjects_of([], found), QUICK)[0][0]
     places = {
-        evaluate._place(job, "x", sha256, Settings(excerpt_s=seconds, seed=seed), NONE)
+        evaluate._place(job, subject, Settings(excerpt_s=seconds, seed=seed), NONE)
         for sha256 in ("a", "b") for seconds in (3.0, 4.0) for seed in (0, 1)
+        for parts in ((), ("a soundfont",))
+        if (subject := evaluate.Subject("x", "x", sha256, parts=parts))
     }  # fmt: skip
-    assert len(places) == 8
+    assert len(places) == 16
 
 
 def test_tests_and_references_share_no_recording(small_corpus: Corpus) -> None:

@@ -7,13 +7,15 @@ import soundfile as sf
 import torch
 from matplotlib.image import imread
 
+from conftest import STYLES
 from thirdstream import figures
 from thirdstream.corpus import Corpus
 from thirdstream.figures import draw_mels
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.features import LogMel, MelConfig
 from thirdstream.mel.history import Epoch
-from thirdstream.mel.system import MelSystem
+from thirdstream.mel.paired import TwinPaired
+from thirdstream.mel.system import MelSystem, build
 from thirdstream.systems import bundled_clips
 
 
@@ -87,6 +89,29 @@ def test_systems_are_drawn_with_both_styles(
     )
     written = list(figures.system_figures(system, powers, tmp_path, name="tiny"))
     assert [path.name for path in written] == ["figure-07-tiny.png", "figure-07-tiny.svg"]
+
+
+def test_what_is_drawn_is_what_a_transfer_makes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also by a twin whose mels have no style of their own, but that answers from a memory."""
+    config = dataclasses.replace(
+        TwinPaired.PRESETS["default"],
+        channels=(16,), latent_channels=3, n_convs=1, ear_channels=16, n_remembered=4,
+    )  # fmt: skip
+    system = build("twin-paired", STYLES, config, MelConfig())
+    powers = {style: torch.rand(259, 256) for style in STYLES}
+    mels = {s: system.log_mel(s).normalise(power)[None] for s, power in powers.items()}
+    system.twin.remember([mels])
+    drawn: dict = {}
+    monkeypatch.setattr(figures, "draw_grid", lambda rows, path, **rest: drawn.update(rows))
+    list(figures.system_figures(system, powers, tmp_path, name="tiny"))
+    generator = torch.Generator().manual_seed(0)
+    usual = {s: system.twin.usual_style(s, generator=generator) for s in STYLES}
+    made = system.twin.transfer(
+        mels["classical"], source="classical", target="jazz", style=usual["jazz"]
+    )
+    torch.testing.assert_close(drawn["classical"]["to jazz"], made[0])
 
 
 def test_without_a_corpus_the_clips_are_shown(system: MelSystem) -> None:

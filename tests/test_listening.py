@@ -215,6 +215,18 @@ def test_clicks_are_the_beats(tempo: int) -> None:
     assert abs(len(found) - len(onsets)) <= 1
 
 
+@pytest.mark.parametrize("silence_s", range(8, 40))
+def test_silence_after_the_clicks_takes_no_beat_away(silence_s: int) -> None:
+    """A running mean over it must not dip below 0, whatever rounding does to its sum."""
+    clicks = np.random.default_rng(silence_s).random(round(20 * FPS)) ** 8
+    n_frames = round((20 + silence_s) * FPS)
+    music = observed(n_frames, np.array([], int))
+    music.flux[: len(clicks)] = clicks
+    strength = beats.onset_strength(music)
+    assert np.isfinite(strength).all()
+    assert np.isfinite(beats.tempogram(strength)).all()
+
+
 @given(
     metre=st.sampled_from([3, 4]),
     phase=st.integers(0, 3),

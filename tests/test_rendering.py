@@ -12,7 +12,7 @@ from conftest import tone
 from test_arranging import tune
 from thirdstream import cli
 from thirdstream.audio import SR
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes import pairs, rendering
 from thirdstream.notes.arranging import STYLES, Arrangement, Setting, arrange
 from thirdstream.notes.midi import Song, Track, write_midi
@@ -249,6 +249,30 @@ def test_pairs_from_scores(
     assert {path.stem for path in again} == {"tune1"}
     assert arranged(tmp_path / "other") == 1
     assert hashes(tmp_path / "other") == made
+
+
+def test_of_soundfonts_of_one_name_the_one_that_is_recorded_plays(
+    scores: Path, soundfont: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fonts = [tmp_path / folder / "same.sf2" for folder in "ab"]
+    for font in fonts:
+        font.parent.mkdir()
+        font.write_bytes(soundfont.read_bytes() + font.parent.name.encode())
+    played = []
+
+    def note(arrangement: object, font: Path, scene: object) -> np.ndarray:
+        played.append(sha256(font))
+        return np.zeros(SR, np.float32)
+
+    monkeypatch.setattr(pairs, "render", note)
+    recorded = []
+    for seed in range(8):
+        (job,) = pairs.plan([scores / "tune0.mid"], soundfonts=fonts, seed=seed)
+        made = pairs.make_pair(job, tmp_path / str(seed), "nobody")
+        assert isinstance(made, pairs.Made)
+        recorded += 2 * [made.record["soundfont_sha256"]]
+    assert played == recorded
+    assert len(set(played)) == 2
 
 
 def test_other_scores_and_variants_do_not_matter(scores: Path, soundfont: Path) -> None:

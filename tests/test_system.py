@@ -100,6 +100,22 @@ def test_the_style_of_a_recording_is_used(styled: MelSystem, tmp_path: Path) -> 
     assert not np.allclose(made[0], made[1], atol=1e-4)
 
 
+@pytest.mark.parametrize("sr", [SR, 2 * SR])
+def test_what_is_less_than_a_segment_counts_for_no_style(
+    styled: MelSystem, tmp_path: Path, sr: int
+) -> None:
+    """The window that it would be filled up with silence to would be half of the mean."""
+    wave = np.repeat(music(1, SEGMENT + 100), sr // SR)
+    sf.write(tmp_path / "whole.wav", wave[: SEGMENT * sr // SR], sr)
+    sf.write(tmp_path / "longer.wav", wave, sr)
+    sf.write(tmp_path / "short.wav", wave[: sr // 2], sr)
+    whole, longer, short = (
+        styled.style_of(tmp_path / f"{name}.wav", "jazz") for name in ("whole", "longer", "short")
+    )
+    torch.testing.assert_close(longer, whole, atol=1e-3, rtol=1e-3)
+    assert torch.isfinite(short).all()
+
+
 def test_without_one_the_style_is_the_usual_one_or_drawn(styled: MelSystem) -> None:
     wave = music(0, SEGMENT)
     made = [styled.transfer(wave, SR, to="jazz", seed=seed) for seed in (1, 1, 2)]

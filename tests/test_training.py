@@ -188,6 +188,13 @@ def test_training_can_begin_with_a_models_weights(small_corpus: Corpus, tmp_path
     assert all(map(torch.equal, before, model.twin.parameters()))
 
 
+def test_what_begins_or_fills_a_network_comes_to_its_device(small_corpus: Corpus) -> None:
+    """On "meta", which stands for any device but the processor."""
+    system = begin(small_corpus).system.to("meta")
+    batch = next(iter(training.some(system, small_corpus, 2, CONFIG)))
+    assert {mel.device.type for mel in batch.values()} == {"meta"}
+
+
 def test_a_second_ctrl_c_is_not_swallowed() -> None:
     with pytest.raises(KeyboardInterrupt), runs.interruptible() as interrupted:
         os.kill(os.getpid(), signal.SIGINT)

@@ -7,10 +7,12 @@ length needs the memory of a few blocks. Inside the package the rate is 44,100 H
 
 import math
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ SILENCE_DB = -80.0  # a piece whose RMS is below this is silent
 BLOCK = 1 << 18  # samples read at a time
 MIN_SR, MAX_SR, MAX_CHANNELS = 1_000, 1_000_000, 64  # of recordings that are read
 MAX_PROMISED_S = 3_600  # seconds for which a header is given memory before they are read
+UNKNOWN = (1 << 63) - 1  # libsndfile's number of samples where the header gives none
+MP3_BEGINS = re.compile(rb"\xff[\xe0-\xff]")  # a frame of MPEG audio
 SLACK_S = 0.25  # how much less than its header promises a recording may hold
 LIMITER_S = 0.005  # look-ahead and release of the peak limiter
 
@@ -125,13 +129,19 @@ def info(path: Path) -> AudioInfo:
             if not container.streams.audio:
                 raise AudioError(f"{path}: holds no sound; give a file with an audio track")
             stream = container.streams.audio[0]
-            n_samples = max(0, container.duration or 0) * stream.sample_rate // 1_000_000
+            n_samples = int(_duration_s(container, stream) * stream.sample_rate)
             return _sane(AudioInfo(stream.sample_rate, stream.channels, n_samples), path)
     except (FFmpegError, ValueError, AttributeError) as error:  # no decoder: no sample_rate
         raise AudioError(
             f"{path}: is not audio in a format we know; "
             "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
         ) from error
+
+
+def _duration_s(container: Any, stream: Any) -> Fraction:
+    """How long the sound lasts by its own account, else the file's: a picture may outlast it."""
+    own = (stream.duration or 0) * (stream.time_base or Fraction(0))
+    return max(own, Fraction(0)) or Fraction(max(0, container.duration or 0), 1_000_000)
 
 
 def _sane(header: AudioInfo, path: Path) -> AudioInfo:
@@ -154,10 +164,9 @@ def _is_for_av(path: Path) -> bool:
     if path.suffix.lower() in VIDEO_SUFFIXES or not _promise_is_exact(path):
         return True
     try:
-        sf.info(_native(path))
+        return sf.info(_native(path)).frames == UNKNOWN  # it cannot read what does not say
     except sf.SoundFileError:
         return True
-    return False
 
 
 def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wave]:
@@ -247,7 +256,7 @@ def _promise_is_exact(path: Path) -> bool:
         if start[:3] == b"ID3":  # skip this tag; its size is four times seven bits
             bits = zip(start[6:], (21, 14, 7, 0), strict=False)
             file.seek(10 + sum((byte & 0x7F) << shift for byte, shift in bits))
-        elif path.suffix.lower() != ".mp3":
+        elif path.suffix.lower() != ".mp3" and not MP3_BEGINS.match(start):  # it may have no name
             return True
         frame = start + file.read(4096)
     return b"Xing" in frame or b"Info" in frame

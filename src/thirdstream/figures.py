@@ -225,10 +225,13 @@ def system_figures(
     """Figure 7, 8, 9 or 11: original, self-reconstruction and transfer, of both styles.
 
     powers: mel power (n_frames, n_mels) at -20 dB by style. Twins that tell style from content take
-    it from the other style's example. Yields each file written.
+    it from the other style's example, those that draw one draw it. Yields each file written.
     """
     mels = {style: system.log_mel(style).normalise(power) for style, power in powers.items()}
-    styles = {style: system.twin.encode(mel[None], style).style for style, mel in mels.items()}
+    usual, styles = torch.Generator().manual_seed(0), {}
+    for style, mel in mels.items():
+        own = system.twin.encode(mel[None], style).style
+        styles[style] = system.twin.usual_style(style, generator=usual) if own is None else own
     rows = {}
     for style, mel in mels.items():
         other = system.twin.other(style)

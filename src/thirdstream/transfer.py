@@ -83,6 +83,13 @@ class System(ABC):
     def ready(self) -> None:  # noqa: B027  # most need nothing more than is always installed
         """Raise ThirdstreamError where a part that it needs is not installed."""
 
+    def parts(self) -> tuple[str, ...]:
+        """What its transfers depend on outside the package and its weights, with version or hash.
+
+        Raises ThirdstreamError as `ready` does.
+        """
+        return ()
+
     @abstractmethod
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into as many samples or a few more."""
@@ -171,15 +178,7 @@ def transfer_blocks(
         return
     first, stream = _peek(stream)
     n_channels, n_inside = first.shape[0], math.ceil(level.n_samples * SR / sr)
-    n_done = 0
-
-    def counted(blocks: Iterable[Wave]) -> Iterator[Wave]:
-        nonlocal n_done
-        for block in blocks:
-            n_done += block.shape[1]
-            progress(min(1.0, n_done / (2 * n_inside)))
-            yield block
-
+    counted = _counting(2 * n_inside, progress)
     inside = audio.resampled(stream, sr_in=sr, sr_out=SR, n_channels=n_channels)
     levelled = (block * np.float32(level.gain) for block in inside)
     with (
@@ -267,6 +266,20 @@ def _peek(stream: Iterable[Wave]) -> tuple[Wave, Iterator[Wave]]:
         yield from iterator
 
     return first, again()
+
+
+def _counting(n_samples: int, progress: Progress) -> Callable[[Iterable[Wave]], Iterator[Wave]]:
+    """What blocks pass through, of one stream or several, to be counted together."""
+    n_done = 0
+
+    def counted(blocks: Iterable[Wave]) -> Iterator[Wave]:
+        nonlocal n_done
+        for block in blocks:
+            n_done += block.shape[1]
+            progress(min(1.0, n_done / n_samples))
+            yield block
+
+    return counted
 
 
 def _spooled(stream: Iterable[Wave], spool: IO[bytes]) -> Iterator[Wave]:

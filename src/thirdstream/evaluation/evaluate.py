@@ -55,12 +55,19 @@ class Subject:
     """A row of the table: a corner, or a system by the name or path it loads by.
 
     sha256: of its checkpoint, where it has one. knobs: options it transfers with, by name.
+    parts: what it needs outside the package (see System.parts).
     """
 
     name: str
     model: str = ""
     sha256: str = ""
     knobs: tuple[tuple[str, float], ...] = ()
+    parts: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What its transfers depend on, beside its name."""
+        return (self.sha256, *self.parts)
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ def subjects_of(models: Sequence[str], material: Material) -> list[Subject]:
         digest = ""
         if isinstance(loaded, MelSystem):
             digest = sha256(systems.find(model))
-        found.append(Subject(name, model, digest, knobs))
+        found.append(Subject(name, model, digest, knobs, loaded.parts()))
     return found
 
 
@@ -185,13 +192,13 @@ def made(
     return wave, row
 
 
-def _place(job: Job, name: str, sha256: str, settings: Settings, ears: Judges) -> str:
+def _place(job: Job, subject: Subject, settings: Settings, ears: Judges) -> str:
     """The name of the work file: a hash of all that its content depends on."""
-    copied = job.copied.key if job.copied and name == COPY_TARGET else ""
+    copied = job.copied.key if job.copied and subject.name == COPY_TARGET else ""
     heard = json.dumps(ears.about(), sort_keys=True)
-    depends = (VERSION, version("thirdstream"), name, sha256, job.item.key, job.target, copied,
-               settings.excerpt_s, settings.seed, heard)  # fmt: skip
-    return f"{name}-{short_hash(repr(depends))}"
+    depends = (VERSION, version("thirdstream"), subject.name, subject.identity, job.item.key,
+               job.target, copied, settings.excerpt_s, settings.seed, heard)  # fmt: skip
+    return f"{subject.name}-{short_hash(repr(depends))}"
 
 
 def measure_job(job: Job, settings: Settings, work: Path) -> Done:
@@ -204,7 +211,7 @@ def measure_job(job: Job, settings: Settings, work: Path) -> Done:
             _keep(work / "audio" / f"{ORIGINAL}-{job.item.key}.mp3",
                   lambda: excerpt(job.item.path, settings.excerpt_s))  # fmt: skip
         for subject in job.subjects:
-            place = _place(job, subject.name, subject.sha256, settings, ears)
+            place = _place(job, subject, settings, ears)
             path, sound = work / f"{place}.json", work / "audio" / f"{place}.mp3"
             if not path.is_file() or (job.keep_sound and not sound.is_file()):
                 original = original or measure.analysed(
@@ -232,7 +239,7 @@ def measure_job(job: Job, settings: Settings, work: Path) -> Done:
 def measure_reference(item: Item, settings: Settings, work: Path) -> Done:
     """Timbre and embeddings of a recording that sets are compared with."""
     ears, job = measure.judges(), Job(item, item.style, ())
-    path = work / f"{_place(job, REFERENCE, '', settings, ears)}.json"
+    path = work / f"{_place(job, Subject(REFERENCE), settings, ears)}.json"
     try:
         if not path.is_file():
             write_json(path, measure.listened(excerpt(item.path, settings.excerpt_s), ears))
@@ -283,7 +290,7 @@ def measured_cost(subject: Subject, job: Job, work: Path) -> Cost:
 
     Nothing else should run meanwhile. Raises ThirdstreamError if the transfer fails.
     """
-    depends = (VERSION, version("thirdstream"), subject.sha256, job.item.key, job.target)
+    depends = (VERSION, version("thirdstream"), subject.identity, job.item.key, job.target)
     path = work / f"cost-{subject.name}-{short_hash(repr(depends))}.json"
     if not path.is_file():
         cost = cost_of_transfer(job.item.path, model=subject.model, to=job.target)
@@ -364,6 +371,7 @@ def _about(subject: Subject) -> dict[str, Any]:
         "model": subject.name.partition("+")[0] if subject.knobs else subject.name,
         "knobs": dict(subject.knobs),
         "sha256": subject.sha256,
+        "parts": list(subject.parts),
         "parameters": n_parameters(subject.model),
     }
 

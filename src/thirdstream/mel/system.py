@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from thirdstream import audio, checkpoint
-from thirdstream.audio import SEGMENT, Wave
+from thirdstream.audio import SEGMENT, SR, Wave
 from thirdstream.checkpoint import CheckpointError
 from thirdstream.files import ThirdstreamError, is_style
 from thirdstream.mel import TWINS
@@ -102,7 +102,10 @@ class MelSystem(nn.Module, System):
         if level.silent:
             raise ThirdstreamError(f"{path}: is silent, so it has no style; choose another one")
         codes = []
-        for window in audio.windows(audio.blocks(path), size=SEGMENT, hop=SEGMENT):
+        # Whole segments alone: one that is filled up with silence has half a style.
+        n_segments = max(1, level.n_samples * SR // audio.info(path).sr // SEGMENT)
+        cut = audio.windows(audio.blocks(path), size=SEGMENT, hop=SEGMENT)
+        for window in itertools.islice(cut, n_segments):
             mel = self.log_mel(style)(torch.from_numpy(window) * level.gain)
             code = self.twin.style_in(self.log_mel(style).within(mel), style)
             if code is None:

@@ -127,7 +127,7 @@ def some(
     """Normalised mels of `n` random training segments of each style, or of all, in batches."""
     pairs = Pairs(corpus, TRAIN, seed=config.seed)
     loader = DataLoader(pairs, config.batch_size, sampler=range(min(n, len(pairs))))
-    return (_normalised(system, batch) for batch in loader)
+    return (_normalised(system, _moved(batch, system)) for batch in loader)
 
 
 def begin_with(model: MelSystem, corpus: Corpus, config: TrainingConfig) -> State:
@@ -320,6 +320,11 @@ def _passed(
     return mels, twin(mels, heard=heard, aligned=batch[ALIGNED])
 
 
+def _moved(batch: Mapping[str, Tensor], system: MelSystem) -> dict[str, Tensor]:
+    """To where the system is."""
+    return {style: power.to(system.device) for style, power in batch.items()}
+
+
 def _normalised(system: MelSystem, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     with torch.no_grad():
         return {style: system.log_mel(style).normalise(power) for style, power in batch.items()}
@@ -346,9 +351,8 @@ def validate(system: MelSystem, corpus: Corpus, config: TrainingConfig) -> dict[
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for batch in DataLoader(pairs, config.batch_size):
-            on_device = {style: power.to(system.device) for style, power in batch.items()}
             n = len(next(iter(batch.values())))
-            mels, passes = _passed(system.twin, system, on_device, worn=False)
+            mels, passes = _passed(system.twin, system, _moved(batch, system), worn=False)
             for name, loss in system.twin.losses(mels, passes).items():
                 sums[name] = sums.get(name, 0.0) + loss.item() * n / len(pairs)
     system.twin.train(training)

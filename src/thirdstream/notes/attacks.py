@@ -5,6 +5,7 @@ A bowed string is heard to begin when it has grown to some 12 dB below its loude
 anticipate that, synthesisers do not.
 """
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,9 @@ LONGEST_S = 0.12  # nobody begins earlier than that
 def on_time(song: Song, timing: Timing, soundfont: Path) -> Song:
     """The song, each note begun so much earlier that it is heard where it is written.
 
-    Ends stay. Raises ThirdstreamError as `rendering.play` does.
+    Ends stay, unless the same pitch is struck again before: a synthesiser has one string for each,
+    and the end of the first would silence the second. Raises ThirdstreamError as `rendering.play`
+    does.
     """
     tracks = []
     for track, lag_s in zip(song.tracks, lags_s(song.tracks, soundfont), strict=True):
@@ -36,8 +39,21 @@ def on_time(song: Song, timing: Timing, soundfont: Path) -> Song:
             replace(note, start=float(start), length=note.end - float(start))
             for note, start in zip(track.notes, earlier, strict=True)
         )
-        tracks.append(replace(track, notes=notes))
+        tracks.append(replace(track, notes=_apart(notes)))
     return replace(song, tracks=tuple(tracks))
+
+
+def _apart(notes: tuple[Note, ...]) -> tuple[Note, ...]:
+    """The notes, each over when the next of its pitch begins."""
+    following: dict[int, float] = {}  # by pitch
+    result = list(notes)
+    for place in sorted(range(len(notes)), key=lambda place: notes[place].start, reverse=True):
+        note = notes[place]
+        begins = following.get(note.pitch, math.inf)
+        if note.start < begins < note.end:
+            result[place] = replace(note, length=begins - note.start)
+        following[note.pitch] = note.start
+    return tuple(result)
 
 
 def lags_s(tracks: tuple[Track, ...], soundfont: Path) -> list[float]:
@@ -67,5 +83,6 @@ def lags_s(tracks: tuple[Track, ...], soundfont: Path) -> list[float]:
 
 def _lag_s(wave: Wave) -> float:
     """When a note that begins at 0 s is heard."""
-    level = np.sqrt(uniform_filter1d(np.square(wave, dtype=np.float64), round(SMOOTH_S * SR)))
+    power = uniform_filter1d(np.square(wave, dtype=np.float64), round(SMOOTH_S * SR))
+    level = np.sqrt(np.maximum(power, 0))  # its running sum may dip
     return min(float(np.argmax(level >= AUDIBLE * level.max())) / SR, LONGEST_S)

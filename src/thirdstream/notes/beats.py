@@ -65,7 +65,7 @@ def onset_strength(observed: Observed) -> Array:
 def _scaled(strength: Array) -> Array:
     """What rises above the local mean, over its local size; silence stays 0."""
     rise = np.maximum(strength - uniform_filter1d(strength, round(0.6 * FPS)), 0)
-    power = uniform_filter1d(rise**2, round(8 * FPS))
+    power = np.maximum(uniform_filter1d(rise**2, round(8 * FPS)), 0)  # its running sum may dip
     floor = 0.1 * np.sqrt((rise**2).mean()) + 1e-6
     return np.minimum(rise / np.maximum(np.sqrt(power), floor), 4.0)
 

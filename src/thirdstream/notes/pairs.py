@@ -195,11 +195,16 @@ def make_pair(job: Job, out: Path, plays: str) -> Made | Left:
         return Left(job.score, f"an unexpected fault ({error!r}); please report it with the score")
 
 
+def _soundfont(job: Job) -> Path:
+    """The one that is drawn for the pair."""
+    return random.Random(_seed(job)).choice(job.soundfonts)
+
+
 def _made_of(job: Job, plays: str) -> dict[str, Any]:
     """Everything that decides what a pair is."""
     if not job.score.is_file():
         raise ThirdstreamError(f"{job.score}: there is no such file; check the path")
-    font = random.Random(_seed(job)).choice(job.soundfonts)
+    font = _soundfont(job)
     return {
         "score": job.score.name,
         "score_sha256": hashlib.sha256(job.score.read_bytes()).hexdigest(),
@@ -251,7 +256,7 @@ def _make(job: Job, out: Path, made_of: dict[str, Any]) -> dict[str, Any]:
         "melody": [(note.start, note.length, note.pitch) for note in moved.melody],
         "chords": [(c.start, c.length, c.root, c.intervals, c.bass) for c in moved.chords],
     }
-    font = next(f for f in job.soundfonts if f.name == made_of["soundfont"])
+    font = _soundfont(job)  # by its place, for several may have one name
     for style in STYLES:
         arrangement = arrange(score, style, setting)
         scene = draw_scene(style, seed=setting.seed)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from thirdstream.audio import BLOCK, Wave
+from thirdstream.files import sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.casting import Piece, counting
 from thirdstream.notes.arranging.cover import Wish, cover
@@ -52,6 +53,11 @@ class ScoreSystem(System):
         folder_of("mido")
         synthesiser()
         best_soundfont()
+
+    def parts(self) -> tuple[str, ...]:
+        """The synthesiser and the soundfont."""
+        soundfont = best_soundfont()
+        return synthesiser(), f"{soundfont.name} {sha256(soundfont)}"
 
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
