@@ -298,6 +298,11 @@ def test_a_two_goes_before_a_five_that_resolves() -> None:
     assert roots == [(0.0, 0), (8.0, 2), (10.0, 7), (12.0, 0)]
 
 
+def test_a_chord_that_comes_at_the_very_end_holds_for_all() -> None:
+    late = replace(cadence(60), chords=(Chord(15.75, 0.25, 7, MAJOR, 7),))
+    assert [(c.chord.start, c.chord.root) for c in changes(late)] == [(0.0, 7)]
+
+
 def test_but_not_where_the_melody_objects() -> None:
     roots = [(c.chord.start, c.chord.root) for c in changes(cadence(61))]
     assert roots == [(0.0, 0), (8.0, 7), (12.0, 0)]

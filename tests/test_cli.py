@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,8 +147,28 @@ def test_a_run_is_neither_overwritten_nor_changed_on_resuming(
     assert "go on with --resume" in capsys.readouterr().err.replace("\n", "")
     assert run(*common, "--resume", "--lr", 0.5) == 1
     assert "was begun with lr 0.001, not 0.5" in capsys.readouterr().err.replace("\n", "")
-    assert run(*common, "--resume") == 0
-    assert (tmp_path / "run" / "best.safetensors").read_bytes() == kept
+    assert run(*common, "--resume", "--kernel-size", 7) == 1
+    assert "was begun with another network" in capsys.readouterr().err.replace("\n", "")
+    assert run("train", "twin-vae", *common[2:], "--resume") == 1
+    assert "was begun with twin-cnn, not twin-vae" in capsys.readouterr().err.replace("\n", "")
+    for same in ([], small):
+        assert run(*common, *same, "--resume") == 0
+        assert (tmp_path / "run" / "best.safetensors").read_bytes() == kept
+    assert run(*common[:-1], tmp_path / "other", "--init", "twin-cnn", "--preset", "paper") == 1
+    assert "leave --preset out" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_a_run_goes_on_with_its_own_styles_alone(small_corpus, tmp_path, capsys) -> None:
+    pytest.importorskip("accelerate", reason="training needs the extra [train]")
+    small = ["--channels", 2, 3, "--patch", 4, "--n-convs", 1, "--epochs", 1, "--batch-size", 2]
+    run_there = ["train", "twin-cnn", "--out", tmp_path / "run", "--corpus"]
+    assert run(*run_there, small_corpus.path, *small) == 0
+    shutil.copytree(small_corpus.path, tmp_path / "corpus")
+    about = tmp_path / "corpus" / "corpus.json"
+    about.write_text(about.read_text().replace('"jazz"', '"rock"'))
+    assert run(*run_there, tmp_path / "corpus", "--resume") == 1
+    told = capsys.readouterr().err.replace("\n", "")
+    assert "was begun with classical and jazz, not classical and rock" in told
 
 
 def test_transfer_of_a_folder_with_a_bad_file(

@@ -183,6 +183,17 @@ def test_waves_that_cannot_be_transferred(system: MelSystem, wave: np.ndarray) -
         system.transfer(wave.astype(np.float32), SR, to="jazz")
 
 
+@pytest.mark.parametrize(
+    ("shape", "sr", "says"),
+    [((44_100, 2), SR, r"44100 channels; .* so give wave\.T"), ((100,), 0, "sr must lie between")],
+)
+def test_waves_that_were_read_otherwise_are_explained(
+    system: MelSystem, shape: tuple[int, ...], sr: int, says: str
+) -> None:
+    with pytest.raises(ThirdstreamError, match=says):
+        system.transfer(np.ones(shape, np.float32), sr, to="jazz")
+
+
 def test_unknown_styles_are_refused(system: MelSystem) -> None:
     for options in ({"to": "polka"}, {"to": "jazz", "source": "polka"}):
         with pytest.raises(ThirdstreamError, match="does not know the style 'polka'; it knows"):

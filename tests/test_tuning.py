@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from conftest import STYLES, TINY, found_in, music
-from thirdstream import preparing
+from thirdstream import cli, preparing
 from thirdstream.corpus import Corpus
 from thirdstream.files import Interrupted, ThirdstreamError
 from thirdstream.mel import tuning
@@ -48,7 +48,22 @@ def test_a_trial_that_diverges_does_not_end_the_search(
         raise TrainingError("not finite")
 
     monkeypatch.setattr(tuning, "fit", diverging)
-    assert [one.state for one in search(small_corpus, tmp_path, 2)] == ["fail", "fail"]
+    found = search(small_corpus, tmp_path, 2)
+    assert [(one.state, one.fault) for one in found] == 2 * [("fail", "not finite")]
+
+
+@pytest.mark.usefixtures("small")
+def test_where_every_trial_fails_the_reason_is_said(
+    small_corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A twin that learns from versions of one piece has nothing to learn from here."""
+    where = ["--corpus", str(small_corpus.path), "--out", str(tmp_path)]
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["tune", "twin-paired", *where, "--trials", "1", "--epochs", "1"])
+    assert stop.value.code == 1
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert "has no two versions of a piece to learn from" in told
+    assert "no trial came to its end" in told
 
 
 @pytest.mark.usefixtures("small")

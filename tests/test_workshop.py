@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -142,6 +143,26 @@ def test_files_go_when_they_have_not_been_used_for_long(shop: Workshop) -> None:
     assert folders(shop) == []
 
 
+def test_a_file_that_is_used_stays(shop: Workshop) -> None:
+    path = Path(put(shop, "a.wav", tone(1000)))
+    for one in (path, path.parent):
+        os.utime(one, (0, 0))
+    shop.accepted(str(path))
+    shop.sweep()
+    assert path.exists()
+
+
+def test_a_folder_that_changes_while_it_is_looked_at_stays(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(put(shop, "a.wav", tone(1000)))
+    os.utime(path.parent, (0, 0))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rglob", lambda self, pattern: [self / "gone.wav"])
+        shop.sweep()
+    assert path.exists()
+
+
 def test_a_style_recording_goes_where_it_is_taken(shop: Workshop, system: MelSystem) -> None:
     clip, other = put(shop, "a.wav", music(0, 50_000)), put(shop, "b.wav", music(1, 50_000))
     seen: list[Options] = []
@@ -275,3 +296,32 @@ def test_without_gradio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 def test_limits_must_be_some() -> None:
     with pytest.raises(ThirdstreamError, match="max-minutes must be above 0"):
         Limits(max_minutes=0)
+    with pytest.raises(ThirdstreamError, match="keep-minutes must be 1 or more"):
+        Limits(keep_minutes=0)
+
+
+@pytest.mark.parametrize("port", [-1, 70_000])
+def test_a_port_that_cannot_be_is_named(port: int) -> None:
+    with (
+        pytest.raises(ThirdstreamError, match=f"port {port}: cannot be served"),
+        running(host="127.0.0.1", port=port, limits=Limits()),
+    ):
+        pass
+
+
+def test_cancelling_the_measuring_keeps_the_result(shop: Workshop, system: MelSystem) -> None:
+    pytest.importorskip("gradio", reason="the page needs the extra `web`")
+    from thirdstream.web import page
+
+    desk = page.Desk(shop, {"mine": "mine"})
+    desk.system = lambda label: system
+    session = SimpleNamespace(session_hash="me")
+    clip = put(shop, "a.wav", music(0, SR))
+    shown = desk.transfer(
+        clip, None, "jazz", "mine", 1.0, 0.0, None, True, session, progress=lambda *_, **__: None
+    )
+    next(shown)
+    assert "Measuring" in next(shown)[0]
+    desk.cancel("transfer", session)
+    assert "the result is below, not measured" in next(shown)[0]
+    assert list(shop.root.rglob("*_by_mine.wav"))

@@ -143,7 +143,16 @@ class System(ABC):
             ensemble=ensemble, score=score,
         )  # fmt: skip
         self.check(options)
+        if not audio.MIN_SR <= sr <= audio.MAX_SR:
+            raise ThirdstreamError(
+                f"sr must lie between {audio.MIN_SR:,} and {audio.MAX_SR:,} Hz (got {sr})"
+            )
         channels = np.atleast_2d(np.asarray(wave, dtype=np.float32))
+        if channels.ndim == 2 and channels.shape[0] > audio.MAX_CHANNELS:
+            raise ThirdstreamError(
+                f"the wave has {channels.shape[0]} channels; it must be (n_channels, n_samples), "
+                "so give wave.T of what soundfile reads"
+            )
         if channels.ndim != 2 or channels.shape[1] == 0 or not np.isfinite(channels).all():
             raise ThirdstreamError(
                 f"the wave must be (n_samples,) or (n_channels, n_samples), not empty and without "

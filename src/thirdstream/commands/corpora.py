@@ -89,8 +89,7 @@ def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) 
     from so many mels and in so many iterations. Writes claims.json and a figure.
 
     Args:
-        corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
-            of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too.
+        corpus: folder that `thirdstream prepare` made, with its recordings still in place.
         out: folder for the results.
         n_segments: how many a style, each from another recording.
     """

@@ -29,7 +29,7 @@ def serve(
         max_minutes: the longest clip it takes.
         max_mb: the largest file it takes.
         jobs: transfers at a time; others wait in line.
-        keep_minutes: how long files stay after their last use.
+        keep_minutes: how long files stay after they were last worked on.
     """
     from thirdstream.web.server import running
     from thirdstream.web.workshop import Limits

@@ -9,7 +9,7 @@ import tyro
 from rich.table import Table
 
 from thirdstream import systems
-from thirdstream.commands.console import OUT, complain, progress_bar, say, set_loudness
+from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say, set_loudness
 from thirdstream.corpus import Corpus
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.mel import TWINS, tuning
@@ -131,15 +131,12 @@ def _state(
     training, network = changes
     if resume:
         state, config = load_state(out)
-        for name, value in vars(training).items():
-            if value not in (getattr(TrainingConfig(), name), getattr(config, name)):
-                raise ThirdstreamError(
-                    f"{out}: was begun with {name} {getattr(config, name)}, not {value}; "
-                    "leave the option out to go on, or start a new run"
-                )
+        _check_same(state, config, (system, opened, preset), changes, out)
         return state, config
     if (out / "resume.safetensors").exists() or (out / "best.safetensors").exists():
         raise ThirdstreamError(f"{out}: holds a run; go on with --resume, or choose another folder")
+    if network.init is not None and preset != "default":
+        raise ThirdstreamError("--init keeps a model's network; leave --preset out")
     if network.init is not None and network == Network(init=network.init):
         model = systems.load(network.init)
         if isinstance(model, MelSystem) and (model.name, model.styles) == (system, opened.styles):
@@ -150,6 +147,41 @@ def _state(
             "begin without --init"
         )
     return begin(system, network.changed(_preset(system, preset)), opened, training), training
+
+
+def _check_same(
+    state: State,
+    config: TrainingConfig,
+    wanted: tuple[str, Corpus, str],
+    changes: tuple[TrainingConfig, Network],
+    out: Path,
+) -> None:
+    """Raise ThirdstreamError where a run that goes on was begun otherwise than it is asked for.
+
+    What is as by default counts as not asked for.
+    """
+    (system, opened, preset), (training, network) = wanted, changes
+    began, twin = state.system, state.system.twin
+    faults = [
+        f"{name} {getattr(config, name)}, not {value}"
+        for name, value in vars(training).items()
+        if value not in (getattr(TrainingConfig(), name), getattr(config, name))
+    ]
+    if began.name != system:
+        faults.append(f"{began.name}, not {system}")
+    elif began.styles != opened.styles:
+        faults.append(f"{' and '.join(began.styles)}, not {' and '.join(opened.styles)}")
+    elif (
+        network.init is None
+        and (preset, network) != ("default", Network())
+        and network.changed(_preset(system, preset)) != twin.config
+    ):
+        faults.append("another network")
+    if faults:
+        raise ThirdstreamError(
+            f"{out}: was begun with {'; '.join(faults)}; "
+            "leave the options out to go on, or start a new run"
+        )
 
 
 def _preset(system: str, preset: str) -> TwinConfig:
@@ -189,9 +221,14 @@ def tune(
             bar.advance(task)
             score = "" if one.score is None else f" {one.score:.5f}"
             say(f"trial {one.number}: {one.state}{score} {one.settings}")
+            if one.fault:
+                complain(f"trial {one.number} failed: {one.fault}")
     table = Table("trial", "state", "eq. 1", "settings")
-    for row in read_json(out / "trials.json", kind="table of trials"):
+    rows = read_json(out / "trials.json", kind="table of trials")
+    for row in rows:
         score = "" if row["score"] is None else f"{row['score']:.5f}"
         settings = ", ".join(f"{name} {value:.4g}" for name, value in row["settings"].items())
         table.add_row(str(row["number"]), row["state"], score, settings)
     OUT.print(table)
+    if rows and all(row["score"] is None for row in rows):
+        raise Failed("no trial came to its end; see above")

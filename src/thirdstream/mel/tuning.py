@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)  # times the preset's channels
 BATCH_SIZES = (2, 4, 8, 16)
 LR = (3e-4, 1e-2)
+FAULT = "fault"  # what a trial that failed remembers
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,16 @@ class Search:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished trial. score: eq. 1 on validation, None if it was given up or failed."""
+    """A finished trial. score: eq. 1 on validation, None if it was given up or failed.
+
+    fault: why it failed.
+    """
 
     number: int
     state: str
     score: float | None
     settings: dict[str, Any]
+    fault: str | None = None
 
 
 def search(
@@ -87,6 +92,7 @@ def finished(study: "optuna.Study") -> list[Outcome]:
             trial.state.name.lower(),
             trial.value if trial.state == complete else None,
             trial.params,
+            trial.user_attrs.get(FAULT),
         )
         for trial in study.trials
         if trial.state.is_finished()
@@ -140,7 +146,8 @@ def _run(
                 trial.report(score, step.epoch)
                 if step.step < step.n_steps and trial.should_prune():
                     return None, states.PRUNED
-    except TrainingError:  # it diverged, or has too few segments for its batch
+    except TrainingError as error:  # it diverged, or has too few segments for its batch
+        trial.set_user_attr(FAULT, str(error))
         return None, states.FAIL
     return score, states.COMPLETE
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thirdstream.audio import BLOCK, Wave
+from thirdstream.audio import Wave
 from thirdstream.files import sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.casting import Piece, counting
@@ -63,7 +63,7 @@ class ScoreSystem(System):
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
 
         The whole recording is heard before the first block comes. Two channels come back as stereo,
-        any other number as copies of one. Where nothing is heard, nothing is played.
+        any other number as copies of one. Raises ThirdstreamError where no notes are heard.
         """
         n_channels = n_samples = 0
 
@@ -76,10 +76,6 @@ class ScoreSystem(System):
         heard = listen(counted())
         if options.score is not None:
             heard = replace(heard, score=read_score(options.score))
-        if not heard.notes and not heard.score.melody:
-            for start in range(0, n_samples, BLOCK):
-                yield np.zeros((n_channels, min(BLOCK, n_samples - start)), np.float32)
-            return
         arrangement, timing = arranged(heard, options)
         if self.tell is not None:
             self.tell(Played(heard, arrangement, timing))

@@ -84,17 +84,18 @@ class Desk:
         tell: Progress,
     ) -> Iterator[Shown]:  # fmt: skip
         yield notice("Working ..."), "", ""
+        kept = "nothing was kept"
         try:
             if not labels:
                 raise ThirdstreamError("choose at least one system")
             chosen = {label: self.system(label) for label in labels}
             result = restyle(self.shop, chosen, clip, options, progress=tell)
-            more = " Measuring ..." if measure else ""
+            kept, more = "the result is below, not measured", " Measuring ..." if measure else ""
             yield notice(f"Done: the result is below.{more}"), cards.card(result), ""
             if measure:
                 yield notice("Done: the result is below."), gr.skip(), self._scores(result, tell)
         except Cancelled:
-            yield notice("Cancelled; nothing was kept."), gr.skip(), ""
+            yield notice(f"Cancelled; {kept}."), gr.skip(), ""
         except ThirdstreamError as error:
             yield notice(str(error), kind="error"), "", ""
 

@@ -84,10 +84,11 @@ def _door(host: str, port: int) -> socket.socket:
     try:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # a port beyond 65,535 overflows
         door.close()
+        fault = getattr(error, "strerror", None) or error
         raise ThirdstreamError(
-            f"{host}, port {port}: cannot be served ({error.strerror}); choose another --port, or 0"
+            f"{host}, port {port}: cannot be served ({fault}); choose another --port, or 0"
         ) from error
     return door
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,7 +39,7 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one page takes on. keep_minutes: how long files stay after their last use."""
+    """What one page takes on. keep_minutes: how long files stay after they were last worked on."""
 
     max_minutes: float = 10.0
     max_mb: int = 200
@@ -49,6 +49,8 @@ class Limits:
     def __post_init__(self) -> None:
         if not (self.max_minutes > 0 and self.max_mb >= 1 and self.jobs >= 1):
             raise ThirdstreamError("max-minutes must be above 0, max-mb and jobs 1 or more")
+        if not self.keep_minutes >= 1:
+            raise ThirdstreamError("keep-minutes must be 1 or more: files are needed for a moment")
 
 
 class Track(NamedTuple):
@@ -99,12 +101,13 @@ class Workshop:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def sweep(self, *, now_s: float | None = None) -> None:
-        """Remove what has not been used for as long as files are kept."""
+        """Remove what has not been worked on for as long as files are kept."""
         oldest = (time.time() if now_s is None else now_s) - 60 * self.limits.keep_minutes
         for folder in self.root.iterdir():
-            changed = [path.stat().st_mtime for path in (folder, *folder.rglob("*"))]
-            if max(changed) < oldest:
-                shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # a file went while we looked, so the folder is in use
+                changed = [path.stat().st_mtime for path in (folder, *folder.rglob("*"))]
+                if max(changed) < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def job(self) -> Iterator[Path]:
@@ -153,6 +156,7 @@ class Workshop:
         with owners_names(path):
             header = audio.info(path)
         self._in_time(path, header.n_samples / header.sr)
+        os.utime(path)  # it is used now, so it stays
         return path
 
     def _in_time(self, path: Path, seconds: float) -> None:

@@ -28,7 +28,7 @@ def changes(score: Score) -> tuple[Change, ...]:
     end = score.n_beats
     rounded = [replace(c, start=float(math.floor(c.start + 0.5))) for c in score.chords]
     rounded = [chord for chord in rounded if chord.start < end]
-    first = replace(rounded[0], start=0.0)  # the pickup has the first chord too
+    first = replace(score.chords[0], start=0.0)  # the pickup has the first chord too
     plain = without_gaps([first, *rounded[1:]], end)
     chords = without_gaps(_with_sevenths(plain, score.melody), end)
     split: list[Chord] = []
