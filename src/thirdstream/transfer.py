@@ -10,14 +10,16 @@ import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from thirdstream import audio
+from thirdstream import audio, dynamics
 from thirdstream.audio import BLOCK, SR, Level, Wave
+from thirdstream.dynamics import Contour
 from thirdstream.files import ThirdstreamError, make_folder, remove_orphans
 
 N_MATCHES = 6  # times the result's loudness is measured and corrected
@@ -71,7 +73,8 @@ class Options:
 class System(ABC):
     """Whatever transfers. `name` is its name in SYSTEMS; `styles` are those it knows; `takes` are
     the options, of OPTIONAL, that mean something to it; `strength` and `keep` are its own
-    `style_strength` and `keep_content`.
+    `style_strength` and `keep_content`; `follows`: what it makes is as loud as what it hears, at
+    any moment, so that the recording's dynamics need not be brought back.
     """
 
     name: str
@@ -79,6 +82,7 @@ class System(ABC):
     takes: tuple[str, ...]
     strength: float = 1.0
     keep: float = 0.0
+    follows: bool = True
 
     def ready(self) -> None:  # noqa: B027  # most need nothing more than is always installed
         """Raise ThirdstreamError where a part that it needs is not installed."""
@@ -194,15 +198,20 @@ def transfer_blocks(
         tempfile.TemporaryFile(dir=spool_in) as spool,
         tempfile.TemporaryFile(dir=spool_in) as recording,
     ):
-        whole = counted(audio.exactly(levelled, n_samples=n_inside, n_channels=n_channels))
+        theirs, ours = Contour(), Contour()
+        heard = audio.exactly(levelled, n_samples=n_inside, n_channels=n_channels)
+        whole = counted(theirs.of(heard))
         if options.blend:
             whole = _spooled(whole, recording)
         restyled = system.stream(whole, options)
         made = counted(audio.exactly(restyled, n_samples=n_inside, n_channels=n_channels))
-        raw = audio.level_of(_spooled(made, spool))
+        raw = audio.level_of(_spooled(ours.of(made), spool))
         for _ in whole:  # what the system did not ask for is kept too
             pass
         result = _Result(spool, recording, n_channels, sr, raw, level, options.blend, ceiling)
+        if not system.follows:
+            curve = dynamics.gains(recording=theirs.powers, made=ours.powers)
+            result = result.following(curve)
         yield from result.finished(result.matching_gain())
 
 
@@ -210,7 +219,8 @@ def transfer_blocks(
 class _Result:
     """What a system made, waiting in a file beside the recording, both at 44.1 kHz.
 
-    made: its Level; wanted: the recording's, at `sr`; blend: the share of the recording.
+    made: its Level; wanted: the recording's, at `sr`; blend: the share of the recording. gains: of
+    the recording's dynamics, if they are to be brought back.
     """
 
     spool: IO[bytes]
@@ -221,10 +231,22 @@ class _Result:
     wanted: Level
     blend: float
     ceiling: float
+    gains: NDArray[np.float64] | None = None
+
+    def following(self, gains: NDArray[np.float64]) -> "_Result":
+        """With these gains (see `dynamics`), and the level that it has with them."""
+        result = replace(self, gains=gains)
+        return replace(result, made=audio.level_of(result._inside()))
+
+    def _inside(self) -> Iterator[Wave]:
+        stream = _unspool(self.spool, self.n_channels)
+        if self.gains is None:
+            return stream
+        return dynamics.followed(stream, self.gains, n_samples=self.made.n_samples)
 
     def finished(self, gain: float) -> Iterator[Wave]:
         """Blended, at the recording's rate and length, `gain` times louder, its peaks limited."""
-        inside = _unspool(self.spool, self.n_channels)
+        inside = self._inside()
         if self.blend:
             inside = self._blended(inside)
         back = audio.resampled(inside, sr_in=SR, sr_out=self.sr, n_channels=self.n_channels)

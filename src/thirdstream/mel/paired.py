@@ -83,6 +83,7 @@ class TwinPaired(Twin):
     }
     PAIRED = True
     PHASE = "carried"  # it plays other notes than the recording
+    FOLLOWS = False  # what it remembers is as loud as it was there
     JUDGED_BY = AGREEMENT
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:

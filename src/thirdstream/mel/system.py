@@ -51,6 +51,7 @@ class MelSystem(nn.Module, System):
         self.name, self.twin, self.mel, self.card = name, twin, mel, dict(card or {})
         self.styles = twin.styles
         self.takes = ("style_from",) if twin.HAS_STYLES else ()
+        self.follows = twin.FOLLOWS
         self.features = PerStyle({style: LogMel(mel) for style in twin.styles})
         self.synthesiser = Synthesiser(mel)
 

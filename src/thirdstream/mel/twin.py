@@ -198,6 +198,7 @@ class Twin(nn.Module, ABC):
     PAIRED: ClassVar[bool] = False  # whether it learns from versions of one piece
     JUDGED_BY: ClassVar[str] = RECONSTRUCTION  # the loss that says which epoch was best
     PHASE: ClassVar[Phase] = "content"  # where the search for phases starts, if none is asked for
+    FOLLOWS: ClassVar[bool] = True  # whether a transfer is as loud as the recording, at any moment
     HAS_STYLES: ClassVar[bool] = False  # whether a recording can give the style
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:

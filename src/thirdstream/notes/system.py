@@ -43,6 +43,7 @@ class ScoreSystem(System):
     styles = (STYLES[0], STYLES[1])
     takes = ("ensemble", "score")
     strength, keep = STRENGTH, KEEP
+    follows = False
 
     def __init__(self, tell: Callable[[Played], None] | None = None) -> None:
         self.tell = tell

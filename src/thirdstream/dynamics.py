@@ -1,0 +1,87 @@
+"""The dynamics of a recording, for what was made of it: how loud it is when.
+
+A band that plays from a sheet, or answers with what it remembers, does not hear how loudly the
+recording plays: it goes on through fades and rests. Levels over a few seconds, which are the
+piece's, are taken from the recording; what is shorter, the accents of the style, is left alone.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thirdstream.audio import Wave
+
+HOP = 2048  # samples: 46 ms at 44.1 kHz
+WINDOW = 43  # hops over which a level is taken: 2 s
+FLOOR_DB = -60.0  # below the mean: what is softer counts as so soft
+MOST_UP_DB = 6.0  # further up comes what should not be heard, such as echoes
+REST_DB = -55.0  # below the mean: a rest
+BEFORE, AFTER = 1, 6  # hops around the music that are no rest yet: 46 ms, 0.28 s
+FADE = 128  # samples at both ends: 3 ms
+
+Array = NDArray[np.float64]
+
+
+class Contour:
+    """The mean power of every `HOP` samples of a stream, noted as its blocks pass."""
+
+    def __init__(self) -> None:
+        self._powers: list[Array] = []
+
+    @property
+    def powers(self) -> Array:
+        """(n_hops,): of the whole stream, once it has passed."""
+        return np.concatenate(self._powers)
+
+    def of(self, stream: Iterable[Wave]) -> Iterator[Wave]:
+        """Pass on (n_channels, n_samples) blocks."""
+        rest = np.zeros(0)
+        for block in stream:
+            power = np.concatenate([rest, np.square(block, dtype=np.float64).mean(axis=0)])
+            n_whole = len(power) // HOP * HOP
+            self._powers.append(power[:n_whole].reshape(-1, HOP).mean(axis=1))
+            rest = power[n_whole:]
+            yield block
+        if len(rest):
+            self._powers.append(rest.mean(keepdims=True))
+
+
+def gains(*, recording: Array, made: Array) -> Array:
+    """(n_hops,): what brings the contour of `made` to the recording's; 0 in its rests.
+
+    Both are powers of as many hops; how loud either is as a whole does not matter.
+    """
+    ours, theirs = (power / max(power.mean(), 1e-30) for power in (made, recording))
+    change_db = _level_db(theirs) - _level_db(ours)
+    both = _smooth(theirs) * _smooth(ours) + 1e-9
+    change_db -= np.average(change_db, weights=both)  # what is loud in both stays as it is
+    music = np.convolve(theirs > 10 ** (REST_DB / 10), np.ones(BEFORE + AFTER + 1)) > 0
+    music = music[BEFORE:][: len(theirs)]
+    return 10 ** (np.clip(change_db, FLOOR_DB, MOST_UP_DB) / 20) * music
+
+
+def _level_db(power: Array) -> Array:
+    return 10 * np.log10(np.maximum(_smooth(power), 10 ** (FLOOR_DB / 10)))
+
+
+def _smooth(power: Array) -> Array:
+    """The mean over a window, or so much of it as lies inside."""
+    window = np.hanning(WINDOW + 2)[1:-1]
+
+    def around(values: Array) -> Array:
+        return np.convolve(values, window)[WINDOW // 2 :][: len(values)]
+
+    return around(power) / around(np.ones_like(power))
+
+
+def followed(stream: Iterable[Wave], gains: Array, *, n_samples: int) -> Iterator[Wave]:
+    """A stream of `n_samples` samples with these gains, straight lines between hops, faded in and
+    out so briefly that it is no more than no click.
+    """
+    places, at = (np.arange(len(gains)) + 0.5) * HOP, 0
+    for block in stream:
+        times = np.arange(at, at + block.shape[1])
+        ends = np.minimum(1.0, np.minimum(times + 1, n_samples - times) / FADE)
+        yield block * (np.interp(times, places, gains) * ends).astype(np.float32)
+        at += block.shape[1]
