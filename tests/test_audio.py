@@ -78,8 +78,8 @@ def test_blocks_are_the_whole_and_bounded(tmp_path: Path) -> None:
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """name: a file that cannot be used, and what its error says."""
     files = {name: folder / name for name in
-             ("text.wav", "empty.wav", "nan.wav", "no_samples.wav", "cut.mp3", "missing.wav",
-              "list.m3u8", "silent_film.mp4")}  # fmt: skip
+             ("text.wav", "empty.wav", "nan.wav", "no_samples.wav", "cut.mp3", "cut.wav",
+              "missing.wav", "list.m3u8", "silent_film.mp4")}  # fmt: skip
     files["text.wav"].write_text("this is not music\n" * 50)
     files["empty.wav"].write_bytes(b"")
     wave = tone(SR)
@@ -88,6 +88,8 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     sf.write(files["no_samples.wav"], np.zeros(0), SR)
     sf.write(files["cut.mp3"], music(0, 10 * SR), SR)
     files["cut.mp3"].write_bytes(files["cut.mp3"].read_bytes()[:40_000])
+    sf.write(files["cut.wav"], music(0, 10 * SR), SR)
+    files["cut.wav"].write_bytes(files["cut.wav"].read_bytes()[:400_000])
     files["list.m3u8"].write_text("#EXTM3U\n#EXTINF:1,\nnan.wav\n#EXT-X-ENDLIST\n")
     with av.open(str(files["silent_film.mp4"]), "w") as container:
         stream = container.add_stream("mpeg4", rate=24)
@@ -100,6 +102,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "nan.wav": r"holds NaN or infinite samples, the first at 0\.500 s",
         "no_samples.wav": "holds no samples",
         "cut.mp3": r"ends after \d\.\d\d s of the 10\.\d\d s its header promises",
+        "cut.wav": r"ends after 4\.53 s of the 10\.00 s its header promises",
         "missing.wav": "there is no such file",
         "list.m3u8": "is not audio in a format we know",
         "silent_film.mp4": "holds no sound",
@@ -109,8 +112,8 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
 
 @pytest.mark.parametrize(
     "name",
-    ["text.wav", "empty.wav", "nan.wav", "no_samples.wav", "cut.mp3", "missing.wav", "list.m3u8",
-     "silent_film.mp4"],
+    ["text.wav", "empty.wav", "nan.wav", "no_samples.wav", "cut.mp3", "cut.wav", "missing.wav",
+     "list.m3u8", "silent_film.mp4"],
 )  # fmt: skip
 def test_bad_files_are_refused_with_name_fault_and_remedy(tmp_path: Path, name: str) -> None:
     path, reason = bad_files(tmp_path)[name]
@@ -135,6 +138,18 @@ def test_an_mp3_whose_length_is_a_guess_is_read_as_far_as_it_goes(
     (tmp_path / name).write_bytes(data[:tag] + b"none" + data[tag + 4 :])
     read, _ = audio.read(tmp_path / name)
     assert len(read) == pytest.approx(10 * SR, rel=0.02)
+
+
+@pytest.mark.parametrize("size", [0x7FFF_F000, 0xFFFF_FFFF])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_a_wav_from_a_pipe_promises_nothing(tmp_path: Path, size: int, subtype: str) -> None:
+    """Its writer could not go back, so the size of its sound is the largest there is."""
+    sf.write(tmp_path / "a.wav", tone(SR), SR, subtype=subtype)
+    data = bytearray((tmp_path / "a.wav").read_bytes())
+    at = data.find(b"data") + 4
+    data[at : at + 4] = size.to_bytes(4, "little")
+    (tmp_path / "a.wav").write_bytes(data)
+    assert len(audio.read(tmp_path / "a.wav")[0]) == SR
 
 
 def test_sound_may_end_before_the_picture(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ BLOCK = 1 << 18  # samples read at a time
 MIN_SR, MAX_SR, MAX_CHANNELS = 1_000, 1_000_000, 64  # of recordings that are read
 MAX_PROMISED_S = 3_600  # seconds for which a header is given memory before they are read
 UNKNOWN = (1 << 63) - 1  # libsndfile's number of samples where the header gives none
+STREAMED = 0x7FFF_0000  # bytes of a WAV from which on its writer did not know how many would come
+WAV_PLAIN = (1, 3, 0xFFFE)  # its kinds that have so many bytes a sample: integers and floats
 MP3_BEGINS = re.compile(rb"\xff[\xe0-\xff]")  # a frame of MPEG audio
 SLACK_S = 0.25  # how much less than its header promises a recording may hold
 LIMITER_S = 0.005  # look-ahead and release of the peak limiter
@@ -123,7 +125,8 @@ def info(path: Path) -> AudioInfo:
         raise AudioError(f"{path}: cannot be read ({error.strerror}); see who may") from error
     if not _is_for_av(path):
         header = sf.info(_native(path))
-        return _sane(AudioInfo(header.samplerate, header.channels, header.frames), path)
+        n_samples = header.frames + _lacking(path)
+        return _sane(AudioInfo(header.samplerate, header.channels, n_samples), path)
     try:
         with av.open(str(path), options=AV_OPTIONS) as container:
             if not container.streams.audio:
@@ -136,6 +139,24 @@ def info(path: Path) -> AudioInfo:
             f"{path}: is not audio in a format we know; "
             "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
         ) from error
+
+
+def _lacking(path: Path) -> int:
+    """Samples that a WAV's header promises beyond the file's end, which libsndfile passes over."""
+    align = 0  # bytes of all channels' one sample
+    with path.open("rb") as file:
+        start = file.read(12)
+        while start[:4] + start[8:] == b"RIFFWAVE" and len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                n_bytes = path.stat().st_size - file.tell()
+                known = align and size < STREAMED
+                return max(0, size - n_bytes) // align if known else 0
+            chunk = file.read(16) if head[:4] == b"fmt " else b""
+            if int.from_bytes(chunk[:2], "little") in WAV_PLAIN:
+                align = int.from_bytes(chunk[12:14], "little")
+            file.seek(size + size % 2 - len(chunk), os.SEEK_CUR)
+    return 0
 
 
 def _duration_s(container: Any, stream: Any) -> Fraction:
