@@ -350,6 +350,38 @@ def test_the_plan(tmp_path: Path) -> None:
         plan([tmp_path / "empty"], out)
     with pytest.raises(ThirdstreamError, match="would both be written to"):
         plan([tmp_path / "a"], out)
+    assert plan([one, one], out) == [(one, out / "one.wav")]
+    with pytest.raises(ThirdstreamError, match=r"cannot write '\.m4a'; end the name in \.wav"):
+        plan([one], tmp_path / "out.m4a")
+    with pytest.raises(ThirdstreamError, match="is one file for several recordings; give a folder"):
+        plan([one, tmp_path / "a" / "two.wav"], tmp_path / "out.wav")
+
+
+def test_all_names_that_clash_are_named_at_once(tmp_path: Path) -> None:
+    for name in ("one.mp3", "one.wav", "two.m4a", "two.opus", "three.wav"):
+        (tmp_path / name).touch()
+    with pytest.raises(ThirdstreamError) as caught:
+        plan([tmp_path], tmp_path / "out")
+    assert str(caught.value).count("would both be written to") == 2
+    assert "three" not in str(caught.value)
+
+
+def test_results_below_the_recordings_are_not_recordings(system: MelSystem, tmp_path: Path) -> None:
+    sf.write(tmp_path / "a.wav", music(0, 3_000), SR)
+    for _ in range(2):
+        pairs = plan([tmp_path], tmp_path / "out")
+        assert pairs == [(tmp_path / "a.wav", tmp_path / "out" / "a.wav")]
+        list(transfer_files(system, pairs, JAZZ, force=True))
+    with pytest.raises(ThirdstreamError, match="holds the recordings themselves"):
+        plan([tmp_path], tmp_path / "out" / "..")
+
+
+def test_a_recording_is_never_its_own_result(system: MelSystem, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    sf.write(path, music(0, 3_000), SR)
+    for skip in (True, False):
+        (one,) = transfer_files(system, [(path, path)], JAZZ, skip_existing=skip)
+        assert one.error is not None and "is the recording itself" in one.error
 
 
 @settings(deadline=None, max_examples=30)

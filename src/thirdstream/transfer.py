@@ -9,7 +9,7 @@ import math
 import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
@@ -382,32 +382,52 @@ class Outcome:
 def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tuple[Path, Path]]:
     """Pair each recording, in the given files and folders, with its place below `out`.
 
-    A folder keeps its inner folders. A single file may be given an `out` with an audio ending.
-    Raises ThirdstreamError if there is nothing to do, or two recordings would get one name.
+    A folder keeps its inner folders; what lies below `out` itself, results of before, is left out.
+    A single file may be given an `out` with an audio ending. Raises ThirdstreamError if there is
+    nothing to do, `out` is a file's name or one of the folders, or recordings would get one name.
     """
     if len(inputs) == 1 and inputs[0].is_file() and out.suffix.lower() in audio.WRITERS:
         return [(inputs[0], out)]
     if not inputs:
         raise ThirdstreamError("no recordings to transfer; give files or folders")
-    pairs: list[tuple[Path, Path]] = []
+    if suffix and out.suffix.lower() in audio.SUFFIXES and not out.is_dir():
+        audio.ceiling_of(out)
+        raise ThirdstreamError(f"{out}: is one file for several recordings; give a folder")
+    pairs: dict[Path, Path] = {}
     for path in inputs:
-        if path.is_dir():
-            inside = audio.find_recordings(path)
-            if not inside:
-                raise ThirdstreamError(f"{path}: holds no recordings; check the folder")
-            pairs += [(one, out / one.relative_to(path).with_suffix(suffix)) for one in inside]
-        else:
-            pairs.append((path, out / (path.stem + suffix)))
-    taken: dict[str, Path] = {}
-    for path, target in pairs:
+        if not path.is_dir():
+            pairs[path] = out / (path.stem + suffix)
+            continue
+        if suffix and out.resolve() == path.resolve():
+            raise ThirdstreamError(f"{out}: holds the recordings themselves; choose another folder")
+        inside = [one for one in audio.find_recordings(path) if not _is_below(one, out, path)]
+        if not inside:
+            raise ThirdstreamError(f"{path}: holds no recordings; check the folder")
+        pairs |= {one: out / one.relative_to(path).with_suffix(suffix) for one in inside}
+    _check_apart(pairs)
+    return list(pairs.items())
+
+
+def _is_below(one: Path, out: Path, folder: Path) -> bool:
+    """Whether a recording found in a folder lies in an inner one that is for results."""
+    return out.resolve() != folder.resolve() and out.resolve() in one.resolve().parents
+
+
+def _check_apart(pairs: Mapping[Path, Path]) -> None:
+    """Raise ThirdstreamError if results would have the same name, with all that would."""
+    sources: dict[str, list[Path]] = {}
+    for path, target in pairs.items():
         key = str(target).casefold() if CASELESS else str(target)
-        if key in taken:
-            raise ThirdstreamError(
-                f"{path} and {taken[key]} would both be written to {target}; "
-                "rename one, or transfer them into two folders"
-            )
-        taken[key] = path
-    return pairs
+        sources.setdefault(key, []).append(path)
+    clashes = [
+        f"{' and '.join(map(str, paths))} would both be written to {pairs[paths[0]]}"
+        for paths in sources.values()
+        if len(paths) > 1
+    ]
+    if clashes:
+        raise ThirdstreamError(
+            f"{'; '.join(clashes)}. Rename them, or transfer them into two folders"
+        )
 
 
 def transfer_files(
@@ -441,7 +461,7 @@ def outcome_of(
     progress: Progress = lambda share: None,
 ) -> Outcome:
     """As `transfer_file`, but a fault is an outcome too."""
-    if skip_existing and out.exists():
+    if skip_existing and out.exists() and not out.samefile(path):
         return Outcome(path, out, remark=THERE)
     try:
         remark = transfer_file(system, path, out, options, force=force, progress=progress)
