@@ -1,4 +1,5 @@
 import math
+import os
 from pathlib import Path
 
 import av
@@ -65,6 +66,14 @@ def test_mono_is_the_mean_of_all_channels(tmp_path: Path) -> None:
     wave = np.random.default_rng(0).uniform(-0.5, 0.5, (1000, 3)).astype(np.float32)
     sf.write(tmp_path / "a.wav", wave, SR, subtype="FLOAT")
     np.testing.assert_allclose(audio.read(tmp_path / "a.wav")[0], wave.mean(axis=1), atol=1e-7)
+
+
+def test_channels_that_cancel_each_other_are_not_silent(tmp_path: Path) -> None:
+    """As when one of two microphones was wired the wrong way round."""
+    wave = music(0, SR)
+    sf.write(tmp_path / "a.wav", np.stack([wave, -wave], axis=1), SR, subtype="FLOAT")
+    np.testing.assert_allclose(audio.read(tmp_path / "a.wav")[0], wave, atol=1e-7)
+    assert not audio.measure(tmp_path / "a.wav").silent
 
 
 def test_blocks_are_the_whole_and_bounded(tmp_path: Path) -> None:
@@ -180,6 +189,24 @@ def test_flac_written_to_a_pipe_is_read(tmp_path: Path) -> None:
     assert audio.info(tmp_path / "a.flac").n_samples == 0
     read, _ = audio.read(tmp_path / "a.flac")
     np.testing.assert_allclose(read, tone(SR), atol=1e-4)
+
+
+def test_a_folder_that_may_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "open" / "a.wav").touch()
+    seen = os.scandir
+
+    def guarded(path: str) -> object:
+        if Path(path).name == "secret":
+            raise PermissionError(13, "Permission denied", str(path))
+        return seen(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    with pytest.raises(AudioError, match=r"secret: cannot be read \(Permission denied\)"):
+        audio.find_recordings(tmp_path)
 
 
 def test_find_recordings_is_recursive_sorted_and_leaves_hidden_files(tmp_path: Path) -> None:

@@ -30,6 +30,13 @@ def test_a_disk_fault_names_file_and_remedy(tmp_path: Path) -> None:
     assert "free some space" in str(caught.value)
 
 
+def test_a_place_that_is_not_ours_needs_no_space(tmp_path: Path) -> None:
+    with pytest.raises(ThirdstreamError) as caught, whole_file(tmp_path / "a.txt"):
+        raise PermissionError(13, "Permission denied")
+    assert "see who may write there" in str(caught.value)
+    assert "space" not in str(caught.value)
+
+
 def test_a_folder_that_cannot_be_is_explained(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a file")
     with pytest.raises(ThirdstreamError, match="cannot be made a folder"):

@@ -189,6 +189,19 @@ def test_faults_of_pipes(
     assert told.out == ""
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_disk_that_is_full_behind_a_pipe_is_named(song: Path, model: Path) -> None:
+    command = [sys.executable, "-m", "thirdstream", "transfer", str(song), "--to", "jazz"]
+    with Path("/dev/full").open("wb") as full:
+        told = subprocess.run(
+            [*command, "--model", str(model), "--out", "-"],
+            check=False, stdout=full, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    assert told.returncode == 1
+    assert b"standard output: cannot be written (No space left on device)" in told.stderr
+    assert b"unexpected" not in told.stderr
+
+
 def test_a_terminal_is_no_recording(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

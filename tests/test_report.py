@@ -191,6 +191,8 @@ def test_other_files_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "x.json").write_text(content)
     with pytest.raises(ThirdstreamError, match=r"x\.json"):
         report.write(tmp_path / "x.json", tmp_path / "page.html")
+    with pytest.raises(ThirdstreamError, match=r"end the name in \.html or \.md"):
+        report.write(tmp_path / "x.json", tmp_path / "page.pdf")
 
 
 def test_a_missing_excerpt_and_a_page_too_large_are_refused(

@@ -234,13 +234,15 @@ def test_odd_recordings_have_a_defined_outcome(system: MelSystem, tmp_path: Path
         "silence": (np.zeros(10_000), SR, "is silent, and so is the result"),
         "one_sample": (np.full(1, 0.5), SR, None),
         "8k": (music(0, 4_000, sr=8_000), 8_000, None),
+        "clipped": (np.clip(20 * music(0, SR), -1, 1), SR, "louder than its result, whose peaks"),
         "six": (np.stack([music(k, 96_000, sr=192_000) for k in range(6)], axis=1), 192_000,
                 "had 6 channels, mixed to one"),
     }  # fmt: skip
     for name, (wave, sr, remark) in kinds.items():
         sf.write(tmp_path / f"{name}.wav", wave, sr)
         out = tmp_path / "out" / f"{name}.wav"
-        assert transfer_file(system, tmp_path / f"{name}.wav", out, JAZZ) == remark
+        told = transfer_file(system, tmp_path / f"{name}.wav", out, JAZZ)
+        assert told == remark or (remark is not None and told is not None and remark in told)
         header = sf.info(out)
         assert (header.frames, header.samplerate, header.channels) == (len(wave), sr, 1)
 

@@ -37,6 +37,7 @@ UNKNOWN = (1 << 63) - 1  # libsndfile's number of samples where the header gives
 STREAMED = 0x7FFF_0000  # bytes of a WAV from which on its writer did not know how many would come
 WAV_PLAIN = (1, 3, 0xFFFE)  # its kinds that have so many bytes a sample: integers and floats
 MP3_BEGINS = re.compile(rb"\xff[\xe0-\xff]")  # a frame of MPEG audio
+CANCELLED = 1e-4  # of one channel's power, -40 dB: what channels leave that cancel each other
 SLACK_S = 0.25  # how much less than its header promises a recording may hold
 LIMITER_S = 0.005  # look-ahead and release of the peak limiter
 
@@ -105,14 +106,20 @@ class Level:
 
 
 def find_recordings(folder: Path) -> list[Path]:
-    """All files below `folder` with an audio or video suffix, sorted; hidden ones are left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    )
+    """All files below `folder` with an audio or video suffix, sorted; hidden ones are left out.
+
+    Raises AudioError if it, or a folder inside, cannot be read.
+    """
+
+    def refused(error: OSError) -> None:
+        raise AudioError(f"{error.filename}: cannot be read ({error.strerror}); see who may")
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=refused):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(place) / name for name in names if not name.startswith("."))
+        found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return sorted(found)
 
 
 def info(path: Path) -> AudioInfo:
@@ -203,7 +210,7 @@ def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wa
     raw = _av_blocks(path, header) if _is_for_av(path) else _sf_blocks(path)
     stream = _checked(path, raw, header)
     if mono:
-        stream = (_mixed(block) for block in stream)
+        stream = (mixed(block) for block in stream)
     if sr is not None and sr != header.sr:
         stream = resampled(
             stream, sr_in=header.sr, sr_out=sr, n_channels=1 if mono else header.n_channels
@@ -211,15 +218,24 @@ def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wa
     return stream
 
 
-def _mixed(block: Wave) -> Wave:
-    """All channels in equal parts: (n_channels, n_samples) -> (1, n_samples).
+def mixed(block: Wave) -> Wave:
+    """All channels in equal parts: (n_channels, n_samples) -> (1, n_samples). The first one where
+    they cancel each other, as those of a microphone that was wired the wrong way round do.
 
     Row by row, for numpy takes twenty times as long over the mean of samples that lie interleaved.
     """
+    if len(block) == 1:
+        return block
     total = block[:1]
     for row in block[1:]:
         total = total + row
-    return total / np.float32(len(block))
+    total = total / np.float32(len(block))
+    first = block[:1]
+    return first if _power(total) < CANCELLED * _power(first) else total
+
+
+def _power(row: Wave) -> float:
+    return float(np.vdot(row, row))
 
 
 def _sf_blocks(path: Path) -> Iterator[Wave]:
@@ -472,6 +488,7 @@ def write(path: Path, stream: Iterable[Wave], *, sr: int, n_channels: int) -> in
     n_written = 0
     compression = 0.2 if file_format in ("OGG", "MP3") else None  # 0: largest, 1: smallest
     with whole_file(path) as temporary:
+        temporary.touch()  # so that the system says what is wrong with the place, if anything is
         try:
             with sf.SoundFile(
                 str(temporary),

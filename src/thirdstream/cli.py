@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -87,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "--version" in general:
         OUT.print(f"thirdstream {version('thirdstream')}")
         return
+    warnings.filterwarnings("ignore", message="Glyph")  # pictures of names in other scripts
     set_loudness(quiet="--quiet" in general, verbose="--verbose" in general)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)

@@ -1,5 +1,6 @@
 """Errors a user can act on, and files that appear whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
@@ -58,9 +59,11 @@ def remove_orphans(folder: Path, *, ours: bool = False) -> None:
 
 def unwritable(path: Path, error: OSError) -> ThirdstreamError:
     """What is said where a disk is full, gone or not ours to write on."""
+    forbidden = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+    remedy = "see who may write there" if forbidden else "free some space"
     return ThirdstreamError(
         f"{path}: cannot be written ({error.strerror or error}); "
-        "free some space or choose another place, then run the same command again"
+        f"{remedy} or choose another place, then run the same command again"
     )
 
 

@@ -24,6 +24,7 @@ from thirdstream.files import ThirdstreamError, make_folder, remove_orphans
 
 N_MATCHES = 6  # times the result's loudness is measured and corrected
 MATCHED_DB = 0.05  # near enough
+REMARKED_DB = 1.0  # how much softer a result must be for that to be said
 TARGET_RMS = 10 ** (audio.TARGET_RMS_DB / 20)
 MAX_STEP_DB = 20.0  # the largest correction at once
 OPTIONAL = ("style_from", "ensemble", "score")  # options for some systems only
@@ -363,10 +364,15 @@ def transfer_file(
         spool_in=out.parent,
         progress=progress,
     )
-    audio.write(out, restyled, sr=header.sr, n_channels=n_channels)
+    written = Contour()
+    audio.write(out, written.of(restyled), sr=header.sr, n_channels=n_channels)
     if level.silent:
         return "is silent, and so is the result"
-    return f"had {header.n_channels} channels, mixed to one" if mono else None
+    remarks = [f"had {header.n_channels} channels, mixed to one"] if mono else []
+    softer_db = level.rms_db - 10 * math.log10(max(written.powers.mean(), 1e-12))
+    if softer_db > REMARKED_DB:
+        remarks.append(f"is {softer_db:.1f} dB louder than its result, whose peaks would clip")
+    return " and ".join(remarks) or None
 
 
 @dataclass(frozen=True)

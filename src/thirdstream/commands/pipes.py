@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, unwritable
 
 DASH = Path("-")
 INPUT = "standard input"
@@ -52,9 +52,15 @@ def result_to(path: Path, *, suffix: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / f"stdout{suffix}"
         yield made
-        with made.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+        try:
+            with made.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+                sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            close_output()
+            raise unwritable(Path("standard output"), error) from error
 
 
 def close_output() -> None:

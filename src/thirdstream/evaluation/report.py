@@ -39,9 +39,11 @@ Results = Mapping[str, Any]
 def write(results_path: Path, out: Path) -> None:
     """Read results and write the page, or its tables alone to an .md file, whole or not at all.
 
-    Raises ThirdstreamError if the results are not readable or of another version, if an excerpt is
-    missing, or if the page would exceed 20 MB.
+    Raises ThirdstreamError if `out` has another ending, if the results are not readable or of
+    another version, if an excerpt is missing, or if the page would exceed 20 MB.
     """
+    if out.suffix.lower() not in (".html", ".htm", ".md"):
+        raise ThirdstreamError(f"{out}: cannot write '{out.suffix}'; end the name in .html or .md")
     results = read_results(results_path)
     markdown = out.suffix.lower() == ".md"
     text = tables(results) if markdown else page(results, work_of(results_path))

@@ -60,7 +60,10 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1 or not self.lr > 0:
-            raise TrainingError(f"epochs, batch size and lr must be positive (got {self})")
+            raise TrainingError(
+                f"epochs, batch size and lr must be positive (got {self.epochs}, "
+                f"{self.batch_size} and {self.lr:g})"
+            )
         if not 0 <= self.ema < 1:
             raise TrainingError(f"ema must be at least 0 and less than 1 (got {self.ema})")
 

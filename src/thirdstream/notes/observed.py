@@ -66,7 +66,7 @@ def observe(
         nonlocal n_samples
         for block in blocks:
             n_samples += block.shape[1]
-            yield block.mean(axis=0, keepdims=True, dtype=np.float32)
+            yield audio.mixed(block)
 
     def seen(window: Wave) -> tuple[NDArray[Any], ...]:
         posteriors, leads = transcriber.run(window)
