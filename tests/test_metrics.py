@@ -270,6 +270,15 @@ def test_the_bootstrap_covers_the_mean_as_often_as_it_says() -> None:
     assert metrics.bootstrap([1, 2, 5], seed=7) == metrics.bootstrap([1, 2, 5], seed=7)
 
 
+def test_ten_of_ten_are_no_certainty() -> None:
+    """Wilson's bounds of n of n are n / (n + z^2) and 1; of none, mirrored."""
+    z2 = 1.959964**2
+    assert metrics.proportion([1] * 10) == pytest.approx((1, 10 / (10 + z2), 1, 10))
+    assert metrics.proportion([0] * 10) == pytest.approx((0, 0, z2 / (10 + z2), 10))
+    with pytest.raises(MetricError, match="must be 0 or 1"):
+        metrics.proportion([0.5])
+
+
 # --- good x bad ---------------------------------------------------------------------------------
 
 PAIRED: dict[str, tuple[Callable[..., Any], Any]] = {
@@ -322,6 +331,7 @@ def test_other_lengths_raise(name: str) -> None:
         lambda wave: metrics.timbre(wave, SR),
         lambda wave: metrics.beat_times(wave, SR),
         lambda wave: metrics.bootstrap(wave, seed=0),
+        metrics.proportion,
     ],
 )
 def test_bad_waves_raise(metric: Callable[..., Any], bad: list[Any]) -> None:

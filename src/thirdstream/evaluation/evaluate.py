@@ -28,7 +28,7 @@ from thirdstream.audio import SR, Wave
 from thirdstream.evaluation import VERSION, Settings, measure, metrics
 from thirdstream.evaluation.cost import Cost, cost_of_transfer
 from thirdstream.evaluation.material import Item, Material, excerpt, short_hash, truth_of
-from thirdstream.evaluation.measure import METRICS, Judges
+from thirdstream.evaluation.measure import METRICS, YES_OR_NO, Judges
 from thirdstream.files import (
     ThirdstreamError,
     make_folder,
@@ -390,7 +390,11 @@ def _scores(
         if not rows:
             continue
         values: dict[str, Any] = {
-            key: metrics.bootstrap(measured, seed=settings.seed)._asdict()
+            key: (
+                metrics.proportion(measured)
+                if key in YES_OR_NO
+                else metrics.bootstrap(measured, seed=settings.seed)
+            )._asdict()
             for key in METRICS
             if (measured := [row[key] for row in rows if key in row])
         }

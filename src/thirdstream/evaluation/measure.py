@@ -67,6 +67,7 @@ METRICS = {
     "peak_memory_mb": Metric("cost", "lower", "largest resident memory of that, in MB"),
 }
 TAG_METRICS = ("accepted_share", "target_tag", "source_tag", "tag_difference")
+YES_OR_NO = ("accepted_share",)  # of one recording either 0 or 1
 SET_METRICS = ("kad", "fad")
 NOTE_METRICS = (
     "pitch_jaccard_distance",

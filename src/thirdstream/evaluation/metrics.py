@@ -15,6 +15,7 @@ import mir_eval
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist, pdist
+from scipy.stats import binomtest
 
 from thirdstream.files import ThirdstreamError
 
@@ -447,13 +448,29 @@ def bootstrap(
 ) -> Interval:
     """The mean of values, one a recording, and its percentile bootstrap interval.
 
-    With one value the interval is that value, which says nothing: see `n`. Raises MetricError on no
+    With one value the interval is that value, which says nothing: see `n`. Of values that are 0 or 1
+    see `proportion`. Raises MetricError on no
     values. Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     found = _array(values, "values", ndim=1)
     draws = np.random.default_rng(seed).integers(len(found), size=(n_resamples, len(found)))
     tail = (1 - level) / 2
     low, high = np.quantile(found[draws].mean(axis=1), [tail, 1 - tail])
+    return Interval(float(found.mean()), float(low), float(high), len(found))
+
+
+def proportion(values: ArrayLike, *, level: float = 0.95) -> Interval:
+    """The share of ones among values that are 0 or 1, one a recording, and Wilson's interval.
+
+    A bootstrap of ten ones has no width; ten of ten may well be eight of ten in the long run.
+    Raises MetricError on no values, and on others. Source: Wilson, Probable inference, the law of
+    succession, and statistical inference (1927).
+    """
+    found = _array(values, "values", ndim=1)
+    if not np.isin(found, (0, 1)).all():
+        raise MetricError("values: must be 0 or 1; take the bootstrap for others")
+    test = binomtest(int(found.sum()), len(found))
+    low, high = test.proportion_ci(level, method="wilson")
     return Interval(float(found.mean()), float(low), float(high), len(found))
 
 

@@ -86,7 +86,8 @@ def _summary(results: Results) -> str:
     )
     text = (
         f"<p>Test recordings: {counts}; {results['settings']['excerpt_s']:g} s from the middle of "
-        "each. Means over recordings, with 95&nbsp;% bootstrap intervals in brackets. "
+        "each. Means over recordings, with 95&nbsp;% intervals in brackets (bootstrap; of the "
+        "accepted share Wilson's). "
         "<em>copy-content</em>, <em>copy-target</em> and <em>resynthesis</em> are corners: they "
         "show what no change, no content, and the synthesis alone would score. "
         "<em>true-target</em>, where it is known, is the same piece in the other style.</p>"
@@ -163,8 +164,8 @@ def tables(results: Results) -> str:
     tests = ", ".join(f"{n} of {style}" for style, n in counts.items())
     parts.append(
         f"{results['corpus']}, test recordings: {tests}; {settings['excerpt_s']:g} s from the "
-        f"middle of each; seed {settings['seed']}. Means over recordings, with 95 % bootstrap "
-        "intervals in brackets."
+        f"middle of each; seed {settings['seed']}. Means over recordings, with 95 % intervals in "
+        "brackets (bootstrap; of the accepted share Wilson's)."
     )
     for direction in next(iter(results["scores"].values())):
         parts += _markdown_tables(results, direction)
@@ -195,7 +196,9 @@ def _markdown_tables(results: Results, direction: str) -> list[str]:
 
 
 def _plain(score: Mapping[str, float]) -> str:
-    interval = f" [{score['low']:.{DIGITS}f}, {score['high']:.{DIGITS}f}]" if "low" in score else ""
+    interval = ""
+    if "low" in score and score.get("n", 2) > 1:  # of one recording there is none
+        interval = f" [{score['low']:.{DIGITS}f}, {score['high']:.{DIGITS}f}]"
     return f"{score['mean']:.{DIGITS}f}{interval}"
 
 
