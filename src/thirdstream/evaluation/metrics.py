@@ -449,7 +449,8 @@ def bootstrap(
     """The mean of values, one a recording, and its percentile bootstrap interval.
 
     With one value the interval is that value, which says nothing: see `n`. Of values that are 0 or
-    1 see `proportion`. Raises MetricError on no values. Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    1 see `proportion`. Raises MetricError on no values. Source: Efron and Tibshirani, An
+    Introduction to the Bootstrap (1993), chapter 13.
     """
     found = _array(values, "values", ndim=1)
     draws = np.random.default_rng(seed).integers(len(found), size=(n_resamples, len(found)))
