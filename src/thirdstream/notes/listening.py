@@ -42,7 +42,8 @@ class Heard:
     score: melody and chords on the grid of beats and their divisions, swung eighths written even;
     no voices. timing: when its quarter notes sound; quarter 0 is a bar line at 0 s or before, the
     last beat is a bar line at the end of the recording or after. notes: all that were transcribed,
-    in quarter notes, as they were played. key: pitch class of the tonic.
+    in quarter notes, as they were played. key: pitch class of the tonic. tuning: how many semitones
+    the recording lies above A = 440 Hz, 0 where it is near.
     """
 
     score: Score
@@ -51,6 +52,7 @@ class Heard:
     key: int
     is_minor: bool
     duration_s: float
+    tuning: float = 0.0
 
 
 def listen(
@@ -86,7 +88,8 @@ def listen(
         beats_per_bar=float(bars.beats_per_bar),
         beats_per_minute=round(tempo, 1),
     )
-    return Heard(score, timing, tuple(sorted(notes)), key, is_minor, observed.duration_s)
+    found_notes = tuple(sorted(notes))
+    return Heard(score, timing, found_notes, key, is_minor, observed.duration_s, observed.tuning)
 
 
 def listen_file(path: Path, *, progress: Callable[[float], None] = lambda share: None) -> Heard:

@@ -24,6 +24,7 @@ from thirdstream.notes.score import (
 from thirdstream.notes.timing import Timing
 
 TICKS = 960  # a quarter note
+BEND = 2.0  # semitones of a whole turn of the pitch wheel, unless a file says otherwise
 DRUMS = 9  # the percussion channel, counted from 0
 CLOCK = 240.0  # quarter notes a minute of a song that follows a tempo map: a tick is 0.26 ms
 
@@ -41,11 +42,15 @@ class Track:
 
 @dataclass(frozen=True)
 class Song:
-    """Tracks at one tempo (quarter notes a minute) in one metre (quarter notes a bar)."""
+    """Tracks at one tempo (quarter notes a minute) in one metre (quarter notes a bar).
+
+    tuning: semitones above A = 440 Hz, at most BEND of them.
+    """
 
     tracks: tuple[Track, ...]
     beats_per_minute: float
     beats_per_bar: float = 4.0
+    tuning: float = 0.0
 
 
 def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
@@ -65,7 +70,7 @@ def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
             if end - start > 0.01
         )
         tracks.append(replace(track, notes=notes))
-    return Song(tuple(tracks), CLOCK, song.beats_per_bar)
+    return replace(song, tracks=tuple(tracks), beats_per_minute=CLOCK)
 
 
 def _mido(path: Path) -> Any:
@@ -98,7 +103,7 @@ def write_midi(path: Path, song: Song, timing: Timing | None = None) -> None:
         channel = DRUMS if track.is_drums else next(free, None)
         if channel is None:
             raise ThirdstreamError(f"{path}: has more than 15 instruments; MIDI holds no more")
-        file.tracks.append(_written(mido, track, channel))
+        file.tracks.append(_written(mido, track, channel, tuning=song.tuning))
     with whole_file(path) as temporary:
         file.save(temporary)
 
@@ -109,7 +114,7 @@ def _tempi(timing: Timing) -> list[int]:
     return np.clip(np.diff(edges), 1, (1 << 24) - 1).tolist()
 
 
-def _written(mido: Any, track: Track, channel: int) -> Any:
+def _written(mido: Any, track: Track, channel: int, *, tuning: float) -> Any:
     timed = []
     for note in track.notes:
         start, end = round(note.start * TICKS), round(note.end * TICKS)
@@ -121,6 +126,9 @@ def _written(mido: Any, track: Track, channel: int) -> Any:
     result = mido.MidiTrack([mido.MetaMessage("track_name", name=track.name)])
     result.append(mido.Message("program_change", channel=channel, program=track.program))
     result.append(mido.Message("control_change", channel=channel, control=10, value=track.pan))
+    if tuning and not track.is_drums:
+        bend = round(min(max(tuning / BEND, -1.0), 1.0) * 8191)
+        result.append(mido.Message("pitchwheel", channel=channel, pitch=bend))
     now = 0
     for tick, _, _, message in sorted(timed, key=lambda item: item[:3]):
         result.append(message.copy(time=tick - now))

@@ -19,6 +19,7 @@ from thirdstream.audio import Wave
 from thirdstream.melscale import mel_places_hz
 from thirdstream.notes.spectra import HOP, SR, triangles
 from thirdstream.notes.transcription import EDGE, KEPT, Posteriors, Transcriber, cut
+from thirdstream.notes.tuning import shares, tuning_of
 
 FPS = SR / HOP  # frames a second: 86.1
 N_FFT = 1024  # samples, 46 ms
@@ -36,8 +37,9 @@ class Observed:
     """A recording, frame by frame; frame t is centred on t / FPS seconds.
 
     posteriors: of notes, float16. leads: (n_frames, 88), how sure it is that the melody has a
-    pitch, float16. flux: (n_frames,) how much louder its mel bands become, on average, compressed;
-    bass_flux: of those below LOW_HZ. level: (n_frames,) RMS, full scale.
+    pitch, float16. tuning: semitones from A = 440 Hz, 0 where it is near (see `tuning`). flux:
+    (n_frames,) how much louder its mel bands become, on average, compressed; bass_flux: of those
+    below LOW_HZ. level: (n_frames,) RMS, full scale.
     """
 
     posteriors: Posteriors
@@ -46,6 +48,7 @@ class Observed:
     bass_flux: Array
     level: Array
     duration_s: float
+    tuning: float = 0.0
 
     @property
     def n_frames(self) -> int:
@@ -71,7 +74,7 @@ def observe(
     def seen(window: Wave) -> tuple[NDArray[Any], ...]:
         posteriors, leads = transcriber.run(window)
         heard = (part.astype(np.float16) for part in (*posteriors, leads))
-        return (*heard, *_spectral(window))
+        return (*heard, *_spectral(window), shares(window[EDGE * HOP :][: KEPT * HOP])[None])
 
     low = audio.resampled(mono(), sr_in=audio.SR, sr_out=SR, n_channels=1)
     # Threads suffice: the transcriber and the transforms run outside Python.
@@ -81,11 +84,11 @@ def observe(
         parts.append(part)
         progress((number + 1) * KEPT / FPS)
     n_frames = 1 + math.ceil(n_samples / audio.SR * FPS)
-    sounds, begins, leads, flux, bass_flux, level = (
+    sounds, begins, leads, flux, bass_flux, level, tuned = (
         np.concatenate(part)[:n_frames] for part in zip(*parts, strict=True)
     )
     posteriors, duration_s = Posteriors(sounds, begins), n_samples / audio.SR
-    return Observed(posteriors, leads, flux, bass_flux, level, duration_s)
+    return Observed(posteriors, leads, flux, bass_flux, level, duration_s, tuning_of(tuned))
 
 
 @lru_cache(1)

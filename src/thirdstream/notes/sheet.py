@@ -63,6 +63,7 @@ def _data(heard: Heard) -> dict[str, Any]:
     return {
         "duration_s": heard.duration_s,
         "key": f"{NAMES[heard.key].replace('-', 'b')} {'minor' if heard.is_minor else 'major'}",
+        "tuning_semitones": round(heard.tuning, 3),
         "beats_per_bar": heard.score.beats_per_bar,
         "beats_per_minute": heard.score.beats_per_minute,
         "beats_s": [round(beat, 4) for beat in heard.timing.beats_s],

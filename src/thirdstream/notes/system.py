@@ -82,7 +82,7 @@ class ScoreSystem(System):
             self.tell(Played(heard, arrangement, timing))
         soundfont = best_soundfont()
         yield from stream(
-            on_time(arrangement.song, timing, soundfont),
+            on_time(replace(arrangement.song, tuning=heard.tuning), timing, soundfont),
             timing,
             soundfont,
             draw_scene(options.to, seed=str(options.seed)),
