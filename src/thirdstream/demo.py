@@ -1,4 +1,4 @@
-"""The main job on the bundled clips: every system's transfer of each, pictures, and a page."""
+"""The main job on the bundled clips: six systems' transfer of each, pictures, and a page."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence

@@ -188,7 +188,7 @@ def _usual() -> str:
 
 
 def demo(*, out: Path = Path("out"), force: bool = False) -> None:
-    """Transfer the bundled clips with every system, with pictures and a page to listen on.
+    """Transfer the bundled clips with six systems, with pictures and a page to listen on.
 
     Args:
         out: folder for the results.
