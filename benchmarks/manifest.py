@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tables import peak_mb, show
-from thirdstream import corpus, preparing
+from thirdstream import preparing
 from thirdstream.corpus import TRAIN, Corpus, Pairs, Recording
 from thirdstream.mel.features import Statistics
 from thirdstream.preparing import Found
@@ -37,7 +37,7 @@ def main(n_recordings: int) -> None:
         out = Path(temporary)
         preparing._statistics = lambda *_: NONE  # there are no arrays
         found = [Found(Path(f"{number}.mp3"), "jazz") for number in range(n_recordings)]
-        corpus.results = lambda jobs, **_: zip(
+        preparing.results = lambda jobs, **_: zip(
             found, map(recording, range(len(found))), strict=True
         )
         begin = time.process_time()

@@ -34,6 +34,7 @@ VERSION = 2
 MAX_SEGMENTS = 100_000  # of a recording, which then lasts three days: what a manifest may claim
 LARGEST = 1e12  # of a gain or a deviation, which a manifest may claim
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
+VARIANT = re.compile(r"\.\d+$")  # what names of one piece's variants end in: NAME.1, NAME.2
 ALIGNED = "are aligned"  # no style can be called so
 CHUNK = 16  # segments in memory at a time: 4 MB as power
 

@@ -23,6 +23,7 @@ from thirdstream.corpus import (
     TEST,
     TRAIN,
     VALIDATION,
+    VARIANT,
     VERSION,
     Corpus,
     CorpusError,
@@ -320,14 +321,14 @@ def _split(
     A style of three recordings or more has each split at least once: where chance left one out, the
     recording whose hash is nearest goes there. With fewer, all are for training.
 
-    Both versions of a piece go where its name says, and with them all pieces whose names are the
-    same up to the first dot: so `thirdstream arrange` calls variants of one score.
+    Both versions of a piece go where its name says, and with them its variants: `thirdstream
+    arrange` calls those of one score NAME.1, NAME.2 and so on.
     """
     split: dict[str, str] = {}
     of_piece: dict[str, str] = {}
     for style in sorted({one.style for one in recordings}):
         own = [one for one in recordings if one.style == style]
-        draw = {one.sound: _draw(one.piece.split(".")[0] or one.sound, seed) for one in own}
+        draw = {one.sound: _draw(VARIANT.sub("", one.piece) or one.sound, seed) for one in own}
         for one in own:
             given = fixed.get(Path(one.features).stem)
             split[one.sound] = given or (TRAIN if len(own) < 3 else _split_at(draw[one.sound]))

@@ -9,6 +9,7 @@ Beside the results OUT.json lies the folder OUT.work: one JSON for each system a
 name is a hash of all it depends on, so that work can resume; and the excerpts that `report` plays.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -23,6 +24,7 @@ import joblib
 import numpy as np
 import torch
 
+import thirdstream
 from thirdstream import audio, checkpoint, systems
 from thirdstream.audio import SR, Wave
 from thirdstream.evaluation import VERSION, Settings, measure, metrics
@@ -138,10 +140,8 @@ def plan(
     jobs = []
     for style, target in (material.styles, material.styles[::-1]):
         chosen = _drawn(material.tests[style], settings.max_recordings, settings.seed)
-        for number, item in enumerate(chosen):
-            others = [one for one in material.tests[target] if one.path != item.pair]
-            drawn_for = f"{settings.seed} {item.path.name}"  # the same on any machine
-            copied = _drawn(others or material.tests[target], 0, drawn_for)[0]
+        others = _others(chosen, material.tests[target], settings.seed)
+        for number, (item, copied) in enumerate(zip(chosen, others, strict=True)):
             keep = number < settings.examples
             jobs.append(Job(item, target, tuple(subjects), copied, keep))
     limited = {
@@ -149,6 +149,19 @@ def plan(
         for style, items in material.references.items()
     }
     return jobs, limited
+
+
+def _others(chosen: Sequence[Item], tests: Sequence[Item], seed: int) -> Iterator[Item]:
+    """For each recording one of the target to copy: of another piece, none twice while there are
+    enough; the same on any machine.
+    """
+    left: list[Item] = []
+    for item in chosen:
+        if not any(one.piece != item.piece for one in left):
+            left += _drawn(tests, 0, f"{seed} copied")
+        copied = next((one for one in left if one.piece != item.piece), left[0])
+        left.remove(copied)
+        yield copied
 
 
 def _drawn(items: Sequence[Item], n_items: int, seed: object) -> list[Item]:
@@ -196,8 +209,9 @@ def _place(job: Job, subject: Subject, settings: Settings, ears: Judges) -> str:
     """The name of the work file: a hash of all that its content depends on."""
     copied = job.copied.key if job.copied and subject.name == COPY_TARGET else ""
     heard = json.dumps(ears.about(), sort_keys=True)
-    depends = (VERSION, version("thirdstream"), subject.name, subject.identity, job.item.key,
-               job.target, copied, settings.excerpt_s, settings.seed, heard)  # fmt: skip
+    pair = (str(job.item.pair), job.item.manifest and sha256(job.item.manifest))
+    depends = (VERSION, versions(), code_digest(), subject.name, subject.identity, job.item.key,
+               pair, job.target, copied, settings.excerpt_s, settings.seed, heard)  # fmt: skip
     return f"{subject.name}-{short_hash(repr(depends))}"
 
 
@@ -290,7 +304,7 @@ def measured_cost(subject: Subject, job: Job, work: Path) -> Cost:
 
     Nothing else should run meanwhile. Raises ThirdstreamError if the transfer fails.
     """
-    depends = (VERSION, version("thirdstream"), subject.identity, job.item.key, job.target)
+    depends = (VERSION, versions(), code_digest(), subject.identity, job.item.key, job.target)
     path = work / f"cost-{subject.name}-{short_hash(repr(depends))}.json"
     if not path.is_file():
         cost = cost_of_transfer(job.item.path, model=subject.model, to=job.target)
@@ -458,6 +472,15 @@ def versions() -> dict[str, str]:
     """What the results depend on."""
     names = ("mir_eval", "auraloss", "scipy")
     return checkpoint.versions() | {name: version(name) for name in names}
+
+
+@lru_cache(1)
+def code_digest() -> str:
+    """Of this package's own code, so that another version's work is not taken for this one's."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(thirdstream.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def n_parameters(model: str) -> int | None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from thirdstream import audio
 from thirdstream.audio import SR, Wave
-from thirdstream.corpus import TEST, Corpus
+from thirdstream.corpus import TEST, VARIANT, Corpus
 from thirdstream.evaluation import measure
 from thirdstream.evaluation.measure import Truth
 from thirdstream.evaluation.metrics import Notes
@@ -40,6 +40,11 @@ class Item:
     key: str
     pair: Path | None = None
     manifest: Path | None = None
+
+    @property
+    def piece(self) -> str:
+        """Its name without a variant's number: NAME.1 and NAME.2 are one piece."""
+        return VARIANT.sub("", self.path.stem)
 
 
 @dataclass(frozen=True)

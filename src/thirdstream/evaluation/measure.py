@@ -53,14 +53,16 @@ METRICS = {
     "target_tag": Metric("style", "higher", "the tagger's value for the target style, 0 to 1"),
     "source_tag": Metric("style", "lower", "the tagger's value for the original's style, 0 to 1"),
     "tag_difference": Metric("style", "higher", "target tag less source tag, -1 to 1"),
-    "timbre_distance_mfcc": Metric("style", "lower", "MFCC distance to the target's recordings"),
+    "timbre_distance_mfcc": Metric(
+        "style", "", "MFCC distance to the target's average (see its floor)"
+    ),
     "kad": Metric("sets", "lower", "distance to the target's recordings (see its floor)"),
     "fad": Metric("sets", "lower", "the same by Gaussians; too large for small sets"),
     "eq1_mel_error": Metric("sound", "lower", "eq. 1: self-reconstruction of normalised mels"),
     "mel_consistency": Metric("sound", "lower", "how far the synthesis misses its mel"),
     "reconstruction_log_spectral_distance_db": Metric("sound", "lower", "self-reconstruction, dB"),
     "reconstruction_multi_resolution_stft": Metric("sound", "lower", "self-reconstruction"),
-    "clipping_share": Metric("sound", "lower", "samples at full scale, 0 to 1"),
+    "clipping_share": Metric("sound", "lower", "samples at the limiter's ceiling or above, 0 to 1"),
     "dc_offset": Metric("sound", "", "mean of the samples, full scale 1"),
     "silence_share": Metric("sound", "", "frames below -60 dB, 0 to 1"),
     "speed_audio_s_per_s": Metric("cost", "higher", "seconds of audio a second, file to file"),

@@ -219,6 +219,7 @@ def fit(
             if state.step % per_epoch == 0:
                 step = _ended(step, state, corpus, config, diversity(mels, passes), per_epoch)
             yield step
+        accelerator._dataloaders.remove(loader)  # it would keep every epoch's order of pairs
 
 
 def _prepared(twin: Twin, config: TrainingConfig, accelerator: "Accelerator") -> Any:
