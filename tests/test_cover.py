@@ -22,7 +22,7 @@ from thirdstream.notes.arranging.casting import (
     repeats,
     soloists,
 )
-from thirdstream.notes.arranging.cover import Wish, cover
+from thirdstream.notes.arranging.cover import MOST_ACCENT, Wish, accents, cover
 from thirdstream.notes.arranging.ensembles import CLASSICAL, DOUBLINGS, GROOVES, TENOR
 from thirdstream.notes.arranging.harmony import reharmonised
 from thirdstream.notes.arranging.jazz import swung
@@ -213,6 +213,25 @@ def test_players_suit_the_piece() -> None:
     assert choose(replace(piece, notes=many), "classical", rng) == "strings and harp"
     quick = replace(piece, beats_per_minute=240.0)
     assert choose(quick, "classical", rng) == "strings and harpsichord"
+
+
+def test_a_note_that_was_louder_is_louder_and_its_place_counts() -> None:
+    """The mean of the neighbours is what it stands out from; grace notes step back."""
+    even = [Note(0.5 * k, 0.5, 60, 80) for k in range(16)]
+    assert accents(even, 4.0, jazz=True) == [0.0, 4.0] * 8
+    assert accents(even, 4.0, jazz=False) == ([4.0] + [0.0] * 7) * 2
+    loud = [replace(note, velocity=127 if k == 8 else 80) for k, note in enumerate(even)]
+    heard = accents(loud, 4.0, jazz=True)
+    assert heard[8] == MOST_ACCENT
+    assert -MOST_ACCENT < heard[7] - 4 < 0
+    assert accents([], 4.0, jazz=True) == []
+
+
+def test_a_swing_band_plays_off_the_beat_too_by_default() -> None:
+    made = cover(heard("classical"), Wish("jazz", "swing", 0.75, 1.0))
+    (drums,) = (track for track in made.song.tracks if track.is_drums)
+    off = [note for note in drums.notes if 0.2 < note.start % 1.0 < 0.8]
+    assert len(off) > made.n_bars / 2
 
 
 def test_a_jazz_group_counts_slow_pieces_double_and_fast_ones_half() -> None:

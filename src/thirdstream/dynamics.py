@@ -1,7 +1,7 @@
 """The dynamics of a recording, for what was made of it: how loud it is when.
 
 A band that plays from a sheet, or answers with what it remembers, does not hear how loudly the
-recording plays: it goes on through fades and rests. Levels over a few seconds, which are the
+recording plays: it goes on through fades and rests. Levels over some seconds, which are the
 piece's, are taken from the recording; what is shorter, the accents of the style, is left alone.
 """
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from thirdstream.audio import Wave
 
 HOP = 2048  # samples: 46 ms at 44.1 kHz
-WINDOW = 43  # hops over which a level is taken: 2 s
+WINDOW = 87  # hops over which a level is taken: 4 s, at half height 2 s
 FLOOR_DB = -60.0  # below the mean: what is softer counts as so soft
 MOST_UP_DB = 6.0  # further up comes what should not be heard, such as echoes
 REST_DB = -55.0  # below the mean: a rest

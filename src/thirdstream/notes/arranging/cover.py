@@ -60,9 +60,12 @@ FREE = 0.3  # below this share of kept content, chords are replaced too
 BUSY = 150.0  # beats a minute from which figures in eighths are left out
 BASS_BELOW = 50  # the highest pitch that goes to a jazz group's bass
 LEAD, SECOND = 104.0, 62.0  # velocities of the melody and of added notes
+# A velocity is no loudness: at the same one, a trumpet lies 10 dB and more above piano and drums.
+JAZZ_LEAD, JAZZ_GIVEN, JAZZ_ADDED = -10.0, {"harmony": 1.4, "drums": 1.4}, {"harmony": 1.25}
+NEIGHBOURS, MOST_ACCENT = 4, 8.0  # to each side of a note; what it may stand out by
 # Rank from 0 to 1 in which a part's notes come in: of those on bar lines, and how much later the
 # ones off the beat are.
-RANKS = {"bass": (0.1, 0.5), "harmony": (0.25, 0.6), "drums": (0.3, 0.65), "brass": (0.6, 0.35)}
+RANKS = {"bass": (0.1, 0.5), "harmony": (0.25, 0.6), "drums": (0.2, 0.5), "brass": (0.6, 0.35)}
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def cover(piece: Piece, wish: Wish) -> Arrangement:
     players = band(piece, score, harmony, "string orchestra" if doublings else name, feel, rng)
     _thin(players, piece, score, wish)
     _add(players, piece, score, feel, wish)
-    tracks = _levelled(players, piece, score, feel)
+    tracks = _levelled(players, piece, score, feel, jazz=wish.style == "jazz")
     tracks += [_double(tracks, doubling, score.n_beats) for doubling in doublings]
     how = GROOVES[name].ensemble if wish.style == "jazz" else name
     groove = name if wish.style == "jazz" else "straight"
@@ -266,6 +269,8 @@ def _thin(players: Sequence[Player], piece: Piece, score: Score, wish: Wish) -> 
     end = max([note.end for note in (*piece.notes, *score.melody)], default=score.n_beats)
     last = max([chord.start for chord in score.chords if chord.start < end - 0.5], default=0.0)
     last = max(last, end - score.beats_per_bar)
+    if piece.score.length and end > piece.score.length - 1:  # it is cut off, no ending
+        last = score.n_beats
     own_share = 1 - max(0.0, wish.keep - 0.5)  # ranks beyond it give way
     for player in players:
         kept = []
@@ -398,7 +403,25 @@ def _without(note: Note, spans: Sequence[tuple[float, float]]) -> list[Note]:
     return pieces
 
 
-def _levelled(players: Sequence[Player], piece: Piece, score: Score, feel: Feel) -> list[Track]:
+def accents(melody: Sequence[Note], beats_per_bar: float, *, jazz: bool) -> list[float]:
+    """How much louder each note is than those around it: as it was heard, and as its place asks.
+
+    Jazz stresses what is off the beat, classical music what begins a bar.
+    """
+    result = []
+    for number, note in enumerate(melody):
+        around = melody[max(0, number - NEIGHBOURS) : number + NEIGHBOURS + 1]
+        mean = sum(one.velocity for one in around) / len(around)
+        heard = min(max(0.6 * (note.velocity - mean), -MOST_ACCENT), MOST_ACCENT)
+        place = (note.start % 1.0) if jazz else (note.start + 0.1) % beats_per_bar
+        stressed = 0.25 < place < 0.75 if jazz else place < 0.2
+        result.append(heard + (4.0 if stressed else 0.0))
+    return result
+
+
+def _levelled(
+    players: Sequence[Player], piece: Piece, score: Score, feel: Feel, *, jazz: bool
+) -> list[Track]:
     """The tracks, as loud as the recording is bar by bar, with the melody in front."""
     bar, n_bars = score.beats_per_bar, score.n_bars + 1
     levels = contour(piece.notes or score.melody, bar, n_bars)
@@ -412,13 +435,17 @@ def _levelled(players: Sequence[Player], piece: Piece, score: Score, feel: Feel)
     for player in players:
         name = player.instrument.name
         notes = merged.setdefault(name, (player, []))[1]
-        lead = LEAD if player.role == "melody" else LEAD - 16
-        notes += [louder(n, lead + 8 * swell(n.start, bar) - 4) for n in player.melody]
+        lead = (LEAD if player.role == "melody" else LEAD - 16) + (JAZZ_LEAD if jazz else 0)
+        given, added = (kind.get(player.role, 1.0) if jazz else 1.0
+                        for kind in (JAZZ_GIVEN, JAZZ_ADDED))  # fmt: skip
+        stress = accents(player.melody, bar, jazz=jazz)
+        notes += [louder(n, lead + 8 * swell(n.start, bar) - 4 + more)
+                  for n, more in zip(player.melody, stress, strict=True)]  # fmt: skip
         for note in player.given:
             start, end = (feel.place(at, at) for at in (note.start, note.end))
             moved = replace(note, start=start, length=max(end - start, 0.05))
-            notes.append(louder(moved, note.velocity))
-        notes += [louder(n, SECOND + min(max((n.velocity - middle) * 0.5, -14), 14))
+            notes.append(louder(moved, given * note.velocity))
+        notes += [louder(n, added * SECOND + min(max((n.velocity - middle) * 0.5, -14), 14))
                   for n in player.added]  # fmt: skip
     return [
         track(p.instrument, notes, score.n_beats, is_drums=p.role == "drums")
