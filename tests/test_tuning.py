@@ -8,6 +8,7 @@ from thirdstream import cli, preparing
 from thirdstream.corpus import Corpus
 from thirdstream.files import Interrupted, ThirdstreamError
 from thirdstream.mel import tuning
+from thirdstream.mel.paired import TwinPaired
 from thirdstream.mel.training import TrainingError
 from thirdstream.mel.tuning import Outcome, Search
 
@@ -54,16 +55,34 @@ def test_a_trial_that_diverges_does_not_end_the_search(
 
 @pytest.mark.usefixtures("small")
 def test_where_every_trial_fails_the_reason_is_said(
-    small_corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A twin that learns from versions of one piece has nothing to learn from here."""
+    small_corpus: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tuning, "BATCH_SIZES", (4096,))
     where = ["--corpus", str(small_corpus.path), "--out", str(tmp_path)]
     with pytest.raises(SystemExit) as stop:
-        cli.main(["tune", "twin-paired", *where, "--trials", "1", "--epochs", "1"])
+        cli.main(["tune", "twin-cnn", *where, "--trials", "1", "--epochs", "1"])
     assert stop.value.code == 1
     told = capsys.readouterr().err.replace("\n", " ")
-    assert "has no two versions of a piece to learn from" in told
+    assert "has too few training segments" in told
     assert "no trial came to its end" in told
+
+
+def test_a_twin_that_learns_from_versions_needs_some_to_compare_on(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
+    config = TwinPaired.PRESETS["default"]
+    with pytest.raises(ThirdstreamError, match="has no two versions of a piece to compare"):
+        list(tuning.search("twin-paired", config, small_corpus, tmp_path, Search(1, epochs=1)))
+
+
+@pytest.mark.usefixtures("small")
+def test_trials_that_do_not_compare_are_not_ranked_together(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
+    search(small_corpus, tmp_path, 1)
+    with pytest.raises(ThirdstreamError, match="holds trials with other epochs"):
+        list(tuning.search("twin-cnn", TINY, small_corpus, tmp_path, Search(2, epochs=3)))
 
 
 @pytest.mark.usefixtures("small")
@@ -78,7 +97,7 @@ def test_ctrl_c_ends_it_and_loses_only_the_trial_under_way(
         patch.setattr(tuning, "fit", stopped)
         with pytest.raises(Interrupted, match="stopped in trial 1; run the same command again"):
             search(small_corpus, tmp_path, 2)
-    assert [one.number for one in search(small_corpus, tmp_path, 3)] == [2]
+    assert [one.number for one in search(small_corpus, tmp_path, 3)] == [2, 3]
 
 
 def test_it_needs_recordings_to_compare_on(tmp_path: Path) -> None:

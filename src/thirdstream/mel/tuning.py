@@ -6,13 +6,15 @@ eq. 1 alone would drive all others to zero.
 """
 
 import dataclasses
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thirdstream.corpus import VALIDATION, Corpus
 from thirdstream.files import Interrupted, ThirdstreamError, make_folder, write_json
+from thirdstream.mel import TWINS
 from thirdstream.mel.training import TrainingConfig, TrainingError, begin, fit
 from thirdstream.mel.twin import RECONSTRUCTION, TwinConfig
 
@@ -60,15 +62,25 @@ def search(
 
     network: the preset's. Run it again after an interruption: what is finished counts, what was
     under way starts anew. Writes trials.json after each. Raises ThirdstreamError if Optuna or
-    validation recordings are missing, Interrupted on Ctrl-C.
+    validation recordings are missing, or if `out` holds trials that do not compare with these;
+    Interrupted on Ctrl-C.
     """
     if not min(corpus.n_segments(style, VALIDATION) for style in corpus.styles):
         raise ThirdstreamError(
             f"{corpus.path}: has no validation recordings to compare trials on; add recordings "
             "(three of a style or more)"
         )
+    if TWINS[name].PAIRED and not corpus.aligned(VALIDATION):
+        raise ThirdstreamError(
+            f"{corpus.path}: has no two versions of a piece to compare trials on; "
+            "prepare it with --paired"
+        )
     study = _study(name, out, how.seed)
-    while sum(trial.state.is_finished() for trial in study.trials) < how.trials:
+    _compare(study, out, {
+        "network": asdict(network), "epochs": how.epochs,
+        "statistics": {style: one.scale for style, one in corpus.statistics.items()},
+    })  # fmt: skip
+    while sum(map(_counts, study.trials)) < how.trials:
         trial = study.ask()
         try:
             score, state = _run(trial, name, network, corpus, how)
@@ -95,9 +107,27 @@ def finished(study: "optuna.Study") -> list[Outcome]:
             trial.user_attrs.get(FAULT),
         )
         for trial in study.trials
-        if trial.state.is_finished()
+        if _counts(trial)
     ]
     return sorted(outcomes, key=lambda one: (one.score is None, one.score, one.number))
+
+
+def _counts(trial: "optuna.trial.FrozenTrial") -> bool:
+    """Whether it came to its end, if only to a fault; what was interrupted did not."""
+    interrupted = trial.state == _states().FAIL and FAULT not in trial.user_attrs
+    return trial.state.is_finished() and not interrupted
+
+
+def _compare(study: "optuna.Study", out: Path, made_with: dict[str, Any]) -> None:
+    """Note what trials are made with; raise ThirdstreamError where others were made otherwise."""
+    wanted = json.loads(json.dumps(made_with))  # as it is read again
+    before = study.user_attrs.get("made_with", wanted)
+    if before != wanted:
+        changed = " and ".join(key for key in wanted if before.get(key) != wanted[key])
+        raise ThirdstreamError(
+            f"{out}: holds trials with other {changed}, which do not compare; choose a new folder"
+        )
+    study.set_user_attr("made_with", wanted)
 
 
 def _states() -> Any:
