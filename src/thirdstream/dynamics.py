@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from thirdstream.audio import Wave
 
 HOP = 2048  # samples: 46 ms at 44.1 kHz
-WINDOW = 87  # hops over which a level is taken: 4 s, at half height 2 s
+WINDOW = 87  # hops over which a level is taken: 4 s, 2 s of them at more than half weight
 FLOOR_DB = -60.0  # below the mean: what is softer counts as so soft
 MOST_UP_DB = 6.0  # further up comes what should not be heard, such as echoes
 REST_DB = -55.0  # below the mean: a rest
