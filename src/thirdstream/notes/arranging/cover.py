@@ -60,8 +60,8 @@ FREE = 0.3  # below this share of kept content, chords are replaced too
 BUSY = 150.0  # beats a minute from which figures in eighths are left out
 BASS_BELOW = 50  # the highest pitch that goes to a jazz group's bass
 LEAD, SECOND = 104.0, 62.0  # velocities of the melody and of added notes
-# A velocity is no loudness: at the same one, a trumpet lies 10 dB and more above piano and drums.
-JAZZ_LEAD, JAZZ_GIVEN, JAZZ_ADDED = -10.0, {"harmony": 1.4, "drums": 1.4}, {"harmony": 1.25}
+# A velocity is no loudness: at the same one, a trumpet lies 10 dB and more above the drums.
+JAZZ_LEAD, JAZZ_DRUMS = -10.0, 1.4
 NEIGHBOURS, MOST_ACCENT = 4, 8.0  # to each side of a note; what it may stand out by
 # Rank from 0 to 1 in which a part's notes come in: of those on bar lines, and how much later the
 # ones off the beat are.
@@ -436,16 +436,15 @@ def _levelled(
         name = player.instrument.name
         notes = merged.setdefault(name, (player, []))[1]
         lead = (LEAD if player.role == "melody" else LEAD - 16) + (JAZZ_LEAD if jazz else 0)
-        given, added = (kind.get(player.role, 1.0) if jazz else 1.0
-                        for kind in (JAZZ_GIVEN, JAZZ_ADDED))  # fmt: skip
+        stronger = JAZZ_DRUMS if jazz and player.role == "drums" else 1.0
         stress = accents(player.melody, bar, jazz=jazz)
         notes += [louder(n, lead + 8 * swell(n.start, bar) - 4 + more)
                   for n, more in zip(player.melody, stress, strict=True)]  # fmt: skip
         for note in player.given:
             start, end = (feel.place(at, at) for at in (note.start, note.end))
             moved = replace(note, start=start, length=max(end - start, 0.05))
-            notes.append(louder(moved, given * note.velocity))
-        notes += [louder(n, added * SECOND + min(max((n.velocity - middle) * 0.5, -14), 14))
+            notes.append(louder(moved, stronger * note.velocity))
+        notes += [louder(n, SECOND + min(max((n.velocity - middle) * 0.5, -14), 14))
                   for n in player.added]  # fmt: skip
     return [
         track(p.instrument, notes, score.n_beats, is_drums=p.role == "drums")
