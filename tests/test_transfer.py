@@ -376,6 +376,8 @@ def test_results_below_the_recordings_are_not_recordings(system: MelSystem, tmp_
         list(transfer_files(system, pairs, JAZZ, force=True))
     with pytest.raises(ThirdstreamError, match="holds the recordings themselves"):
         plan([tmp_path], tmp_path / "out" / "..")
+    above = tmp_path.parent  # where the recordings' folder lies itself
+    assert (tmp_path / "a.wav", above / "a.wav") in plan([tmp_path], above)
 
 
 def test_a_recording_is_never_its_own_result(system: MelSystem, tmp_path: Path) -> None:

@@ -416,7 +416,8 @@ def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tup
 
 def _is_below(one: Path, out: Path, folder: Path) -> bool:
     """Whether a recording found in a folder lies in an inner one that is for results."""
-    return out.resolve() != folder.resolve() and out.resolve() in one.resolve().parents
+    results = out.resolve()
+    return folder.resolve() in results.parents and results in one.resolve().parents
 
 
 def _check_apart(pairs: Mapping[Path, Path]) -> None:
