@@ -366,9 +366,14 @@ def transfer_file(
     )
     written = Contour()
     audio.write(out, written.of(restyled), sr=header.sr, n_channels=n_channels)
+    return _remark(level, written, n_mixed=header.n_channels if mono else 0)
+
+
+def _remark(level: Level, written: Contour, *, n_mixed: int) -> str | None:
+    """What a user should know of a recording beside its result: "the recording ..."."""
     if level.silent:
         return "is silent, and so is the result"
-    remarks = [f"had {header.n_channels} channels, mixed to one"] if mono else []
+    remarks = [f"had {n_mixed} channels, mixed to one"] if n_mixed else []
     softer_db = level.rms_db - 10 * math.log10(max(written.powers.mean(), 1e-12))
     if softer_db > REMARKED_DB:
         remarks.append(f"is {softer_db:.1f} dB louder than its result, whose peaks would clip")
