@@ -155,6 +155,12 @@ def test_versions_of_a_piece_are_in_one_split_and_so_are_its_variants(
         assert {split for splits in of.values() for split in splits} == set(SPLITS)
 
 
+def test_names_with_a_dot_are_pieces_of_their_own() -> None:
+    """Of one composer's chorales not all go where "J" goes."""
+    own = [replace(fake(k), piece=f"J.S. Bach - Chorale {k}") for k in range(60)]
+    assert {one.split for one in preparing._split(own, {}, 0)} == set(SPLITS)
+
+
 def test_a_paired_corpus_knows_the_versions_of_its_pieces(tmp_path: Path) -> None:
     for style, seed in (("classical", 0), ("jazz", 50)):
         write_pieces(tmp_path / style, 3, seed=seed)

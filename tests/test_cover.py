@@ -227,6 +227,14 @@ def test_a_note_that_was_louder_is_louder_and_its_place_counts() -> None:
     assert accents([], 4.0, jazz=True) == []
 
 
+def test_a_recording_that_is_cut_off_is_no_ending_for_the_drums() -> None:
+    piece = heard("classical")
+    assert max(note.end for note in piece.notes) > piece.score.length - 1
+    made = cover(piece, Wish("jazz", "swing", 0.75, 1.0))
+    (drums,) = (track for track in made.song.tracks if track.is_drums)
+    assert max(note.start for note in drums.notes) > piece.score.length - 1.5
+
+
 def test_a_swing_band_plays_off_the_beat_too_by_default() -> None:
     made = cover(heard("classical"), Wish("jazz", "swing", 0.75, 1.0))
     (drums,) = (track for track in made.song.tracks if track.is_drums)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest import approx
 
 pytest.importorskip("mir_eval", reason="needs the extra `evaluate`")
@@ -174,6 +176,26 @@ def test_another_seed_model_or_soundfont_is_other_work(small_corpus: Corpus) -> 
         if (subject := evaluate.Subject("x", "x", sha256, parts=parts))
     }  # fmt: skip
     assert len(places) == 16
+
+
+@given(
+    names=st.lists(st.tuples(st.integers(0, 12), st.integers(1, 2)), min_size=2, unique=True),
+    seed=st.integers(0, 5),
+)
+def test_copies_are_of_other_pieces_and_none_comes_twice(
+    names: list[tuple[int, int]], seed: int
+) -> None:
+    """As long as there are enough: to the last ones only their own piece may be left."""
+    here, there = (
+        [material.Item(Path(style, f"{n}.{k}.flac"), style, "") for n, k in names]
+        for style in STYLES
+    )
+    copied = list(evaluate._others(here, there, seed))
+    if len({item.piece for item in here}) > 1:
+        assert all(one.piece != item.piece for one, item in zip(copied, here, strict=True))
+    sure = max(1, len(copied) - 2)  # so far others than a piece's own two are left
+    assert len({one.path for one in copied[:sure]}) == sure
+    assert copied == list(evaluate._others(here, there, seed))
 
 
 def test_tests_and_references_share_no_recording(small_corpus: Corpus) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import accelerate
 import numpy as np
 import pytest
 import soundfile as sf
@@ -186,6 +187,13 @@ def test_training_can_begin_with_a_models_weights(small_corpus: Corpus, tmp_path
     before = [value.clone() for value in model.twin.parameters()]
     run(state, small_corpus, tmp_path, config)
     assert all(map(torch.equal, before, model.twin.parameters()))
+
+
+def test_no_epochs_order_of_pairs_outlives_it(small_corpus: Corpus) -> None:
+    accelerator = accelerate.Accelerator()
+    for _ in training.fit(begin(small_corpus), small_corpus, CONFIG, accelerator):
+        assert len(accelerator._dataloaders) <= 1
+    assert CONFIG.epochs > 1 and not accelerator._dataloaders
 
 
 def test_what_begins_or_fills_a_network_comes_to_its_device(small_corpus: Corpus) -> None:
