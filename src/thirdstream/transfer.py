@@ -148,26 +148,32 @@ class System(ABC):
             ensemble=ensemble, score=score,
         )  # fmt: skip
         self.check(options)
-        if not audio.MIN_SR <= sr <= audio.MAX_SR:
-            raise ThirdstreamError(
-                f"sr must lie between {audio.MIN_SR:,} and {audio.MAX_SR:,} Hz (got {sr})"
-            )
-        channels = np.atleast_2d(np.asarray(wave, dtype=np.float32))
-        if channels.ndim == 2 and channels.shape[0] > audio.MAX_CHANNELS:
-            raise ThirdstreamError(
-                f"the wave has {channels.shape[0]} channels; it must be (n_channels, n_samples), "
-                "so give wave.T of what soundfile reads"
-            )
-        if channels.ndim != 2 or channels.shape[1] == 0 or not np.isfinite(channels).all():
-            raise ThirdstreamError(
-                f"the wave must be (n_samples,) or (n_channels, n_samples), not empty and without "
-                f"NaN (got shape {np.shape(wave)}); check how it was read"
-            )
+        channels = _channels(wave, sr)
         stream = (channels[:, at : at + BLOCK] for at in range(0, channels.shape[1], BLOCK))
         level = audio.level_of([channels])
         parts = list(transfer_blocks(self, stream, options, sr=sr, level=level, ceiling=0.999))
         result = np.concatenate(parts, axis=1)
         return result[0] if np.ndim(wave) == 1 else result
+
+
+def _channels(wave: Wave, sr: int) -> Wave:
+    """A user's wave as (n_channels, n_samples). Raises ThirdstreamError where it is none."""
+    if not audio.MIN_SR <= sr <= audio.MAX_SR:
+        raise ThirdstreamError(
+            f"sr must lie between {audio.MIN_SR:,} and {audio.MAX_SR:,} Hz (got {sr})"
+        )
+    channels = np.atleast_2d(np.asarray(wave, dtype=np.float32))
+    if channels.ndim == 2 and channels.shape[0] > audio.MAX_CHANNELS:
+        raise ThirdstreamError(
+            f"the wave has {channels.shape[0]} channels; it must be (n_channels, n_samples), "
+            "so give wave.T of what soundfile reads"
+        )
+    if channels.ndim != 2 or channels.shape[1] == 0 or not np.isfinite(channels).all():
+        raise ThirdstreamError(
+            f"the wave must be (n_samples,) or (n_channels, n_samples), not empty and without "
+            f"NaN (got shape {np.shape(wave)}); check how it was read"
+        )
+    return channels
 
 
 def transfer_blocks(
