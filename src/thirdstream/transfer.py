@@ -27,7 +27,7 @@ MATCHED_DB = 0.05  # near enough
 REMARKED_DB = 1.0  # how much softer a result must be for that to be said
 TARGET_RMS = 10 ** (audio.TARGET_RMS_DB / 20)
 MAX_STEP_DB = 20.0  # the largest correction at once
-OPTIONAL = ("style_from", "ensemble", "score")  # options for some systems only
+OPTIONAL = ("style_from", "ensemble", "score", "soundfont")  # options for some systems only
 CASELESS = sys.platform in ("win32", "darwin")  # their file systems take A.wav for a.wav
 THERE = "is there already"  # the remark on a recording that was skipped
 Phase = Literal["content", "carried", "noise"]
@@ -69,6 +69,9 @@ class Options:
     score: Path | None = None
     """For the score system: a corrected lead sheet (MusicXML) that takes the place of what is heard
     in the recording; its first bar line is the recording's first."""
+    soundfont: Path | None = None
+    """For the score system: a soundfont (.sf2, .sf3) of your own to play with, instead of the one
+    that comes along."""
 
 
 class System(ABC):
@@ -135,6 +138,7 @@ class System(ABC):
         blend: float = 0.0,
         ensemble: str | None = None,
         score: Path | None = None,
+        soundfont: Path | None = None,
     ) -> Wave:
         """Transfer a whole wave, (n_samples,) or (n_channels, n_samples), of any rate `sr` in Hz.
 
@@ -145,7 +149,7 @@ class System(ABC):
         options = Options(
             to=to, source=source, phase=phase, style_strength=style_strength,
             keep_content=keep_content, style_from=style_from, seed=seed, blend=blend,
-            ensemble=ensemble, score=score,
+            ensemble=ensemble, score=score, soundfont=soundfont,
         )  # fmt: skip
         self.check(options)
         channels = _channels(wave, sr)

@@ -12,18 +12,26 @@ import hashlib
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from importlib.resources import files as resources
 from pathlib import Path
 
 from thirdstream.files import ThirdstreamError, make_folder, sha256, write_json
 from thirdstream.notes.pairs import MANIFEST, Job, Left, Made, listed, make_pairs
-from thirdstream.notes.rendering import find_soundfonts, pretty_midi_soundfont
 
 NAME = "benchmark.json"
 SOURCE = "github.com/00sapo/OpenEWLD"
 SPLITS = ("train", "validation", "test")
 SEED = 1930
 VARIANTS = {"train": 1, "validation": 1, "test": 2}  # pairs of each piece
+SOUNDFONT_FOLDERS = (
+    Path("/usr/share/sounds/sf2"),
+    Path("/usr/share/sounds/sf3"),
+    Path("/usr/share/soundfonts"),
+    Path("/usr/local/share/soundfonts"),
+    Path("/opt/homebrew/share/soundfonts"),
+    Path("~/.local/share/soundfonts"),
+)
 MAX_BYTES = 50_000_000  # of a score, unpacked
 
 
@@ -109,8 +117,7 @@ def find_pieces(sheets: Sequence[Path], wanted: Sequence[Piece]) -> dict[Piece, 
 
 def find_fonts(fonts: Sequence[Font], given: Sequence[Path] = ()) -> tuple[Path, ...]:
     """Where the soundfonts are: among those given and those installed. Raises ThirdstreamError."""
-    inside = pretty_midi_soundfont()
-    installed = [*given, *find_soundfonts(), *([inside] if inside else [])]
+    installed = [*given, *find_soundfonts()]
     found = {sha256(path): path for path in installed if path.is_file()}
     for font in fonts:
         if font.sha256 not in found:
@@ -119,6 +126,23 @@ def find_fonts(fonts: Sequence[Font], given: Sequence[Path] = ()) -> tuple[Path,
                 f"fixed to; install it ({font.source}) or name it with --soundfonts"
             )
     return tuple(found[font.sha256] for font in fonts)
+
+
+def find_soundfonts() -> list[Path]:
+    """Installed soundfonts, sorted, each once, and the one inside the wheel of pretty-midi."""
+    found = {
+        path.resolve()
+        for folder in SOUNDFONT_FOLDERS
+        if (place := folder.expanduser()).is_dir()
+        for path in place.iterdir()
+        if path.suffix.lower() in (".sf2", ".sf3")
+    }
+    try:
+        inside = metadata.files("pretty_midi") or []
+    except metadata.PackageNotFoundError:
+        inside = []
+    found |= {Path(str(file.locate())).resolve() for file in inside if file.suffix == ".sf2"}
+    return sorted((path for path in found if path.is_file()), key=lambda path: (path.name, path))
 
 
 def plan(

@@ -4,7 +4,7 @@ A file that is read has one tempo and one metre. Positions are rounded to ticks 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -31,13 +31,19 @@ CLOCK = 240.0  # quarter notes a minute of a song that follows a tempo map: a ti
 
 @dataclass(frozen=True)
 class Track:
-    """Notes that one instrument plays: General MIDI program 0-127, pan 0 (left) to 127."""
+    """Notes that one instrument plays: General MIDI program 0-127, pan 0 (left) to 127.
+
+    pedals: quarter notes from and to which the sustain pedal is down. bends: quarter notes, and how
+    many semitones the instrument bends from then on, at most BEND.
+    """
 
     name: str
     program: int
     notes: tuple[Note, ...]
     is_drums: bool = False
     pan: int = 64
+    pedals: tuple[tuple[float, float], ...] = ()
+    bends: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,14 @@ def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
             )
             if end - start > 0.01
         )
-        tracks.append(replace(track, notes=notes))
+        pedals = tuple(
+            (float(down) * CLOCK / 60, float(up) * CLOCK / 60)
+            for down, up in (timing.seconds(pedal) for pedal in track.pedals)
+        )
+        bends = tuple(
+            (float(timing.seconds(beat)) * CLOCK / 60, semitones) for beat, semitones in track.bends
+        )
+        tracks.append(replace(track, notes=notes, pedals=pedals, bends=bends))
     return replace(song, tracks=tuple(tracks), beats_per_minute=CLOCK)
 
 
@@ -123,17 +136,31 @@ def _written(mido: Any, track: Track, channel: int, *, tuning: float) -> Any:
         off = mido.Message("note_off", velocity=0, **what)
         timed.append((max(start, 0), 1, note.pitch, on))
         timed.append((max(end, start + 1, 1), 0, note.pitch, off))
+    tuning = 0.0 if track.is_drums else tuning
+    for beat, message in _controls(mido, track, channel, tuning=tuning):
+        timed.append((max(round(beat * TICKS), 0), 0, 0, message))
     result = mido.MidiTrack([mido.MetaMessage("track_name", name=track.name)])
     result.append(mido.Message("program_change", channel=channel, program=track.program))
     result.append(mido.Message("control_change", channel=channel, control=10, value=track.pan))
-    if tuning and not track.is_drums:
-        bend = round(min(max(tuning / BEND, -1.0), 1.0) * 8191)
-        result.append(mido.Message("pitchwheel", channel=channel, pitch=bend))
     now = 0
     for tick, _, _, message in sorted(timed, key=lambda item: item[:3]):
         result.append(message.copy(time=tick - now))
         now = tick
     return result
+
+
+def _controls(
+    mido: Any, track: Track, channel: int, *, tuning: float
+) -> Iterator[tuple[float, Any]]:
+    """The pitch wheel and the sustain pedal, by quarter notes."""
+    start = ((0.0, 0.0),) if tuning else ()
+    for beat, semitones in (*start, *track.bends):
+        bend = round(min(max((semitones + tuning) / BEND, -1.0), 1.0) * 8191)
+        yield beat, mido.Message("pitchwheel", channel=channel, pitch=bend)
+    pedal = {"type": "control_change", "channel": channel, "control": 64}
+    for down, up in track.pedals:
+        yield down, mido.Message(**pedal, value=127)
+        yield up, mido.Message(**pedal, value=0)
 
 
 def read_midi(path: Path) -> Song:

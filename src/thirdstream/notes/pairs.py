@@ -28,19 +28,14 @@ from thirdstream.files import (
 )
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
 from thirdstream.notes.midi import write_midi
-from thirdstream.notes.rendering import (
-    TAIL_S,
-    draw_scene,
-    find_soundfonts,
-    render,
-    synthesiser,
-)
+from thirdstream.notes.rendering import ORCHESTRA, TAIL_S, draw_scene, render
+from thirdstream.notes.rendering import VERSION as SYNTHESISER
 from thirdstream.notes.score import SUFFIXES, Score, read_score
 from thirdstream.parallel import results
 
 MANIFEST = "pairs.json"
 FORMATS = ("flac", "wav", "ogg", "mp3", "aiff")
-VERSION = 4  # of the records; raise it too when the same seed gives other notes or another sound
+VERSION = 5  # of the records; raise it too when the same seed gives other notes or another sound
 KEYS = ("C", "D flat", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 PACKAGES = ("thirdstream", "numpy", "scipy", "music21", "mido")
@@ -104,18 +99,13 @@ def plan(
 ) -> list[Job]:
     """One Job for each score and variant, with a name of its own.
 
-    soundfonts: from which each pair draws one; by default, all that are installed. Raises
-    ThirdstreamError where a soundfont is missing, or there is none.
+    soundfonts: from which each pair draws one; by default the one that comes along. Raises
+    ThirdstreamError where one is missing.
     """
-    fonts = tuple(soundfonts) or tuple(find_soundfonts())
+    fonts = tuple(soundfonts) or (ORCHESTRA,)
     for font in fonts:
         if not font.is_file():
             raise ThirdstreamError(f"{font}: there is no such soundfont; check the path")
-    if not fonts:
-        raise ThirdstreamError(
-            "there is no soundfont; install one (Debian: fluid-soundfont-gm), name one with "
-            "--soundfont, or pip install 'thirdstream[scores]'"
-        )
     if variants < 1:
         raise ThirdstreamError(f"--variants {variants}: make at least one")
     taken: dict[str, int] = {}
@@ -134,16 +124,15 @@ def make_pairs(jobs: Sequence[Job], out: Path, *, n_jobs: int = -1) -> Iterator[
 
     Pairs that are there, made of the same score in the same way, are not made again. The manifest
     appears when all is done; it lists the scores left out too. Raises ThirdstreamError if `out` is
-    something else's folder or there is nothing to play with.
+    something else's folder.
     """
     if out.is_dir() and any(out.iterdir()) and not (out / "records").is_dir():
         raise ThirdstreamError(f"{out}: is not empty and holds no pairs; choose a new folder")
-    plays = synthesiser()
     for folder in ("records", *STYLES):
         make_folder(out / folder)
     remove_orphans(out, ours=True)
     outcomes: list[Made | Left] = []
-    tasks = (joblib.delayed(make_pair)(job, out, plays) for job in jobs)
+    tasks = (joblib.delayed(make_pair)(job, out) for job in jobs)
     for outcome in results(tasks, n_jobs=n_jobs):
         outcomes.append(outcome)
         yield outcome
@@ -178,10 +167,10 @@ def listed(manifest: Path) -> dict[str, dict[str, Any]]:
     return records
 
 
-def make_pair(job: Job, out: Path, plays: str) -> Made | Left:
-    """Make one pair, or find that it is there; `plays` is the synthesiser's name and version."""
+def make_pair(job: Job, out: Path) -> Made | Left:
+    """Make one pair, or find that it is there."""
     try:
-        made_of = _made_of(job, plays)
+        made_of = _made_of(job)
         record_path = out / "records" / f"{job.name}.json"
         if (record := _finished(record_path, made_of, out)) is None:
             record = _make(job, out, made_of)
@@ -200,7 +189,7 @@ def _soundfont(job: Job) -> Path:
     return random.Random(_seed(job)).choice(job.soundfonts)
 
 
-def _made_of(job: Job, plays: str) -> dict[str, Any]:
+def _made_of(job: Job) -> dict[str, Any]:
     """Everything that decides what a pair is."""
     if not job.score.is_file():
         raise ThirdstreamError(f"{job.score}: there is no such file; check the path")
@@ -212,7 +201,7 @@ def _made_of(job: Job, plays: str) -> dict[str, Any]:
         "variant": job.variant,
         "soundfont": font.name,
         "soundfont_sha256": sha256(font),
-        "synthesiser": plays,
+        "synthesiser": SYNTHESISER,
         "format": job.format,
         "arrangers": VERSION,
         "versions": {name: metadata.version(name) for name in PACKAGES},

@@ -12,13 +12,12 @@ from thirdstream.files import sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.casting import Piece, counting
 from thirdstream.notes.arranging.cover import Wish, cover
-from thirdstream.notes.attacks import on_time
 from thirdstream.notes.listening import Heard, listen
-from thirdstream.notes.rendering import best_soundfont, draw_scene, stream, synthesiser
+from thirdstream.notes.rendering import ORCHESTRA, VERSION, draw_scene, stream
+from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.score import Score, read_score
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription import Transcriber
-from thirdstream.packages import folder_of
 from thirdstream.transfer import Options, System
 
 # Of the style, and of the recording's own notes, where nothing else is asked for.
@@ -41,7 +40,7 @@ class ScoreSystem(System):
 
     name = "score"
     styles = (STYLES[0], STYLES[1])
-    takes = ("ensemble", "score")
+    takes = ("ensemble", "score", "soundfont")
     strength, keep = STRENGTH, KEEP
     follows = False
 
@@ -49,16 +48,18 @@ class ScoreSystem(System):
         self.tell = tell
 
     def ready(self) -> None:
-        """Raise ThirdstreamError without the transcriber, or without something to play with."""
+        """Raise ThirdstreamError without the transcriber."""
         Transcriber()
-        folder_of("mido")
-        synthesiser()
-        best_soundfont()
 
     def parts(self) -> tuple[str, ...]:
-        """The synthesiser and the soundfont."""
-        soundfont = best_soundfont()
-        return synthesiser(), f"{soundfont.name} {sha256(soundfont)}"
+        """The synthesiser and its soundfont."""
+        return VERSION, f"{ORCHESTRA.name} {sha256(ORCHESTRA)}"
+
+    def check(self, options: Options) -> None:
+        """As every system does; and raise ThirdstreamError where the soundfont is not readable."""
+        super().check(options)
+        if options.soundfont is not None:
+            opened(options.soundfont)
 
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
@@ -80,11 +81,10 @@ class ScoreSystem(System):
         arrangement, timing = arranged(heard, options)
         if self.tell is not None:
             self.tell(Played(heard, arrangement, timing))
-        soundfont = best_soundfont()
         yield from stream(
-            on_time(replace(arrangement.song, tuning=heard.tuning), timing, soundfont),
+            replace(arrangement.song, tuning=heard.tuning),
             timing,
-            soundfont,
+            options.soundfont or ORCHESTRA,
             draw_scene(options.to, seed=str(options.seed)),
             n_samples=n_samples,
             n_channels=n_channels,

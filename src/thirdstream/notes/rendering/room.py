@@ -1,0 +1,132 @@
+"""A room and a microphone: a dry sound in stereo blocks -> as it is recorded there."""
+
+import math
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from thirdstream.audio import SR, Wave, windows
+
+COLOUR_HZ = (60.0, 150.0, 400.0, 1000.0, 2500.0, 6000.0, 14000.0)
+N_FIR = 2048  # taps of the microphone's colour
+LOWEST_HZ = 20.0  # below it is nothing but what soundfonts have of DC
+N_HIGH_PASS = SR // 4  # samples for which that filter rings
+ROOM_BLOCK = 1 << 18  # samples that go through the room at a time
+fft: Any = scipy.fft  # its types are not those of arrays
+
+
+@dataclass(frozen=True)
+class Room:
+    """A reverberant room. decay_s: until the sound is 60 dB weaker. wet: room against direct sound,
+    as amplitudes. predelay_s: until the first echo. damping_hz: above it, decay is twice as fast.
+    """
+
+    decay_s: float
+    wet: float
+    predelay_s: float
+    damping_hz: float
+
+
+# From and to; halls for classical music, studios and clubs for jazz.
+ROOMS: dict[str, tuple[Room, Room]] = {
+    "classical": (Room(1.2, 0.25, 0.012, 3000.0), Room(2.4, 0.6, 0.03, 6000.0)),
+    "jazz": (Room(0.3, 0.08, 0.004, 4000.0), Room(0.9, 0.25, 0.012, 8000.0)),
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where and how a version is recorded: room, the microphone's gains in dB at COLOUR_HZ, and the
+    seed of the room's echoes.
+    """
+
+    room: Room
+    colour_db: tuple[float, ...]
+    seed: int
+
+
+def draw_scene(style: str, *, seed: str) -> Scene:
+    """Draw a room that suits the style, and a microphone's gentle colour (3 dB at most)."""
+    rng = random.Random(f"scene {style} {seed}")
+    low, high = ROOMS[style]
+    drawn = {name: round(rng.uniform(value, getattr(high, name)), 4)
+             for name, value in vars(low).items()}  # fmt: skip
+    colour = tuple(round(rng.uniform(-3.0, 3.0), 2) for _ in COLOUR_HZ)
+    return Scene(Room(**drawn), colour, rng.getrandbits(32))
+
+
+def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[Wave]:
+    """Stereo blocks (2, n_samples) in their room, through the microphones, by overlap-add.
+
+    The direct sound keeps its side; each side hears echoes of its own, of what all play. Any other
+    number of channels than two hears one microphone. Yields (n_channels, n_samples) blocks.
+    """
+    colour = _colour(scene.colour_db)
+    n_sides = 2 if n_channels == 2 else 1
+    echoes = np.stack([response(scene.room, seed=scene.seed + side) for side in range(n_sides)])
+    n_tail = echoes.shape[1] + N_FIR + N_HIGH_PASS
+    n_fft = fft.next_fast_len(ROOM_BLOCK + n_tail, real=True)
+    direct = fft.rfft(colour, n_fft) * _high_pass(n_fft)
+    echoes[:, 0] = 0.0  # without the direct sound
+    tails = fft.rfft(echoes, n_fft, axis=1) * direct
+    rest, n_early = np.zeros((n_sides, 0), np.float32), N_FIR // 2
+    for block in windows(dry, size=ROOM_BLOCK, hop=ROOM_BLOCK):
+        sides = fft.rfft(block, n_fft, axis=1)
+        middle = sides.mean(axis=0)
+        heard = sides if n_sides == 2 else middle[None]
+        wet = fft.irfft(heard * direct + tails * middle, n_fft, axis=1).astype(np.float32)
+        wet[:, : rest.shape[1]] += rest
+        yield _spread(wet[:, n_early:ROOM_BLOCK], n_channels)
+        rest, n_early = wet[:, ROOM_BLOCK : ROOM_BLOCK + n_tail], 0
+    yield _spread(rest, n_channels)
+
+
+def _high_pass(n_fft: int) -> NDArray[np.complex64]:
+    """Response of a Butterworth high-pass of second order at 20 Hz: soundfonts may have DC.
+
+    By the bilinear transform. It rings for N_HIGH_PASS samples at most, so it is a factor of what
+    is convolved.
+    """
+    z = np.exp(-2j * np.pi * np.arange(n_fft // 2 + 1) / n_fft)
+    k = math.tan(math.pi * LOWEST_HZ / SR)
+    rest = math.sqrt(2) * k * (1 - z) * (1 + z) + (k * (1 + z)) ** 2
+    return ((1 - z) ** 2 / ((1 - z) ** 2 + rest)).astype(np.complex64)
+
+
+def _spread(wave: Wave, n_channels: int) -> Wave:
+    return wave if len(wave) == n_channels else np.repeat(wave, n_channels, axis=0)
+
+
+def response(room: Room, *, seed: int) -> Wave:
+    """Impulse response of a room: the direct sound, then noise that dies away.
+
+    Noise as echoes is Moorer's (1979); the part above `damping_hz` dies twice as fast. Its energy
+    is `wet` squared, the direct sound's is 1.
+    """
+    rng = np.random.default_rng(seed)
+    t = np.arange(int(room.decay_s * SR), dtype=np.float32) / SR
+    noise = rng.standard_normal(len(t), dtype=np.float32)
+    spectrum = fft.rfft(noise)
+    hz = fft.rfftfreq(len(t), 1 / SR)
+    low = fft.irfft(spectrum / (1 + (hz / room.damping_hz) ** 2), len(t)).astype(np.float32)
+    decay = np.exp(-math.log(1000) * t / room.decay_s)
+    tail = low * decay + (noise - low) * decay**2
+    tail *= room.wet / np.sqrt(np.square(tail).sum())
+    start = round(room.predelay_s * SR)
+    result = np.zeros(start + len(t), np.float32)
+    result[start:] = tail
+    result[0] += 1.0
+    return result
+
+
+def _colour(gains_db: tuple[float, ...]) -> Wave:
+    """Linear-phase filter with these gains at COLOUR_HZ, and straight lines over log frequency."""
+    hz = np.maximum(fft.rfftfreq(N_FIR, 1 / SR), 1.0)
+    db = np.interp(np.log(hz), np.log(COLOUR_HZ), gains_db)
+    taps = np.roll(fft.irfft(10 ** (db / 20), N_FIR), N_FIR // 2)
+    return (taps * np.hanning(N_FIR + 1)[:-1]).astype(np.float32)

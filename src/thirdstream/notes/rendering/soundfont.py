@@ -1,0 +1,286 @@
+"""Soundfonts (.sf2, .sf3): which samples sound for a key and a velocity, and how.
+
+Read as the SoundFont 2.04 specification has them: presets of instruments of zones, whose generators
+become one Region each. Samples of .sf3 are Ogg Vorbis; they are decoded when they are asked for.
+Left out: modulators, low-frequency oscillators and the modulation envelope.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from thirdstream.audio import Wave
+from thirdstream.files import ThirdstreamError
+
+DRUM_BANK = 128
+ATTENUATED = 0.4  # of what is written: so the first synthesisers took it, and so fonts are made
+MAX_SAMPLES = 1 << 24  # of one sample; no instrument rings for six minutes
+BAG = [("generators", "<u2"), ("modulators", "<u2")]
+RECORDS: dict[str, Any] = {
+    "phdr": [("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("_", "<u4", 3)],
+    "pbag": BAG,
+    "pgen": [("kind", "<u2"), ("amount", "<i2")],
+    "inst": [("name", "S20"), ("bag", "<u2")],
+    "ibag": BAG,
+    "igen": [("kind", "<u2"), ("amount", "<i2")],
+    "shdr": [("name", "S20"), ("start", "<u4"), ("end", "<u4"), ("loop_start", "<u4"),
+             ("loop_end", "<u4"), ("sr", "<u4"), ("root", "u1"), ("cents", "i1"), ("link", "<u2"),
+             ("kind", "<u2")],
+}  # fmt: skip
+COMPRESSED = 0x10  # a sample's kind, in .sf3
+ALL = (0, 127)
+Zone = dict[int, int]  # generators and their amounts
+
+
+class Generator(IntEnum):
+    """What a zone may say, by its number in section 8.1.2."""
+
+    START = 0
+    LOOP_START = 2
+    LOOP_END = 3
+    START_COARSE = 4
+    CUTOFF = 8
+    RESONANCE = 9
+    PAN = 17
+    ATTACK = 34
+    HOLD = 35
+    DECAY = 36
+    SUSTAIN = 37
+    RELEASE = 38
+    KEY_TO_DECAY = 40
+    INSTRUMENT = 41
+    KEYS = 43
+    VELOCITIES = 44
+    LOOP_START_COARSE = 45
+    ATTENUATION = 48
+    LOOP_END_COARSE = 50
+    SEMITONES = 51
+    CENTS = 52
+    SAMPLE = 53
+    LOOPS = 54
+    SCALE = 56
+    CHOKE = 57
+    ROOT = 58
+
+
+G = Generator
+NEVER = -12_000  # timecents of an envelope's stage that takes no time
+OPEN = 13_500  # cents of a filter that lets all pass
+DEFAULTS: Zone = {
+    G.CUTOFF: OPEN,
+    G.SCALE: 100,
+    **dict.fromkeys((G.ATTACK, G.HOLD, G.DECAY, G.RELEASE), NEVER),
+}
+
+
+@dataclass(frozen=True)
+class Region:
+    """A sample, the keys and velocities (from, to) that it sounds for, and how.
+
+    root: key that plays the sample `tune` semitones above its own pitch; scale: semitones from key
+    to key. pan: -1 (left) to 1. start: of its samples, the first that sounds. loop: from, to, in
+    samples; None where it plays once. sustain_db: below the peak, after a decay of 100 dB in
+    decay_s; key_to_decay: cents by which that shortens from key to key. release_s: for 100 dB.
+    cutoff_hz: of a low-pass; None without. choke: regions of one class, but for 0, end one another.
+    """
+
+    sample: int
+    keys: tuple[int, int]
+    velocities: tuple[int, int]
+    root: int
+    tune: float
+    scale: float
+    gain_db: float
+    pan: float
+    start: int
+    loop: tuple[int, int] | None
+    attack_s: float
+    hold_s: float
+    decay_s: float
+    key_to_decay: float
+    sustain_db: float
+    release_s: float
+    cutoff_hz: float | None
+    resonance_db: float
+    choke: int
+
+    def sounds(self, key: int, velocity: int) -> bool:
+        """Whether this key, struck so hard, plays it."""
+        (low, high), (soft, hard) = self.keys, self.velocities
+        return low <= key <= high and soft <= velocity <= hard
+
+
+class SoundFont:
+    """A soundfont on disk. presets: (bank, program) -> name; drum kits are in bank 128.
+
+    Raises ThirdstreamError where the file is none, or leads out of itself.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._bytes = np.memmap(path, np.uint8, "r")
+            chunks = dict(_chunks(self._bytes, 0, len(self._bytes)))
+            self._samples = chunks["smpl"]
+            self._tables = {
+                name: np.frombuffer(chunks[name].tobytes(), np.dtype(fields))
+                for name, fields in RECORDS.items()
+            }
+            heads = self._tables["phdr"][:-1]
+            self.presets = {(int(h["bank"]), int(h["program"])): _text(h["name"]) for h in heads}
+            self._known: dict[int, tuple[Region, ...]] = {}
+            self._place = {
+                (int(h["bank"]), int(h["program"])): place for place, h in enumerate(heads)
+            }
+        except OSError as error:
+            raise ThirdstreamError(f"{path}: cannot be read ({error.strerror})") from error
+        except (KeyError, ValueError, IndexError) as error:
+            raise self._bad("it is none") from error
+
+    def regions(self, bank: int, program: int) -> tuple[Region, ...]:
+        """All regions of a preset, in the file's order; what it says adds to what its instrument does.
+
+        Raises KeyError where there is no such preset.
+        """
+        place = self._place[bank, program]
+        try:
+            if place not in self._known:
+                self._known[place] = tuple(self._regions(place))
+            return self._known[place]
+        except (IndexError, OverflowError) as error:
+            raise self._bad(f"its preset {bank}:{program} leads nowhere") from error
+
+    def _regions(self, place: int) -> list[Region]:
+        found, ranges = [], (G.KEYS, G.VELOCITIES)
+        for preset in self._zones("p", "phdr", place, last=G.INSTRUMENT):
+            for zone in self._zones("i", "inst", preset[G.INSTRUMENT], last=G.SAMPLE):
+                both = {kind: zone.get(kind, DEFAULTS.get(kind, 0)) + preset.get(kind, 0)
+                        for kind in (zone.keys() | preset.keys() | DEFAULTS.keys())}  # fmt: skip
+                both |= {kind: zone.get(kind, 0) for kind in (G.SAMPLE, G.LOOPS, G.CHOKE)}
+                both[G.ROOT] = zone.get(G.ROOT, -1)
+                keys, velocities = (_common(zone.get(k), preset.get(k)) for k in ranges)
+                if keys[0] <= keys[1] and velocities[0] <= velocities[1]:
+                    found.append(self._region(both, keys=keys, velocities=velocities))
+        return found
+
+    def _zones(self, letter: str, heads: str, place: int, *, last: int) -> list[Zone]:
+        """The zones of a preset or an instrument, each with what its global zone says."""
+        bags, generators = self._tables[f"{letter}bag"], self._tables[f"{letter}gen"]
+        first, end = (int(self._tables[heads][place + k]["bag"]) for k in (0, 1))
+        shared: Zone = {}
+        zones = []
+        for number in range(first, end):
+            inside = generators[bags[number]["generators"] : bags[number + 1]["generators"]]
+            zone = {int(kind): int(amount) for kind, amount in inside}
+            if last in zone:
+                zones.append(shared | zone)
+            elif number == first:
+                shared = zone
+        return zones
+
+    def _region(self, zone: Zone, *, keys: tuple[int, int], velocities: tuple[int, int]) -> Region:
+        head = self._tables["shdr"][zone[G.SAMPLE]]
+        origin = 0 if int(head["kind"]) & COMPRESSED else int(head["start"])
+        start, end = (
+            int(head[name]) - origin + zone.get(fine, 0) + 32_768 * zone.get(coarse, 0)
+            for name, fine, coarse in (
+                ("loop_start", G.LOOP_START, G.LOOP_START_COARSE),
+                ("loop_end", G.LOOP_END, G.LOOP_END_COARSE),
+            )
+        )
+        looped = zone[G.LOOPS] & 1 and 0 <= start < end <= MAX_SAMPLES
+        tune = zone.get(G.SEMITONES, 0) + (zone.get(G.CENTS, 0) + int(head["cents"])) / 100
+        root = int(head["root"]) if zone[G.ROOT] < 0 else zone[G.ROOT]
+        return Region(
+            sample=zone[G.SAMPLE],
+            keys=keys,
+            velocities=velocities,
+            root=root,
+            tune=tune,
+            scale=zone[G.SCALE] / 100,
+            gain_db=-ATTENUATED * zone.get(G.ATTENUATION, 0) / 10,
+            pan=float(np.clip(zone.get(G.PAN, 0) / 500, -1, 1)),
+            start=max(zone.get(G.START, 0) + 32_768 * zone.get(G.START_COARSE, 0), 0),
+            loop=(start, end) if looped else None,
+            attack_s=_seconds(zone[G.ATTACK]),
+            hold_s=_seconds(zone[G.HOLD]),
+            decay_s=_seconds(zone[G.DECAY]),
+            key_to_decay=float(zone.get(G.KEY_TO_DECAY, 0)),
+            sustain_db=float(np.clip(zone.get(G.SUSTAIN, 0) / 10, 0, 144)),
+            release_s=_seconds(zone[G.RELEASE]),
+            cutoff_hz=None if zone[G.CUTOFF] >= OPEN else 8.176 * 2 ** (zone[G.CUTOFF] / 1200),
+            resonance_db=float(np.clip(zone.get(G.RESONANCE, 0) / 10, 0, 96)),
+            choke=zone[G.CHOKE],
+        )
+
+    def rate(self, sample: int) -> int:
+        """Of a sample, in Hz."""
+        return int(np.clip(self._tables["shdr"][sample]["sr"], 400, 400_000))
+
+    def sample(self, number: int, n_samples: int = MAX_SAMPLES) -> Wave:
+        """The first n_samples of a sample, at most: (n_samples,).
+
+        Raises ThirdstreamError where it lies outside of the file or cannot be decoded.
+        """
+        head = self._tables["shdr"][number]
+        start, end = int(head["start"]), int(head["end"])
+        n_samples = min(n_samples, MAX_SAMPLES)
+        try:
+            if int(head["kind"]) & COMPRESSED:
+                with soundfile.SoundFile(BytesIO(self._samples[start:end].tobytes())) as file:
+                    wave = file.read(n_samples, dtype="float32", always_2d=True)
+                    return np.ascontiguousarray(wave[:, 0], np.float32)
+            words = self._samples[2 * start : 2 * min(end, start + n_samples)].tobytes()
+            return np.frombuffer(words, "<i2").astype(np.float32) / np.float32(32_768)
+        except (ValueError, RuntimeError) as error:
+            raise self._bad(f"its sample {_text(head['name'])} is damaged") from error
+
+    def _bad(self, why: str) -> ThirdstreamError:
+        return ThirdstreamError(
+            f"{self.path}: is no readable soundfont ({why}); give an .sf2 or .sf3 file"
+        )
+
+
+@lru_cache(maxsize=4)
+def opened(path: Path) -> SoundFont:
+    """The soundfont, read once a process."""
+    return SoundFont(path)
+
+
+def _chunks(data: NDArray[np.uint8], start: int, end: int) -> list[tuple[str, NDArray[np.uint8]]]:
+    """Names and contents of all chunks of a RIFF file, those inside lists too."""
+    found: list[tuple[str, NDArray[np.uint8]]] = []
+    while start + 8 <= end:
+        name = data[start : start + 4].tobytes()
+        size = int.from_bytes(data[start + 4 : start + 8].tobytes(), "little")
+        inside, start = start + 8, start + 8 + size
+        if size % 2 and start < end and not data[start]:  # a byte that evens it out; some lack it
+            start += 1
+        if name in (b"RIFF", b"LIST"):
+            found += _chunks(data, inside + 4, min(inside + size, end))
+        else:
+            found.append((name.decode("latin-1"), data[inside : min(inside + size, end)]))
+    return found
+
+
+def _text(name: bytes) -> str:
+    return name.split(b"\0")[0].decode("latin-1").strip()
+
+
+def _common(one: int | None, other: int | None) -> tuple[int, int]:
+    """The keys or velocities that are in both ranges; a range is two bytes, from and to."""
+    (low, high), (least, most) = (
+        ALL if value is None else (value & 0xFF, value >> 8 & 0xFF) for value in (one, other)
+    )
+    return max(low, least), min(high, most)
+
+
+def _seconds(timecents: int) -> float:
+    return 0.0 if timecents <= NEVER else 2 ** (min(timecents, 8_000) / 1200)

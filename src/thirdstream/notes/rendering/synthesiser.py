@@ -1,0 +1,278 @@
+"""Song -> sound, dry: a sampler that plays soundfonts, of any length in flat memory.
+
+A note is a voice for each region that its key and velocity choose: the region's sample at the pitch
+of the key, which many notes share, with the note's own level, place and end. All that begins slowly
+is begun earlier, so that it is heard where it is written: a bowed string is heard to begin when it
+has grown to some 12 dB below its loudest (Vos and Rasch 1981: 6 to 15 dB).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soxr
+
+from thirdstream.audio import SR, Wave
+from thirdstream.notes.midi import Song, Track
+from thirdstream.notes.rendering.soundfont import DRUM_BANK, Region, SoundFont, opened
+
+ORCHESTRA = Path(__file__).with_name("orchestra.sf3")  # the one that comes along
+VERSION = "sampler 1"  # raise it when the same song sounds otherwise
+BLOCK = 1 << 16  # samples rendered at a time
+GAIN = 0.25  # of a note at full velocity; the level is set at the end
+AUDIBLE = 10 ** (-12 / 20)  # of a note's highest level
+ONSET_S, LONGEST_LAG_S = 0.5, 0.12  # of a note that is looked at; nobody begins earlier than that
+SMOOTH = SR // 100  # samples over which levels are taken
+FALL_DB, ENOUGH_DB = 100.0, 60.0  # in decay_s and release_s; after so much, a note is over
+CHOKE_S = 0.02  # in which one note ends another, and the shortest release
+MAX_SHIFT = 60.0  # semitones that a sample is moved by, at most
+MAX_BYTES = 128_000_000  # of tones that are kept
+N_BEYOND = 64  # samples of a sample more than are asked for, for its resampling
+
+
+@dataclass(frozen=True)
+class Tone:
+    """A region at a key; semitones: tuning above A = 440 Hz."""
+
+    region: Region
+    key: int
+    semitones: float
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A tone that sounds: from `start` for n_held samples, then released over release_s (100 dB).
+
+    gains: of the left and the right side. bends: samples after `start`, and semitones from then on.
+    """
+
+    start: int
+    n_held: int
+    tone: Tone
+    gains: tuple[float, float]
+    release_s: float
+    bends: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def n_release(self) -> int:
+        """Samples from its release until it is over."""
+        return round(self.release_s * SR * ENOUGH_DB / FALL_DB)
+
+    @property
+    def n_tone(self) -> int:
+        """Samples of its tone that it takes; more than it sounds for, where it bends upwards."""
+        highest = max((semitones for _, semitones in self.bends), default=0.0)
+        return math.ceil((self.n_held + self.n_release) * max(2 ** (highest / 12), 1)) + 2
+
+
+def play(song: Song, soundfont: Path, n_samples: int) -> Wave:
+    """A song at its own tempo: (2, n_samples). Raises ThirdstreamError as `stream` does."""
+    return np.concatenate(list(stream(song, soundfont, n_samples)), axis=1)
+
+
+def stream(song: Song, soundfont: Path, n_samples: int) -> Iterator[Wave]:
+    """A song at its own tempo: blocks (2, n), n_samples at 44,100 Hz in all.
+
+    An instrument that the soundfont lacks is played by the one whose program number is nearest.
+    Raises ThirdstreamError where the soundfont is not readable.
+    """
+    sampler = Sampler(opened(soundfont), song)
+    voices = sampler.voices
+    sides, place = np.zeros((2, BLOCK), np.float32), 0
+    for start in range(0, n_samples, BLOCK):
+        while place < len(voices) and voices[place].start < start + BLOCK:
+            voice, place = voices[place], place + 1
+            wave, first = sampler.sound(voice), voice.start - start
+            wave, first = wave[max(-first, 0) :], max(first, 0)
+            n_missing = max(first + len(wave) - sides.shape[1], 0)
+            sides = np.pad(sides, [(0, 0), (0, n_missing)]) if n_missing else sides
+            for side, gain in zip(sides, voice.gains, strict=True):
+                side[first : first + len(wave)] += np.float32(gain) * wave
+        yield sides[:, : min(BLOCK, n_samples - start)]
+        sides = np.pad(sides[:, BLOCK:], [(0, 0), (0, max(2 * BLOCK - sides.shape[1], 0))])
+
+
+class Sampler:
+    """A soundfont that plays a song; it keeps the tones that it has made, within MAX_BYTES.
+
+    voices: all of the song, by their start.
+    """
+
+    def __init__(self, font: SoundFont, song: Song) -> None:
+        self.font = font
+        self.sounding = cache(self._sounding)
+        self.lag = cache(self._lag)
+        voices = [voice for track in song.tracks for voice in self._voices(track, song)]
+        self.voices = sorted(voices, key=lambda voice: voice.start)
+        self._longest: dict[Tone, int] = {}
+        for voice in voices:
+            self._longest[voice.tone] = max(voice.n_tone, self._longest.get(voice.tone, 0))
+        self._tones: dict[Tone, Wave] = {}
+        self._n_bytes = 0
+
+    def _voices(self, track: Track, song: Song) -> list[Voice]:
+        """All voices of a track's notes, with takes by turns."""
+        rate = 60 / song.beats_per_minute * SR
+        takes, taken = self.takes(track), Counter[int]()
+        tuning = 0.0 if track.is_drums else song.tuning
+        result: list[Voice] = []
+        for note in sorted(track.notes) if takes else ():
+            preset = takes[taken[note.pitch] % len(takes)]
+            taken[note.pitch] += 1
+            end = max((up for down, up in track.pedals if down <= note.end < up), default=note.end)
+            for region in self.sounding(preset, note.pitch, note.velocity):
+                start = round(note.start * rate) - (0 if track.is_drums else self.lag(region))
+                n_held = max(round(end * rate) - start, 0)
+                release_s = max(region.release_s, CHOKE_S)
+                over = start + n_held + round(release_s * SR)
+                bends = _bends(track.bends, start=start, end=over, rate=rate)
+                gains = _gains(region, track.pan, note.velocity)
+                tone = Tone(region, note.pitch, tuning)
+                result.append(Voice(start, n_held, tone, gains, release_s, bends))
+        return _choked(result)
+
+    def takes(self, track: Track) -> tuple[tuple[int, int], ...]:
+        """The presets, (bank, program), that a track's notes go by turns to.
+
+        They are the one that the track asks for, or the nearest there is, and those that are called
+        like it, with "take 2" and so on behind.
+        """
+        drums = {place for place in self.font.presets if place[0] == DRUM_BANK}
+        among = drums if track.is_drums else self.font.presets.keys() - drums
+        if not among:
+            return ()
+        first = min(among, key=lambda place: _far(place, track.program))
+        names = {name: place for place, name in self.font.presets.items()}
+        others = (names.get(f"{self.font.presets[first]} take {k}") for k in range(2, 9))
+        return (first, *(place for place in others if place is not None))
+
+    def _sounding(self, preset: tuple[int, int], key: int, velocity: int) -> tuple[Region, ...]:
+        return tuple(r for r in self.font.regions(*preset) if r.sounds(key, velocity))
+
+    def _lag(self, region: Region) -> int:
+        """Samples until a region is heard to have begun."""
+        wave = made(self.font, Tone(region, region.root, 0.0), round(ONSET_S * SR))
+        level = np.convolve(np.square(wave, dtype=np.float64), np.ones(SMOOTH), "same")
+        lag = int(np.argmax(level >= AUDIBLE**2 * level.max(initial=0.0))) if len(wave) else 0
+        return min(lag, round(LONGEST_LAG_S * SR))
+
+    def tone(self, tone: Tone) -> Wave:
+        """A tone that is held for as long as the song asks for, or until it is over."""
+        if tone not in self._tones:
+            if self._n_bytes > MAX_BYTES:
+                self._tones.clear()
+                self._n_bytes = 0
+            self._tones[tone] = made(self.font, tone, self._longest[tone])
+            self._n_bytes += self._tones[tone].nbytes
+        return self._tones[tone]
+
+    def sound(self, voice: Voice) -> Wave:
+        """A voice from its start to its end: (n_samples,), without its gains."""
+        n_samples = voice.n_held + voice.n_release
+        wave = self._bent(voice, n_samples) if voice.bends else self.tone(voice.tone)[:n_samples]
+        if len(wave) > voice.n_held:
+            wave = wave.copy()
+            wave[voice.n_held :] *= _release(voice.n_release)[: len(wave) - voice.n_held]
+        return wave
+
+    def _bent(self, voice: Voice, n_samples: int) -> Wave:
+        """The tone along its bends, by linear interpolation."""
+        ratio = np.ones(n_samples)
+        for after, semitones in voice.bends:
+            ratio[max(after, 0) :] = 2 ** (semitones / 12)
+        tone = self.tone(voice.tone)
+        places = np.cumsum(ratio) - ratio[:1]
+        places = places[: np.searchsorted(places, len(tone) - 1)]
+        return np.interp(places, np.arange(len(tone)), tone).astype(np.float32)
+
+
+def made(font: SoundFont, tone: Tone, n_samples: int) -> Wave:
+    """A tone of its sample: pitch, loop, filter and envelope; (n_samples,), or fewer at its end."""
+    region = tone.region
+    shift = region.tune + region.scale * (tone.key - region.root) + tone.semitones
+    rate = font.rate(region.sample) * 2 ** (min(max(shift, -MAX_SHIFT), MAX_SHIFT) / 12)
+    n_read = region.start + math.ceil(n_samples * rate / SR) + N_BEYOND
+    sample = font.sample(region.sample, min(n_read, region.loop[1]) if region.loop else n_read)
+    if region.loop is not None and region.loop[0] < len(sample) < n_read:
+        turn = sample[region.loop[0] :]
+        sample = np.concatenate([sample, np.resize(turn, n_read - len(sample))])
+    wave = soxr.resample(sample[region.start :], rate, SR)[:n_samples]
+    if region.cutoff_hz is not None:
+        wave = _low_passed(wave, region.cutoff_hz, region.resonance_db)
+    return wave * _envelope(region, tone.key, len(wave))
+
+
+def _envelope(region: Region, key: int, n_samples: int) -> Wave:
+    """Amplitude of a held tone: a straight rise, then a fall that is straight in decibels."""
+    level = np.full(n_samples, 10 ** (region.gain_db / 20), np.float32)
+    if region.attack_s:
+        rise = np.linspace(0, 1, 1 + round(region.attack_s * SR), dtype=np.float32)[:n_samples]
+        level[: len(rise)] *= rise
+    if region.sustain_db:
+        decay_s = max(region.decay_s * 2 ** (region.key_to_decay * (60 - key) / 1200), 1e-3)
+        falling = level[round((region.attack_s + region.hold_s) * SR) :]
+        db = np.arange(len(falling), dtype=np.float32) * np.float32(-FALL_DB / decay_s / SR)
+        falling *= np.exp(np.maximum(db, -region.sustain_db) * np.float32(math.log(10) / 20))
+    return level
+
+
+@cache
+def _release(n_samples: int) -> Wave:
+    """From 1 to ENOUGH_DB below it, straight in decibels, and to nothing at the end."""
+    least = 10 ** (-ENOUGH_DB / 20)
+    return ((np.geomspace(1, least, n_samples) - least) / (1 - least)).astype(np.float32)
+
+
+def _low_passed(wave: Wave, cutoff_hz: float, resonance_db: float) -> Wave:
+    """Through a low-pass of second order, by the bilinear transform; Butterworth's at 0 dB."""
+    from scipy.signal import sosfilt  # half a second
+
+    k = math.tan(math.pi * min(cutoff_hz / SR, 0.49))
+    q = 10 ** (resonance_db / 20) / math.sqrt(2)
+    first = 1 + k / q + k * k
+    poles = [1.0, 2 * (k * k - 1) / first, (1 - k / q + k * k) / first]
+    sections: Any = np.array([[k * k / first, 2 * k * k / first, k * k / first, *poles]])
+    return np.asarray(sosfilt(sections, wave), np.float32)
+
+
+def _gains(region: Region, pan: int, velocity: int) -> tuple[float, float]:
+    """Of the left and the right side: equal power between them, the square of the velocity."""
+    angle = (min(max(region.pan + (pan - 64) / 63, -1), 1) + 1) * math.pi / 4
+    gain = GAIN * (velocity / 127) ** 2
+    return gain * math.cos(angle), gain * math.sin(angle)
+
+
+def _bends(
+    bends: tuple[tuple[float, float], ...], *, start: int, end: int, rate: float
+) -> tuple[tuple[int, float], ...]:
+    """Those that a voice hears, by samples after its start; rate: samples a quarter note."""
+    placed = [(round(beat * rate) - start, semitones) for beat, semitones in bends]
+    return (*[p for p in placed if p[0] <= 0][-1:], *[p for p in placed if 0 < p[0] < end - start])
+
+
+def _choked(voices: list[Voice]) -> list[Voice]:
+    """The voices, each ended when a later one of its choke class begins."""
+    result, following = [], {}  # by class: the first start from here on, and the next after it
+    for voice in sorted(voices, key=lambda voice: -voice.start):
+        choke = voice.tone.region.choke
+        first, second = following.get(choke, (math.inf, math.inf))
+        if voice.start < first:
+            first, second = voice.start, first
+            following[choke] = first, second
+        if choke and second < voice.start + voice.n_held + voice.release_s * SR:
+            n_held = min(voice.n_held, int(second) - voice.start)
+            result.append(replace(voice, n_held=n_held, release_s=CHOKE_S))
+        else:
+            result.append(voice)
+    return result
+
+
+def _far(place: tuple[int, int], program: int) -> tuple[bool, int, int]:
+    """How far a preset is from a program: other banks are farther."""
+    bank, number = place
+    return bank not in (0, DRUM_BANK), abs(number - program), number
