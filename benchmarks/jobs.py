@@ -18,7 +18,6 @@ from thirdstream.audio import SEGMENT, SR
 from thirdstream.evaluation import measure
 from thirdstream.files import ThirdstreamError, make_folder
 from thirdstream.notes.arranging import STYLES
-from thirdstream.notes.rendering import pretty_midi_soundfont
 
 NETWORK = "--channels 2 3 --patch 4 --n-convs 1 --epochs 2 --batch-size 2".split()  # noqa: SIM905
 QUICK = "--excerpt-s 3 --max-recordings 1 --references 2 --examples 1".split()  # noqa: SIM905
@@ -54,7 +53,6 @@ def material(place: Path) -> dict[str, Job]:
         begun = ["--resume"] if (out / "resume.safetensors").exists() else NETWORK
         return ["train", "twin-cnn", "--corpus", str(made), "--out", str(out), *begun]
 
-    font = str(pretty_midi_soundfont())
     one = ["--n-jobs", "1", "--out"]
     return {
         "prepare": Job(lambda out: ["prepare", *sources, *one, str(out)]),
@@ -63,7 +61,7 @@ def material(place: Path) -> dict[str, Job]:
             "transfer", str(place / "songs"), "--to", "jazz", "--model", str(model), "--out",
             str(out), "--skip-existing"]),
         "arrange": Job(lambda out: [
-            "arrange", str(place / "scores"), "--soundfont", font, *one, str(out)]),
+            "arrange", str(place / "scores"), *one, str(out)]),
         "evaluate": Job(lambda out: [
             "evaluate", "--corpus", str(made), "--models", f"{model}+blend=0.5", *QUICK, *one,
             str(out / "results.json")]),

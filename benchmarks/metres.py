@@ -17,7 +17,7 @@ from thirdstream.evaluation.metrics import Notes, chroma_cosine, melody_recall
 from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.notes.listening import listen
 from thirdstream.notes.midi import Song, Track
-from thirdstream.notes.rendering import best_soundfont, play
+from thirdstream.notes.rendering import ORCHESTRA, play
 from thirdstream.notes.score import Note
 from thirdstream.notes.transcription import notes_of
 
@@ -63,7 +63,7 @@ def rows() -> Iterator[list[str]]:
     ):
         beat_s = 60 / song.beats_per_minute
         end_s = max(note.end for track in song.tracks for note in track.notes) * beat_s
-        wave = play(song, best_soundfont(), round((end_s + 1) * SR)).mean(axis=0)
+        wave = play(song, ORCHESTRA, round((end_s + 1) * SR)).mean(axis=0)
         wave *= 0.1 / np.sqrt(np.square(wave).mean())
         heard = listen([wave[None]])
         tempo = 60 / np.median(np.diff(heard.timing.beats_s))

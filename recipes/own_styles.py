@@ -17,7 +17,7 @@ from thirdstream import audio
 from thirdstream.audio import SR, level_of
 from thirdstream.files import make_folder
 from thirdstream.notes.midi import Song, read_midi
-from thirdstream.notes.rendering import best_soundfont, play
+from thirdstream.notes.rendering import ORCHESTRA, play
 
 PROGRAMS = {"organ": 19, "guitar": 25}  # General MIDI, counted from 0
 MAX_S = 60.0  # of each piece
@@ -28,7 +28,7 @@ def played(song: Song, program: int) -> audio.Wave:
     tracks = tuple(replace(one, program=program) for one in song.tracks if not one.is_drums)
     ends = [note.end for track in tracks for note in track.notes]
     seconds = min(MAX_S, 60 / song.beats_per_minute * float(max(ends)))
-    wave = play(replace(song, tracks=tracks), best_soundfont(), math.ceil(seconds * SR))
+    wave = play(replace(song, tracks=tracks), ORCHESTRA, math.ceil(seconds * SR))
     wave = wave.mean(axis=0, keepdims=True)
     return np.clip(wave * level_of([wave]).gain, -1, 1)
 

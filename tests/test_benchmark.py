@@ -18,7 +18,7 @@ from thirdstream import cli
 from thirdstream.audio import SR
 from thirdstream.evaluation import Settings, evaluate, material, measure
 from thirdstream.files import ThirdstreamError, sha256
-from thirdstream.notes import benchmark, rendering
+from thirdstream.notes import benchmark
 from thirdstream.notes.benchmark import Font, Piece, content_sha256
 from thirdstream.notes.score import read_score
 
@@ -66,9 +66,7 @@ def sheets(tmp_path: Path) -> Path:
 @pytest.fixture
 def fixed(monkeypatch: pytest.MonkeyPatch) -> Path:
     """A benchmark of two pieces and one soundfont, that of pretty-midi."""
-    inside = rendering.pretty_midi_soundfont()
-    if inside is None:
-        pytest.skip("needs pretty-midi's soundfont, of the extra `scores`")
+    inside = next(p for p in benchmark.find_soundfonts() if p.name == "TimGM6mb.sf2")
     font = Font("the font", sha256(inside), "somewhere")
     listed = [
         Piece(split, name, hashlib.sha256(TUNES[name]).hexdigest())
@@ -97,6 +95,15 @@ def test_a_score_is_known_however_it_is_packed(sheets: Path, tmp_path: Path) -> 
         packed.writestr("readme.txt", "no music")
     assert content_sha256(tmp_path / "empty.mxl") is None
     assert content_sha256(tmp_path / "missing.mxl") is None
+
+
+def test_soundfonts_are_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "b.sf2").touch()
+    (tmp_path / "a.SF3").touch()
+    (tmp_path / "default.sf2").symlink_to(tmp_path / "b.sf2")
+    (tmp_path / "readme.txt").touch()
+    monkeypatch.setattr(benchmark, "SOUNDFONT_FOLDERS", (tmp_path, tmp_path / "missing"))
+    assert [path.name for path in benchmark.find_soundfonts()] == ["TimGM6mb.sf2", "a.SF3", "b.sf2"]
 
 
 def test_what_is_missing_is_named(sheets: Path, fixed: Path, tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from thirdstream.evaluation import Settings
 from thirdstream.mel.system import MelSystem
 from thirdstream.notes import pairs
 from thirdstream.notes.midi import Song, Track, write_midi
-from thirdstream.notes.rendering import pretty_midi_soundfont
 from thirdstream.notes.score import Note
 from thirdstream.parallel import WorkerError, Workers
 
@@ -149,14 +148,11 @@ def test_recordings_are_measured_by_a_cluster(
 
 def test_scores_are_arranged_by_a_cluster(tmp_path: Path, cluster: Any) -> None:
     """A MIDI file of a melody over its chords, in two settings."""
-    pytest.importorskip("pretty_midi", reason="needs the extra [scores]")
     melody = tuple(Note(k, 1, 60 + 2 * (k % 4)) for k in range(16))
     chords = tuple(Note(4 * k, 4, pitch) for k in range(4) for pitch in (48, 52, 55))
     song = Song((Track("melody", 0, melody), Track("chords", 0, chords)), 120.0)
     write_midi(tmp_path / "tune.mid", song)
-    font = pretty_midi_soundfont()
-    assert font is not None
-    jobs = pairs.plan([tmp_path / "tune.mid"], variants=2, soundfonts=[font])
+    jobs = pairs.plan([tmp_path / "tune.mid"], variants=2)
     dask = Workers(parallel="dask", address=cluster.scheduler_address)
     for name, workers in (("here", LOKY), ("there", dask)):
         with workers.ready() as n_jobs:

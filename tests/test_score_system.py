@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import music
 from test_cover import heard as piece_of
-from test_rendering import DRY, soundfont  # noqa: F401  # a fixture
+from test_room import DRY
 from thirdstream import systems
 from thirdstream.audio import SR, Wave
 from thirdstream.files import ThirdstreamError
@@ -39,7 +39,7 @@ def heard(style: str, timing: Timing = WOBBLING) -> Heard:
 
 
 @pytest.fixture
-def system(soundfont: Path, monkeypatch: pytest.MonkeyPatch) -> ScoreSystem:  # noqa: F811
+def system(monkeypatch: pytest.MonkeyPatch) -> ScoreSystem:
     """A score system that hears the tune in whatever it is given."""
 
     def listen(blocks: Iterable[Wave]) -> Heard:
@@ -47,7 +47,6 @@ def system(soundfont: Path, monkeypatch: pytest.MonkeyPatch) -> ScoreSystem:  # 
         return replace(heard("classical"), duration_s=n_samples / SR)
 
     monkeypatch.setattr(score_system, "listen", listen)
-    monkeypatch.setattr(score_system, "best_soundfont", lambda: soundfont)
     return ScoreSystem()
 
 
@@ -82,10 +81,10 @@ def test_nothing_sounds_after_the_recording() -> None:
 
 
 @pytest.mark.parametrize("n_channels", [1, 2, 3])
-def test_a_recording_is_followed_to_the_sample(soundfont: Path, n_channels: int) -> None:  # noqa: F811
+def test_a_recording_is_followed_to_the_sample(n_channels: int) -> None:
     notes = tuple(Note(float(k), 1.0, 69, 100) for k in range(0, 20, 4))
     song, n_samples = Song((Track("flute", 73, notes, pan=10),), 120.0), round(8.37 * SR)
-    blocks = list(rendering.stream(song, WOBBLING, soundfont, DRY, n_samples=n_samples,
+    blocks = list(rendering.stream(song, WOBBLING, rendering.ORCHESTRA, DRY, n_samples=n_samples,
                                    n_channels=n_channels))  # fmt: skip
     wave = np.concatenate(blocks, axis=1)
     assert wave.shape == (n_channels, n_samples)
@@ -99,43 +98,6 @@ def test_a_recording_is_followed_to_the_sample(soundfont: Path, n_channels: int)
         assert after > 1.2 * before
     first = np.flatnonzero(envelope > 0.05 * envelope.max())[0] / SR
     assert first < 0.15  # quarter 0 lies before the recording, and still sounds
-
-
-def test_a_stream_through_a_room_is_the_room_of_the_whole() -> None:
-    room = rendering.Room(1.0, 0.4, 0.01, 5000.0)
-    scene = rendering.Scene(room, (1.0, 0.0, -2.0, 0.0, 2.0, 0.0, -1.0), 3)
-    dry = music(4, 700_000)
-    cut = (np.stack([part, part]) for part in np.split(dry, [10, 5000, 300_000, 650_000]))
-    wet = np.concatenate(list(rendering.in_room(cut, scene, n_channels=1)), axis=1)[0]
-    whole = rendering.recorded(dry, scene)
-    inside = slice(0, len(dry) - rendering.N_FIR)  # its very end is cut off more sharply
-    np.testing.assert_allclose(wet[: len(dry)][inside], whole[inside], atol=1e-4)
-
-
-def test_both_sides_have_echoes_of_their_own() -> None:
-    room = rendering.Room(1.0, 1.0, 0.02, 8000.0)
-    click = np.zeros((2, 60_000), np.float32)
-    click[:, 0] = 1.0
-    flat = rendering.Scene(room, (0.0,) * 7, 5)
-    wet = np.concatenate(list(rendering.in_room([click], flat, n_channels=2)), axis=1)
-    left, right = wet[:, 2000:40_000]
-    assert abs(np.corrcoef(left, right)[0, 1]) < 0.1
-    assert np.square(left).sum() == pytest.approx(np.square(right).sum(), rel=0.2)
-    assert wet[0, 0] == pytest.approx(1.0, abs=0.1)
-
-
-def test_symusic_goes_on_over_its_turns(soundfont: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    pytest.importorskip("symusic", reason="symusic is not installed")
-    notes = tuple(Note(float(k), 2.5, 60 + k % 5, 100) for k in range(12))
-    song = Song((Track("flute", 73, notes),), 120.0)
-    midi, n_samples = rendering._midi(song), 7 * SR
-    whole = rendering.play_symusic(midi, soundfont, n_samples)
-    monkeypatch.setattr(rendering, "TURN_S", 2.0)
-    turns = np.concatenate(list(rendering.stream_symusic(song, soundfont, n_samples)), axis=1)
-    assert turns.shape[1] >= n_samples
-    size = SR // 4
-    levels = [np.square(w[0, :n_samples]).reshape(-1, size).mean(axis=1) for w in (whole, turns)]
-    np.testing.assert_allclose(levels[1], levels[0], rtol=0.3, atol=0.02 * levels[0].max())
 
 
 # --- the system ---------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ class SoundFont:
             raise self._bad("it is none") from error
 
     def regions(self, bank: int, program: int) -> tuple[Region, ...]:
-        """All regions of a preset, in the file's order; what it says adds to what its instrument does.
+        """All regions of a preset in order; what it says is added to what its instrument does.
 
         Raises KeyError where there is no such preset.
         """
