@@ -22,7 +22,9 @@ from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.midi import Song, Track, read_midi
-from thirdstream.notes.rendering import TAIL_S, draw_scene, play, recorded
+from thirdstream.notes.rendering import TAIL_S, draw_scene
+from thirdstream.notes.rendering.room import in_room
+from thirdstream.notes.rendering.synthesiser import stream
 from thirdstream.notes.score import Note
 from thirdstream.notes.spectra import COLUMN, HOP, REACH, SR, columns
 
@@ -109,8 +111,9 @@ def make(pairs: Path, out: Path, name: str, style: str, fonts: list[Path]) -> No
     rng = random.Random(f"{name} {style}")
     other = scrambled(song, rng)
     n_samples = round((record["n_bars"] * record["bar_s"] + TAIL_S) * audio.SR)
-    dry = play(other, rng.choice(fonts), n_samples).mean(axis=0)
-    wave = recorded(dry, draw_scene(style, seed=f"scrambled {name}"))
+    dry = stream(other, rng.choice(fonts), n_samples)
+    wet = in_room(dry, draw_scene(style, seed=f"scrambled {name}"), n_channels=1)
+    wave = np.concatenate(list(wet), axis=1)[0, :n_samples]
     level = audio.level_of([wave[None]])
     seen = spectra(wave * np.float32(level.gain))
     np.save(out / f"{name}.{style}.scrambled.spectra.npy", seen)
