@@ -2,7 +2,7 @@
 
 Read as the SoundFont 2.04 specification has them: presets of instruments of zones, whose generators
 become one Region each. Samples of .sf3 are Ogg Vorbis; they are decoded when they are asked for.
-Left out: modulators, low-frequency oscillators and the modulation envelope.
+Left out: modulators, low-frequency oscillators, and what the modulation envelope does to pitch.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,14 @@ class Generator(IntEnum):
     START_COARSE = 4
     CUTOFF = 8
     RESONANCE = 9
+    SWEEP = 11
     PAN = 17
+    SWEEP_DELAY = 25
+    SWEEP_ATTACK = 26
+    SWEEP_HOLD = 27
+    SWEEP_DECAY = 28
+    SWEEP_SUSTAIN = 29
+    DELAY = 33
     ATTACK = 34
     HOLD = 35
     DECAY = 36
@@ -73,11 +80,27 @@ class Generator(IntEnum):
 G = Generator
 NEVER = -12_000  # timecents of an envelope's stage that takes no time
 OPEN = 13_500  # cents of a filter that lets all pass
+LEVEL = (G.DELAY, G.ATTACK, G.HOLD, G.DECAY)  # stages of the volume envelope
+SWEEP = (G.SWEEP_DELAY, G.SWEEP_ATTACK, G.SWEEP_HOLD, G.SWEEP_DECAY)  # and of the other
 DEFAULTS: Zone = {
     G.CUTOFF: OPEN,
     G.SCALE: 100,
-    **dict.fromkeys((G.ATTACK, G.HOLD, G.DECAY, G.RELEASE), NEVER),
+    **dict.fromkeys((*LEVEL, *SWEEP, G.RELEASE), NEVER),
 }
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A straight rise from 0, then a fall by the share `sustain` of all; all would take decay_s.
+
+    Of a level all is 100 dB, and the fall is straight in decibels.
+    """
+
+    delay_s: float
+    attack_s: float
+    hold_s: float
+    decay_s: float
+    sustain: float
 
 
 @dataclass(frozen=True)
@@ -86,9 +109,9 @@ class Region:
 
     root: key that plays the sample `tune` semitones above its own pitch; scale: semitones from key
     to key. pan: -1 (left) to 1. start: of its samples, the first that sounds. loop: from, to, in
-    samples; None where it plays once. sustain_db: below the peak, after a decay of 100 dB in
-    decay_s; key_to_decay: cents by which that shortens from key to key. release_s: for 100 dB.
-    cutoff_hz: of a low-pass; None without. choke: regions of one class, but for 0, end one another.
+    samples; None where it plays once. key_to_decay: cents by which the level's decay shortens from
+    key to key. release_s: for 100 dB. cutoff_hz: of a low-pass; None without; sweep_cents: how far
+    its envelope moves it. choke: regions of one class, but for 0, end one another.
     """
 
     sample: int
@@ -101,14 +124,13 @@ class Region:
     pan: float
     start: int
     loop: tuple[int, int] | None
-    attack_s: float
-    hold_s: float
-    decay_s: float
+    level: Envelope
     key_to_decay: float
-    sustain_db: float
     release_s: float
     cutoff_hz: float | None
     resonance_db: float
+    sweep: Envelope
+    sweep_cents: float
     choke: int
 
     def sounds(self, key: int, velocity: int) -> bool:
@@ -209,14 +231,13 @@ class SoundFont:
             pan=float(np.clip(zone.get(G.PAN, 0) / 500, -1, 1)),
             start=max(zone.get(G.START, 0) + 32_768 * zone.get(G.START_COARSE, 0), 0),
             loop=(start, end) if looped else None,
-            attack_s=_seconds(zone[G.ATTACK]),
-            hold_s=_seconds(zone[G.HOLD]),
-            decay_s=_seconds(zone[G.DECAY]),
+            level=_envelope(zone, LEVEL, G.SUSTAIN),
             key_to_decay=float(zone.get(G.KEY_TO_DECAY, 0)),
-            sustain_db=float(np.clip(zone.get(G.SUSTAIN, 0) / 10, 0, 144)),
             release_s=_seconds(zone[G.RELEASE]),
             cutoff_hz=None if zone[G.CUTOFF] >= OPEN else 8.176 * 2 ** (zone[G.CUTOFF] / 1200),
             resonance_db=float(np.clip(zone.get(G.RESONANCE, 0) / 10, 0, 96)),
+            sweep=_envelope(zone, SWEEP, G.SWEEP_SUSTAIN),
+            sweep_cents=float(zone.get(G.SWEEP, 0)),
             choke=zone[G.CHOKE],
         )
 
@@ -280,6 +301,12 @@ def _common(one: int | None, other: int | None) -> tuple[int, int]:
         ALL if value is None else (value & 0xFF, value >> 8 & 0xFF) for value in (one, other)
     )
     return max(low, least), min(high, most)
+
+
+def _envelope(zone: Zone, stages: tuple[int, ...], sustain: int) -> Envelope:
+    """Of its four stages, and its sustain in tenths of a per cent (or of a decibel)."""
+    times = (_seconds(zone[stage]) for stage in stages)
+    return Envelope(*times, sustain=float(np.clip(zone.get(sustain, 0) / 1000, 0, 1)))
 
 
 def _seconds(timecents: int) -> float:
