@@ -1,0 +1,446 @@
+"""The orchestra in the box: python recipes/orchestra.py SOURCES OUT.sf3
+
+SOURCES is a folder with
+    FluidR3_GM.sf2       Debian: fluid-soundfont-gm (Frank Wen and others; MIT)
+    piano-velocityN/     npm: @audio-samples/piano-velocityN, for N of PIANO, each unpacked
+                         (Salamander Grand Piano V3, Alexander Holm; CC BY 3.0)
+    upright_bass/        Meatbass (Karoryfer; CC0): PITCH_vlN_rrN.ogg, N of BASS and of 1, 2
+and nothing else is needed but the package and pyloudnorm. docs/licences.md has them in full.
+
+What sounds like what: a sample is one channel of its source, so nothing cancels. Filters, and
+envelopes of what is struck or plucked, are part of the samples: of each instrument as many layers
+as it has brightnesses. Loops are the sources'. Second takes are the sources' where there are any;
+of the drums they are the other channel, of the piano the neighbouring key. All presets are as loud
+as FluidR3's for the same passage (BS.1770), for which arrangements are written, within NEAR_DB of
+the median.
+"""
+
+import itertools
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyloudnorm
+import soundfile
+from rich.console import Console
+from rich.table import Table
+
+from soundfont_writer import Preset, Sample, write
+from thirdstream.audio import SR, Wave
+from thirdstream.notes.midi import Song, Track
+from thirdstream.notes.rendering.soundfont import (
+    ATTENUATED,
+    DRUM_BANK,
+    Generator,
+    Region,
+    SoundFont,
+)
+from thirdstream.notes.rendering.synthesiser import play
+from thirdstream.notes.rendering.tones import Tone, low_passed, made
+from thirdstream.notes.score import Note
+
+G = Generator
+LAYERS = (
+    (1, 64, 50),
+    (65, 92, 80),
+    (93, 127, 110),
+)  # velocities from, to, and one that stands for all
+PIANO = (4, 8, 11, 14)  # of the source's sixteen layers
+PIANO_LAYERS = ((1, 48), (49, 74), (75, 98), (99, 127))
+BASS = (2, 4)
+BASS_LAYERS = ((1, 84), (85, 127))
+STRINGS_HZ = (2000.0, 4000.0)  # low-passes of the strings' softer layers
+CYMBALS_HZ = (7000.0, 11_000.0)  # and of the drums' that have but one brightness
+SUSTAINED = {
+    "Church Organ": 19, "Violin": 40, "Viola": 41, "Cello": 42, "Contrabass": 43, "Strings": 48,
+    "Trumpet": 56, "Trombone": 57, "Tuba": 58, "Muted Trumpet": 59, "French Horns": 60,
+    "Brass Section": 61, "Alto Sax": 65, "Tenor Sax": 66, 
+    "Oboe": 68, "English Horn": 69, "Bassoon": 70, "Clarinet": 71, "Piccolo": 72, "Flute": 73,
+}  # fmt: skip
+STRUCK = {  # and the seconds that they ring for, at most
+    "Tine Electric Piano": (4, 3.0), "Harpsichord": (6, 3.0), "Vibraphone": (11, 3.0),
+    "Nylon String Guitar": (24, 3.0), "Jazz Guitar": (26, 3.0), 
+    "Harp": (46, 5.0),
+}  # fmt: skip
+KITS = {"Standard Kit": 0, "Brush Kit": 40}
+DRUM_KEYS = range(35, 60)
+DRUM_S = 3.5
+FADE_S = 0.3
+PASSAGE = (0, 4, 7, 12, 9, 7, 4, 0)  # semitones from the middle of what an instrument plays
+MIDDLE = {  # MIDI pitch, where it is not 64
+    4: 60, 19: 60, 24: 52, 26: 57, 32: 38, 41: 60, 42: 48, 43: 36, 57: 53, 58: 40, 60: 55,
+    61: 60, 66: 57, 70: 46, 72: 84, 73: 74,
+}  # fmt: skip
+SWING = (
+    (51, 0),
+    (51, 1),
+    (51, 1.67),
+    (42, 1),
+    (36, 0),
+    (51, 2),
+    (51, 3),
+    (51, 3.67),
+    (44, 3),
+    (38, 3.67),
+)
+NEAR_DB = 3.0
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A sample and where it plays; release_s: of 100 dB."""
+
+    wave: Wave
+    sr: int
+    root: int
+    keys: tuple[int, int]
+    velocities: tuple[int, int]
+    release_s: float
+    cents: int = 0
+    loop: tuple[int, int] | None = None
+    attack_s: float = 0.0
+    choke: int = 0
+
+
+@dataclass(frozen=True)
+class Instrument:
+    bank: int
+    program: int
+    name: str
+    zones: list[Zone]
+
+
+def left(regions: Iterable[Region]) -> list[Region]:
+    """One channel of stereo samples."""
+    return [region for region in regions if region.pan <= 0.01] or list(regions)
+
+
+def right(regions: Iterable[Region]) -> list[Region]:
+    return [region for region in regions if region.pan >= -0.01] or list(regions)
+
+
+def faded(wave: Wave) -> Wave:
+    """Without DC, and faded out."""
+    n_fade = min(round(FADE_S * SR), len(wave) // 2)
+    wave = wave - wave.mean()
+    wave[len(wave) - n_fade :] *= np.linspace(1, 0, n_fade) ** 2
+    return wave.astype(np.float32)
+
+
+def layered(
+    font: SoundFont, program: int, zones: Callable[[list[Region], tuple[int, int]], list[Zone]]
+) -> list[Zone]:
+    """The zones of all layers; layers that sound alike are one."""
+    found: list[Zone] = []
+    regions = left(font.regions(0, program))
+    for low, high, velocity in LAYERS:
+        of_layer = [r for r in regions if r.velocities[0] <= velocity <= r.velocities[1]]
+        new = zones(of_layer, (low, high))
+        before = found[-len(new) :]
+        new = reaching(new)
+        if before and all(np.array_equal(a.wave, b.wave) for a, b in zip(before, new, strict=True)):
+            new = [replace(one, velocities=(one.velocities[0], high)) for one in before]
+            found = found[: -len(new)]
+        found += new
+    return alike(found)
+
+
+def reaching(zones: list[Zone]) -> list[Zone]:
+    """The zones of a layer, each up to where the next begins, so that every key sounds."""
+    lows = [0, *(zone.keys[0] for zone in sorted(zones, key=lambda zone: zone.keys)[1:]), 128]
+    return [
+        replace(zone, keys=(lows[n], lows[n + 1] - 1))
+        for n, zone in enumerate(sorted(zones, key=lambda zone: zone.keys))
+    ]
+
+
+def alike(zones: list[Zone]) -> list[Zone]:
+    """The zones, each as loud in its first half second as the hardest layer's of the same root.
+
+    So the level follows velocity alone, and layers meet without a step.
+    """
+
+    def level(zone: Zone) -> float:
+        return float(np.sqrt(np.square(zone.wave[: SR // 2], dtype=np.float64).mean()))
+
+    loudest = {zone.root: level(zone) for zone in zones}  # the last layer's
+    return [
+        replace(one, wave=one.wave * np.float32(loudest[one.root] / level(one))) for one in zones
+    ]
+
+
+def sustained(font: SoundFont, program: int) -> list[Zone]:
+    """Looped samples, through their filters as these are in the end."""
+
+    def zones(regions: list[Region], velocities: tuple[int, int]) -> list[Zone]:
+        made_of = []
+        for region in regions:
+            if region.loop is None:
+                raise SystemExit(f"program {program} has no loop")
+            cents = region.sweep_cents * (1 - region.sweep.sustain)
+            cutoff_hz = None if region.cutoff_hz is None else region.cutoff_hz * 2 ** (cents / 1200)
+            if program == 48 and velocities[1] < 127:
+                cutoff_hz = STRINGS_HZ[velocities[0] > 1]
+            sr = font.rate(region.sample)
+            wave = font.sample(region.sample, region.loop[1] + 64) * 10 ** (region.gain_db / 20)
+            if cutoff_hz is not None and cutoff_hz < 0.4 * SR:
+                flat = replace(region, cutoff_hz=cutoff_hz * SR / sr, sweep_cents=0.0)
+                wave = low_passed(wave.astype(np.float32), flat)
+            wave = wave - wave[region.loop[0] : region.loop[1]].mean()
+            made_of.append(Zone(
+                wave.astype(np.float32), sr, region.root, region.keys, velocities,
+                max(region.release_s, 0.25), round(100 * region.tune), region.loop,
+                region.level.attack_s,
+            ))  # fmt: skip
+        return made_of
+
+    return layered(font, program, zones)
+
+
+def struck(font: SoundFont, program: int, seconds: float) -> list[Zone]:
+    """Whole tones, with their filters and envelopes, each at the middle of its keys."""
+
+    def zones(regions: list[Region], velocities: tuple[int, int]) -> list[Zone]:
+        made_of = []
+        for region in regions:
+            low, high = max(region.keys[0], 21), min(region.keys[1], 108)
+            if low > high:
+                continue
+            key = min(max(region.root, low), high)
+            wave = faded(made(font, Tone(region, key, 0.0), round(seconds * SR)))
+            made_of.append(Zone(wave, SR, key, region.keys, velocities, max(region.release_s, 0.3)))
+        return made_of
+
+    return layered(font, program, zones)
+
+
+def drums(
+    font: SoundFont, kit: int, side: Callable[[Iterable[Region]], list[Region]]
+) -> list[Zone]:
+    """One zone for each key and layer, from one side's microphones."""
+    zones = []
+    for key in DRUM_KEYS:
+        of_key = [r for r in font.regions(DRUM_BANK, kit) if r.keys[0] <= key <= r.keys[1]]
+        dark = len({r.cutoff_hz for r in of_key}) == 1
+        for number, (low, high, velocity) in enumerate(LAYERS):
+            regions = side(r for r in of_key if r.velocities[0] <= velocity <= r.velocities[1])
+            waves = [made(font, Tone(r, key, 0.0), round(DRUM_S * SR)) for r in regions]
+            wave = np.zeros(max(map(len, waves)), np.float32)
+            for one in waves:
+                wave[: len(one)] += one
+            if dark and number < len(CYMBALS_HZ):
+                plain = replace(
+                    regions[0], cutoff_hz=CYMBALS_HZ[number], sweep_cents=0.0, resonance_db=0.0
+                )
+                wave = low_passed(wave, plain)
+            ends = np.flatnonzero(np.abs(wave) > 2e-4 * np.abs(wave).max())
+            wave = faded(wave[: ends[-1] + SR // 20])
+            release_s = min(max(r.release_s for r in regions), 8.0)
+            zones.append(
+                Zone(wave, SR, key, (key, key), (low, high), release_s, choke=regions[0].choke)
+            )
+    return zones
+
+
+def begun(wave: Wave) -> Wave:
+    """From where a tone begins to be there, 40 dB below its peak, with a millisecond before."""
+    peak = np.abs(wave).max()
+    first = int(np.argmax(np.abs(wave) > 0.01 * peak))
+    return wave[max(first - SR // 1000, 0) :]
+
+
+def pitches(folder: Path, pattern: str) -> dict[int, Path]:
+    """Samples by MIDI pitch, which their names begin with."""
+    steps = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+    found = {}
+    for path in folder.glob("*.ogg"):
+        if match := re.fullmatch(r"([A-Ga-g])([#b]?)(\d)" + pattern, path.stem):
+            step, sign, octave = match.groups()
+            shift = {"#": 1, "b": -1, "": 0}[sign]
+            found[12 * (int(octave) + 1) + steps[step.upper()] + shift] = path
+    return dict(sorted(found.items()))
+
+
+def spread(roots: Sequence[int], *, low: int, high: int) -> dict[int, tuple[int, int]]:
+    """Which keys each of the roots plays: those that it is nearest to."""
+    edges = [low, *((a + b) // 2 + 1 for a, b in itertools.pairwise(roots)), high + 1]
+    return {root: (edges[n], edges[n + 1] - 1) for n, root in enumerate(roots)}
+
+
+def recorded(
+    files: dict[int, Path],
+    velocities: tuple[int, int],
+    *,
+    seconds: Callable[[int], float],
+    release_s: float,
+    low: int,
+    high: int,
+) -> list[Zone]:
+    """A layer of single notes."""
+    keys, zones = spread(list(files), low=low, high=high), []
+    for root, path in files.items():
+        wave, sr = soundfile.read(path, dtype="float32", always_2d=True)
+        wave = begun(wave[:, 0])[: round(seconds(root) * sr)]
+        zones.append(Zone(faded(wave), sr, root, keys[root], velocities, release_s))
+    return zones
+
+
+def pianos(sources: Path) -> list[Instrument]:
+    layers = [
+        recorded(
+            pitches(sources / f"piano-velocity{n}", rf"v{n}"), velocities, release_s=0.6,
+            low=0, high=127,
+            seconds=lambda root: float(np.interp(root, (21, 60, 108), (6.0, 4.0, 1.5))),
+        )
+        for n, velocities in zip(PIANO, PIANO_LAYERS, strict=True)
+    ]  # fmt: skip
+    first = alike([zone for layer in layers for zone in layer])
+    layers = [[z for z in first if z.velocities == velocities] for velocities in PIANO_LAYERS]
+    second = [
+        replace(zone, keys=(other.keys[0], other.keys[1]))
+        for layer in layers
+        for zone, other in zip(layer[1:] + layer[-1:], layer, strict=True)
+    ]
+    return [Instrument(0, 0, "Piano", first), Instrument(1, 0, "Piano take 2", second)]
+
+
+def basses(sources: Path) -> list[Instrument]:
+    def take(number: int) -> list[Zone]:
+        layers = [
+            zone
+            for layer, velocities in zip(BASS, BASS_LAYERS, strict=True)
+            for zone in recorded(
+                pitches(sources / "upright_bass", rf"_vl{layer}_rr{number}"), velocities,
+                seconds=lambda root: 3.0, release_s=0.4, low=0, high=127,
+            )
+        ]  # fmt: skip
+        return alike(layers)
+
+    return [
+        Instrument(0, 32, "Bass", take(1)),
+        Instrument(1, 32, "Bass take 2", take(2)),
+    ]
+
+
+def instruments(sources: Path) -> list[Instrument]:
+    font = SoundFont(sources / "FluidR3_GM.sf2")
+    found = [*pianos(sources), *basses(sources)]
+    found += [
+        Instrument(0, program, name, sustained(font, program))
+        for name, program in SUSTAINED.items()
+    ]
+    found += [
+        Instrument(0, program, name, struck(font, program, s))
+        for name, (program, s) in STRUCK.items()
+    ]
+    for name, kit in KITS.items():
+        found.append(Instrument(DRUM_BANK, kit, name, drums(font, kit, left)))
+        found.append(Instrument(DRUM_BANK, kit + 1, f"{name} take 2", drums(font, kit, right)))
+    return sorted(found, key=lambda one: (one.bank, one.program))
+
+
+def original(one: Instrument, found: Sequence[Instrument]) -> tuple[int, int]:
+    """Bank and program of what an instrument is a take of, or its own."""
+    name = one.name.partition(" take ")[0]
+    return next((other.bank, other.program) for other in found if other.name == name)
+
+
+def lufs(place: tuple[int, int], font: Path) -> float:
+    """Of the passage, or of two bars of swing, at velocity 80; BS.1770, mono."""
+    bank, program = place
+    if bank == DRUM_BANK:
+        notes = [Note(beat + bar, 0.2, key, 80) for bar in (0.0, 4.0) for key, beat in SWING]
+    else:
+        middle = MIDDLE.get(program, 64)
+        notes = [Note(float(k), 0.9, middle + step, 80) for k, step in enumerate(PASSAGE)]
+    track = Track("one", program, tuple(notes), is_drums=bank == DRUM_BANK)
+    wave = play(Song((track,), 120.0), font, 5 * SR).mean(axis=0)
+    return pyloudnorm.Meter(SR).integrated_loudness(wave.astype(np.float64))
+
+
+def saved(path: Path, found: Sequence[Instrument], gains_db: dict[tuple[int, int], float]) -> None:
+    """All instruments, each with its gain (0 dB or less)."""
+    samples: list[Sample] = []
+    places: dict[bytes, int] = {}
+    presets = []
+    for one in found:
+        alike = [other for other in found if original(other, found) == original(one, found)
+                 or one.bank == other.bank == DRUM_BANK]  # fmt: skip
+        peak = max(float(np.abs(zone.wave).max()) for other in alike for zone in other.zones)
+        zones = []
+        for zone in one.zones:
+            wave = (zone.wave * (0.9 / peak)).astype(np.float32)
+            key = wave.tobytes()
+            if key not in places:
+                places[key] = len(samples)
+                samples.append(Sample(f"{one.name[:14]} {zone.root}", wave, zone.sr, zone.loop))
+            zones.append(generators(zone, places[key], gains_db.get((one.bank, one.program), 0.0)))
+        presets.append(Preset(one.bank, one.program, one.name, zones))
+    about = {
+        "isng": "EMU8000",
+        "INAM": "thirdstream orchestra",
+        "ICOP": "FluidR3: Copyright 2000-2002, 2008 Frank Wen, MIT. Piano: Salamander Grand Piano "
+                "V3, Alexander Holm, CC BY 3.0. Bass: Karoryfer Meatbass, CC0.",
+        "ICMT": "Cut, filtered, levelled and coded by recipes/orchestra.py of thirdstream.",
+    }  # fmt: skip
+    write(path, presets, samples, about=about)
+
+
+def generators(zone: Zone, sample: int, gain_db: float) -> dict[int, int]:
+    def timecents(seconds: float) -> int:
+        return round(1200 * np.log2(max(seconds, 1e-3)))
+
+    said = {
+        G.KEYS: zone.keys[0] | zone.keys[1] << 8,
+        G.VELOCITIES: zone.velocities[0] | zone.velocities[1] << 8,
+        G.ATTENUATION: round(-10 * gain_db / ATTENUATED),
+        G.ATTACK: timecents(zone.attack_s),
+        G.RELEASE: timecents(zone.release_s),
+        G.ROOT: zone.root,
+        G.CENTS: zone.cents,
+        G.CHOKE: zone.choke,
+        G.LOOPS: int(zone.loop is not None),
+        G.SAMPLE: sample,
+    }
+    plain = {G.CENTS: 0, G.CHOKE: 0, G.LOOPS: 0, G.ATTENUATION: 0, G.ATTACK: timecents(0.0)}
+    return {kind: value for kind, value in said.items() if plain.get(kind) != value}
+
+
+def balanced(
+    found: Sequence[Instrument], draft: Path, source: Path
+) -> dict[tuple[int, int], float]:
+    """Gains that make all as loud as the source's, near the median; and a table of it."""
+    saved(draft, found, {})
+    first = {(one.bank, one.program): original(one, found) for one in found}
+    wanted = {place: lufs(place, source) for place in set(first.values())}
+    have = {place: lufs(place, draft) for place in set(first.values())}
+    median = float(np.median(list(wanted.values())))
+    near = {p: min(max(value, median - NEAR_DB), median + NEAR_DB) for p, value in wanted.items()}
+    gains = {p: near[p] - have[p] for p in near}
+    loudest = max(gains.values())
+    table = Table(
+        "preset", "LUFS in FluidR3", "wanted", "before", "gain dB", "layers", "samples", "s"
+    )
+    for one in found:
+        of = first[one.bank, one.program]
+        seconds = sum(len(zone.wave) / zone.sr for zone in one.zones)
+        layers = len({zone.velocities for zone in one.zones})
+        table.add_row(f"{one.bank}:{one.program} {one.name}", *(f"{x:.1f}" for x in (
+            wanted[of], near[of], have[of], gains[of] - loudest)), str(layers), str(len(one.zones)),
+            f"{seconds:.0f}")  # fmt: skip
+    Console().print(table)
+    return {place: gains[first[place]] - loudest for place in first}
+
+
+def main(sources: Path, out: Path) -> None:
+    found = instruments(sources)
+    gains = balanced(found, out, sources / "FluidR3_GM.sf2")
+    saved(out, found, gains)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

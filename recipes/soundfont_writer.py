@@ -1,0 +1,113 @@
+"""Presets and samples -> a soundfont (.sf3): what `thirdstream.notes.rendering.soundfont` reads."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from thirdstream.audio import Wave
+from thirdstream.files import whole_file
+from thirdstream.notes.rendering.soundfont import COMPRESSED, RECORDS, Generator
+
+MONO = 1  # a sample's kind
+FIRST, LAST = (Generator.KEYS, Generator.VELOCITIES), (Generator.SAMPLE,)  # by the specification
+
+
+@dataclass(frozen=True)
+class Sample:
+    """wave: (n_samples,); loop: from, to, in samples."""
+
+    name: str
+    wave: Wave
+    sr: int
+    loop: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Preset:
+    """zones: generators by number, of which SAMPLE is the place of a sample in the list of all."""
+
+    bank: int
+    program: int
+    name: str
+    zones: Sequence[dict[int, int]]
+
+
+def write(
+    path: Path,
+    presets: Sequence[Preset],
+    samples: Sequence[Sample],
+    *,
+    about: dict[str, str],
+    quality: float = 0.4,
+) -> None:
+    """Write a soundfont whose samples are Ogg Vorbis, of a quality from 0 to 1.
+
+    about: texts by the names of their chunks, such as ICOP. The same arguments give the same sound;
+    Ogg's stream numbers differ. Raises ValueError on names of more than 19 letters.
+    """
+    packed = [_vorbis(sample, quality) for sample in samples]
+    ends = np.cumsum([len(one) for one in packed])
+    heads = [
+        (_name(s.name), int(end) - len(data), int(end), *(s.loop or (0, 0)), s.sr, 60, 0, 0,
+         MONO | COMPRESSED)
+        for s, data, end in zip(samples, packed, ends, strict=True)
+    ]  # fmt: skip
+    generators, bags = [], []
+    for zone in (zone for preset in presets for zone in preset.zones):
+        bags.append((len(generators), 0))
+        order = sorted(zone, key=lambda kind: (kind in LAST, kind not in FIRST, kind))
+        generators += [(kind, _word(zone[kind])) for kind in order]
+    firsts = np.cumsum([0, *(len(preset.zones) for preset in presets)]).tolist()
+    instruments = [(_name(p.name), first) for p, first in zip(presets, firsts, strict=False)]
+    names = [
+        (_name(p.name), p.program, p.bank, number, (0, 0, 0)) for number, p in enumerate(presets)
+    ]
+    tables = {
+        "phdr": [*names, (b"EOP", 0, 0, len(presets), (0, 0, 0))],
+        "pbag": [(number, 0) for number in range(len(presets) + 1)],
+        "pmod": [],
+        "pgen": [(Generator.INSTRUMENT, number) for number in range(len(presets))] + [(0, 0)],
+        "inst": [*instruments, (b"EOI", len(bags))],
+        "ibag": [*bags, (len(generators), 0)],
+        "imod": [],
+        "igen": [*generators, (0, 0)],
+        "shdr": [*heads, (b"EOS", *[0] * 9)],
+    }
+    records = {name: np.array(rows, RECORDS[name]).tobytes() if rows else bytes(10)
+               for name, rows in tables.items()}  # fmt: skip
+    info = {"ifil": struct.pack("<HH", 3, 1), **{k: v.encode() + b"\0" for k, v in about.items()}}
+    lists = (_list("INFO", info), _list("sdta", {"smpl": b"".join(packed)}), _list("pdta", records))
+    with whole_file(path) as temporary:
+        temporary.write_bytes(_chunk("RIFF", b"sfbk" + b"".join(lists)))
+
+
+def _vorbis(sample: Sample, quality: float) -> bytes:
+    file = BytesIO()
+    soundfile.write(
+        file, sample.wave, sample.sr, format="OGG", subtype="VORBIS", compression_level=1 - quality
+    )
+    return file.getvalue()
+
+
+def _name(name: str) -> bytes:
+    if len(name) > 19:
+        raise ValueError(f"{name}: a soundfont's names have 19 letters at most")
+    return name.encode()
+
+
+def _word(value: int) -> int:
+    """As 16 bits with a sign, in which ranges are two bytes."""
+    return value - (1 << 16) if value >= 1 << 15 else value
+
+
+def _chunk(name: str, content: bytes) -> bytes:
+    return name.encode() + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+
+def _list(kind: str, chunks: dict[str, bytes]) -> bytes:
+    return _chunk("LIST", kind.encode() + b"".join(_chunk(name, of) for name, of in chunks.items()))
