@@ -52,7 +52,7 @@ PIANO = (4, 8, 11, 14)  # of the source's sixteen layers
 PIANO_LAYERS = ((1, 48), (49, 74), (75, 98), (99, 127))
 BASS = (2, 4)
 BASS_LAYERS = ((1, 84), (85, 127))
-STRINGS_HZ = (2000.0, 4000.0)  # low-passes of the strings' softer layers
+STRINGS_HZ = (4500.0, 7000.0)  # low-passes of the strings' softer layers
 CYMBALS_HZ = (7000.0, 11_000.0)  # and of the drums' that have but one brightness
 SUSTAINED = {
     "Church Organ": 19, "Violin": 40, "Viola": 41, "Cello": 42, "Contrabass": 43, "Strings": 48,

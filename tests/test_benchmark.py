@@ -10,10 +10,6 @@ import numpy as np
 import pytest
 from pytest import approx
 
-pytest.importorskip("music21", reason="needs the extra `scores`")
-pytest.importorskip("mido", reason="needs the extra `scores`")
-pytest.importorskip("mir_eval", reason="needs the extra `evaluate`")
-
 from thirdstream import cli
 from thirdstream.audio import SR
 from thirdstream.evaluation import Settings, evaluate, material, measure

@@ -59,7 +59,6 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 def test_the_whole_way(
     recordings: dict[str, Path], song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("accelerate", reason="training needs the extra [train]")
     corpus, out = tmp_path / "corpus", tmp_path / "run"
     assert (
         run("prepare", *(f"{s}={f}" for s, f in recordings.items()), "--out", corpus, "--n-jobs", 1)
@@ -138,7 +137,6 @@ def test_train_refuses_what_it_does_not_know(small_corpus, tmp_path, capsys) -> 
 def test_a_run_is_neither_overwritten_nor_changed_on_resuming(
     small_corpus, tmp_path, capsys
 ) -> None:
-    pytest.importorskip("accelerate", reason="training needs the extra [train]")
     small = ["--channels", 2, 3, "--patch", 4, "--n-convs", 1]
     common = ["train", "twin-cnn", "--corpus", small_corpus.path, "--out", tmp_path / "run"]
     assert run(*common, *small, "--epochs", 1, "--batch-size", 2) == 0
@@ -159,7 +157,6 @@ def test_a_run_is_neither_overwritten_nor_changed_on_resuming(
 
 
 def test_a_run_goes_on_with_its_own_styles_alone(small_corpus, tmp_path, capsys) -> None:
-    pytest.importorskip("accelerate", reason="training needs the extra [train]")
     small = ["--channels", 2, 3, "--patch", 4, "--n-convs", 1, "--epochs", 1, "--batch-size", 2]
     run_there = ["train", "twin-cnn", "--out", tmp_path / "run", "--corpus"]
     assert run(*run_there, small_corpus.path, *small) == 0
@@ -335,7 +332,6 @@ def test_a_model_of_another_kind_is_no_beginning(
 def test_a_search_from_the_command_line(
     small_corpus: Corpus, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("optuna", reason="tuning needs the extra [tune]")
     monkeypatch.setattr("thirdstream.mel.tuning.BATCH_SIZES", (2,))
     monkeypatch.setattr("thirdstream.mel.tuning.WIDTHS", (0.1,))
     given = ("--corpus", small_corpus.path, "--out", tmp_path / "search", "--epochs", 1)

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-pytest.importorskip("gradio", reason="the page needs the extra [web]")
-pytest.importorskip("httpx", reason="it comes with the extra [web]")
-clients = pytest.importorskip("clients")
+import clients
+
 pytestmark = pytest.mark.slow
 
 

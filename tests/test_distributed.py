@@ -14,9 +14,6 @@ from thirdstream.corpus import Corpus
 from thirdstream.mel import run as runs
 from thirdstream.mel.training import TrainingConfig, TrainingError, begin
 
-pytest.importorskip("accelerate", reason="training needs the extra [train]")
-pytest.importorskip("tensorboard", reason="training needs the extra [train]")
-
 SMALL = ["--channels", "2", "3", "--patch", "4", "--n-convs", "1", "--batch-size", "4"]
 GAN = [*SMALL, "--style-channels", "2", "2", "--style-size", "3", "--critic-channels", "2"]
 REPLICAS = """

@@ -131,8 +131,6 @@ def test_examples_run(
 
 def run_all(lines: list[str]) -> None:
     """Run them where we are, trainings with one epoch; what was trained already stays."""
-    pytest.importorskip("accelerate", reason="training needs the extra [train]")
-    pytest.importorskip("onnx", reason="needs the extra [export]")
     for line in lines:
         words = words_of(line)
         if words[0] in RUN_ELSEWHERE or ("score" in words and not hears()):
@@ -224,7 +222,6 @@ def test_every_dependency_has_its_licence_in_the_page() -> None:
 
 @pytest.mark.slow
 def test_the_site_is_built_without_a_warning_and_fetches_nothing(tmp_path: Path) -> None:
-    pytest.importorskip("mkdocstrings", reason="needs the extra [docs]")
     site = tmp_path / "site"
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", site]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

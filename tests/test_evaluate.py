@@ -12,9 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest import approx
 
-pytest.importorskip("mir_eval", reason="needs the extra `evaluate`")
-pytest.importorskip("auraloss", reason="needs the extra `evaluate`")
-
 from conftest import STYLES, music, tone
 from thirdstream import cli
 from thirdstream.audio import SR

@@ -25,12 +25,11 @@ from thirdstream.mel.system import MelSystem, load
 from thirdstream.mel.twin import TwinConfig
 from thirdstream.notes.score import ScoreError, read_score
 
-ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "benchmarks"))
-pytest.importorskip("music21", reason="scores are read with the extra [scores]")
-mutation = pytest.importorskip("mutation")
-specimens = pytest.importorskip("specimens")
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+import mutation
+import specimens
 
+ROOT = Path(__file__).parents[1]
 N_DAMAGED = 14  # of each format; benchmarks/fuzz.py tries thousands
 MORE_BYTES = 1_000_000_000  # that reading a small file may take
 

@@ -21,15 +21,11 @@ from thirdstream.notes.score import CHORDS, Chord, Note, Score, read_score
 from thirdstream.notes.sheet import symbol, write_lead_sheet, write_sheets
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription import LOWEST, Posteriors, Transcriber, Transcription
-from thirdstream.packages import MissingPackage
 
 
 @pytest.fixture(scope="module")
 def ears() -> None:
-    try:
-        Transcriber()
-    except MissingPackage as error:
-        pytest.skip(str(error))
+    Transcriber()
 
 
 # --- a piece whose truth is known ---------------------------------------------------------------
@@ -379,7 +375,6 @@ def test_triplets_stay_triplets() -> None:
 
 
 def lead_sheet() -> Score:
-    pytest.importorskip("music21", reason="needs the extra [scores]")
     tune = [
         *(Note(2 + k / 2, 0.5, 60 + k) for k in range(4)),
         *(Note(4 + k / 3, 1 / 3, 67 + k) for k in range(3)),
@@ -427,7 +422,8 @@ def test_symbols(chord: Chord, text: str) -> None:
 
 
 def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
-    mido = pytest.importorskip("mido", reason="needs the extra [scores]")
+    import mido
+
     score = lead_sheet()
     timing = rubato(16)
     heard = Heard(score, timing, score.melody, 0, False, float(timing.seconds(16)))
@@ -447,7 +443,6 @@ def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
 
 
 def test_the_command(ears: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("music21", reason="needs the extra [scores]")
     tune, rest, _ = piece(4, 6)
     seconds = Timing.steady(120).seconds([[n.start, n.end] for n in tune + rest])
     sf.write(tmp_path / "song.wav", sounding(tune + rest, seconds, 12.5)[0], SR)

@@ -13,9 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("mir_eval", reason="needs the extra `evaluate`")
-pytest.importorskip("auraloss", reason="needs the extra `evaluate`")
-
 from conftest import music, tone
 from thirdstream.evaluation import metrics
 from thirdstream.evaluation.metrics import MetricError, Notes

@@ -10,9 +10,7 @@ NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of Jupyter's own making; the notebook's are in its outputs
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nbclient = pytest.importorskip("nbclient", reason="needs the extra [dev]")
-    pytest.importorskip("ipykernel", reason="needs the extra [dev]")
-    pytest.importorskip("accelerate", reason="training needs the extra [train]")
+    import nbclient
     import nbformat
 
     monkeypatch.setenv("THIRDSTREAM_EPOCHS", "1")

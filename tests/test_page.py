@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import soundfile as sf
+from playwright import sync_api as playwright
 
 from conftest import music
 from thirdstream.audio import SR
@@ -17,9 +19,6 @@ from thirdstream.web.cards import benchmark_results
 from thirdstream.web.server import running
 from thirdstream.web.workshop import Limits
 
-pytest.importorskip("gradio", reason="the page needs the extra [web]")
-playwright = pytest.importorskip("playwright.sync_api", reason="browsers are driven by playwright")
-httpx = pytest.importorskip("httpx", reason="it comes with the extra [web]")
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.slow,

@@ -439,8 +439,6 @@ def test_it_is_judged_on_versions_alone(versions: Corpus) -> None:
 def test_it_trains_and_its_best_epoch_is_the_one_that_agrees_best(
     versions: Corpus, tmp_path: Path
 ) -> None:
-    pytest.importorskip("accelerate", reason="training needs the extra [train]")
-    pytest.importorskip("tensorboard", reason="training needs the extra [train]")
     from thirdstream.mel import run as runs
 
     config = training.TrainingConfig(epochs=3, batch_size=2, lr=2e-3)
@@ -453,7 +451,6 @@ def test_it_trains_and_its_best_epoch_is_the_one_that_agrees_best(
 def test_without_versions_it_is_refused_and_leaves_nothing(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:
-    pytest.importorskip("accelerate", reason="training needs the extra [train]")
     from thirdstream.mel import run as runs
 
     config = training.TrainingConfig(epochs=1, batch_size=2)

@@ -39,7 +39,8 @@ def whole_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Dask on this machine: a scheduler and two workers, each a process of one thread."""
-    distributed = pytest.importorskip("distributed", reason="needs the extra [dask]")
+    import distributed
+
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
     ) as found:
@@ -132,7 +133,6 @@ def test_a_folder_is_transferred_by_a_cluster(
 def test_recordings_are_measured_by_a_cluster(
     small_corpus: Corpus, tmp_path: Path, cluster: Any
 ) -> None:
-    pytest.importorskip("mir_eval", reason="needs the extra [evaluate]")
     from thirdstream.evaluation import evaluate, material
 
     found = material.of_corpus(small_corpus)
@@ -162,7 +162,8 @@ def test_scores_are_arranged_by_a_cluster(tmp_path: Path, cluster: Any) -> None:
 
 
 def test_workers_of_several_threads_are_refused() -> None:
-    distributed = pytest.importorskip("distributed", reason="needs the extra [dask]")
+    import distributed
+
     with (
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
@@ -182,7 +183,6 @@ def test_workers_of_several_threads_are_refused() -> None:
     ],
 )
 def test_clusters_that_cannot_be_had(workers: Workers, fault: str) -> None:
-    pytest.importorskip("distributed", reason="needs the extra [dask]")
     with pytest.raises(WorkerError, match=fault), workers.ready():
         pass
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import music21
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,8 +23,6 @@ from thirdstream.notes.score import (
     without_gaps,
 )
 
-music21 = pytest.importorskip("music21", reason="music21 reads MusicXML; it is not installed")
-pytest.importorskip("mido", reason="mido reads MIDI; it is not installed")
 TUNE = [music21.pitch.Pitch(p).nameWithOctave for p in (60, 64, 67, 72, 71, 67, 69, 65)] * 2
 
 

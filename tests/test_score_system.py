@@ -26,7 +26,6 @@ from thirdstream.notes.system import ScoreSystem, arranged
 from thirdstream.notes.timing import Timing
 from thirdstream.transfer import Options
 
-pytest.importorskip("mido", reason="MIDI files need mido; it is not installed")
 DURATION_S = 12.3
 WOBBLING = Timing(tuple(float(b) for b in np.cumsum([-0.2, *(0.5 + 0.1 * np.sin(range(40)))])))
 

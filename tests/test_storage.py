@@ -45,7 +45,6 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture
 def server(small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of `small_corpus`."""
-    pytest.importorskip("aiohttp", reason="needs the extra [remote]")
     monkeypatch.setattr(Ranges, "sent", 0)
     handler = functools.partial(Ranges, directory=str(small_corpus.path))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
@@ -58,7 +57,8 @@ def server(small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
 
 @pytest.fixture
 def memory(small_corpus: Corpus) -> Iterator[str]:
-    fsspec = pytest.importorskip("fsspec", reason="needs the extra [remote]")
+    import fsspec
+
     store = fsspec.filesystem("memory")
     assert isinstance(small_corpus.path, Path)
     store.put(str(small_corpus.path), "/bucket/corpus", recursive=True)
@@ -92,7 +92,6 @@ def test_no_more_is_fetched_than_is_asked_for(server: str, small_corpus: Corpus)
 def test_it_is_trained_on_and_looked_at(
     memory: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("accelerate", reason="training needs the extra [train]")
     assert run("info", memory) == 0
     assert "classical" in capsys.readouterr().out
     small = ["--channels", 2, 3, "--patch", 4, "--n-convs", 1, "--epochs", 1, "--batch-size", 2]

@@ -242,7 +242,8 @@ def test_tones_that_do_not_fit_the_memory_are_made_again(
 
 
 def test_a_song_along_a_tempo_map_keeps_pedals_and_bends_in_time(tmp_path: Path) -> None:
-    mido = pytest.importorskip("mido", reason="MIDI files need mido")
+    import mido
+
     one = song(Note(1.0, 1.0, 69), pedals=((1.0, 3.0),), bends=((2.0, 1.0),))
     along = timed(one, Timing((0.0, 1.0, 3.0, 3.5)), duration_s=9.0)
     (track,) = along.tracks

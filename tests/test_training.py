@@ -27,9 +27,6 @@ from thirdstream.mel.gan import TwinGAN
 from thirdstream.mel.training import State, Step, TrainingConfig, TrainingError
 from thirdstream.mel.vae import TwinVAE
 
-pytest.importorskip("accelerate", reason="training needs the extra [train]")
-pytest.importorskip("tensorboard", reason="training needs the extra [train]")
-
 CONFIG = TrainingConfig(epochs=3, batch_size=2, lr=1e-2, schedule="cosine")
 
 

@@ -20,7 +20,6 @@ from thirdstream.notes.transcription import (
     notes_of,
     sure_ones,
 )
-from thirdstream.packages import MissingPackage
 
 
 @settings(deadline=None, max_examples=20)
@@ -36,10 +35,7 @@ def test_windows_cover_a_recording_and_join(n_samples: int) -> None:
 
 @pytest.fixture(scope="module")
 def transcriber() -> Transcriber:
-    try:
-        return Transcriber()
-    except MissingPackage as error:
-        pytest.skip(str(error))
+    return Transcriber()
 
 
 def heard(transcriber: Transcriber, wave: np.ndarray) -> Posteriors:

@@ -12,7 +12,6 @@ from thirdstream.mel.paired import TwinPaired
 from thirdstream.mel.training import TrainingError
 from thirdstream.mel.tuning import Outcome, Search
 
-pytest.importorskip("optuna", reason="tuning needs the extra [tune]")
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 

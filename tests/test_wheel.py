@@ -33,7 +33,6 @@ def test_the_wheel_runs_the_demo_in_a_clean_environment(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The environment borrows the dependencies of this one; thirdstream comes from the wheel."""
-    pytest.importorskip("hatchling", reason="needs the extra [dev]")
     called(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path, cwd=ROOT)
     [wheel] = tmp_path.glob("*.whl")
     called(sys.executable, "-m", "venv", "--without-pip", tmp_path / "clean", cwd=tmp_path)

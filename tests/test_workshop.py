@@ -195,10 +195,7 @@ def test_score_listens_once_and_hands_out_what_it_played(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score = systems.load("score")
-    try:
-        score.ready()
-    except ThirdstreamError as error:
-        pytest.skip(str(error))
+    score.ready()
     from thirdstream.notes import listening
 
     heard, observe = [], listening.observe
@@ -217,7 +214,6 @@ def test_score_listens_once_and_hands_out_what_it_played(
 def test_scores_of_a_copy_are_perfect_and_what_is_missing_is_said(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("mir_eval", reason="measuring needs the extra [evaluate]")
     from thirdstream.evaluation import measure
 
     nobody = measure.Judges(None, None, {"tagger": "no tagger", "transcriber": "no transcriber"})
@@ -310,7 +306,6 @@ def test_a_port_that_cannot_be_is_named(port: int) -> None:
 
 
 def test_cancelling_the_measuring_keeps_the_result(shop: Workshop, system: MelSystem) -> None:
-    pytest.importorskip("gradio", reason="the page needs the extra `web`")
     from thirdstream.web import page
 
     desk = page.Desk(shop, {"mine": "mine"})
