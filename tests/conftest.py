@@ -11,6 +11,7 @@ import soundfile as sf
 import torch
 from hypothesis import settings
 
+from skips import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401  # hooks
 from thirdstream import corpus, preparing
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import Corpus
