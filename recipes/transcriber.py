@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from thirdstream.notes.spectra import COMPRESSION, N_BINS, PER_SEMITONE
+from thirdstream.packages import onnxruntime
 from transcriber_data import BEGINS, BESIDE, LEADS, SOUNDS
 
 N_CHANNELS = 32
@@ -263,7 +263,7 @@ def export(network: Network, path: Path, about: dict[str, str]) -> None:
     onnx.helper.set_model_props(model, about)
     onnx.save(model, path)
     longer = torch.rand(1, 3, N_BINS, 77)
-    found = onnxruntime.InferenceSession(path).run(None, {"columns": longer.numpy()})[0]
+    found = onnxruntime().InferenceSession(path).run(None, {"columns": longer.numpy()})[0]
     with torch.inference_mode():
         np.testing.assert_allclose(found, whole(longer).numpy(), atol=1e-4)
 

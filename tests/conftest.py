@@ -11,7 +11,6 @@ import soundfile as sf
 import torch
 from hypothesis import settings
 
-from skips import pytest_sessionfinish, pytest_terminal_summary  # noqa: F401  # hooks
 from thirdstream import corpus, preparing
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.corpus import Corpus
@@ -20,6 +19,7 @@ from thirdstream.mel.system import MelSystem
 from thirdstream.mel.twin import RECONSTRUCTION, TwinConfig
 from thirdstream.preparing import Found
 
+pytest_plugins = ("leftovers", "skips")
 settings.register_profile("patient", deadline=None)  # no test checks a time
 settings.load_profile("patient")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it

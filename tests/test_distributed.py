@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,11 @@ def launched(*command: object) -> str:
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu"]
     launch += ["--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"]
     launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    done = subprocess.run(
-        [*launch, *map(str, command)], capture_output=True, text=True, check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as temporary:  # torch leaves its logs there
+        done = subprocess.run(
+            [*launch, *map(str, command)], capture_output=True, text=True, check=False,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "TMPDIR": temporary},
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
 

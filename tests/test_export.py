@@ -15,6 +15,7 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.mel import TWINS, export
 from thirdstream.mel.features import Statistics
 from thirdstream.mel.system import MelSystem
+from thirdstream.packages import onnxruntime
 
 
 def made(name: str, preset: str) -> MelSystem:
@@ -39,7 +40,7 @@ def written(system: MelSystem, path: Path, format: export.Format) -> tuple[float
     list(zip(TWINS, ["default", "paper", "paper", "default", "default", "default"], strict=True)),
 )
 def test_onnxruntime_makes_what_the_system_makes(name: str, preset: str, tmp_path: Path) -> None:
-    import onnxruntime as runtime
+    runtime = onnxruntime()
 
     system, path = made(name, preset), tmp_path / "net.onnx"
     difference, style = written(system, path, "onnx")

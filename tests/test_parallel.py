@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
+import distributed
 import joblib
 import pytest
 import soundfile as sf
@@ -37,13 +39,14 @@ def whole_world(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Dask on this machine: a scheduler and two workers, each a process of one thread."""
-    import distributed
-
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as found:
+    with (
+        dask.config.set({"temporary-directory": str(tmp_path_factory.mktemp("dask"))}),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as found,
+    ):
         yield found
     gc.collect()
 
@@ -161,10 +164,9 @@ def test_scores_are_arranged_by_a_cluster(tmp_path: Path, cluster: Any) -> None:
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
-def test_workers_of_several_threads_are_refused() -> None:
-    import distributed
-
+def test_workers_of_several_threads_are_refused(tmp_path: Path) -> None:
     with (
+        dask.config.set({"temporary-directory": str(tmp_path)}),
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
         ) as found,

@@ -1,5 +1,10 @@
 """The transcriber: its windows, its decoding and its ears."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,6 +36,16 @@ def test_windows_cover_a_recording_and_join(n_samples: int) -> None:
     expected = wave[::HOP]
     np.testing.assert_array_equal(found[: len(expected)], expected)
     assert not found[len(expected) :].any()
+
+
+def test_the_runtime_reports_nothing_to_its_makers_and_leaves_nothing(tmp_path: Path) -> None:
+    """By itself onnxruntime 1.32 keeps an identifier of the user in the temporary folder."""
+    code = "from thirdstream.notes.transcription import Transcriber; Transcriber()"
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env=environment | {"TMPDIR": str(tmp_path)}
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,9 @@
-"""Packages that are installed by hand, for the weights inside them; they are not imported."""
+"""Packages that are wanted for the weights inside them, and one that needs a word first."""
 
 import importlib.util
+import os
 from pathlib import Path
+from typing import Any
 
 from thirdstream.files import ThirdstreamError
 
@@ -15,6 +17,17 @@ INSTALL = {
 
 class MissingPackage(ThirdstreamError):
     """A package that is not installed; the text names the command that installs it."""
+
+
+def onnxruntime() -> Any:
+    """The package, told before it is imported to report nothing to its makers.
+
+    By itself it keeps an identifier in the temporary folder, and sends them what it is used for.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
 
 
 def folder_of(name: str) -> Path:

@@ -21,6 +21,7 @@ from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.blocks import Block
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.twin import Code
+from thirdstream.packages import onnxruntime
 
 KEY = "thirdstream"  # of the description, in the file's own metadata
 FILE = "thirdstream.json"  # the same among TorchScript's extra files
@@ -137,7 +138,8 @@ def _needed(format: Format) -> None:
         return
     try:
         import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
+
+        onnxruntime()
     except ImportError as error:
         raise ThirdstreamError(
             f"exporting as ONNX needs {error.name}; install it with: "
@@ -174,11 +176,10 @@ def _write_onnx(restyler: Restyler, about: dict[str, Any], path: Path) -> None:
 
 
 def _read_onnx(path: Path) -> Run:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    runtime = onnxruntime()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(
+    session = runtime.InferenceSession(
         path.read_bytes(), options, providers=["CPUExecutionProvider"]
     )
     return lambda mel: torch.from_numpy(session.run([OUTPUT], {INPUT: mel.numpy()})[0])

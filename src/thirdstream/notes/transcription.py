@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from thirdstream.audio import Wave, windows
 from thirdstream.files import sha256
 from thirdstream.notes.spectra import COLUMN, HOP, REACH, SR, columns
-from thirdstream.packages import folder_of
+from thirdstream.packages import folder_of, onnxruntime
 
 WEIGHTS = Path(__file__).parent / "transcriber.onnx"
 CONTEXT = 7  # columns before and after one that an answer about it depends on
@@ -80,11 +80,10 @@ class Transcriber:
 
 def session(path: Path) -> Any:
     """A network in an ONNX file, ready to be run on one thread."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    runtime = onnxruntime()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def cut(stream: Iterable[Wave]) -> Iterator[Wave]:

@@ -39,7 +39,8 @@ def running(*, host: str, port: int, limits: Limits, models: Sequence[str] = ())
     without the extra `web`, where the port is taken, and where a model is none.
     """
     try:
-        import gradio  # noqa: F401  # its absence is said here, once
+        import gradio
+        import gradio.routes
     except ImportError as error:
         raise ThirdstreamError(
             f"the page needs {error.name}; install it with: pip install 'thirdstream[web]'"
@@ -52,6 +53,8 @@ def running(*, host: str, port: int, limits: Limits, models: Sequence[str] = ())
             "GRADIO_ANALYTICS_ENABLED": "False"}  # fmt: skip
     before = {name: os.environ.get(name) for name in here}
     os.environ.update(here)
+    # What it had for this when it was imported.
+    gradio.routes.DEFAULT_TEMP_DIR = str(shop.root)  # pyright: ignore[reportPrivateImportUsage]
     try:
         with door, _served(shop, labels, door, host):
             yield f"http://{f'[{host}]' if ':' in host else host}:{door.getsockname()[1]}"
