@@ -5,12 +5,15 @@ PIP_ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c requirements.lock
 
-.PHONY: demo test lint types tests docs bench audit licences sbom hashes clean
+.PHONY: demo test quick lint types tests docs bench audit licences sbom hashes clean
 
 demo: .venv/score.done  ## transfer the bundled clips into out/
 	$(BIN)/thirdstream demo --out out --force
 
 test: lint types tests  ## everything that is checked before a change lands
+
+quick: lint  ## lint, and the tests that take no patience: for the habit of running it
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "not slow" --dist worksteal
 
 lint: .venv/test.done
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes import rendering
 from thirdstream.notes import system as score_system
 from thirdstream.notes.arranging.keeping import kept_share
+from thirdstream.notes.benchmark import find_soundfonts
 from thirdstream.notes.listening import Heard
 from thirdstream.notes.midi import CLOCK, Song, Track, timed, write_midi
 from thirdstream.notes.score import Note, Score
@@ -199,6 +200,24 @@ def test_an_ensemble_is_played_by_name(system: ScoreSystem) -> None:
     wave = music(0, 4 * SR)
     made = [system.transfer(wave, SR, to="jazz", ensemble=name) for name in ("swing", "ballad")]
     assert not np.allclose(*made, atol=1e-3)
+
+
+def test_a_soundfont_of_ones_own_is_played_and_a_bad_one_refused_first(
+    system: ScoreSystem, tmp_path: Path
+) -> None:
+    wave = music(0, 4 * SR)
+    whole = system.transfer(wave, SR, to="jazz")
+    same = tmp_path / "same.sf3"
+    same.write_bytes(rendering.ORCHESTRA.read_bytes())
+    np.testing.assert_array_equal(system.transfer(wave, SR, to="jazz", soundfont=same), whole)
+    small = next(path for path in find_soundfonts() if path.name == "TimGM6mb.sf2")
+    assert not np.allclose(system.transfer(wave, SR, to="jazz", soundfont=small), whole, atol=1e-2)
+    (tmp_path / "bad.sf2").write_bytes(b"RIFF")
+    for name, fault in (("bad.sf2", "is no readable soundfont"), ("none.sf2", "cannot be read")):
+        with pytest.raises(ThirdstreamError, match=rf"{name}: {fault}"):
+            system.check(Options("jazz", soundfont=tmp_path / name))
+    with pytest.raises(ThirdstreamError, match="takes no soundfont; leave --soundfont out"):
+        systems.load("twin-cnn").check(Options("jazz", soundfont=same))
 
 
 def test_the_tempo_is_the_usual_one() -> None:

@@ -36,7 +36,7 @@ def arrange(
         out: folder of the pairs; pairs.json says how each was made.
         seed: of key, tempo, ensemble, groove, soundfont, room and microphone.
         workers: who does the work.
-        soundfont: from which each pair draws one; by default, all that are installed.
+        soundfont: files from which each pair draws one; by default the orchestra that comes along.
         variants: pairs of each score, each in another setting.
         format: of the sound; WAV, FLAC and AIFF have 24 bits.
     """
