@@ -1,6 +1,7 @@
 """Presets and samples -> a soundfont (.sf3): what `thirdstream.notes.rendering.soundfont` reads."""
 
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,6 +15,7 @@ from thirdstream.files import whole_file
 from thirdstream.notes.rendering.soundfont import COMPRESSED, RECORDS, Generator
 
 MONO = 1  # a sample's kind
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 FIRST, LAST = (Generator.KEYS, Generator.VELOCITIES), (Generator.SAMPLE,)  # by the specification
 
 
@@ -47,8 +49,8 @@ def write(
 ) -> None:
     """Write a soundfont whose samples are Ogg Vorbis, of a quality from 0 to 1.
 
-    about: texts by the names of their chunks, such as ICOP. The same arguments give the same sound;
-    Ogg's stream numbers differ. Raises ValueError on names of more than 19 letters.
+    about: texts by the names of their chunks, such as ICOP. The same arguments give the same bytes,
+    by one version of the encoder. Raises ValueError on names of more than 19 letters.
     """
     packed = [_vorbis(sample, quality) for sample in samples]
     ends = np.cumsum([len(one) for one in packed])
@@ -91,7 +93,30 @@ def _vorbis(sample: Sample, quality: float) -> bytes:
     soundfile.write(
         file, sample.wave, sample.sr, format="OGG", subtype="VORBIS", compression_level=1 - quality
     )
-    return file.getvalue()
+    return _numbered(file.getvalue())
+
+
+def _numbered(stream: bytes) -> bytes:
+    """An Ogg stream under number 1: encoders draw the number at random, and each page tells it.
+
+    Source: RFC 3533, section 6: of a page, bytes 14 to 17 are the number, 22 to 25 the checksum.
+    """
+    pages, start = [], 0
+    while start < len(stream):
+        n_lacing = stream[start + 26]
+        end = start + 27 + n_lacing + sum(stream[start + 27 : start + 27 + n_lacing])
+        page = bytearray(stream[start:end])
+        page[14:18], page[22:26] = struct.pack("<I", 1), bytes(4)
+        page[22:26] = struct.pack("<I", _checksum(bytes(page)))
+        pages.append(bytes(page))
+        start = end
+    return b"".join(pages)
+
+
+def _checksum(page: bytes) -> int:
+    """Ogg's: the polynomial of zlib's, but from each byte's highest bit on, and from 0."""
+    crc = zlib.crc32(page.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return int(f"{crc:032b}"[::-1], 2)
 
 
 def _name(name: str) -> bytes:
