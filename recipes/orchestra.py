@@ -10,9 +10,13 @@ and nothing else is needed but the package and pyloudnorm. docs/licences.md has 
 What sounds like what: a sample is one channel of its source, so nothing cancels. Filters, and
 envelopes of what is struck or plucked, are part of the samples: of each instrument as many layers
 as it has brightnesses. Loops are the sources'. Second takes are the sources' where there are any;
-of the drums they are the other channel, of the piano the neighbouring key. All presets are as loud
-as FluidR3's for the same passage (BS.1770), for which arrangements are written, within NEAR_DB of
-the median.
+of the drums they are the other channel, of the piano the neighbouring key.
+
+What is heard is then measured, and mended by what zones say, not by other samples: loops are moved
+to where they close in spite of the coding, what is out of tune is tuned, and keys that stick out
+are levelled. All presets are as loud as FluidR3's for the same passage (BS.1770, both sides), for
+which arrangements are written, within NEAR_DB of the median; each drum as loud as FluidR3's.
+The same sources give the same bytes, by one version of libvorbis.
 """
 
 import itertools
@@ -21,6 +25,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyloudnorm
@@ -28,6 +33,7 @@ import soundfile
 from rich.console import Console
 from rich.table import Table
 
+from soundfont_mends import closed, evened, hit_db, tuned
 from soundfont_writer import Preset, Sample, write
 from thirdstream.audio import SR, Wave
 from thirdstream.notes.midi import Song, Track
@@ -39,7 +45,7 @@ from thirdstream.notes.rendering.soundfont import (
     SoundFont,
 )
 from thirdstream.notes.rendering.synthesiser import play
-from thirdstream.notes.rendering.tones import Tone, low_passed, made
+from thirdstream.notes.rendering.tones import N_BEYOND, Tone, low_passed, made
 from thirdstream.notes.score import Note
 
 G = Generator
@@ -52,17 +58,18 @@ PIANO = (4, 8, 11, 14)  # of the source's sixteen layers
 PIANO_LAYERS = ((1, 48), (49, 74), (75, 98), (99, 127))
 BASS = (2, 4)
 BASS_LAYERS = ((1, 84), (85, 127))
+BASS_HIGHEST = 59  # C4, the source's highest, has hardly any tone where it is loud
 STRINGS_HZ = (4500.0, 7000.0)  # low-passes of the strings' softer layers
 CYMBALS_HZ = (7000.0, 11_000.0)  # and of the drums' that have but one brightness
 SUSTAINED = {
     "Church Organ": 19, "Violin": 40, "Viola": 41, "Cello": 42, "Contrabass": 43, "Strings": 48,
     "Trumpet": 56, "Trombone": 57, "Tuba": 58, "Muted Trumpet": 59, "French Horns": 60,
-    "Brass Section": 61, "Alto Sax": 65, "Tenor Sax": 66, 
+    "Brass Section": 61, "Alto Sax": 65, "Tenor Sax": 66,
     "Oboe": 68, "English Horn": 69, "Bassoon": 70, "Clarinet": 71, "Piccolo": 72, "Flute": 73,
 }  # fmt: skip
 STRUCK = {  # and the seconds that they ring for, at most
     "Tine Electric Piano": (4, 3.0), "Harpsichord": (6, 3.0), "Vibraphone": (11, 3.0),
-    "Nylon String Guitar": (24, 3.0), "Jazz Guitar": (26, 3.0), 
+    "Nylon String Guitar": (24, 3.0), "Jazz Guitar": (26, 3.0),
     "Harp": (46, 5.0),
 }  # fmt: skip
 KITS = {"Standard Kit": 0, "Brush Kit": 40}
@@ -75,17 +82,9 @@ MIDDLE = {  # MIDI pitch, where it is not 64
     61: 60, 66: 57, 70: 46, 72: 84, 73: 74,
 }  # fmt: skip
 SWING = (
-    (51, 0),
-    (51, 1),
-    (51, 1.67),
-    (42, 1),
-    (36, 0),
-    (51, 2),
-    (51, 3),
-    (51, 3.67),
-    (44, 3),
-    (38, 3.67),
-)
+    (36, 0), (51, 0), (51, 1), (42, 1), (51, 1.67),
+    (51, 2), (51, 3), (44, 3), (38, 3.67), (51, 3.67),
+)  # fmt: skip
 NEAR_DB = 3.0
 
 
@@ -103,6 +102,7 @@ class Zone:
     loop: tuple[int, int] | None = None
     attack_s: float = 0.0
     choke: int = 0
+    gain_db: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,16 @@ class Instrument:
     program: int
     name: str
     zones: list[Zone]
+
+
+ABOUT = {
+    "isng": "EMU8000",
+    "INAM": "thirdstream orchestra",
+    "ICOP": "FluidR3: Copyright 2000-2002, 2008 Frank Wen, MIT. Piano: Salamander Grand Piano "
+            "V3, Alexander Holm, creativecommons.org/licenses/by/3.0, changed. "
+            "Bass: Karoryfer Meatbass, CC0.",
+    "ICMT": "Cut, filtered, levelled and coded by recipes/orchestra.py of thirdstream.",
+}  # fmt: skip
 
 
 def left(regions: Iterable[Region]) -> list[Region]:
@@ -185,7 +195,9 @@ def sustained(font: SoundFont, program: int) -> list[Zone]:
             if program == 48 and velocities[1] < 127:
                 cutoff_hz = STRINGS_HZ[velocities[0] > 1]
             sr = font.rate(region.sample)
-            wave = font.sample(region.sample, region.loop[1] + 64) * 10 ** (region.gain_db / 20)
+            wave = font.sample(region.sample, region.loop[1] + N_BEYOND) * 10 ** (
+                region.gain_db / 20
+            )
             if cutoff_hz is not None and cutoff_hz < 0.4 * SR:
                 flat = replace(region, cutoff_hz=cutoff_hz * SR / sr, sweep_cents=0.0)
                 wave = low_passed(wave.astype(np.float32), flat)
@@ -313,8 +325,10 @@ def basses(sources: Path) -> list[Instrument]:
             zone
             for layer, velocities in zip(BASS, BASS_LAYERS, strict=True)
             for zone in recorded(
-                pitches(sources / "upright_bass", rf"_vl{layer}_rr{number}"), velocities,
-                seconds=lambda root: 3.0, release_s=0.4, low=0, high=127,
+                {root: path for root, path in pitches(
+                    sources / "upright_bass", rf"_vl{layer}_rr{number}").items()
+                 if root <= BASS_HIGHEST},
+                velocities, seconds=lambda root: 3.0, release_s=0.4, low=0, high=127,
             )
         ]  # fmt: skip
         return alike(layers)
@@ -342,6 +356,30 @@ def instruments(sources: Path) -> list[Instrument]:
     return sorted(found, key=lambda one: (one.bank, one.program))
 
 
+def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instrument]:
+    """The instruments, their zones mended by how they sound in a draft of them.
+
+    source: whose drums are as loud as ours shall be.
+    """
+    font, result = SoundFont(draft), []
+    for one in found:
+        regions = font.regions(one.bank, one.program)
+        zones = [replace(zone, loop=closed(font, region))
+                 for zone, region in zip(one.zones, regions, strict=True)]  # fmt: skip
+        if one.bank == DRUM_BANK:
+            kit, middles = original(one, found)[1], {low: middle for low, _, middle in LAYERS}
+            struck = [(r.root, middles[r.velocities[0]]) for r in regions]
+            gains = [hit_db(source, kit, *how) - hit_db(draft, one.program, *how) for how in struck]
+        else:
+            gains = evened(font, regions)
+        in_tune = one.bank == DRUM_BANK or original(one, found) == (0, 0)  # a piano is stretched
+        cents = [0] * len(regions) if in_tune else tuned(font, regions)
+        zones = [replace(zone, gain_db=gain, cents=zone.cents + more)
+                 for zone, gain, more in zip(zones, gains, cents, strict=True)]  # fmt: skip
+        result.append(replace(one, zones=zones))
+    return result
+
+
 def original(one: Instrument, found: Sequence[Instrument]) -> tuple[int, int]:
     """Bank and program of what an instrument is a take of, or its own."""
     name = one.name.partition(" take ")[0]
@@ -349,7 +387,7 @@ def original(one: Instrument, found: Sequence[Instrument]) -> tuple[int, int]:
 
 
 def lufs(place: tuple[int, int], font: Path) -> float:
-    """Of the passage, or of two bars of swing, at velocity 80; BS.1770, mono."""
+    """Of the passage, or of two bars of swing, at velocity 80; BS.1770, both sides."""
     bank, program = place
     if bank == DRUM_BANK:
         notes = [Note(beat + bar, 0.2, key, 80) for bar in (0.0, 4.0) for key, beat in SWING]
@@ -357,15 +395,22 @@ def lufs(place: tuple[int, int], font: Path) -> float:
         middle = MIDDLE.get(program, 64)
         notes = [Note(float(k), 0.9, middle + step, 80) for k, step in enumerate(PASSAGE)]
     track = Track("one", program, tuple(notes), is_drums=bank == DRUM_BANK)
-    wave = play(Song((track,), 120.0), font, 5 * SR).mean(axis=0)
-    return pyloudnorm.Meter(SR).integrated_loudness(wave.astype(np.float64))
+    wave = play(Song((track,), 120.0), font, 5 * SR)
+    return pyloudnorm.Meter(SR).integrated_loudness(wave.T.astype(np.float64))
 
 
-def saved(path: Path, found: Sequence[Instrument], gains_db: dict[tuple[int, int], float]) -> None:
-    """All instruments, each with its gain (0 dB or less)."""
+def saved(
+    path: Path, found: Sequence[Instrument], gains_db: dict[tuple[int, int], float]
+) -> list[int]:
+    """Write all instruments, each with its gain; the loudest zone has 0 dB.
+
+    Returns the bytes of each instrument's samples, but for those that one before it has too.
+    """
     samples: list[Sample] = []
     places: dict[bytes, int] = {}
-    presets = []
+    presets, lasts = [], [0]
+    gains = {(o.bank, o.program): gains_db.get((o.bank, o.program), 0.0) for o in found}
+    highest = max(gains[o.bank, o.program] + zone.gain_db for o in found for zone in o.zones)
     for one in found:
         alike = [other for other in found if original(other, found) == original(one, found)
                  or one.bank == other.bank == DRUM_BANK]  # fmt: skip
@@ -377,30 +422,27 @@ def saved(path: Path, found: Sequence[Instrument], gains_db: dict[tuple[int, int
             if key not in places:
                 places[key] = len(samples)
                 samples.append(Sample(f"{one.name[:14]} {zone.root}", wave, zone.sr, zone.loop))
-            zones.append(generators(zone, places[key], gains_db.get((one.bank, one.program), 0.0)))
+            gain_db = gains[one.bank, one.program] + zone.gain_db - highest
+            zones.append(generators(zone, places[key], gain_db))
         presets.append(Preset(one.bank, one.program, one.name, zones))
-    about = {
-        "isng": "EMU8000",
-        "INAM": "thirdstream orchestra",
-        "ICOP": "FluidR3: Copyright 2000-2002, 2008 Frank Wen, MIT. Piano: Salamander Grand Piano "
-                "V3, Alexander Holm, CC BY 3.0. Bass: Karoryfer Meatbass, CC0.",
-        "ICMT": "Cut, filtered, levelled and coded by recipes/orchestra.py of thirdstream.",
-    }  # fmt: skip
-    write(path, presets, samples, about=about)
+        lasts.append(len(samples))
+    sizes = write(path, presets, samples, about=ABOUT)
+    return [sum(sizes[first:last]) for first, last in itertools.pairwise(lasts)]
 
 
 def generators(zone: Zone, sample: int, gain_db: float) -> dict[int, int]:
     def timecents(seconds: float) -> int:
         return round(1200 * np.log2(max(seconds, 1e-3)))
 
+    semitones = round(zone.cents / 100)  # cents are less than a semitone, by the specification
     said = {
         G.KEYS: zone.keys[0] | zone.keys[1] << 8,
         G.VELOCITIES: zone.velocities[0] | zone.velocities[1] << 8,
         G.ATTENUATION: round(-10 * gain_db / ATTENUATED),
         G.ATTACK: timecents(zone.attack_s),
         G.RELEASE: timecents(zone.release_s),
-        G.ROOT: zone.root,
-        G.CENTS: zone.cents,
+        G.ROOT: zone.root - semitones,
+        G.CENTS: zone.cents - 100 * semitones,
         G.CHOKE: zone.choke,
         G.LOOPS: int(zone.loop is not None),
         G.SAMPLE: sample,
@@ -411,34 +453,49 @@ def generators(zone: Zone, sample: int, gain_db: float) -> dict[int, int]:
 
 def balanced(
     found: Sequence[Instrument], draft: Path, source: Path
-) -> dict[tuple[int, int], float]:
-    """Gains that make all as loud as the source's, near the median; and a table of it."""
-    saved(draft, found, {})
+) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], list[float]]]:
+    """Gains that make all as loud as the source's, pitched ones near their median.
+
+    Second, for a table: of each, LUFS in the source, wanted, and in the draft.
+    """
     first = {(one.bank, one.program): original(one, found) for one in found}
-    wanted = {place: lufs(place, source) for place in set(first.values())}
-    have = {place: lufs(place, draft) for place in set(first.values())}
-    median = float(np.median(list(wanted.values())))
-    near = {p: min(max(value, median - NEAR_DB), median + NEAR_DB) for p, value in wanted.items()}
-    gains = {p: near[p] - have[p] for p in near}
-    loudest = max(gains.values())
-    table = Table(
-        "preset", "LUFS in FluidR3", "wanted", "before", "gain dB", "layers", "samples", "s"
-    )
-    for one in found:
-        of = first[one.bank, one.program]
+    theirs = {place: lufs(place, source) for place in set(first.values())}
+    ours = {place: lufs(place, draft) for place in set(first.values())}
+    median = float(np.median([level for (bank, _), level in theirs.items() if bank != DRUM_BANK]))
+    wanted = {
+        place: level if place[0] == DRUM_BANK
+        else min(max(level, median - NEAR_DB), median + NEAR_DB)
+        for place, level in theirs.items()
+    }  # fmt: skip
+    gains = {place: wanted[of] - ours[of] for place, of in first.items()}
+    return gains, {place: [theirs[of], wanted[of], ours[of]] for place, of in first.items()}
+
+
+def shown(
+    found: Sequence[Instrument], levels: dict[tuple[int, int], list[float]], sizes: Sequence[int]
+) -> Table:
+    table = Table("preset", "LUFS in FluidR3", "wanted", "before", "layers", "zones", "s", "kB")
+    for one, size in zip(found, sizes, strict=True):
+        place = one.bank, one.program
         seconds = sum(len(zone.wave) / zone.sr for zone in one.zones)
-        layers = len({zone.velocities for zone in one.zones})
-        table.add_row(f"{one.bank}:{one.program} {one.name}", *(f"{x:.1f}" for x in (
-            wanted[of], near[of], have[of], gains[of] - loudest)), str(layers), str(len(one.zones)),
-            f"{seconds:.0f}")  # fmt: skip
-    Console().print(table)
-    return {place: gains[first[place]] - loudest for place in first}
+        counts = len({zone.velocities for zone in one.zones}), len(one.zones)
+        table.add_row(
+            f"{place[0]}:{place[1]} {one.name}", *(f"{level:.1f}" for level in levels[place]),
+            *map(str, counts), f"{seconds:.0f}", f"{size / 1000:.0f}",
+        )  # fmt: skip
+    return table
 
 
 def main(sources: Path, out: Path) -> None:
-    found = instruments(sources)
-    gains = balanced(found, out, sources / "FluidR3_GM.sf2")
-    saved(out, found, gains)
+    found, source = instruments(sources), sources / "FluidR3_GM.sf2"
+    with TemporaryDirectory() as folder:
+        first, second = Path(folder) / "first.sf3", Path(folder) / "second.sf3"
+        saved(first, found, {})
+        found = mended(found, first, source)
+        saved(second, found, {})
+        gains, levels = balanced(found, second, source)
+    sizes = saved(out, found, gains)
+    Console().print(shown(found, levels, sizes))
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
 

@@ -46,8 +46,10 @@ def write(
     *,
     about: dict[str, str],
     quality: float = 0.4,
-) -> None:
+) -> list[int]:
     """Write a soundfont whose samples are Ogg Vorbis, of a quality from 0 to 1.
+
+    Returns the bytes of each sample.
 
     about: texts by the names of their chunks, such as ICOP. The same arguments give the same bytes,
     by one version of the encoder. Raises ValueError on names of more than 19 letters.
@@ -86,6 +88,7 @@ def write(
     lists = (_list("INFO", info), _list("sdta", {"smpl": b"".join(packed)}), _list("pdta", records))
     with whole_file(path) as temporary:
         temporary.write_bytes(_chunk("RIFF", b"sfbk" + b"".join(lists)))
+    return [len(one) for one in packed]
 
 
 def _vorbis(sample: Sample, quality: float) -> bytes:
