@@ -154,8 +154,8 @@ def main(font: Path, names: list[str]) -> None:
         if not names or player.__name__ in names:
             try:
                 rows.append(measured(player, font))
-            except ImportError:
-                rows.append([player.__name__, "not installed", *[""] * 4])
+            except Exception as error:  # others' may be missing, or fail as they like
+                rows.append([player.__name__, type(error).__name__, *[""] * 4])
     show(
         f"Players of {font.name}",
         ["player", "times real time", "velocity 100 against 50, dB", "pan left, dB",

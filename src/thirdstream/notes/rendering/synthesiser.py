@@ -77,8 +77,8 @@ def stream(song: Song, soundfont: Path, n_samples: int) -> Iterator[Wave]:
             voice, place = voices[place], place + 1
             wave, first = sampler.sound(voice), voice.start - start
             wave, first = wave[max(-first, 0) :], max(first, 0)
-            n_missing = max(first + len(wave) - sides.shape[1], 0)
-            sides = np.pad(sides, [(0, 0), (0, n_missing)]) if n_missing else sides
+            if first + len(wave) > sides.shape[1]:
+                sides = np.pad(sides, [(0, 0), (0, len(wave) + BLOCK)])
             for side, gain in zip(sides, voice.gains, strict=True):
                 side[first : first + len(wave)] += np.float32(gain) * wave
         yield sides[:, : min(BLOCK, n_samples - start)]
@@ -147,8 +147,9 @@ class Sampler:
     def _lag(self, region: Region) -> int:
         """Samples until a region is heard to have begun."""
         wave = made(self.font, Tone(region, region.root, 0.0), round(ONSET_S * SR))
-        level = np.convolve(np.square(wave, dtype=np.float64), np.ones(SMOOTH), "same")
-        lag = int(np.argmax(level >= AUDIBLE**2 * level.max(initial=0.0))) if len(wave) else 0
+        sums = np.cumsum(np.pad(np.square(wave, dtype=np.float64), SMOOTH // 2))
+        level = sums[SMOOTH:] - sums[:-SMOOTH]
+        lag = int(np.argmax(level >= AUDIBLE**2 * level.max(initial=0.0))) if len(level) else 0
         return min(lag, round(LONGEST_LAG_S * SR))
 
     def tone(self, tone: Tone) -> Wave:
