@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+TORCH = "torch"
 LEFT = pytest.StashKey[Path]()
 
 
@@ -21,6 +22,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LEFT] = Path(tempfile.mkdtemp(prefix="thirdstream-tests-"))
     os.environ["TMPDIR"] = str(config.stash[LEFT])
     tempfile.tempdir = None  # it is looked up anew
+    # Torch makes this with the first optimiser; tests make some that are none of ours.
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(config.stash[LEFT] / TORCH)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -28,7 +31,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     folder = session.config.stash.get(LEFT, None)
     if folder is None:
         return
-    left = sorted(path.name for path in folder.iterdir())
+    left = sorted(path.name for path in folder.iterdir() if path.name != TORCH)
     shutil.rmtree(folder, ignore_errors=True)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if left and reporter is not None:

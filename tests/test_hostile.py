@@ -348,13 +348,11 @@ def test_numbers_that_no_score_has(tmp_path: Path, old: str, new: str, fault: st
 
 def test_scores_are_kept_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """music21's own way keeps pickles of what it has read in a folder that others may write to."""
-    from music21 import environment
-
-    scratch = Path(environment.Environment().getRootTempDir())
-    before = set(scratch.glob("*.p*")) if scratch.is_dir() else set()
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "never read.musicxml").write_text(specimens.sheet())
     read_score(tmp_path / "never read.musicxml")
-    assert (set(scratch.glob("*.p*")) if scratch.is_dir() else set()) == before
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 @pytest.mark.parametrize(

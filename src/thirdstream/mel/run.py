@@ -6,9 +6,7 @@ is needed to go on bit for bit), history.jsonl (a line an epoch) and TensorBoard
 
 import math
 import os
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -36,6 +34,7 @@ from thirdstream.mel.training import (
     Step,
     TrainingConfig,
     TrainingError,
+    compiling_in,
     fit,
     steps_per_epoch,
     with_optimizers,
@@ -59,7 +58,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     if accelerator.is_main_process and not (out / "resume.safetensors").exists():
         save_state(state, config, out)  # whatever happens from here on, --resume goes on
     saved_at = time.monotonic()
-    with interruptible() as interrupted, _compiling_in(out / "compiled", config):
+    with interruptible() as interrupted, compiling_in(out / "compiled"):
         for step in fit(state, corpus, config, accelerator):
             accelerator.log({f"train/{k}": v for k, v in step.losses.items()}, step=step.step)
             if step.validation is not None and accelerator.is_main_process:
@@ -113,28 +112,6 @@ def interruptible() -> Iterator[threading.Event]:
         yield event
     finally:
         restore()
-
-
-@contextmanager
-def _compiling_in(folder: Path, config: TrainingConfig) -> Iterator[None]:
-    """Within it, what the compiler makes lies in `folder`, which goes at the end.
-
-    By itself it fills the temporary folder and leaves all there: code where the environment says,
-    headers always.
-    """
-    name = "TORCHINDUCTOR_CACHE_DIR"
-    if not config.compile or name in os.environ:
-        yield
-        return
-    before, tempfile.tempdir = tempfile.tempdir, str(folder)
-    os.environ[name] = str(folder)
-    folder.mkdir(exist_ok=True)
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-        os.environ.pop(name)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _accelerator(out: Path, config: TrainingConfig, state: State) -> "Accelerator":

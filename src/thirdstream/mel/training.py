@@ -5,8 +5,13 @@ but these numbers has to be remembered.
 """
 
 import math
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
@@ -141,12 +146,34 @@ def begin_with(model: MelSystem, corpus: Corpus, config: TrainingConfig) -> Stat
     return with_optimizers(state.system, config)  # the average starts from these weights too
 
 
+@contextmanager
+def compiling_in(folder: Path) -> Iterator[None]:
+    """Within it, what torch's compiler keeps lies in `folder`, which goes at the end.
+
+    By itself it leaves code and headers in the temporary folder, and an empty folder there when
+    the first optimiser is made.
+    """
+    name, default = "TORCHINDUCTOR_CACHE_DIR", tempfile.tempdir
+    before = os.environ.get(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ[name] = tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = default
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def with_optimizers(system: MelSystem, config: TrainingConfig) -> State:
     """The state of a system that has taken no step."""
     players = {TWIN: system.twin.own_parameters()}
     if system.twin.critics is not None:
         players[CRITIC] = system.twin.critics.parameters()
-    optimizers = {name: torch.optim.Adam(own, lr=config.lr) for name, own in players.items()}
+    with compiling_in(Path(tempfile.mkdtemp())):
+        optimizers = {name: torch.optim.Adam(own, lr=config.lr) for name, own in players.items()}
     average = get_ema_multi_avg_fn(config.ema) if config.ema else None
     averaged = AveragedModel(system, multi_avg_fn=average) if average else None
     return State(system, optimizers, averaged)
