@@ -6,6 +6,7 @@ A reader does what a user's command does with the file, so that what it accepts 
 import csv
 import random
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +31,12 @@ from thirdstream.mel.system import MelSystem
 from thirdstream.mel.twin import TwinConfig
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
 from thirdstream.notes.midi import Song, Track, write_midi
+from thirdstream.notes.rendering import play
+from thirdstream.notes.rendering.soundfont import Generator
 from thirdstream.notes.score import Note, read_score
+
+sys.path.append(str(Path(__file__).parents[1] / "recipes"))
+from soundfont_writer import Preset, Sample, write
 
 TINY = TwinConfig((2, 3), 2, 3, 1, patch=4, weights={"reconstruction": 1.0, "latent": 0.1})
 SHORT = 11_025  # samples: a quarter of a second
@@ -251,6 +257,22 @@ def use_score(path: Path) -> None:
         write_midi(path.with_name("made.mid"), arrange(score, style, setting).song)
 
 
+def _soundfont(folder: Path) -> Path:
+    every = {Generator.SAMPLE: 0, Generator.LOOPS: 1, Generator.CUTOFF: 9000}
+    presets = [Preset(0, 0, "piano", [every]), Preset(128, 0, "kit", [every])]
+    sample = Sample("sample", _wave(), SR, (100, SHORT - 100))
+    write(folder / "font.sf3", presets, [sample], about={"INAM": "a font"})
+    return folder / "font.sf3"
+
+
+def use_soundfont(path: Path) -> None:
+    """As a cover does: a note of an instrument, and one of drums."""
+    note = (Note(0.0, 1.0, 60),)
+    tracks = Track("piano", 0, note), Track("drums", 0, note, is_drums=True)
+    wave = play(Song(tracks, 120.0), path, SR)
+    assert np.isfinite(wave).all()
+
+
 # --- tables -------------------------------------------------------------------------------------
 
 
@@ -344,6 +366,7 @@ FORMATS = {
     "MusicXML": Format(_musicxml, mutation.of_xml, use_score),
     "MusicXML, packed (.mxl)": Format(_mxl, mutation.of_mxl, use_score),
     "MIDI": Format(_midi, mutation.of_bytes, use_score, 20),
+    "soundfont (.sf3)": Format(_soundfont, mutation.of_bytes, use_soundfont),
     "results.json": Format(_results, mutation.of_json, use_results, 15),
     "pairs.json": Format(_pairs, mutation.of_json, use_pairs),
     "tracks.csv": Format(_tracks, mutation.of_bytes, use_tracks),

@@ -13,7 +13,7 @@ from conftest import tone
 from thirdstream.audio import SR
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.rendering import ORCHESTRA
-from thirdstream.notes.rendering.soundfont import ATTENUATED, Generator, Region, SoundFont
+from thirdstream.notes.rendering.soundfont import ATTENUATED, Generator, Region, SoundFont, opened
 from thirdstream.notes.rendering.tones import Tone, made
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
@@ -135,6 +135,15 @@ def test_what_leads_out_of_the_file_is_named(tmp_path: Path) -> None:
         one.sample(0)
     with pytest.raises(ThirdstreamError, match=r"none\.sf2: cannot be read"):
         SoundFont(tmp_path / "none.sf2")
+
+
+def test_a_file_that_has_changed_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.sf3"
+    font(path, {G.SAMPLE: 0, G.ROOT: 60})
+    assert opened(path) is opened(path)
+    assert opened(path).regions(0, 7)[0].root == 60
+    font(path, {G.SAMPLE: 0, G.ROOT: 61}, {G.SAMPLE: 0})
+    assert opened(path).regions(0, 7)[0].root == 61
 
 
 @settings(max_examples=150)

@@ -269,9 +269,17 @@ class SoundFont:
         )
 
 
-@lru_cache(maxsize=4)
 def opened(path: Path) -> SoundFont:
-    """The soundfont, read once a process."""
+    """The soundfont, read once a process as long as the file stays the same."""
+    try:
+        about = path.stat()
+    except OSError as error:
+        raise ThirdstreamError(f"{path}: cannot be read ({error.strerror})") from error
+    return _opened(path, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=4)
+def _opened(path: Path, _mtime_ns: int, _n_bytes: int) -> SoundFont:
     return SoundFont(path)
 
 
