@@ -20,15 +20,28 @@ from thirdstream.mel.twin import RECONSTRUCTION, TwinConfig
 from thirdstream.preparing import Found
 
 pytest_plugins = ("leftovers", "skips")
+# Modules of whole trainings, transfers, evaluations and commands: slow, every test of them.
+WHOLE = """
+autoencoder begun benchmark claims cli clients corpus cost distributed docs evaluate
+export figures hostile interfaces judges kill listening metrics notebook orchestra
+paired parallel project rendering score_system skips storage synthesis system training
+transfer travel tuning vocoder wheel workshop
+"""
 settings.register_profile("patient", deadline=None)  # no test checks a time
 settings.load_profile("patient")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 STYLES = ("classical", "jazz")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.stem.removeprefix("test_") in WHOLE.split():
+            item.add_marker("slow")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before there are workers that could do so at the same time, and leave what crashes."""
-    if hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput") or config.option.markexpr == "not slow":
         return
     with contextlib.suppress(ImportError):  # of the extra `evaluate`
         from thirdstream.evaluation import metrics

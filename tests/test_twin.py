@@ -77,6 +77,7 @@ def without_gradient(twin: Twin, part: str) -> tuple[set[str], bool]:
     return bare - inside, bool(inside) and inside <= bare
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAPERS)
 def test_one_batch_is_learnt(name: str) -> None:
     """Smooth patterns, which the code has room for; noise it could not hold."""

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -58,7 +58,8 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     if accelerator.is_main_process and not (out / "resume.safetensors").exists():
         save_state(state, config, out)  # whatever happens from here on, --resume goes on
     saved_at = time.monotonic()
-    with interruptible() as interrupted, compiling_in(out / "compiled"):
+    compiler = compiling_in(out / "compiled") if config.compile else nullcontext()
+    with interruptible() as interrupted, compiler:
         for step in fit(state, corpus, config, accelerator):
             accelerator.log({f"train/{k}": v for k, v in step.losses.items()}, step=step.step)
             if step.validation is not None and accelerator.is_main_process:
