@@ -2,7 +2,8 @@
 
     python recipes/published.py REFERENCE CORPUS OUT
 
-REFERENCE holds SYSTEM_weights.npz; OUT gets SYSTEM.safetensors, with the statistics of CORPUS.
+REFERENCE holds SYSTEM_weights.npz, as published_weights.py makes them; OUT gets
+SYSTEM.safetensors, with the statistics of CORPUS.
 """
 
 import sys

@@ -131,7 +131,10 @@ def unchanging() -> MelSystem:
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
-    """Folder with the published networks' weights and outputs; they are not ours to ship."""
+    """Folder with the published networks' weights, which are not ours to ship.
+
+    recipes/published_weights.py makes it from the author's repository.
+    """
     default = Path(__file__).parents[2] / "shared" / "reference"
     folder = Path(os.environ.get("THIRDSTREAM_REFERENCE", default))
     if not folder.is_dir():

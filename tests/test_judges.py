@@ -40,7 +40,7 @@ def entry(array: np.ndarray, offset: int) -> bytes:
     shape = b"".join(
         b"\x12" + varint(len(d)) + d for d in (b"\x08" + varint(n) for n in array.shape)
     )
-    kind = {"f4": 1, "i4": 3}[array.dtype.str[1:]]
+    kind = {"f4": 1, "i4": 3, "S1": tensorbundle.STRING}[array.dtype.str[1:]]
     return (b"\x08" + bytes([kind]) + b"\x12" + varint(len(shape)) + shape
             + b"\x20" + varint(offset) + b"\x28" + varint(array.nbytes)
             + b"\x35" + b"CRC.")  # fmt: skip
@@ -85,7 +85,8 @@ def test_a_checkpoint_comes_back_as_it_was_written(tmp_path: Path) -> None:
         "conv/kernel": np.arange(400, dtype=np.float32).reshape(2, 200),
         "step": np.array(7, np.int32),
     }
-    write_bundle(str(tmp_path / "model"), tensors)
+    text = {"graph": np.frombuffer(b"text", "S1")}
+    write_bundle(str(tmp_path / "model"), tensors | text)
     found = tensorbundle.read(str(tmp_path / "model"))
     assert found.keys() == tensors.keys()
     for name, value in tensors.items():

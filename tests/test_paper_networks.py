@@ -1,8 +1,12 @@
 """The `paper` presets are the paper's networks: sections 3.1 to 3.4, written down again in numpy.
 
-Weights are ours, drawn at random or bundled, so this runs in any clone; the author's own weights
-are compared in test_twin.py, where they are.
+Weights are ours, drawn at random or bundled, so this runs in any clone; and the author's own, where
+they are (recipes/published_weights.py fetches them out of the author's checkpoints).
 """
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +16,13 @@ from scipy.signal import convolve2d, correlate2d
 
 import thirdstream
 from conftest import STYLES
+from test_judges import write_bundle
 from thirdstream.mel import TWINS
 from thirdstream.mel.twin import Twin
+
+sys.path.append(str(Path(__file__).parents[1] / "recipes"))
+import published  # scripts beside the tests
+import published_weights
 
 Image = NDArray[np.float64]  # (n_channels, n_frames, n_mels)
 PRESETS = [
@@ -132,3 +141,54 @@ def test_random_weights_give_the_papers_answers(name: str, preset: str, n_frames
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_models_are_the_papers_networks(name: str) -> None:
     check(thirdstream.load(name).twin.eval(), 21)
+
+
+@pytest.mark.parametrize("file", published.FILES)
+def test_the_published_weights_give_the_papers_answers(reference: Path, file: str) -> None:
+    check(with_weights(file, reference / f"{file}_weights.npz"), 21)
+
+
+def with_weights(file: str, path: Path) -> Twin:
+    """One of the author's networks, its weights as they are published."""
+    name, preset = published.FILES[file]
+    twin = TWINS[name](STYLES, TWINS[name].PRESETS[preset]).eval()
+    weights = published.weights(path)
+    parameters = {key for key, _ in twin.named_parameters() if not key.startswith("critics")}
+    assert parameters == weights.keys()
+    twin.load_state_dict(weights, strict=False)
+    return twin
+
+
+def test_the_authors_checkpoints_are_read_whole(tmp_path: Path) -> None:
+    """Variables named as in the author's repository, of section 3.4; values drawn at random."""
+    rng = np.random.default_rng(0)
+    sizes = {f"coder{x}/{part}/{inner}layer_with_weights-{name}": shape
+             for x in "XY" for part, inner, name, shape in variables()}  # fmt: skip
+    tensors = {
+        f"{name}/{kind}/.ATTRIBUTES/VARIABLE_VALUE": rng.random(size).astype(np.float32)
+        for name, (shape, n_out) in sizes.items()
+        for kind, size in (("kernel", shape), ("bias", n_out))
+    }
+    others = {"optimizer/_variables/1/.ATTRIBUTES/VARIABLE_VALUE": np.ones(3, np.float32),
+              "graph": np.frombuffer(b"text", "S1")}  # fmt: skip
+    write_bundle(str(tmp_path / "model"), tensors | others)
+    found = published_weights.weights(str(tmp_path / "model"))
+    assert sum(one.size for one in found.values()) == sum(one.size for one in tensors.values())
+    np.savez(tmp_path / "weights.npz", **found)
+    check(with_weights("variational_gan", tmp_path / "weights.npz"), 21)
+
+
+def variables() -> Iterator[tuple[str, str, str, tuple[tuple[int, ...], int]]]:
+    """(part, model within it, number, (shape of the kernel, outputs)) of one style's layers."""
+    for part in ("content_encoder", "style_encoder"):
+        for block, (n_in, n_out) in enumerate(((1, 2), (2, 4), (4, 4))):
+            for layer in range(4):
+                shape = (5, 5, n_out if layer else n_in, n_out)
+                yield part, "encoder/", f"{block}/conv_block/conv_layers/{layer}", (shape, n_out)
+    for block, (n_in, n_out) in enumerate(((4, 2), (2, 1))):
+        for layer in range(4):
+            shape = (5, 5, n_out, n_out if layer else n_in)
+            yield "decoder", "decoder/", f"{block}/conv_block/conv_layers/{layer}", (shape, n_out)
+    yield "style_reducer", "", "0", ((5, 5, 4, 8), 8)
+    yield "style_mlp", "mlp/", "0", ((8, 4), 4)
+    yield "style_mlp", "mlp/", "1", ((4, 8), 8)

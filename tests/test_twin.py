@@ -243,6 +243,8 @@ def test_the_published_weights_give_the_published_answers(
     a content channel has variance 8e-4, and the reference's own single precision is off by 1e-7
     there, one way in one instance and the other way in the next.
     """
+    if not (reference / f"{file}_outputs.npz").exists():
+        pytest.skip("the published answers are not here")  # test_paper_networks.py needs none
     twin = build(name, preset).eval()
     twin.load_state_dict(twin.state_dict() | published.weights(reference / f"{file}_weights.npz"))
     outputs, inputs = np.load(reference / f"{file}_outputs.npz"), np.load(reference / "inputs.npz")

@@ -20,6 +20,7 @@ from thirdstream.files import ThirdstreamError
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48  # bytes
 TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}  # by TensorFlow's number
+STRING = 7
 TYPE, SHAPE, SHARD, OFFSET, SIZE = 1, 2, 3, 4, 5  # fields of an entry
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types of protocol buffers
 
@@ -32,7 +33,11 @@ def read(prefix: str) -> dict[str, NDArray[Any]]:
     index_path, data_path = Path(prefix + ".index"), Path(prefix + ".data-00000-of-00001")
     try:
         index, data = index_path.read_bytes(), data_path.read_bytes()
-        return {name: _tensor(entry, data) for name, entry in _entries(index)}
+        return {
+            name: _tensor(entry, data)
+            for name, entry in _entries(index)
+            if entry[TYPE][0] != STRING
+        }
     except (OSError, ValueError, KeyError, IndexError, struct.error) as error:
         raise ThirdstreamError(
             f"{index_path}: is no readable TensorFlow checkpoint ({error!r}); install it again"
