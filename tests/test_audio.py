@@ -59,13 +59,36 @@ def test_any_rate_and_channels_become_mono_at_44100(
     assert abs(len(read) - SR) <= 1
     assert np.argmax(np.abs(np.fft.rfft(read))) == 440
     inner = read[SR // 10 : -SR // 10]
-    np.testing.assert_allclose(inner, tone(SR)[SR // 10 : -SR // 10][: len(inner)], atol=2e-4)
+    gain = 1 + 2**0.5 if n_channels == 6 else 1  # 5.1: front 1, centre 0.71, back 2 * 0.35
+    wanted = gain * tone(SR)[SR // 10 : -SR // 10][: len(inner)]
+    np.testing.assert_allclose(inner, wanted, atol=5e-4)
 
 
-def test_mono_is_the_mean_of_all_channels(tmp_path: Path) -> None:
-    wave = np.random.default_rng(0).uniform(-0.5, 0.5, (1000, 3)).astype(np.float32)
+@pytest.mark.parametrize("n_channels", [2, 10])
+def test_mono_is_the_mean_of_channels_without_a_place(tmp_path: Path, n_channels: int) -> None:
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, (1000, n_channels)).astype(np.float32)
     sf.write(tmp_path / "a.wav", wave, SR, subtype="FLOAT")
     np.testing.assert_allclose(audio.read(tmp_path / "a.wav")[0], wave.mean(axis=1), atol=1e-7)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+@pytest.mark.parametrize(
+    ("n_channels", "shares"),
+    [
+        (3, (0.5, 0.5, 0.7071)),
+        (4, (0.5, 0.5, 0.3536, 0.3536)),
+        (6, (0.5, 0.5, 0.7071, 0, 0.3536, 0.3536)),
+        (8, (0.5, 0.5, 0.7071, 0, 0.3536, 0.3536, 0.3536, 0.3536)),
+    ],
+)
+def test_surround_is_mixed_by_the_shares_of_bs_775(
+    tmp_path: Path, suffix: str, n_channels: int, shares: tuple[float, ...]
+) -> None:
+    """In the channels' order of WAV and FLAC: left, right, centre, effects, back (and side)."""
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, (9000, n_channels)).astype(np.float32)
+    sf.write(tmp_path / f"a{suffix}", wave, SR, subtype="PCM_24")
+    read, _ = audio.read(tmp_path / f"a{suffix}")
+    np.testing.assert_allclose(read, wave @ np.array(shares), atol=1e-4)
 
 
 def test_channels_that_cancel_each_other_are_not_silent(tmp_path: Path) -> None:
@@ -230,6 +253,29 @@ def test_measure_finds_length_and_rms_and_the_gain_leads_to_minus_20_db(
     assert level.rms_db == pytest.approx(20 * math.log10(0.1 / math.sqrt(2)), abs=0.01)
     assert level.rms * level.gain == pytest.approx(0.1)
     assert not level.silent
+
+
+@pytest.mark.parametrize("offset", [0.02, 0.1, -0.5])
+def test_a_dc_offset_is_no_loudness(tmp_path: Path, offset: float) -> None:
+    """Of each channel its own; the music's level and peak are those without it."""
+    left, right = 0.2 * music(0, 2 * SR), 0.2 * music(1, 2 * SR)
+    pure = audio.level_of([np.stack([left, right])])
+    sf.write(tmp_path / "a.wav", np.stack([left + offset, right], axis=1), SR, subtype="FLOAT")
+    level = audio.measure(tmp_path / "a.wav", mono=False)
+    assert level.rms == pytest.approx(pure.rms, rel=1e-3)
+    assert level.peak == pytest.approx(pure.peak, abs=1e-3)
+    assert level.offsets == pytest.approx((offset, 0), abs=1e-3)
+    blocks = audio.centred(audio.blocks(tmp_path / "a.wav", mono=False), level)
+    means = np.concatenate(list(blocks), axis=1).mean(axis=1)
+    np.testing.assert_allclose(means, [0, right.mean()], atol=1e-6)
+
+
+def test_a_level_does_not_depend_on_how_it_is_cut() -> None:
+    wave = np.stack([music(0, 10_000) + 0.1, music(1, 10_000)])
+    whole = audio.level_of([wave])
+    parts = audio.level_of(np.split(wave, [10, 3_000], axis=1))
+    assert parts.rms == pytest.approx(whole.rms)
+    assert (parts.peak, parts.offsets) == (pytest.approx(whole.peak), pytest.approx(whole.offsets))
 
 
 def test_silence_is_silent() -> None:

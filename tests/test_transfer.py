@@ -232,7 +232,8 @@ def test_a_file_is_transferred_as_its_array_is(system: MelSystem, tmp_path: Path
 def test_odd_recordings_have_a_defined_outcome(system: MelSystem, tmp_path: Path) -> None:
     kinds = {
         "silence": (np.zeros(10_000), SR, "is silent, and so is the result"),
-        "one_sample": (np.full(1, 0.5), SR, None),
+        "offset": (np.full(10_000, 0.5), SR, "is silent, and so is the result"),
+        "two_samples": (np.array([0.5, -0.4]), SR, None),
         "8k": (music(0, 4_000, sr=8_000), 8_000, None),
         "clipped": (np.clip(20 * music(0, SR), -1, 1), SR, "louder than its result, whose peaks"),
         "six": (np.stack([music(k, 96_000, sr=192_000) for k in range(6)], axis=1), 192_000,

@@ -7,43 +7,40 @@ length needs the memory of a few blocks. Inside the package the rate is 44,100 H
 
 import math
 import os
-import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import soundfile as sf
 import soxr
-from av.audio.resampler import AudioResampler
-from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.decoding import (
+    BLOCK,
+    AudioError,
+    Wave,
+    decoded,
+    info,
+)
+from thirdstream.files import whole_file
 
 SR = 44_100  # Hz
 SEGMENT = 131_072  # samples: 2.97 s, the paper's segment
 TARGET_RMS_DB = -20.0  # of the whole piece, full scale
 SILENCE_DB = -80.0  # a piece whose RMS is below this is silent
-BLOCK = 1 << 18  # samples read at a time
-MIN_SR, MAX_SR, MAX_CHANNELS = 1_000, 1_000_000, 64  # of recordings that are read
 MAX_PROMISED_S = 3_600  # seconds for which a header is given memory before they are read
-UNKNOWN = (1 << 63) - 1  # libsndfile's number of samples where the header gives none
-STREAMED = 0x7FFF_0000  # bytes of a WAV from which on its writer did not know how many would come
-WAV_PLAIN = (1, 3, 0xFFFE)  # its kinds that have so many bytes a sample: integers and floats
-MP3_BEGINS = re.compile(rb"\xff[\xe0-\xff]")  # a frame of MPEG audio
 CANCELLED = 1e-4  # of one channel's power, -40 dB: what channels leave that cancel each other
-SLACK_S = 0.25  # how much less than its header promises a recording may hold
+OFFSET = 0.01  # of a channel's RMS: a DC offset of less is none
 LIMITER_S = 0.005  # look-ahead and release of the peak limiter
 
-Wave = NDArray[np.float32]
+# What each channel of a surround recording adds to one (ITU-R BS.775-4, table 2): half of its share
+# of the left plus half of its share of the right; the effects channel is left out.
+MIXED = {"FL": 0.5, "FR": 0.5, "FC": math.sqrt(0.5), "LFE": 0.0, "BC": 0.5}
+MIXED |= dict.fromkeys(("BL", "BR", "SL", "SR"), math.sqrt(0.125))
 
-# Sound inside these is left to PyAV; everything else is tried with libsndfile first.
 VIDEO_SUFFIXES = frozenset(
     [".m4a", ".m4b", ".aac", ".mp4", ".mov", ".mkv", ".mka", ".webm", ".wma", ".avi", ".3gp"]
 )
@@ -51,11 +48,6 @@ SOUND_SUFFIXES = frozenset(
     [".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf"]
 )
 SUFFIXES = VIDEO_SUFFIXES | SOUND_SUFFIXES
-# Playlists and the like, which name other files or hosts, are not among these.
-AV_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,m4a,3gp,matroska,webm,aac,asf,avi,mp3,ogg,flac,wav,ac3,mpeg",
-}
 MAX_WAV_BYTES = 4_290_000_000  # what its 32-bit sizes can count, less the headers
 WRITERS = {  # suffix: libsndfile's format, its encoding, highest peak (lossy codecs overshoot)
     ".wav": ("WAV", "PCM_24", 0.999),
@@ -66,28 +58,17 @@ WRITERS = {  # suffix: libsndfile's format, its encoding, highest peak (lossy co
 }
 
 
-class AudioError(ThirdstreamError):
-    """A recording that cannot be read or written."""
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a file's header says: rate in Hz, channels, samples per channel (0: it does not say)."""
-
-    sr: int
-    n_channels: int
-    n_samples: int
-
-
 @dataclass(frozen=True)
 class Level:
     """A measured recording: samples per channel, RMS over all channels, highest peak (full scale
-    1), infinite where it was not measured.
+    1), infinite where it was not measured, and each channel's DC offset (none: 0), which is not
+    counted in the others.
     """
 
     n_samples: int
     rms: float
     peak: float = math.inf
+    offsets: tuple[float, ...] = ()
 
     @property
     def rms_db(self) -> float:
@@ -122,95 +103,19 @@ def find_recordings(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def info(path: Path) -> AudioInfo:
-    """Read the header; raises AudioError if the file is missing, empty or not audio."""
-    if not path.is_file():
-        raise AudioError(f"{path}: there is no such file; check the path")
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise AudioError(f"{path}: cannot be read ({error.strerror}); see who may") from error
-    if not _is_for_av(path):
-        header = sf.info(_native(path))
-        n_samples = header.frames + _lacking(path)
-        return _sane(AudioInfo(header.samplerate, header.channels, n_samples), path)
-    try:
-        with av.open(str(path), options=AV_OPTIONS) as container:
-            if not container.streams.audio:
-                raise AudioError(f"{path}: holds no sound; give a file with an audio track")
-            stream = container.streams.audio[0]
-            n_samples = int(_duration_s(container, stream) * stream.sample_rate)
-            return _sane(AudioInfo(stream.sample_rate, stream.channels, n_samples), path)
-    except (FFmpegError, ValueError, AttributeError) as error:  # no decoder: no sample_rate
-        raise AudioError(
-            f"{path}: is not audio in a format we know; "
-            "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
-        ) from error
-
-
-def _lacking(path: Path) -> int:
-    """Samples that a WAV's header promises beyond the file's end, which libsndfile passes over."""
-    align = 0  # bytes of all channels' one sample
-    with path.open("rb") as file:
-        start = file.read(12)
-        while start[:4] + start[8:] == b"RIFFWAVE" and len(head := file.read(8)) == 8:
-            size = int.from_bytes(head[4:], "little")
-            if head[:4] == b"data":
-                n_bytes = path.stat().st_size - file.tell()
-                known = align and size < STREAMED
-                return max(0, size - n_bytes) // align if known else 0
-            chunk = file.read(16) if head[:4] == b"fmt " else b""
-            if int.from_bytes(chunk[:2], "little") in WAV_PLAIN:
-                align = int.from_bytes(chunk[12:14], "little")
-            file.seek(size + size % 2 - len(chunk), os.SEEK_CUR)
-    return 0
-
-
-def _duration_s(container: Any, stream: Any) -> Fraction:
-    """How long the sound lasts by its own account, else the file's: a picture may outlast it."""
-    own = (stream.duration or 0) * (stream.time_base or Fraction(0))
-    return max(own, Fraction(0)) or Fraction(max(0, container.duration or 0), 1_000_000)
-
-
-def _sane(header: AudioInfo, path: Path) -> AudioInfo:
-    """The header, if it can be true: some rates turn a small file into hours of samples."""
-    if not (MIN_SR <= header.sr <= MAX_SR and 1 <= header.n_channels <= MAX_CHANNELS):
-        raise AudioError(
-            f"{path}: has {header.n_channels} channels of {header.sr} Hz; from 1 to {MAX_CHANNELS} "
-            f"of {MIN_SR:,} to {MAX_SR:,} Hz are read, convert it"
-        )
-    return header
-
-
-def _native(path: Path) -> Any:
-    """A name libsndfile can open, also where it is no text."""
-    return str(path) if os.name == "nt" else os.fsencode(path)
-
-
-def _is_for_av(path: Path) -> bool:
-    """Whether libsndfile cannot open the file, or would stop where it guesses the end."""
-    if path.suffix.lower() in VIDEO_SUFFIXES or not _promise_is_exact(path):
-        return True
-    try:
-        return sf.info(_native(path)).frames == UNKNOWN  # it cannot read what does not say
-    except sf.SoundFileError:
-        return True
-
-
 def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wave]:
     """Decode a recording piece by piece.
 
     sr: rate of the result in Hz (soxr, high quality), None for the file's own.
-    mono: mix all channels in equal parts.
+    mono: mix all channels, see `mixed`.
 
     Yields (n_channels, n_samples) blocks, none empty. Raises AudioError on a file that is missing,
     not audio, empty, cut short, damaged, or that holds NaN or infinite samples.
     """
     header = info(path)
-    raw = _av_blocks(path, header) if _is_for_av(path) else _sf_blocks(path)
-    stream = _checked(path, raw, header)
+    stream = decoded(path, header)
     if mono:
-        stream = (mixed(block) for block in stream)
+        stream = (mixed(block, places=header.places) for block in stream)
     if sr is not None and sr != header.sr:
         stream = resampled(
             stream, sr_in=header.sr, sr_out=sr, n_channels=1 if mono else header.n_channels
@@ -218,85 +123,27 @@ def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wa
     return stream
 
 
-def mixed(block: Wave) -> Wave:
-    """All channels in equal parts: (n_channels, n_samples) -> (1, n_samples). The first one where
-    they cancel each other, as those of a microphone that was wired the wrong way round do.
+def mixed(block: Wave, *, places: Sequence[str] = ()) -> Wave:
+    """Mix to one channel: (n_channels, n_samples) -> (1, n_samples).
+
+    places: of the channels' loudspeakers; their shares are those of a stereo mix by Rec. ITU-R
+    BS.775-4, whose two channels are then mixed. Without places all channels have equal parts. The
+    first channel is returned where they cancel each other, as those of a microphone that was wired
+    the wrong way round do.
 
     Row by row, for numpy takes twenty times as long over the mean of samples that lie interleaved.
     """
     if len(block) == 1:
         return block
-    total = block[:1]
-    for row in block[1:]:
-        total = total + row
-    total = total / np.float32(len(block))
-    first = block[:1]
+    known = set(places) <= MIXED.keys() and len(places) == len(block)
+    parts = [MIXED[place] for place in places] if known else [1 / len(block)] * len(block)
+    total = sum((np.float32(part) * row for part, row in zip(parts, block, strict=True) if part))
+    total, first = np.asarray(total, np.float32)[None], block[:1]
     return first if _power(total) < CANCELLED * _power(first) else total
 
 
 def _power(row: Wave) -> float:
     return float(np.vdot(row, row))
-
-
-def _sf_blocks(path: Path) -> Iterator[Wave]:
-    with sf.SoundFile(_native(path)) as file:
-        while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-            yield np.asarray(block.T, np.float32)
-
-
-def _av_blocks(path: Path, header: AudioInfo) -> Iterator[Wave]:
-    with av.open(str(path), options=AV_OPTIONS) as container:
-        resampler = AudioResampler(format="fltp")
-        for frame in container.decode(audio=0):
-            if (frame.sample_rate, len(frame.layout.channels)) != (header.sr, header.n_channels):
-                raise AudioError(
-                    f"{path}: changes its rate or channels on the way; convert it to WAV or FLAC"
-                )
-            for converted in resampler.resample(frame):
-                yield np.asarray(converted.to_ndarray(), np.float32)
-        for converted in resampler.resample(None):
-            yield np.asarray(converted.to_ndarray(), np.float32)
-
-
-def _checked(path: Path, stream: Iterator[Wave], header: AudioInfo) -> Iterator[Wave]:
-    """Pass blocks on; turn every fault of decoding into an AudioError that says where."""
-    n_read = 0
-    try:
-        for block in stream:
-            finite = np.isfinite(block)
-            if not finite.all():
-                at_s = (n_read + int(np.argmin(finite.all(axis=0)))) / header.sr
-                raise AudioError(
-                    f"{path}: holds NaN or infinite samples, the first at {at_s:.3f} s; "
-                    "export it again from the program that made it"
-                )
-            n_read += block.shape[1]
-            yield block
-    except (sf.SoundFileError, FFmpegError, ValueError) as error:
-        raise AudioError(
-            f"{path}: is damaged after {n_read / header.sr:.2f} s ({error}); fetch it again"
-        ) from error
-    if n_read == 0:
-        raise AudioError(f"{path}: holds no samples; leave it out")
-    if n_read < header.n_samples - SLACK_S * header.sr and _promise_is_exact(path):
-        raise AudioError(
-            f"{path}: ends after {n_read / header.sr:.2f} s of the "
-            f"{header.n_samples / header.sr:.2f} s its header promises; "
-            "fetch it again, or save what is there as a new file"
-        )
-
-
-def _promise_is_exact(path: Path) -> bool:
-    """Whether the length in the header can be relied on: an MP3 without a Xing tag has a guess."""
-    with path.open("rb") as file:
-        start = file.read(10)
-        if start[:3] == b"ID3":  # skip this tag; its size is four times seven bits
-            bits = zip(start[6:], (21, 14, 7, 0), strict=False)
-            file.seek(10 + sum((byte & 0x7F) << shift for byte, shift in bits))
-        elif path.suffix.lower() != ".mp3" and not MP3_BEGINS.match(start):  # it may have no name
-            return True
-        frame = start + file.read(4096)
-    return b"Xing" in frame or b"Info" in frame
 
 
 def resampled(
@@ -347,15 +194,49 @@ def measure(path: Path, *, mono: bool = True) -> Level:
     return level_of(blocks(path, sr=None, mono=mono))
 
 
+class Meter:
+    """Measures the blocks (n_channels, n_samples) that pass through it.
+
+    A departure from the paper, which does not name it: a DC offset is no part of the loudness.
+    """
+
+    def __init__(self) -> None:
+        self.n_samples = 0
+        self._power = self._sum = np.zeros(1)
+        self._low, self._high = np.full(1, np.inf), np.full(1, -np.inf)
+
+    def of(self, stream: Iterable[Wave]) -> Iterator[Wave]:
+        """Pass blocks on."""
+        for block in stream:
+            self.n_samples += block.shape[1]
+            self._power = self._power + np.square(block, dtype=np.float64).sum(axis=1)
+            self._sum = self._sum + block.sum(axis=1, dtype=np.float64)
+            self._low = np.minimum(self._low, block.min(axis=1))
+            self._high = np.maximum(self._high, block.max(axis=1))
+            yield block
+
+    @property
+    def level(self) -> Level:
+        """Of all that has passed so far."""
+        power, offsets = (part / max(self.n_samples, 1) for part in (self._power, self._sum))
+        offsets = np.where(np.abs(offsets) > OFFSET * np.sqrt(power), offsets, 0.0)
+        rms = math.sqrt(max(0.0, float(np.mean(power - offsets**2))))
+        peak = max(0.0, float(np.maximum(self._high - offsets, offsets - self._low).max()))
+        return Level(self.n_samples, rms, peak, tuple(offsets.tolist()) if offsets.any() else ())
+
+
 def level_of(stream: Iterable[Wave]) -> Level:
     """The Level of a stream of (n_channels, n_samples) blocks."""
-    n_samples, n_values, power, peak = 0, 0, 0.0, 0.0
-    for block in stream:
-        power += float(np.square(block, dtype=np.float64).sum())
-        peak = max(peak, float(np.abs(block).max(initial=0.0)))
-        n_samples += block.shape[1]
-        n_values += block.size
-    return Level(n_samples, math.sqrt(power / max(n_values, 1)), peak)
+    meter = Meter()
+    for _ in meter.of(stream):
+        pass
+    return meter.level
+
+
+def centred(stream: Iterable[Wave], level: Level) -> Iterator[Wave]:
+    """The stream of which `level` was measured, without its DC offsets."""
+    offsets = np.array(level.offsets, np.float32)[:, None]
+    return (block - offsets for block in stream) if len(offsets) else iter(stream)
 
 
 def ahead(stream: Iterable[Wave], *, n_blocks: int = 4) -> Iterator[Wave]:
@@ -510,6 +391,6 @@ def write(path: Path, stream: Iterable[Wave], *, sr: int, n_channels: int) -> in
                 f"{path}: cannot be written as {sr} Hz, {n_channels} channels ({error}); "
                 "free some space, or choose .wav or .flac"
             ) from error
-        if sf.info(_native(temporary)).frames < n_written:
+        if info(temporary).n_samples < n_written:
             raise OSError(28, "no space left on the disk")
     return n_written

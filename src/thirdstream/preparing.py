@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import math
 import os
 import re
 from collections import Counter, defaultdict
@@ -18,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from thirdstream import audio
-from thirdstream.audio import SEGMENT, SR, AudioError, Level
+from thirdstream.audio import SEGMENT, SR, AudioError, Meter
 from thirdstream.corpus import (
     TEST,
     TRAIN,
@@ -259,14 +258,10 @@ def _sha256(path: Path) -> str:
 def _write_features(path: Path, features: Path) -> dict[str, Any]:
     """Write the array of a recording, segment by segment; returns what was measured on the way."""
     header = audio.info(path)
-    mel, sound = LogMel(), hashlib.sha256()
-    n_samples, power = 0, 0.0
+    mel, sound, meter = LogMel(), hashlib.sha256(), Meter()
 
     def listened() -> Iterator[NDArray[np.float32]]:
-        nonlocal n_samples, power
-        for block in audio.blocks(path):
-            n_samples += block.shape[1]
-            power += float(np.square(block, dtype=np.float64).sum())
+        for block in meter.of(audio.blocks(path)):
             sound.update((block * 32768).round().astype("<i2").tobytes())
             yield block
 
@@ -275,15 +270,15 @@ def _write_features(path: Path, features: Path) -> dict[str, Any]:
         write_header(file, shape)
         n_segments = 0
         for window in audio.windows(listened(), size=SEGMENT, hop=SEGMENT):
-            if (n_segments + 1) * SEGMENT > n_samples:
+            if (n_segments + 1) * SEGMENT > meter.n_samples:
                 break  # the last one, filled up with zeros: the paper's segments are whole
             root = mel.power(torch.from_numpy(window))[0].sqrt_().sqrt_().half()
             file.write(root.numpy().tobytes())
             n_segments += 1
-        level = Level(n_samples, math.sqrt(power / max(n_samples, 1)))
+        level, duration_s = meter.level, meter.n_samples / SR
         if n_segments == 0:
             raise AudioError(
-                f"{path}: lasts {n_samples / SR:.2f} s, less than one segment "
+                f"{path}: lasts {duration_s:.2f} s, less than one segment "
                 f"({SEGMENT / SR:.2f} s); leave it out"
             )
         if level.silent:
@@ -291,7 +286,7 @@ def _write_features(path: Path, features: Path) -> dict[str, Any]:
         write_header(file, (n_segments, *shape[1:]))
     return {
         "sound": sound.hexdigest(),
-        "duration_s": n_samples / SR,
+        "duration_s": duration_s,
         "sr": header.sr,
         "n_channels": header.n_channels,
         "gain": level.gain,

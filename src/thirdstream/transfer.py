@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from thirdstream import audio, dynamics
 from thirdstream.audio import BLOCK, SR, Level, Wave
+from thirdstream.decoding import MAX_CHANNELS, MAX_SR, MIN_SR
 from thirdstream.dynamics import Contour
 from thirdstream.files import ThirdstreamError, make_folder, remove_orphans
 
@@ -162,12 +163,10 @@ class System(ABC):
 
 def _channels(wave: Wave, sr: int) -> Wave:
     """A user's wave as (n_channels, n_samples). Raises ThirdstreamError where it is none."""
-    if not audio.MIN_SR <= sr <= audio.MAX_SR:
-        raise ThirdstreamError(
-            f"sr must lie between {audio.MIN_SR:,} and {audio.MAX_SR:,} Hz (got {sr})"
-        )
+    if not MIN_SR <= sr <= MAX_SR:
+        raise ThirdstreamError(f"sr must lie between {MIN_SR:,} and {MAX_SR:,} Hz (got {sr})")
     channels = np.atleast_2d(np.asarray(wave, dtype=np.float32))
-    if channels.ndim == 2 and channels.shape[0] > audio.MAX_CHANNELS:
+    if channels.ndim == 2 and channels.shape[0] > MAX_CHANNELS:
         raise ThirdstreamError(
             f"the wave has {channels.shape[0]} channels; it must be (n_channels, n_samples), "
             "so give wave.T of what soundfile reads"
@@ -203,6 +202,7 @@ def transfer_blocks(
     first, stream = _peek(stream)
     n_channels, n_inside = first.shape[0], math.ceil(level.n_samples * SR / sr)
     counted = _counting(2 * n_inside, progress)
+    stream = audio.centred(stream, level)
     inside = audio.resampled(stream, sr_in=sr, sr_out=SR, n_channels=n_channels)
     levelled = (block * np.float32(level.gain) for block in inside)
     with (

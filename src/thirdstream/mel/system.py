@@ -105,7 +105,7 @@ class MelSystem(nn.Module, System):
         codes = []
         # Whole segments alone: one that is filled up with silence has half a style.
         n_segments = max(1, level.n_samples * SR // audio.info(path).sr // SEGMENT)
-        cut = audio.windows(audio.blocks(path), size=SEGMENT, hop=SEGMENT)
+        cut = audio.windows(audio.centred(audio.blocks(path), level), size=SEGMENT, hop=SEGMENT)
         for window in itertools.islice(cut, n_segments):
             mel = self.log_mel(style)(torch.from_numpy(window) * level.gain)
             code = self.twin.style_in(self.log_mel(style).within(mel), style)

@@ -101,7 +101,7 @@ def listen_file(path: Path, *, progress: Callable[[float], None] = lambda share:
     if level.silent:
         raise ThirdstreamError(f"{path}: is silent; give a recording with music in it")
     duration_s = level.n_samples / audio.info(path).sr
-    blocks = (block * np.float32(level.gain) for block in audio.blocks(path))
+    blocks = (block * np.float32(level.gain) for block in audio.centred(audio.blocks(path), level))
     try:
         return listen(
             blocks,

@@ -4,13 +4,14 @@ A file that is read has one tempo and one metre. Positions are rounded to ticks 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.notes.score import (
@@ -64,26 +65,50 @@ def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
 
     What sounds before 0 s or after `duration_s` is cut away.
     """
-    tracks = []
-    for track in song.tracks:
-        starts_s = timing.seconds([note.start for note in track.notes])
-        ends_s = timing.seconds([note.end for note in track.notes])
-        notes = tuple(
-            replace(note, start=float(start) * CLOCK / 60, length=float(end - start) * CLOCK / 60)
-            for note, start, end in zip(
-                track.notes, np.maximum(starts_s, 0), np.minimum(ends_s, duration_s), strict=True
-            )
-            if end - start > 0.01
-        )
-        pedals = tuple(
-            (float(down) * CLOCK / 60, float(up) * CLOCK / 60)
-            for down, up in (timing.seconds(pedal) for pedal in track.pedals)
-        )
-        bends = tuple(
-            (float(timing.seconds(beat)) * CLOCK / 60, semitones) for beat, semitones in track.bends
-        )
-        tracks.append(replace(track, notes=notes, pedals=pedals, bends=bends))
-    return replace(song, tracks=tuple(tracks), beats_per_minute=CLOCK)
+    clock = CLOCK / 60
+
+    def at(beats: ArrayLike) -> NDArray[np.float64]:
+        return np.clip(timing.seconds(beats), 0, duration_s) * clock
+
+    tracks = (_moved(track, at) for track in song.tracks)
+    heard = (
+        replace(track, notes=tuple(note for note in track.notes if note.length > 0.01 * clock))
+        for track in tracks
+    )
+    return replace(song, tracks=tuple(heard), beats_per_minute=CLOCK)
+
+
+def from_zero(song: Song, timing: Timing) -> tuple[Song, Timing]:
+    """The song and its tempo map so that quarter note 0 sounds at 0 s, and all else when it did.
+
+    The first bar, which may begin before the recording does, is as much shorter; two bars are where
+    less than half of it would be left. What sounds before 0 s begins there.
+    """
+    beats_s, bar = np.array(timing.beats_s), max(1, round(song.beats_per_bar))
+    if beats_s[0] == 0:
+        return song, timing
+    ends = range(bar, len(beats_s), bar)
+    half = (end for end in ends if beats_s[end] > (beats_s[end] - beats_s[0]) / 2)
+    first = next(half, len(beats_s) - 1)
+    spread = np.linspace(0, beats_s[first], first, endpoint=False)
+    begun = Timing((*spread.tolist(), *beats_s[first:].tolist()))
+
+    def at(beats: ArrayLike) -> NDArray[np.float64]:
+        return np.maximum(begun.beats(timing.seconds(beats)), 0)
+
+    return replace(song, tracks=tuple(_moved(track, at) for track in song.tracks)), begun
+
+
+def _moved(track: Track, at: Callable[[ArrayLike], NDArray[np.float64]]) -> Track:
+    """A track whose every moment, in quarter notes, becomes what `at` makes of it."""
+    starts, ends = (at([getattr(n, side) for n in track.notes]) for side in ("start", "end"))
+    notes = tuple(
+        replace(note, start=float(start), length=float(end - start))
+        for note, start, end in zip(track.notes, starts, ends, strict=True)
+    )
+    pedals = tuple((float(down), float(up)) for down, up in (at(pair) for pair in track.pedals))
+    bends = tuple((float(at(beat)), semitones) for beat, semitones in track.bends)
+    return replace(track, notes=notes, pedals=pedals, bends=bends)
 
 
 def _mido(path: Path) -> Any:
@@ -99,10 +124,13 @@ def _mido(path: Path) -> Any:
 def write_midi(path: Path, song: Song, timing: Timing | None = None) -> None:
     """Write a song as a MIDI file of type 1, whole or not at all; same song, same bytes.
 
-    timing: a tempo map instead of the song's one tempo; the file begins at its quarter note 0.
+    timing: a tempo map instead of the song's one tempo; the file begins at its 0 s, so that it is
+    in step with the recording.
     Raises ThirdstreamError without mido and where more than 15 tracks are not drums.
     """
     mido = _mido(path)
+    if timing is not None:
+        song, timing = from_zero(song, timing)
     file = mido.MidiFile(ticks_per_beat=TICKS)
     head = mido.MidiTrack()
     tempi = [mido.bpm2tempo(song.beats_per_minute)] if timing is None else _tempi(timing)

@@ -1,7 +1,7 @@
 """What was heard, on paper: MIDI, a lead sheet, a piano roll, and JSON.
 
-NAME.mid has every note, as played, over the tempo map; it begins with the first bar line, which may
-be up to a bar before the recording. NAME.musicxml is melody and chord symbols.
+NAME.mid has every note, as played, over the tempo map; it begins when the recording does, so its
+first bar may be a short one. NAME.musicxml is melody and chord symbols.
 """
 
 import itertools
