@@ -3,16 +3,21 @@
 import errno
 import hashlib
 import json
+import logging
 import os
 import re
+import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+CASELESS = sys.platform in ("win32", "darwin")  # their file systems take A.wav for a.wav
+LOG = logging.getLogger(__name__)
 ORPHAN = re.compile(r"\.[0-9a-f]{8}\.part(\..+)?")  # what `whole_file` calls its temporary files
 ORPHANED_S = 24 * 3600.0  # after so long without a byte nobody writes there any more
 
@@ -61,10 +66,35 @@ def unwritable(path: Path, error: OSError) -> ThirdstreamError:
     """What is said where a disk is full, gone or not ours to write on."""
     forbidden = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
     remedy = "see who may write there" if forbidden else "free some space"
+    remedy = "shorten the name" if error.errno == errno.ENAMETOOLONG else remedy
     return ThirdstreamError(
         f"{path}: cannot be written ({error.strerror or error}); "
         f"{remedy} or choose another place, then run the same command again"
     )
+
+
+def apart(sources: Sequence[Path], targets: Sequence[Path]) -> list[Path]:
+    """The targets, each of a name of its own: where some would be one file, their sources' endings
+    are kept, as in a.mp3.wav and a.flac.wav, and where that is not enough, they are numbered.
+    """
+
+    def key(path: Path) -> str:
+        return str(path).casefold() if CASELESS else str(path)
+
+    shared = {one for one, n in Counter(map(key, targets)).items() if n > 1}
+    taken = {key(target) for target in targets} - shared
+    names = []
+    for source, target in zip(sources, targets, strict=True):
+        suffix = target.name.removeprefix(source.stem)
+        name, number = target, 1
+        if key(target) in shared:
+            name = target.with_name(source.name + suffix)
+            while key(name) in taken:
+                number += 1
+                name = target.with_name(f"{source.name} {number}{suffix}")
+            taken.add(key(name))
+        names.append(name)
+    return names
 
 
 def make_folder(path: Path) -> None:
@@ -75,6 +105,19 @@ def make_folder(path: Path) -> None:
         raise ThirdstreamError(
             f"{path}: cannot be made a folder ({error.strerror}); choose another place"
         ) from error
+
+
+def fault_of(path: Path, error: Exception) -> str:
+    """What is said of one file of many, which failed alone: its name, the fault, the remedy.
+
+    --verbose shows where an unexpected fault arose.
+    """
+    if isinstance(error, ThirdstreamError):  # what worked on it may not know which file it is
+        return str(error) if str(path) in str(error) else f"{path}: {error}"
+    if isinstance(error, OSError):
+        return str(unwritable(Path(error.filename or path), error))
+    LOG.info("%s: an unexpected fault", path, exc_info=error)
+    return f"{path}: an unexpected fault ({error!r:.200}); run it with --verbose and report that"
 
 
 def write_json(path: Path, content: Any) -> None:

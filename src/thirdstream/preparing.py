@@ -32,6 +32,7 @@ from thirdstream.corpus import (
 )
 from thirdstream.files import (
     ThirdstreamError,
+    fault_of,
     is_style,
     make_folder,
     read_json,
@@ -235,11 +236,13 @@ def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
         )
         write_json(record_path, asdict(done))
         return one, done
-    except AudioError as error:
-        reason = str(error).removeprefix(f"{one.path}: ")
-        return one, Skipped(str(one.path), one.style, reason)
     except OSError as error:  # it went away, or its disk did
         return one, Skipped(str(one.path), one.style, f"cannot be read ({error.strerror})")
+    except Exception as error:  # whatever it is, the other recordings are prepared
+        if isinstance(error, ThirdstreamError) and not isinstance(error, AudioError):
+            raise  # the corpus cannot be written
+        reason = fault_of(one.path, error).removeprefix(f"{one.path}: ")
+        return one, Skipped(str(one.path), one.style, reason)
 
 
 def _finished(path: Path) -> Recording | None:

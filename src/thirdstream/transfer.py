@@ -6,10 +6,9 @@ folders and says what became of each file.
 """
 
 import math
-import sys
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
@@ -21,7 +20,7 @@ from thirdstream import audio, dynamics
 from thirdstream.audio import BLOCK, SR, Level, Wave
 from thirdstream.decoding import MAX_CHANNELS, MAX_SR, MIN_SR
 from thirdstream.dynamics import Contour
-from thirdstream.files import ThirdstreamError, make_folder, remove_orphans
+from thirdstream.files import ThirdstreamError, apart, fault_of, make_folder, remove_orphans
 
 N_MATCHES = 6  # times the result's loudness is measured and corrected
 MATCHED_DB = 0.05  # near enough
@@ -29,7 +28,6 @@ REMARKED_DB = 1.0  # how much softer a result must be for that to be said
 TARGET_RMS = 10 ** (audio.TARGET_RMS_DB / 20)
 MAX_STEP_DB = 20.0  # the largest correction at once
 OPTIONAL = ("style_from", "ensemble", "score", "soundfont")  # options for some systems only
-CASELESS = sys.platform in ("win32", "darwin")  # their file systems take A.wav for a.wav
 THERE = "is there already"  # the remark on a recording that was skipped
 Phase = Literal["content", "carried", "noise"]
 Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
@@ -404,8 +402,9 @@ def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tup
     """Pair each recording, in the given files and folders, with its place below `out`.
 
     A folder keeps its inner folders; what lies below `out` itself, results of before, is left out.
-    A single file may be given an `out` with an audio ending. Raises ThirdstreamError if there is
-    nothing to do, `out` is a file's name or one of the folders, or recordings would get one name.
+    A single file may be given an `out` with an audio ending. Recordings that would get one name get
+    two, see `apart`. Raises ThirdstreamError if there is nothing to do, or `out` is one of the
+    folders or the name of a file.
     """
     if len(inputs) == 1 and inputs[0].is_file() and out.suffix.lower() in audio.WRITERS:
         return [(inputs[0], out)]
@@ -425,31 +424,13 @@ def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tup
         if not inside:
             raise ThirdstreamError(f"{path}: holds no recordings; check the folder")
         pairs |= {one: out / one.relative_to(path).with_suffix(suffix) for one in inside}
-    _check_apart(pairs)
-    return list(pairs.items())
+    return list(zip(pairs, apart(list(pairs), list(pairs.values())), strict=True))
 
 
 def _is_below(one: Path, out: Path, folder: Path) -> bool:
     """Whether a recording found in a folder lies in an inner one that is for results."""
     results = out.resolve()
     return folder.resolve() in results.parents and results in one.resolve().parents
-
-
-def _check_apart(pairs: Mapping[Path, Path]) -> None:
-    """Raise ThirdstreamError if results would have the same name, with all that would."""
-    sources: dict[str, list[Path]] = {}
-    for path, target in pairs.items():
-        key = str(target).casefold() if CASELESS else str(target)
-        sources.setdefault(key, []).append(path)
-    clashes = [
-        f"{' and '.join(map(str, paths))} would both be written to {pairs[paths[0]]}"
-        for paths in sources.values()
-        if len(paths) > 1
-    ]
-    if clashes:
-        raise ThirdstreamError(
-            f"{'; '.join(clashes)}. Rename them, or transfer them into two folders"
-        )
 
 
 def transfer_files(
@@ -483,11 +464,10 @@ def outcome_of(
     progress: Progress = lambda share: None,
 ) -> Outcome:
     """As `transfer_file`, but a fault is an outcome too."""
-    if skip_existing and out.exists() and not out.samefile(path):
-        return Outcome(path, out, remark=THERE)
     try:
+        if skip_existing and out.exists() and not out.samefile(path):
+            return Outcome(path, out, remark=THERE)
         remark = transfer_file(system, path, out, options, force=force, progress=progress)
         return Outcome(path, out, remark)
-    except ThirdstreamError as error:
-        text = str(error)  # a system does not know which file it hears
-        return Outcome(path, out, error=text if str(path) in text else f"{path}: {text}")
+    except Exception as error:  # whatever it is, the other recordings are transferred
+        return Outcome(path, out, error=fault_of(path, error))

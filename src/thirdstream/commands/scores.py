@@ -7,7 +7,7 @@ from typing import Any, Literal
 import tyro
 
 from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import fault_of
 from thirdstream.parallel import Workers
 from thirdstream.transfer import plan
 
@@ -133,9 +133,9 @@ def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -
                 heard = listen_file(path, progress=show)
                 write_sheets(heard, target.parent, target.name, force=force)
                 say(f"{path} -> {target}.*")
-            except ThirdstreamError as error:
+            except Exception as error:  # whatever it is, the other recordings are heard
                 n_failed += 1
-                complain(str(error))
+                complain(fault_of(path, error))
             bar.advance(task)
     if n_failed:
         raise Failed(f"{n_failed} of {len(pairs)} recordings could not be written down")

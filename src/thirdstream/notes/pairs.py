@@ -19,7 +19,9 @@ import numpy as np
 
 from thirdstream import audio
 from thirdstream.files import (
+    apart,
     ThirdstreamError,
+    apart,
     make_folder,
     read_json,
     remove_orphans,
@@ -108,13 +110,10 @@ def plan(
             raise ThirdstreamError(f"{font}: there is no such soundfont; check the path")
     if variants < 1:
         raise ThirdstreamError(f"--variants {variants}: make at least one")
-    taken: dict[str, int] = {}
     jobs = []
-    for score in scores:
-        taken[score.stem] = taken.get(score.stem, 0) + 1
-        stem = score.stem if taken[score.stem] == 1 else f"{score.stem}~{taken[score.stem]}"
+    for score, named in zip(scores, apart(scores, [Path(s.stem) for s in scores]), strict=True):
         for variant in range(variants):
-            name = stem if variants == 1 else f"{stem}.{variant + 1}"
+            name = named.name if variants == 1 else f"{named.name}.{variant + 1}"
             jobs.append(Job(score, score.stem, name, variant, seed, fonts, format))
     return jobs
 

@@ -8,6 +8,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thirdstream.files import ThirdstreamError, make_folder, whole_file, write_json
+from thirdstream.files import ThirdstreamError, whole_file, write_json
 from thirdstream.notes.listening import Heard
 from thirdstream.notes.midi import Song, Track, write_midi
 from thirdstream.notes.score import CHORDS, Chord, Note, Score
@@ -39,7 +40,7 @@ ROW_S, MAX_ROWS = 20.0, 40  # seconds a row of the piano roll has at least; rows
 
 
 def write_sheets(heard: Heard, out: Path, name: str, *, force: bool = False) -> list[Path]:
-    """Write NAME.mid, .musicxml, .png and .json into the folder `out`; each whole or not at all.
+    """Write NAME.mid, .musicxml, .png and .json into the folder `out`: all four, whole, or none.
 
     Raises ThirdstreamError without the extra `scores`, or where one exists without `force`.
     """
@@ -47,15 +48,15 @@ def write_sheets(heard: Heard, out: Path, name: str, *, force: bool = False) -> 
     for path in paths:
         if path.exists() and not force:
             raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
-    make_folder(out)
-    midi, sheet, roll, data = paths
     score = heard.score
     tempo = score.beats_per_minute or 120.0
     song = Song((Track("heard", 0, heard.notes),), tempo, score.beats_per_bar)
-    write_midi(midi, song, heard.timing)
-    write_lead_sheet(sheet, score)
-    draw_roll(roll, heard)
-    write_json(data, _data(heard))
+    with ExitStack() as stack:  # what went wrong with one leaves none
+        midi, sheet, roll, data = (stack.enter_context(whole_file(path)) for path in paths)
+        write_midi(midi, song, heard.timing)
+        write_lead_sheet(sheet, score)
+        draw_roll(roll, heard)
+        write_json(data, _data(heard))
     return paths
 
 
@@ -120,11 +121,16 @@ def write_lead_sheet(path: Path, score: Score) -> None:
         )
         part.insert(_exact(chord.start), spelt)
     whole = stream.Score([part])
-    whole.metadata = metadata.Metadata(title=score.title or path.stem)
+    whole.metadata = metadata.Metadata(title=_in_xml(score.title or path.stem))
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         part.makeNotation(inPlace=True)
         whole.write("musicxml", fp=str(temporary))
+
+
+def _in_xml(title: str) -> str:
+    """Without what a file's name may hold and XML may not: control characters, bytes of no text."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in title)
 
 
 def _exact(beats: float) -> Fraction:
@@ -152,7 +158,7 @@ def draw_roll(path: Path, heard: Heard) -> None:
     for number, axes in enumerate(rows):
         _draw_row(axes, heard, number * row_s, (number + 1) * row_s)
     rows[-1].set_xlabel("time (s)")
-    figure.suptitle(heard.score.title)
+    figure.suptitle(_in_xml(heard.score.title), parse_math=False)
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=100)
 
