@@ -19,7 +19,6 @@ import numpy as np
 
 from thirdstream import audio
 from thirdstream.files import (
-    apart,
     ThirdstreamError,
     apart,
     make_folder,
