@@ -61,6 +61,15 @@ def gains(*, recording: Array, made: Array) -> Array:
     return 10 ** (np.clip(change_db, FLOOR_DB, MOST_UP_DB) / 20) * music
 
 
+def share(*, recording: Array, made: Array) -> float:
+    """Of the recording's power, what falls where `made` sounds: applause after a piece does not.
+
+    Both are powers of as many hops. Seconds without a sound count, short rests do not.
+    """
+    sounds = _smooth(made) > 10 ** (REST_DB / 10) * made.mean()
+    return float(recording[sounds].sum() / max(recording.sum(), 1e-30)) if sounds.any() else 1.0
+
+
 def _level_db(power: Array) -> Array:
     return 10 * np.log10(np.maximum(_smooth(power), 10 ** (FLOOR_DB / 10)))
 

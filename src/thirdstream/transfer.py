@@ -154,6 +154,7 @@ class System(ABC):
         channels = _channels(wave, sr)
         stream = (channels[:, at : at + BLOCK] for at in range(0, channels.shape[1], BLOCK))
         level = audio.level_of([channels])
+        stream = audio.centred(stream, level)
         parts = list(transfer_blocks(self, stream, options, sr=sr, level=level, ceiling=0.999))
         result = np.concatenate(parts, axis=1)
         return result[0] if np.ndim(wave) == 1 else result
@@ -188,7 +189,7 @@ def transfer_blocks(
     spool_in: Path | None = None,
     progress: Progress = lambda share: None,
 ) -> Iterator[Wave]:
-    """Transfer blocks of rate `sr` whose loudness is known, and match it again.
+    """Transfer blocks of rate `sr` whose loudness is known, without DC offsets, and match it again.
 
     The result waits in a nameless file (in the folder `spool_in`, else the system's) until its own
     loudness is known: 10 MB a minute and channel. Yields exactly `level.n_samples` samples, no peak
@@ -200,7 +201,6 @@ def transfer_blocks(
     first, stream = _peek(stream)
     n_channels, n_inside = first.shape[0], math.ceil(level.n_samples * SR / sr)
     counted = _counting(2 * n_inside, progress)
-    stream = audio.centred(stream, level)
     inside = audio.resampled(stream, sr_in=sr, sr_out=SR, n_channels=n_channels)
     levelled = (block * np.float32(level.gain) for block in inside)
     with (
@@ -221,6 +221,9 @@ def transfer_blocks(
         if not system.follows:
             curve = dynamics.gains(recording=theirs.powers, made=ours.powers)
             result = result.following(curve)
+            if not options.blend:
+                share = dynamics.share(recording=theirs.powers, made=ours.powers * curve**2)
+                result = replace(result, wanted=replace(level, rms=level.rms * math.sqrt(share)))
         yield from result.finished(result.matching_gain())
 
 
@@ -360,7 +363,8 @@ def transfer_file(
     mono = header.n_channels > 2
     n_channels = 1 if mono else header.n_channels
     level = audio.measure(path, mono=mono)
-    stream = audio.blocks(path, sr=None, mono=mono)
+    heard = Contour()
+    stream = heard.of(audio.centred(audio.blocks(path, sr=None, mono=mono), level))
     make_folder(out.parent)
     restyled = transfer_blocks(
         system,
@@ -374,15 +378,17 @@ def transfer_file(
     )
     written = Contour()
     audio.write(out, written.of(restyled), sr=header.sr, n_channels=n_channels)
-    return _remark(level, written, n_mixed=header.n_channels if mono else 0)
+    return _remark(level, heard, written, n_mixed=header.n_channels if mono else 0)
 
 
-def _remark(level: Level, written: Contour, *, n_mixed: int) -> str | None:
+def _remark(level: Level, heard: Contour, written: Contour, *, n_mixed: int) -> str | None:
     """What a user should know of a recording beside its result: "the recording ..."."""
     if level.silent:
         return "is silent, and so is the result"
     remarks = [f"had {n_mixed} channels, mixed to one"] if n_mixed else []
-    softer_db = level.rms_db - 10 * math.log10(max(written.powers.mean(), 1e-12))
+    share = dynamics.share(recording=heard.powers, made=written.powers)
+    wanted = share * level.rms**2
+    softer_db = 10 * math.log10(wanted / max(written.powers.mean(), 1e-12))
     if softer_db > REMARKED_DB:
         remarks.append(f"is {softer_db:.1f} dB louder than its result, whose peaks would clip")
     return " and ".join(remarks) or None

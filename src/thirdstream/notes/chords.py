@@ -7,7 +7,9 @@ mark it by the root. `recipes/listening_weights.py` finds the weights.
 """
 
 import itertools
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -141,9 +143,16 @@ def change_probability(chroma: Array) -> Array:
     return 1 - stays
 
 
-def decode(chroma: Array, beats_per_bar: int) -> tuple[Chord, ...]:
-    """The best sequence of chords (Viterbi), inverted as the bass has it; beat 0 is a bar line."""
+def decode(
+    chroma: Array, beats_per_bar: int, *, heard: NDArray[np.bool_] | None = None
+) -> tuple[Chord, ...]:
+    """The best sequence of chords (Viterbi), inverted as the bass has it; beat 0 is a bar line.
+
+    heard: (n_beats,) whether there are notes; the other beats say nothing. By default all are.
+    """
     suits, begins = _potentials(chroma)
+    if heard is not None:
+        suits, begins = suits * heard[:, None], begins * heard[:, None]
     motion, states, costs = _motion(), np.arange(N_STATES), weights().change
     score, back = suits[0], np.zeros(suits.shape, int)
     for beat in range(1, len(suits)):
@@ -192,11 +201,35 @@ def _chords(path: Sequence[int], chroma: Array) -> tuple[Chord, ...]:
     return without_gaps(found, float(len(path)))
 
 
+def with_evidence(
+    chords: Sequence[Chord], notes: Sequence[Note], beats_per_bar: float
+) -> tuple[Chord, ...]:
+    """The chords without what nothing speaks for: where no note sounds for more than a bar, and
+    those of which fewer than two pitch classes are heard.
+    """
+    spans: list[list[float]] = []
+    for note in sorted(notes):
+        if spans and note.start <= spans[-1][1] + beats_per_bar:
+            spans[-1][1] = max(spans[-1][1], note.end)
+        else:
+            spans.append([note.start, note.end])
+    found = []
+    for chord in chords:
+        members = {(chord.root + interval) % 12 for interval in chord.intervals}
+        for first, last in spans:
+            start = max(chord.start, math.floor(first + 0.1))
+            end = min(chord.start + chord.length, math.ceil(last - 0.1))
+            classes = {n.pitch % 12 for n in notes if n.start < end - 0.1 and n.end > start + 0.1}
+            if start < end and len(members & classes) >= 2:
+                found.append(replace(chord, start=float(start), length=float(end - start)))
+    return tuple(found)
+
+
 def key_of(chords: Sequence[Chord], melody: Sequence[Note]) -> tuple[int, bool]:
     """Tonic and whether the key is minor.
 
     The scale must hold the melody and the chords' triads (sevenths leave it readily), and its
-    chord be at home: long, last, and reached from its dominant.
+    chord be at home: long, last, and reached from its dominant. Without chords the last note is.
     """
     sounding, home = np.zeros(12), np.zeros((12, 2))
     for note in melody:
@@ -204,10 +237,14 @@ def key_of(chords: Sequence[Chord], melody: Sequence[Note]) -> tuple[int, bool]:
     for chord in chords:
         for interval in chord.intervals[:3]:
             sounding[(chord.root + interval) % 12] += chord.length
-    for before, chord in itertools.pairwise([chords[-1], *chords]):
+    if not chords:
+        tonic = melody[-1].pitch % 12
+        home[tonic, int(sounding[(tonic + 3) % 12] > sounding[(tonic + 4) % 12])] = 1.0
+    for before, chord in itertools.pairwise([*chords[-1:], *chords]):
         falls = (before.root - chord.root) % 12 == 7 and not before.is_minor
         home[chord.root, int(chord.is_minor)] += min(chord.length, 8.0) * (2.0 if falls else 1.0)
-    home[chords[-1].root, int(chords[-1].is_minor)] += 0.1 * home.sum()
+    for chord in chords[-1:]:
+        home[chord.root, int(chord.is_minor)] += 0.1 * home.sum()
     scores = {
         (tonic, is_minor): float(
             sounding[[(tonic + step) % 12 for step in scale]].sum() / sounding.sum()

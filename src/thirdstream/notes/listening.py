@@ -8,6 +8,7 @@ Metres of four and three quarter notes are told apart; a bar of two is heard as 
 a bar of six as two of three, and other metres as the one of these that suits best.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,18 @@ from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.beats import Bars, bars_of, covering
-from thirdstream.notes.chords import beat_chroma, decode, key_of
+from thirdstream.notes.chords import beat_chroma, decode, key_of, with_evidence
 from thirdstream.notes.melody import melody_of
 from thirdstream.notes.observed import FPS, Observed, observe
 from thirdstream.notes.score import Note, Score
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription import Transcription, notes_of, onset_sureness, sure_ones
+from thirdstream.notes.transcription import (
+    Transcription,
+    amid_music,
+    notes_of,
+    onset_sureness,
+    sure_ones,
+)
 
 Array = NDArray[np.float64]
 
@@ -68,18 +75,21 @@ def listen(
     without the transcriber.
     """
     observed = observe(blocks, progress=progress)
-    found = sure_ones(notes_of(observed.posteriors), observed.posteriors)
+    posteriors = observed.posteriors
+    found = amid_music(sure_ones(notes_of(posteriors), posteriors), posteriors)
     line = melody_of(found, observed)
     if not len(line):
         named = f"{title}: " if title else ""
         raise ThirdstreamError(f"{named}no notes are heard in it; give music with pitches")
     bars = bars_of(observed) or _steady(observed.duration_s)
     timing = Timing(tuple(bars.beats_s.tolist()))
-    chords = decode(beat_chroma(observed.posteriors, bars.beats_s * FPS), bars.beats_per_bar)
     notes = _as_played(found, observed, timing)
+    n_beats = len(bars.beats_s) - 1
+    chroma, heard = beat_chroma(posteriors, bars.beats_s * FPS), _heard(notes, n_beats)
+    chords = decode(chroma, bars.beats_per_bar, heard=heard)
+    chords = with_evidence(chords, notes, bars.beats_per_bar)
     melody = quantised([notes[k] for k in line], notes, timing)
     key, is_minor = key_of(chords, melody)
-    n_beats = len(bars.beats_s) - 1
     tempo = 60 * n_beats / float(bars.beats_s[-1] - bars.beats_s[0])
     score = Score(
         title=title,
@@ -110,6 +120,16 @@ def listen_file(path: Path, *, progress: Callable[[float], None] = lambda share:
         )
     except ThirdstreamError as error:
         raise ThirdstreamError(f"{path}: {str(error).removeprefix(f'{path.stem}: ')}") from error
+
+
+def _heard(notes: list[Note], n_beats: int) -> NDArray[np.bool_]:
+    """(n_beats,): in which beats a note sounds."""
+    edges = np.zeros(n_beats + 1, int)
+    for note in notes:
+        first = min(max(math.floor(note.start), 0), n_beats)
+        edges[first] += 1
+        edges[min(max(math.ceil(note.end), first), n_beats)] -= 1
+    return np.cumsum(edges)[:-1] > 0
 
 
 def _steady(duration_s: float) -> Bars:

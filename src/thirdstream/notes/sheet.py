@@ -34,6 +34,7 @@ FIGURES = {  # of chords: music21's kind, and what is written after the root
     "diminished": ("diminished", "dim"),
     "diminished seventh": ("diminished-seventh", "dim7"),
 }
+NO_CHORD = "N.C."
 KINDS = {CHORDS[name]: figure for name, figure in FIGURES.items()}
 ENDINGS = (".mid", ".musicxml", ".png", ".json")
 ROW_S, MAX_ROWS = 20.0, 40  # seconds a row of the piano roll has at least; rows it has at most
@@ -85,11 +86,17 @@ def chords_of_bars(score: Score) -> tuple[str, ...]:
     n_bars = math.ceil(max((c.start + c.length for c in score.chords), default=0.0)
                        / score.beats_per_bar - 0.01)  # fmt: skip
     bars: list[list[str]] = [[] for _ in range(n_bars)]
-    for chord in score.chords:
-        bar = int(chord.start / score.beats_per_bar + 0.01)
+    for start, text in [*((c.start, symbol(c)) for c in score.chords), *_rests(score.chords)]:
+        bar = int(start / score.beats_per_bar + 0.01)
         if bar < n_bars:
-            bars[bar].append(symbol(chord))
+            bars[bar].append(text)
     return tuple(" ".join(bar) or "%" for bar in bars)
+
+
+def _rests(chords: Sequence[Chord]) -> list[tuple[float, str]]:
+    """Where no chord is heard: at the beginning, and after a chord that no other follows."""
+    starts = {0.0, *(round(chord.start + chord.length, 3) for chord in chords)}
+    return [(at, NO_CHORD) for at in sorted(starts - {round(chord.start, 3) for chord in chords})]
 
 
 def write_lead_sheet(path: Path, score: Score) -> None:
@@ -120,6 +127,9 @@ def write_lead_sheet(path: Path, score: Score) -> None:
             root=NAMES[chord.root], bass=NAMES[chord.bass], kind=KINDS[chord.intervals][0]
         )
         part.insert(_exact(chord.start), spelt)
+    for start, text in _rests(score.chords):
+        if any(note.end > start for note in score.melody):
+            part.insert(_exact(start), harmony.NoChord(text))
     whole = stream.Score([part])
     whole.metadata = metadata.Metadata(title=_in_xml(score.title or path.stem))
     with whole_file(path) as temporary, warnings.catch_warnings():

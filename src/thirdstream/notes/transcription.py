@@ -30,6 +30,9 @@ GAP = 11  # frames (0.13 s) without sound that do not end a note
 SHORTEST = 11  # frames; shorter notes are left out
 SURE_AT = 0.75  # of a note's sureness and half that of its beginning, from which it is believed
 
+NOISE = 0.2  # share of what sounds that is notes, below which it is noise (applause: at most 0.13)
+NOISE_S = 2.0  # seconds over which that is taken
+
 
 class Posteriors(NamedTuple):
     """How sure a transcriber is, 0 to 1, (n_frames, 88): that a pitch sounds, that it begins.
@@ -134,6 +137,26 @@ def sure_ones(notes: Transcription, posteriors: Posteriors) -> Transcription:
     """The notes without those of which neither sound nor beginning is sure, as noise has them."""
     sure = notes.sureness + onset_sureness(notes, posteriors) / 2 >= SURE_AT
     return Transcription(*(part[sure] for part in notes))
+
+
+def amid_music(notes: Transcription, posteriors: Posteriors) -> Transcription:
+    """The notes without those amid noise, such as applause: there, what sounds is spread over all
+    pitches, and little of it is notes.
+    """
+    inside = np.zeros(posteriors.sounds.shape, bool)
+    spans = np.round(notes.intervals * (SR / HOP)).astype(int)
+    for (start, end), pitch in zip(spans, notes.pitches.astype(int), strict=True):
+        inside[start:end, pitch - LOWEST] = True
+    sounds = posteriors.sounds.astype(np.float32)
+    total, of_notes = (
+        np.pad(np.cumsum(part.sum(axis=1), dtype=np.float64), (1, 0))
+        for part in (sounds, sounds * inside)
+    )
+    reach = round(NOISE_S / 2 * SR / HOP)
+    middle = spans.mean(axis=1).astype(int)
+    first, last = (np.clip(middle + side * reach, 0, len(sounds)) for side in (-1, 1))
+    share = (of_notes[last] - of_notes[first]) / np.maximum(total[last] - total[first], 1e-9)
+    return Transcription(*(part[share >= NOISE] for part in notes))
 
 
 def _stretches(sounds: NDArray[np.bool_]) -> list[tuple[int, int]]:
