@@ -5,7 +5,7 @@ import threading
 from thirdstream.commands.console import OUT
 
 
-def serve(
+def serve(  # noqa: PLR0913  # a user writes these, by name
     *,
     host: str = "127.0.0.1",
     port: int = 7860,

@@ -1,4 +1,4 @@
-"""Stands before the whole page: what is not on its list does not exist, and nobody else's page asks.
+"""Stands before the whole page: what is not on its list does not exist; no other page may ask.
 
 It knows a browser by a cookie, and hands on the name of its session; a page's own session_hash
 belongs to the browser that used it first.
@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from starlette.exceptions import HTTPException
 
 from thirdstream.files import ThirdstreamError
 from thirdstream.web.rooms import Workshop
@@ -50,7 +52,7 @@ ROUTES = [  # methods, path
     (("GET",), r"/config"),
     (("GET",), r"/theme\.css|/gradio_api/theme\.css"),
     (("GET",), r"/favicon\.ico|/manifest\.json|/robots\.txt"),
-    (("GET",), r"/assets/.+|/static/.+"),
+    (("GET",), r"/(assets|static)/(?!.*\.\.)[A-Za-z0-9_./-]+"),
     (("GET",), r"/gradio_api/info|/gradio_api/startup-events"),
     (("GET",), rf"{HEARTBEAT}{PAGE}"),
     (("GET",), r"/gradio_api/queue/data|/gradio_api/upload_progress"),
@@ -58,6 +60,20 @@ ROUTES = [  # methods, path
     (("POST",), UPLOAD),
     *((("POST",), form) for form in FORMS),
 ]
+ASKED_FOR = ("v", "session_hash", "upload_id")  # of queries; all else in them is dropped
+RANGE = re.compile(rb"bytes=[0-9]*-[0-9]*")
+MAX_TEXT = 1000  # characters of anything that is chosen
+FITS: dict[str, Callable[[Any], bool]] = {  # what a field may hold, by the name of its kind
+    "file": lambda one: one is None or (isinstance(one, dict) and "path" in one),
+    "audio": lambda one: one is None or (isinstance(one, dict) and "path" in one),
+    "radio": lambda one: one is None or _is_text(one),
+    "dropdown": lambda one: one is None or _is_text(one),
+    "checkboxgroup": lambda one: (
+        isinstance(one, list) and len(one) <= 100 and all(map(_is_text, one))
+    ),
+    "checkbox": lambda one: isinstance(one, bool),
+    "slider": lambda one: type(one) in (int, float) and -1e9 < one < 1e9,
+}
 ALLOWED = [(methods, re.compile(path, re.DOTALL)) for methods, path in ROUTES]
 Send = Callable[[Any], Awaitable[None]]
 Receive = Callable[[], Awaitable[Any]]
@@ -69,6 +85,13 @@ class Refused(Exception):
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status = status
+
+
+class Function(NamedTuple):
+    """What the page can be asked to do: by way of the queue or not, and the kinds of its fields."""
+
+    queued: bool
+    kinds: tuple[str, ...]
 
 
 class Hosts:
@@ -117,6 +140,10 @@ def _parted(host: str) -> tuple[str, int | None]:
         return "", None
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_TEXT
+
+
 def _is_number(name: str) -> bool:
     try:
         ip_address(name)
@@ -154,17 +181,35 @@ class Asked(NamedTuple):
             raise Refused(400, "content-length is no number")
         return int(said)
 
+    def handed_on(self, scope: Any, session: str) -> Any:
+        """What the page gets to see: whose request it is, and nothing that it does not need."""
+        dropped = {SESSION_HEADER.encode()}
+        if self.path in FORMS:  # the body is another now
+            dropped.add(b"content-length")
+        headers = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name.lower() not in dropped
+            and (name.lower() != b"range" or RANGE.fullmatch(value.strip()))
+        ]
+        query = urlencode({key: self.query[key][0] for key in ASKED_FOR if key in self.query})
+        return {
+            **scope,
+            "headers": [*headers, (SESSION_HEADER.encode(), session.encode())],
+            "query_string": query.encode(),
+        }
+
 
 class Guard:
     """An ASGI application around another: refuses what is not on the list, tells browsers to stay.
 
-    queued: which functions of the page go by way of the queue, and which do not.
+    functions: of the page, by number.
     """
 
     def __init__(
-        self, app: Any, *, shop: Workshop, hosts: Hosts, queued: Mapping[int, bool]
+        self, app: Any, *, shop: Workshop, hosts: Hosts, functions: Mapping[int, Function]
     ) -> None:
-        self.app, self.shop, self.hosts, self.queued = app, shop, hosts, dict(queued)
+        self.app, self.shop, self.hosts, self.functions = app, shop, hosts, functions
         self._pages: OrderedDict[str, str] = OrderedDict()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -204,16 +249,18 @@ class Guard:
             return
         except _Gone:
             return
-        headers = [one for one in scope["headers"] if one[0].lower() != SESSION_HEADER.encode()]
-        headers = [*headers, (SESSION_HEADER.encode(), session.encode())]
-        if asked.path in FORMS:  # the body is another now
-            headers = [one for one in headers if one[0].lower() not in (b"content-length",)]
-        await self.app({**scope, "headers": headers}, receive, guarded)
+        try:
+            await self.app(asked.handed_on(scope, session), receive, guarded)
+        except RuntimeError as error:  # refused after its answer had begun, and has said so in it
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send({"type": "http.response.body", "body": b""})
 
     def _check(self, asked: Asked, session: str) -> None:
         """Raise Refused for what needs no body to be refused."""
         host = asked.headers.get("host", "")
-        if not self.hosts.known(host):
+        forwarded = asked.headers.get("x-forwarded-host", host).partition(",")[0].strip()
+        if not (self.hosts.known(host) and self.hosts.known(forwarded)):
             raise Refused(400, "this page is not called that; add the name with --allow-host")
         if not any(asked.method in methods and path.fullmatch(asked.path)
                    for methods, path in ALLOWED):  # fmt: skip
@@ -268,13 +315,21 @@ class Guard:
         if "session_hash" in FORMS[asked.path]:
             self._own_page(said.get("session_hash"), session)
         if "data" in FORMS[asked.path]:
-            number, queue = said.get("fn_index"), asked.path.endswith("/queue/join")
-            if type(number) is not int or self.queued.get(number) is not queue:
-                raise Refused(404, "there is no such function here")
-            if not isinstance(said.get("data"), list):
-                raise Refused(400, "the form has no data")
+            self._check_call(said, queued=asked.path.endswith("/queue/join"))
         kept = {name: said[name] for name in FORMS[asked.path] if name in said}
         return json.dumps(self._cleaned(kept, session)).encode()
+
+    def _check_call(self, said: Mapping[str, Any], *, queued: bool) -> None:
+        """Raise Refused where a form names no function, or its fields hold what they never do."""
+        number, data = said.get("fn_index"), said.get("data")
+        function = self.functions.get(number) if type(number) is int else None
+        if function is None or function.queued is not queued:
+            raise Refused(404, "there is no such function here")
+        if not isinstance(data, list) or len(data) != len(function.kinds):
+            raise Refused(400, "the form has other fields")
+        for kind, one in zip(function.kinds, data, strict=True):
+            if not FITS[kind](one):
+                raise Refused(400, f"the form has a {kind} that is none")
 
     def _cleaned(self, said: Any, session: str) -> Any:
         """The same, with files of this session alone, and no address of any."""

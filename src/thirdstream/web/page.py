@@ -28,6 +28,7 @@ HEAD = (
 )
 MAX_WAITING = 64  # jobs; more are turned away
 STARTED_MINUTES = 5.0  # a worker may take to import what it needs, and to look at the models
+File = Mapping[str, Any] | None  # as the guard lets it through
 Shown = tuple[Any, Any, Any]  # status, result, scores
 
 
@@ -79,7 +80,9 @@ class Desk:
 
     def chosen(self, label: str) -> tuple[Any, Any, Any, Any, Any]:
         """What the form shows for a system: styles, strength, kept content, more, and a note."""
-        offer = self._offer(label)
+        offer = self.offers.get(label)
+        if offer is None:
+            raise gr.Error("choose a system", print_exception=False)
         return (
             gr.update(choices=list(offer.styles), value=offer.styles[-1]),
             offer.strength,
@@ -87,11 +90,6 @@ class Desk:
             gr.update(visible="style_from" in offer.takes),
             gr.update(value=notice(offer.lack, kind="error"), visible=bool(offer.lack)),
         )
-
-    def _offer(self, label: str) -> Offer:
-        if label not in self.offers:
-            raise ThirdstreamError("choose a system")
-        return self.offers[label]
 
     def lent(self, path: Path | None, request: gr.Request) -> str | None:
         """A copy of a bundled clip, in the session's own room."""
@@ -105,24 +103,27 @@ class Desk:
             raise gr.Error(str(error), print_exception=False) from error
 
     def transfer(  # noqa: PLR0913, PLR0917  # one a field of the form, in its order
-        self, clip: str | None, recorded: str | None, to: str, label: str, strength: float,
-        keep: float, style_from: str | None, measure: bool, request: gr.Request,
+        self, clip: File, recorded: File, to: str, label: str, strength: float,
+        keep: float, style_from: File, measure: bool, request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # Gradio finds it here
     ) -> Iterator[Shown]:  # fmt: skip
         """One clip, one system."""
         options = {
-            "to": to, "style_strength": strength, "keep_content": keep, "style_from": style_from,
+            "to": to, "style_strength": strength, "keep_content": keep,
+            "style_from": path_of(style_from),
         }  # fmt: skip
         ticket = self._ticket(request, "transfer", progress)
-        yield from self._worked([label], clip or recorded, options, request, ticket, measure)
+        yield from self._worked(
+            [label], path_of(clip or recorded), options, request, ticket, measure
+        )
 
     def compare(
-        self, clip: str | None, to: str, labels: Sequence[str], measure: bool, request: gr.Request,
+        self, clip: File, to: str, labels: Sequence[str], measure: bool, request: gr.Request,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  # Gradio finds it here
     ) -> Iterator[Shown]:  # fmt: skip
         """One clip, several systems, each as it is set by default."""
         ticket = self._ticket(request, "compare", progress)
-        yield from self._worked(labels, clip, {"to": to}, request, ticket, measure)
+        yield from self._worked(labels, path_of(clip), {"to": to}, request, ticket, measure)
 
     def _worked(
         self, labels: Sequence[str], clip: str | None, options: Mapping[str, Any],
@@ -201,8 +202,8 @@ class Job:
     def _models(self) -> dict[str, str]:
         if not self.labels:
             raise ThirdstreamError("choose at least one system")
-        for label in self.labels:
-            self.desk._offer(label)
+        if not set(self.labels) <= set(self.desk.models):
+            raise ThirdstreamError("choose a system")
         return {label: self.desk.models[label] for label in self.labels}
 
     def _asked(self, worker: Worker, task: str, given: Mapping[str, Any]) -> Any:
@@ -238,6 +239,11 @@ class Job:
         except ThirdstreamError as error:
             left |= {str(error): None}
         return cards.scores(rows, list(left))
+
+
+def path_of(file: File) -> str | None:
+    """Where a file of the form lies."""
+    return file["path"] if file else None
 
 
 def session_of(request: gr.Request) -> str:
@@ -343,6 +349,7 @@ def _work(desk: Desk, tab: str, work: Any, fields: Sequence[Any], *, button: str
     job = start.click(
         work, list(fields), [status, result, scores], show_progress_on=status,
         concurrency_limit=desk.shop.limits.jobs, concurrency_id="work", api_visibility="private",
+        preprocess=False,
     )  # fmt: skip
 
     def stopped(request: gr.Request) -> str:
@@ -352,5 +359,7 @@ def _work(desk: Desk, tab: str, work: Any, fields: Sequence[Any], *, button: str
 
 
 def _quietly() -> dict[str, Any]:
-    """For events that take no time."""
-    return {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    """For events that take no time. The guard has looked at the fields: Gradio need not."""
+    return {
+        "queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False,
+    }  # fmt: skip

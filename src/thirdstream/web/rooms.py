@@ -93,7 +93,7 @@ class Room:
             return str(shutil.copy(path, folder / path.name))
 
     def owned(self, upload: str | None) -> Path:
-        """A file of this session. Raises ThirdstreamError where it is missing or somebody else's."""
+        """A file of this session. Raises ThirdstreamError where it is gone or somebody else's."""
         if not upload:
             raise ThirdstreamError("there is no recording yet; drop a file above, or record one")
         foreign = ThirdstreamError("that file was not uploaded to this page; upload it")
@@ -275,7 +275,7 @@ def _locked_folder() -> tuple[Path, FileLock]:
 
 
 def remove_abandoned() -> None:
-    """Remove folders of pages whose server is there no more: the system has let go of their lock."""
+    """Remove folders of pages whose server was killed: the system has let go of their lock."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError, Timeout):  # it lives, has just gone, or is not ours
             found = folder.lstat()

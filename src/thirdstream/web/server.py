@@ -6,14 +6,16 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files as resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thirdstream import systems
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.system import ScoreSystem
-from thirdstream.web.guard import UPLOAD, Guard, Hosts
 from thirdstream.web.rooms import Limits, Workshop
 from thirdstream.web.worker import Staff
+
+if TYPE_CHECKING:
+    from thirdstream.web.guard import Guard, Hosts
 
 STARTED_S, STOPPED_S = 60.0, 10.0  # seconds a server may take to start, and to stop
 
@@ -35,6 +37,8 @@ def running(
         raise ThirdstreamError(
             f"the page needs {error.name}; install it with: pip install 'thirdstream[web]'"
         ) from error
+    from thirdstream.web.guard import Hosts
+
     labels = offered(models)
     door = _door(host, port)
     shop = Workshop(limits)
@@ -88,7 +92,7 @@ def _door(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _served(
-    shop: Workshop, labels: Mapping[str, str], door: socket.socket, hosts: Hosts
+    shop: Workshop, labels: Mapping[str, str], door: socket.socket, hosts: "Hosts"
 ) -> Iterator[None]:
     import uvicorn
 
@@ -151,10 +155,16 @@ def _fetching_nothing() -> Iterator[None]:
             setattr(processing_utils, name, value)
 
 
-def application(page: Any, shop: Workshop, hosts: Hosts) -> Guard:
+def application(page: Any, shop: Workshop, hosts: "Hosts") -> "Guard":
     """The page as an application, with the guard in front of it."""
-    queued = {number: bool(function.queue) for number, function in page.fns.items()}
-    return Guard(unguarded(page, shop), shop=shop, hosts=hosts, queued=queued)
+    from thirdstream.web.guard import Function, Guard
+
+    functions = {
+        number: Function(bool(one.queue), tuple(field.get_block_name() for field in one.inputs))
+        for number, one in page.fns.items()
+        if one.fn is not None and not any(event == "unload" for _, event in one.targets)
+    }
+    return Guard(unguarded(page, shop), shop=shop, hosts=hosts, functions=functions)
 
 
 def unguarded(page: Any, shop: Workshop) -> Any:
@@ -162,6 +172,7 @@ def unguarded(page: Any, shop: Workshop) -> Any:
     import gradio as gr
     from fastapi import FastAPI
 
+    from thirdstream.web.guard import UPLOAD
     from thirdstream.web.uploads import Uploads
 
     inside = resources("thirdstream.web")
