@@ -53,7 +53,7 @@ ROUTES = [  # methods, path
     (("GET",), r"/theme\.css|/gradio_api/theme\.css"),
     (("GET",), r"/favicon\.ico|/manifest\.json|/robots\.txt"),
     (("GET",), r"/(assets|static)/(?!.*\.\.)[A-Za-z0-9_./-]+"),
-    (("GET",), r"/gradio_api/info|/gradio_api/startup-events"),
+    (("GET",), r"/gradio_api/(info|startup-events|app_id)"),
     (("GET",), rf"{HEARTBEAT}{PAGE}"),
     (("GET",), r"/gradio_api/queue/data|/gradio_api/upload_progress"),
     (("GET", "HEAD"), rf"{FILE}.+"),

@@ -15,7 +15,7 @@ from thirdstream.web.rooms import Limits, Workshop
 from thirdstream.web.worker import Staff
 
 if TYPE_CHECKING:
-    from thirdstream.web.guard import Guard, Hosts
+    from thirdstream.web.guard import Function, Guard, Hosts
 
 STARTED_S, STOPPED_S = 60.0, 10.0  # seconds a server may take to start, and to stop
 
@@ -157,14 +157,21 @@ def _fetching_nothing() -> Iterator[None]:
 
 def application(page: Any, shop: Workshop, hosts: "Hosts") -> "Guard":
     """The page as an application, with the guard in front of it."""
-    from thirdstream.web.guard import Function, Guard
+    from thirdstream.web.guard import Guard
 
-    functions = {
+    inside = unguarded(page, shop)
+    return Guard(inside, shop=shop, hosts=hosts, functions=functions_of(page))
+
+
+def functions_of(page: Any) -> "dict[int, Function]":
+    """What a browser may ask the page to do, by number."""
+    from thirdstream.web.guard import Function
+
+    return {
         number: Function(bool(one.queue), tuple(field.get_block_name() for field in one.inputs))
         for number, one in page.fns.items()
         if one.fn is not None and not any(event == "unload" for _, event in one.targets)
     }
-    return Guard(unguarded(page, shop), shop=shop, hosts=hosts, functions=functions)
 
 
 def unguarded(page: Any, shop: Workshop) -> Any:
