@@ -24,8 +24,8 @@ import soundfile as sf
 
 from tables import CONSOLE
 from thirdstream.audio import SR
+from thirdstream.web.rooms import Limits
 from thirdstream.web.server import running
-from thirdstream.web.workshop import Limits
 
 PATIENCE_S = 1800.0
 SHORTEST = 30_000  # samples; each client has a thousand more than the one before

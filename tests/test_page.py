@@ -16,8 +16,8 @@ from playwright import sync_api as playwright
 from conftest import music
 from thirdstream.audio import SR
 from thirdstream.web.cards import benchmark_results
+from thirdstream.web.rooms import Limits
 from thirdstream.web.server import running
-from thirdstream.web.workshop import Limits
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [

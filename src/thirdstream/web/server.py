@@ -1,42 +1,34 @@
 """Serves the page: one process, one folder, no request to anybody else."""
 
-import json
 import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files as resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thirdstream import systems
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.system import ScoreSystem
-from thirdstream.web.workshop import Limits, Workshop
+from thirdstream.web.rooms import Limits, Workshop
+from thirdstream.web.worker import Staff
+
+if TYPE_CHECKING:
+    from thirdstream.web.guard import Function, Guard, Hosts
 
 STARTED_S, STOPPED_S = 60.0, 10.0  # seconds a server may take to start, and to stop
-# Browsers refuse whatever is not from here; Gradio's own scripts are inline.
-POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-    "font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-MAX_ASKED = 1_000_000  # bytes of a form; files come by another way
-ELSEWHERE = ("/file=http:", "/file=https:", "/proxy=")  # routes that fetch from other hosts
 
 
 @contextmanager
-def running(*, host: str, port: int, limits: Limits, models: Sequence[str] = ()) -> Iterator[str]:
+def running(
+    *, host: str, port: int, limits: Limits, models: Sequence[str] = (), names: Sequence[str] = ()
+) -> Iterator[str]:
     """Serve the page inside this, and yield its address; afterwards its folder is gone.
 
-    port: 0 takes a free one. models: to offer besides the bundled ones. Raises ThirdstreamError
-    without the extra `web`, where the port is taken, and where a model is none.
+    port: 0 takes a free one. models: to offer besides the bundled ones. names: by which the page
+    may be called besides its address. Raises ThirdstreamError without the extra `web`, where the
+    port is taken, and where a model is none.
     """
     try:
         import gradio
@@ -45,6 +37,8 @@ def running(*, host: str, port: int, limits: Limits, models: Sequence[str] = ())
         raise ThirdstreamError(
             f"the page needs {error.name}; install it with: pip install 'thirdstream[web]'"
         ) from error
+    from thirdstream.web.guard import Hosts
+
     labels = offered(models)
     door = _door(host, port)
     shop = Workshop(limits)
@@ -56,7 +50,7 @@ def running(*, host: str, port: int, limits: Limits, models: Sequence[str] = ())
     # What it had for this when it was imported.
     gradio.routes.DEFAULT_TEMP_DIR = str(shop.root)  # pyright: ignore[reportPrivateImportUsage]
     try:
-        with door, _served(shop, labels, door, host):
+        with door, _fetching_nothing(), _served(shop, labels, door, Hosts(host, names)):
             yield f"http://{f'[{host}]' if ':' in host else host}:{door.getsockname()[1]}"
     finally:
         shop.close()
@@ -98,17 +92,25 @@ def _door(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _served(
-    shop: Workshop, labels: Mapping[str, str], door: socket.socket, host: str
+    shop: Workshop, labels: Mapping[str, str], door: socket.socket, hosts: "Hosts"
 ) -> Iterator[None]:
     import uvicorn
 
     from thirdstream.web.page import Desk, build
 
-    desk = Desk(shop, labels)
-    config = uvicorn.Config(
-        _app(build(desk), shop, host), log_level="warning", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
+    staff = Staff()
+    try:
+        desk = Desk(shop, staff, labels)
+        app = application(build(desk), shop, hosts)
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        with _answering(shop, uvicorn.Server(config), door):
+            yield
+    finally:
+        staff.close()
+
+
+@contextmanager
+def _answering(shop: Workshop, server: Any, door: socket.socket) -> Iterator[None]:
     done = threading.Event()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
     sweeper = threading.Thread(target=_swept, args=(shop, done), daemon=True)
@@ -124,7 +126,6 @@ def _served(
         yield
     finally:
         done.set()
-        desk.stop()
         server.should_exit = True
         thread.join(STOPPED_S)
 
@@ -134,18 +135,57 @@ def _swept(shop: Workshop, done: threading.Event) -> None:
         shop.sweep()
 
 
-def _app(page: Any, shop: Workshop, host: str) -> Any:
-    """The page as an application: what it may ask for, what may be asked of it."""
+@contextmanager
+def _fetching_nothing() -> Iterator[None]:
+    """Inside, Gradio takes no address for a file, whichever way it comes by one."""
+    import gradio as gr
+    from gradio import processing_utils
+
+    def refused(url: str, *of: Any, **how: Any) -> Any:
+        raise gr.Error("this page fetches nothing; upload the file", print_exception=False)
+
+    names = ("save_url_to_cache", "async_ssrf_protected_download", "ssrf_protected_download")
+    before = {name: getattr(processing_utils, name) for name in names}
+    for name in names:
+        setattr(processing_utils, name, refused)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(processing_utils, name, value)
+
+
+def application(page: Any, shop: Workshop, hosts: "Hosts") -> "Guard":
+    """The page as an application, with the guard in front of it."""
+    from thirdstream.web.guard import Guard
+
+    inside = unguarded(page, shop)
+    return Guard(inside, shop=shop, hosts=hosts, functions=functions_of(page))
+
+
+def functions_of(page: Any) -> "dict[int, Function]":
+    """What a browser may ask the page to do, by number."""
+    from thirdstream.web.guard import Function
+
+    return {
+        number: Function(bool(one.queue), tuple(field.get_block_name() for field in one.inputs))
+        for number, one in page.fns.items()
+        if one.fn is not None and not any(event == "unload" for _, event in one.targets)
+    }
+
+
+def unguarded(page: Any, shop: Workshop) -> Any:
+    """The page as an application that answers everybody."""
     import gradio as gr
     from fastapi import FastAPI
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    from thirdstream.web.guard import UPLOAD
+    from thirdstream.web.uploads import Uploads
 
     inside = resources("thirdstream.web")
     script = (inside / "page.js").read_text(encoding="utf-8")
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard)
-    if host in ("127.0.0.1", "localhost", "::1"):  # no other name may be given to it
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    app.add_route(UPLOAD, Uploads(shop).taken, methods=["POST"])
     # Gradio looks at whose file it is asked to take only in pages that it has launched itself: in a
     # mounted one a client could name any file of this computer, and have it read (gradio 6.31).
     page.has_launched = True
@@ -185,60 +225,3 @@ def _theme() -> Any:
         button_primary_text_color=white,
         button_primary_text_color_dark=white,
     )
-
-
-async def _whole(receive: Any) -> list[Any]:
-    """All messages of a request's body, no more than MAX_ASKED bytes of them."""
-    messages, n_bytes = [], 0
-    while not messages or (messages[-1].get("more_body") and n_bytes <= MAX_ASKED):
-        messages.append(await receive())
-        n_bytes += len(messages[-1].get("body", b""))
-    return messages
-
-
-def _leads_elsewhere(messages: list[Any]) -> bool:
-    """Whether a request names a file on another host, or is larger than a form."""
-    body = b"".join(one.get("body", b"") for one in messages)
-    try:
-        asked = [json.loads(body)]
-    except (ValueError, RecursionError):
-        return True
-    while asked:
-        one = asked.pop()
-        if isinstance(one, dict):
-            where = one.get("path")
-            if isinstance(where, str) and where.strip().lower().startswith(("http:", "https:")):
-                return True
-        asked += one.values() if isinstance(one, dict) else one if isinstance(one, list) else []
-    return False
-
-
-class Guard:
-    """Refuses what would have the page fetch from other hosts, and tells browsers to stay here."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """An ASGI application around another."""
-        asked = iter(())
-        if scope["type"] == "http":
-            refused = any(part in scope["path"] for part in ELSEWHERE)
-            if not refused and scope["path"].endswith("/queue/join"):
-                messages = await _whole(receive)
-                refused, asked = _leads_elsewhere(messages), iter(messages)
-            if refused:
-                await send({"type": "http.response.start", "status": 403, "headers": []})
-                await send({"type": "http.response.body", "body": b"not from here"})
-                return
-
-        async def received() -> Any:
-            return next(asked, None) or await receive()
-
-        async def guarded(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                ours = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message["headers"], *ours]}
-            await send(message)
-
-        await self.app(scope, received, guarded)

@@ -1,0 +1,211 @@
+"""Work on files of strangers, in a process of its own that is lent memory, time and file size.
+
+A codec that crashes there ends a job, not the page. Both sides talk in lines of JSON: what comes
+back from a process that has read a stranger's file is text, never an object.
+"""
+
+import json
+import logging
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import thirdstream
+from thirdstream.files import ThirdstreamError
+
+LOG = logging.getLogger(__name__)
+MAX_LINE = 10_000_000  # bytes of a message
+STARTED_S = 300.0  # a worker imports its libraries in so many seconds, or not at all
+PATROL_S = 0.1  # how often a waiting page looks whether it is still wanted
+START = (  # its own folder last: the working folder has no say in what is imported
+    "import sys; sys.path.append(sys.argv[1]); from thirdstream.web import worker; worker.main()"
+)
+
+
+class Worker:
+    """A process that does one task after another, for one job."""
+
+    def __init__(self) -> None:
+        place = str(Path(thirdstream.__file__).parents[1])
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", START, place],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in the terminal is for the page to act upon
+        )  # fmt: skip
+        self._said: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        while line := self.process.stdout.readline(MAX_LINE):
+            self._said.put(line)
+        self._said.put(b"")  # it is gone
+
+    def ask(
+        self,
+        task: str,
+        given: Mapping[str, Any],
+        *,
+        minutes: float,
+        tell: Callable[[float, str], None] = lambda share, what: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Any:
+        """Have a task done: its answer, as JSON has it.
+
+        tell: is told progress. check: is called all the time, and may raise. Raises
+        ThirdstreamError where the task does, takes more than `minutes`, or crashes.
+        """
+        until = time.monotonic() + 60 * minutes
+        assert self.process.stdin is not None
+        with suppress(OSError):  # it is gone, as will be heard
+            self.process.stdin.write(json.dumps({"task": task, "given": given}).encode() + b"\n")
+            self.process.stdin.flush()
+        while True:
+            check()
+            if time.monotonic() > until:
+                raise ThirdstreamError(
+                    f"this took more than {minutes:g} minutes and was ended; choose a shorter clip "
+                    "or another system, or start `thirdstream serve` with a larger --job-minutes"
+                )
+            with suppress(queue.Empty):
+                kind, said = self._heard(self._said.get(timeout=PATROL_S))
+                if kind == "done":
+                    return said
+                if kind == "refused":
+                    raise ThirdstreamError(said)
+                tell(float(said[0]), str(said[1]))
+
+    def _heard(self, line: bytes) -> tuple[str, Any]:
+        """What a line says: progress, an answer, or why there is none."""
+        if line:
+            with suppress(ValueError, RecursionError):
+                kind, said = json.loads(line)
+                if kind == "fault":
+                    LOG.error("a job ended in a fault:\n%s", said)
+                    raise ThirdstreamError(
+                        "this ended in a fault, which whoever runs the page sees"
+                    )
+                return kind, said
+        self.dismiss()
+        code = self.process.returncode
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        LOG.error("a job's process ended: %s", name)
+        raise ThirdstreamError(
+            f"what reads and changes recordings broke down over this one ({name}); the file may be "
+            "damaged: save it anew as WAV or FLAC; or it needs more memory than there is"
+        )
+
+    def dismiss(self) -> None:
+        """It stops at once, whatever it does."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin is not None:
+            with suppress(OSError):
+                self.process.stdin.close()
+
+
+class Staff:
+    """Workers: each does one job; the next one is warm by then."""
+
+    def __init__(self) -> None:
+        self._at_work: set[Worker] = set()
+        self._lock = threading.Lock()
+        self._open = True
+        self._next: Worker | None = Worker()
+
+    @contextmanager
+    def hired(self) -> Iterator[Worker]:
+        """A worker that is gone afterwards."""
+        with self._lock:
+            if not self._open:
+                raise ThirdstreamError("the page is being closed")
+            worker, self._next = self._next or Worker(), None
+            self._at_work.add(worker)
+        try:
+            yield worker
+        finally:
+            worker.dismiss()
+            with self._lock:
+                self._at_work.discard(worker)
+                if self._open and self._next is None:
+                    self._next = Worker()
+
+    def close(self) -> None:
+        """All stop."""
+        with self._lock:
+            self._open = False
+            everybody = [*self._at_work, *([self._next] if self._next else [])]
+        for worker in everybody:
+            worker.dismiss()
+
+
+# --- in the worker's own process ----------------------------------------------------------------
+
+
+def main() -> None:
+    """Do the tasks that come by standard input, until it ends: then the page is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints does not disturb the conversation
+    tasks: queue.Queue[bytes] = queue.Queue()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, tasks), daemon=True).start()
+    from thirdstream.web import tasks as work  # what takes seconds to import
+
+    while True:
+        asked = json.loads(tasks.get())
+        _say(out, *_done(getattr(work, asked["task"]), asked["given"], out))
+
+
+def _read(stream: BinaryIO, tasks: "queue.Queue[bytes]") -> None:
+    for line in stream:
+        tasks.put(line)
+    os._exit(1)
+
+
+def _say(out: BinaryIO, kind: str, what: Any) -> None:
+    out.write(json.dumps([kind, what]).encode() + b"\n")
+    out.flush()
+
+
+def _done(task: Callable[..., Any], given: Mapping[str, Any], out: BinaryIO) -> tuple[str, Any]:
+    def tell(share: float, what: str) -> None:
+        _say(out, "progress", [share, what])
+
+    try:
+        return "done", task(tell=tell, **given)
+    except ThirdstreamError as error:
+        return "refused", str(error)
+    except Exception as error:  # the page says what to do
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            return "refused", (
+                "this needs more memory than this page gives a job; choose a shorter clip or "
+                "another system, or start `thirdstream serve` with a larger --memory-mb"
+            )
+        return "fault", traceback.format_exc()
+
+
+def limit(*, memory_mb: int, file_mb: int) -> None:
+    """From now on this process takes no more. Where the system cannot do that, nothing happens."""
+    with suppress(ImportError):
+        import resource
+
+        wanted = {
+            "RLIMIT_DATA": 1_000_000 * memory_mb,
+            "RLIMIT_FSIZE": 1_000_000 * file_mb,
+            "RLIMIT_CORE": 0,
+        }
+        for name, n_bytes in wanted.items():
+            with suppress(ValueError, OSError, AttributeError):
+                kind = getattr(resource, name)
+                _, hard = resource.getrlimit(kind)
+                most = n_bytes if hard == resource.RLIM_INFINITY else min(n_bytes, hard)
+                resource.setrlimit(kind, (most, hard))
