@@ -2,7 +2,7 @@
 
 import threading
 
-from thirdstream.commands.console import OUT
+from thirdstream.commands.console import tell
 
 
 def serve(
@@ -36,8 +36,8 @@ def serve(
 
     limits = Limits(max_minutes, max_mb, jobs, keep_minutes)
     with running(host=host, port=port, limits=limits, models=models) as address:
-        OUT.print(f"the page is at {address} (Ctrl-C ends it)", soft_wrap=True, markup=False)
+        tell(f"the page is at {address} (Ctrl-C ends it)")
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            OUT.print("the page is closed")
+            tell("the page is closed")

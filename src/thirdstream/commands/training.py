@@ -9,7 +9,16 @@ import tyro
 from rich.table import Table
 
 from thirdstream import systems
-from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say, set_loudness
+from thirdstream.commands.console import (
+    OUT,
+    Failed,
+    complain,
+    progress_bar,
+    say,
+    set_loudness,
+    tell,
+)
+from thirdstream.commands.locks import writes_folder
 from thirdstream.corpus import Corpus
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.mel import TWINS, tuning
@@ -62,6 +71,7 @@ class Network:
             raise ThirdstreamError(str(error)) from error
 
 
+@writes_folder
 def train(
     system: str,
     /,
@@ -103,7 +113,7 @@ def train(
             bar.update(task, total=step.n_steps, completed=step.step, description=text)
             _report_epoch(step)
     if first:
-        OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
+        tell(f"the best model is {out / 'best.safetensors'}")
 
 
 def _report_epoch(step: Step) -> None:
@@ -193,6 +203,7 @@ def _preset(system: str, preset: str) -> TwinConfig:
     return presets[preset]
 
 
+@writes_folder
 def tune(
     system: str,
     /,
