@@ -1,11 +1,16 @@
-"""Names and foreign text as they may be printed: in a terminal, and in Markdown."""
+"""Names and foreign text as they may be printed: in a terminal, in HTML and in Markdown."""
 
 import re
 import unicodedata
+from html import escape
 
 JOINERS = "\u200c\u200d"  # invisible, but part of words in Persian and Hindi, and of pictures
 OURS = re.compile(r"[^ -~]")  # what may need care
-MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~&!])")
+MARKDOWN = re.compile(
+    r"[\\`*{}\[\]<>|#~&$@+]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # within a word it is only itself
+    r"|:(?=//)|(?<=www)\."  # some make links of these
+)
 
 
 def shown(text: str, *, keep: str = "") -> str:
@@ -24,6 +29,11 @@ def _written_out(sign: str, keep: str) -> str:
     return sign.encode("unicode_escape").decode("ascii")
 
 
+def in_html(text: str) -> str:
+    """The text as a page shows it, also as the value of an attribute."""
+    return escape(shown(text), quote=True)
+
+
 def in_markdown(text: str) -> str:
     """The text as Markdown shows it: nothing in it makes a table, a link, a heading or HTML."""
-    return MARKDOWN.sub(r"\\\1", shown(text))
+    return MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", shown(text))

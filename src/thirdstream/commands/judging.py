@@ -58,7 +58,8 @@ def evaluate(
     material = open_material(corpus, recordings)
     subjects = evaluation.subjects_of(models, material)
     jobs, references = evaluation.plan(material, subjects, settings)
-    if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
+    before = read_json(out, kind="results file; choose another --out") if out.exists() else None
+    if out.exists() and not (isinstance(before, dict) and "scores" in before):
         raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
     results = evaluation.summarise(
         *_measured(subjects, jobs, references, settings, work_of(out), workers),
