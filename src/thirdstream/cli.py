@@ -22,6 +22,7 @@ import tyro
 from rich.table import Table
 
 from thirdstream import shortage
+from thirdstream.commands import options
 from thirdstream.commands.console import ERR, OUT, Failed, set_loudness, tell
 from thirdstream.commands.pipes import close_output
 from thirdstream.files import Interrupted, ThirdstreamError
@@ -173,6 +174,7 @@ def _call(command: str, given: Sequence[str]) -> None:
     finally:
         if written.getvalue():
             ERR.print(written.getvalue(), soft_wrap=True)
+    options.note(given)
     call()
 
 

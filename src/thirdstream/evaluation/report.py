@@ -165,7 +165,8 @@ def tables(results: Results) -> str:
     tests = ", ".join(f"{n} of {in_markdown(style)}" for style, n in counts.items())
     parts.append(
         f"{in_markdown(results['corpus'])}, test recordings: {tests}; "
-        f"{settings['excerpt_s']:g} s from the middle of each; seed {settings['seed']}. Means over recordings, with 95 % intervals in "
+        f"{settings['excerpt_s']:g} s from the middle of each; seed {settings['seed']}. "
+        "Means over recordings, with 95 % intervals in "
         "brackets (bootstrap; of the accepted share Wilson's)."
     )
     for direction in next(iter(results["scores"].values())):
