@@ -147,6 +147,10 @@ def test_a_run_is_neither_overwritten_nor_changed_on_resuming(
     assert "was begun with lr 0.001, not 0.5" in capsys.readouterr().err.replace("\n", "")
     assert run(*common, "--resume", "--kernel-size", 7) == 1
     assert "was begun with another network" in capsys.readouterr().err.replace("\n", "")
+    assert run(*common, "--resume", "--preset", "default") == 1
+    assert "was begun with another network" in capsys.readouterr().err.replace("\n", "")
+    assert run(*common, "--resume", "--batch-size", 16) == 1
+    assert "was begun with batch_size 2, not 16" in capsys.readouterr().err.replace("\n", "")
     assert run("train", "twin-vae", *common[2:], "--resume") == 1
     assert "was begun with twin-cnn, not twin-vae" in capsys.readouterr().err.replace("\n", "")
     for same in ([], small):
@@ -154,6 +158,34 @@ def test_a_run_is_neither_overwritten_nor_changed_on_resuming(
         assert (tmp_path / "run" / "best.safetensors").read_bytes() == kept
     assert run(*common[:-1], tmp_path / "other", "--init", "twin-cnn", "--preset", "paper") == 1
     assert "leave --preset out" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_a_run_that_goes_on_for_longer_is_as_one_begun_so(small_corpus, tmp_path, capsys) -> None:
+    small = ["--channels", 2, 3, "--patch", 4, "--n-convs", 1, "--batch-size", 2, "--ema", 0.5]
+    train = ["train", "twin-cnn", "--corpus", small_corpus.path, "--out"]
+    assert run(*train, tmp_path / "whole", *small, "--epochs", 2) == 0
+    assert run(*train, tmp_path / "longer", *small, "--epochs", 1) == 0
+    assert run(*train, tmp_path / "longer", "--resume", "--epochs", 2) == 0
+    assert "the learning rate stays 0.001" in capsys.readouterr().err.replace("\n", " ")
+    for name in ("last.safetensors", "best.safetensors", "history.jsonl"):
+        whole, longer = (tmp_path / one / name for one in ("whole", "longer"))
+        assert whole.read_bytes() == longer.read_bytes(), name
+    assert run(*train, tmp_path / "longer", "--resume", "--epochs", 1) == 1
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert "has been trained for 2 epochs already" in told
+    assert run(*train, tmp_path / "longer", "--resume") == 0
+
+
+def test_a_cosine_is_laid_out_anew_over_more_epochs(small_corpus, tmp_path, capsys) -> None:
+    small = ["--channels", 2, 3, "--patch", 4, "--n-convs", 1, "--batch-size", 2]
+    train = ["train", "twin-cnn", "--corpus", small_corpus.path, "--out", tmp_path / "run"]
+    assert run(*train, *small, "--epochs", 1, "--schedule", "cosine") == 0
+    assert run(*train, "--resume", "--epochs", 2) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "follows its cosine over all 2 epochs from here on: it is 0.0005 now, not 0" in told
+    assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 2
+    assert run(*train, "--resume", "--schedule", "constant") == 1  # the default, but asked for
+    assert "schedule cosine, not constant" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_run_goes_on_with_its_own_styles_alone(small_corpus, tmp_path, capsys) -> None:

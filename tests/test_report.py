@@ -1,13 +1,17 @@
 """The page: what it holds, what it does not fetch, and that it depends on its inputs alone."""
 
+import contextlib
 import copy
+import html
 import json
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import markdown
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +21,7 @@ from conftest import music
 from thirdstream import audio, cli
 from thirdstream.audio import SR
 from thirdstream.evaluation import VERSION, curves, report, work_of
-from thirdstream.files import ThirdstreamError, write_json
+from thirdstream.files import ThirdstreamError, read_json, write_json
 from thirdstream.mel.features import LogMel
 
 VOID = {"meta", "img", "br", "rect", "circle", "line"}
@@ -231,3 +235,64 @@ def test_tables_alone(results: Path) -> None:
     assert "| floor: the target against itself | 0.010 |" in text  # of kad, which has a floor
     assert text.count("## Classical to jazz") == 3
     assert "<svg" not in text and "audio/" not in text
+
+
+def test_names_make_nothing_of_the_markdown(results: Path, tmp_path: Path) -> None:
+    evil = "a|b\n# c <script>`x`</script> [d](http://e) **f** ![g](h) \x1b[31m _i_ &lt; www.j.k"
+    content = read_json(results, kind="results")
+    content["styles"][0] = content["corpus"] = content["versions"]["python"] = evil
+    content["metrics"][evil] = {"group": "content", "better": "higher", "about": evil}
+    for name in list(content["scores"]):
+        for scores in content["scores"][name].values():
+            scores[evil] = {"mean": 0.5}
+        content["scores"][name + evil] = content["scores"].pop(name)
+        content["systems"][name + evil] = content["systems"].pop(name)
+    write_json(results, content)
+    report.write(results, tmp_path / "tables.md")
+    text = (tmp_path / "tables.md").read_text()
+    made = markdown.markdown(text, extensions=["tables"])
+    parser = Balance()
+    parser.feed(made)
+    assert set(parser.tags) == set("h1 h2 p table thead tbody tr th td ul li".split())  # noqa: SIM905
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {4, 3}
+    assert html.escape(evil.replace("\n", r"\n").replace("\x1b", r"\x1b")) in html.escape(
+        html.unescape(made)
+    )
+
+
+ODD = (None, True, 0, -1, 1e300, 10**400, "", "3", "\ud800", "../x", [], [1], {}, {"a": 1})
+GONE = object()
+
+
+def _places(value: Any, at: tuple = ()) -> Iterator[tuple]:
+    """The way to every field."""
+    yield at
+    keys = value if isinstance(value, dict) else range(len(value) if type(value) is list else 0)
+    for key in keys:
+        yield from _places(value[key], (*at, key))
+
+
+def _with(content: Any, at: tuple, odd: Any) -> Any:
+    """The content with another value at a place, or without one."""
+    if not at:
+        return None if odd is GONE else odd
+    content = copy.copy(content)
+    if len(at) > 1 or odd is not GONE:
+        content[at[0]] = _with(content[at[0]], at[1:], odd)
+    else:
+        del content[at[0]]
+    return content
+
+
+@pytest.mark.slow
+def test_whatever_a_field_holds_it_is_a_report_or_a_clear_error(
+    results: Path, tmp_path: Path
+) -> None:
+    content = read_json(results, kind="results")
+    content["examples"] = []  # their pictures take time; they are among the damaged files
+    for at in _places(content):
+        for odd in (GONE, *ODD):
+            results.write_text(json.dumps(_with(content, at, odd)))
+            for name in ("a.md", "a.html"):
+                with contextlib.suppress(ThirdstreamError):
+                    report.write(results, tmp_path / name)

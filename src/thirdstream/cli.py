@@ -1,6 +1,8 @@
 """The command line: which command is which, and how it ends."""
 
 import ast
+import difflib
+import functools
 import io
 import logging
 import os
@@ -10,18 +12,21 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 from rich.table import Table
 
-from thirdstream.commands.console import ERR, OUT, Failed, set_loudness
+from thirdstream import shortage
+from thirdstream.commands import options
+from thirdstream.commands.console import ERR, OUT, Failed, set_loudness, tell
 from thirdstream.commands.pipes import close_output
 from thirdstream.files import Interrupted, ThirdstreamError
+from thirdstream.shown import shown
 
 CONVENTIONS = (
     tyro.conf.FlagCreatePairsOff,
@@ -86,15 +91,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for file names that are no text
     if "--version" in general:
-        OUT.print(f"thirdstream {version('thirdstream')}")
-        return
+        given = ["--version"]
     warnings.filterwarnings("ignore", message="Glyph")  # pictures of names in other scripts
     set_loudness(quiet="--quiet" in general, verbose="--verbose" in general)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
     try:
+        if short := shortage.at_start():
+            raise Failed(short)
         with _described():
             _run(given)
+        sys.stdout.flush()
     except (Interrupted, KeyboardInterrupt) as error:
         _complain(str(error) or "interrupted; run the same command again to go on")
         raise SystemExit(130) from None
@@ -109,25 +116,66 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if "--debug" in general:
             raise
-        _complain(f"an unexpected fault ({error!r}); run it with --debug and report what it prints")
+        _complain(_explained(error))
+        if isinstance(error, OSError):
+            with suppress(OSError, ValueError):  # there may be none
+                close_output()
         raise SystemExit(1) from None
 
 
-def _run(given: Sequence[str]) -> None:
+def _explained(error: Exception) -> str:
+    """What is said of a fault that is none of ours."""
+    unexpected = f"an unexpected fault ({error!r}); run it with --debug and report what it prints"
+    return shortage.said(error) or unexpected
+
+
+def _run(given: list[str]) -> None:
     if os.environ.get("NO_COLOR"):  # tyro does not know it (no-color.org)
         tyro._experimental_options["ansi_codes"] = False
-    if given and given[0] in COMMANDS:
-        prog = f"thirdstream {given[0]}"
-        tyro.cli(function_of(given[0]), prog=prog, args=given[1:], config=CONVENTIONS)
-    elif list(given) in (["--help"], ["-h"]):
+    if given and given[0] in ("--help", "-h"):  # of what follows
+        given = [*given[1:], "--help"]
+    if given == ["--version"]:
+        tell(f"thirdstream {version('thirdstream')}")
+    elif given and given[0] in COMMANDS:
+        _call(given[0], given[1:])
+    elif given == ["--help"]:
         _print_commands()
-    else:  # a misspelt command, which tyro explains, or the shells' completion
+    elif given and not given[0].startswith("-"):
+        near = difflib.get_close_matches(given[0], COMMANDS, n=3, cutoff=0.5)
+        remedy = f"did you mean {' or '.join(near)}?" if near else "thirdstream --help lists them"
+        _complain(f"{given[0]}: there is no such command; {remedy}")
+        raise SystemExit(2)
+    else:  # nothing, which tyro explains, or the shells' completion
         tyro.extras.subcommand_cli_from_dict(
             {name: function_of(name) for name in COMMANDS},
             prog="thirdstream",
             args=given,
             config=CONVENTIONS,
         )
+
+
+def _call(command: str, given: Sequence[str]) -> None:
+    """Run a command; tyro, which prints what it does not understand as it is, only reads for it."""
+    function = function_of(command)
+
+    @functools.wraps(function)
+    def read(*values: Any, **named: Any) -> Any:
+        return functools.partial(function, *values, **named)
+
+    written = io.StringIO()
+    try:
+        with ExitStack() as redirected:
+            if any(shown(one) != one for one in given):
+                redirected.enter_context(redirect_stderr(written))
+                redirected.enter_context(redirect_stdout(written))
+            call: Any = tyro.cli(
+                read, prog=f"thirdstream {command}", args=given, config=CONVENTIONS
+            )
+    finally:
+        if written.getvalue():
+            ERR.print(written.getvalue(), soft_wrap=True)
+    options.note(given)
+    call()
 
 
 def _print_commands() -> None:
@@ -168,7 +216,8 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _complain(text: str) -> None:
-    ERR.print(f"thirdstream: {text}", soft_wrap=True, markup=False)
+    with suppress(OSError):  # then nobody can be told
+        ERR.print(shown(f"thirdstream: {text}"), soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from thirdstream import audio
 from thirdstream.figures import draw_mels
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.features import LogMel
+from thirdstream.shown import in_html
 from thirdstream.transfer import Options, System, transfer_file
 
 PAGE = "index.html"
@@ -80,18 +80,18 @@ def page(rows: Sequence[Row]) -> str:
         own = [row for row in rows if row.clip == clip]
         players = [_player(f"{row.system}: to {row.to}", row.made.name) for row in own]
         parts.append(
-            f"<h2>{escape(title.replace('_', ' '))}</h2><p>Original: {escape(style)}</p>"
-            f"<img src='{escape(clip.stem)}.png' alt='Mel spectrograms of clip and transfers'>"
+            f"<h2>{in_html(title.replace('_', ' '))}</h2><p>Original: {in_html(style)}</p>"
+            f"<img src='{in_html(clip.stem)}.png' alt='Mel spectrograms of clip and transfers'>"
             + "".join([_player("the clip", clip.name), *players])
         )
     return HEAD + "\n".join(parts) + "</main></body></html>\n"
 
 
 def _player(label: str, source: str) -> str:
-    name = escape(label, quote=True)
+    name = in_html(label)
     return (
         f"<figure><figcaption>{name}</figcaption><audio controls preload='none' "
-        f"aria-label='{name}' src='{escape(source, quote=True)}'></audio></figure>"
+        f"aria-label='{name}' src='{in_html(source)}'></audio></figure>"
     )
 
 

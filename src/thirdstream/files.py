@@ -16,10 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from filelock import lock_descriptor
+
 CASELESS = sys.platform in ("win32", "darwin")  # their file systems take A.wav for a.wav
 LOG = logging.getLogger(__name__)
 ORPHAN = re.compile(r"\.[0-9a-f]{8}\.part(\..+)?")  # what `whole_file` calls its temporary files
-ORPHANED_S = 24 * 3600.0  # after so long without a byte nobody writes there any more
+ORPHANED_S = 24 * 3600.0  # where there are no locks: after so long nobody writes there
 
 
 class ThirdstreamError(Exception):
@@ -40,26 +42,52 @@ def whole_file(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.part{path.suffix}")
     make_folder(path.parent)
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with _marked(temporary):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def remove_orphans(folder: Path, *, ours: bool = False) -> None:
-    """Remove temporary files of killed processes from a folder, unless one may still be written to.
+@contextmanager
+def _marked(temporary: Path) -> Iterator[None]:
+    """Within it the file, which is made, is locked by the system: somebody is at work on it."""
+    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if os.name == "posix":  # elsewhere nobody could write to it or rename it, then
+            with suppress(OSError):  # not every file system has locks
+                lock_descriptor(descriptor, blocking=False)
+        else:
+            os.close(descriptor)
+        yield
+    finally:
+        if os.name == "posix":
+            os.close(descriptor)
 
-    ours: nobody but this run writes there; then all go, also from the folders inside.
-    """
-    for path in folder.rglob(".*.part*") if ours else folder.glob(".*.part*"):
-        with suppress(OSError):  # another process was quicker, or it is not ours
-            idle_s = time.time() - path.stat().st_mtime
-            if ORPHAN.fullmatch(path.name) and (ours or idle_s > ORPHANED_S):
-                path.unlink()
+
+def remove_orphans(*folders: Path) -> None:
+    """Remove temporary files of killed processes from folders; those that are written stay."""
+    for folder in folders:
+        for path in folder.glob(".*.part*"):
+            with suppress(OSError):  # another process was quicker, or it is not ours
+                if ORPHAN.fullmatch(path.name) and _abandoned(path):
+                    path.unlink()
+
+
+def _abandoned(path: Path) -> bool:
+    """Whether nobody is at work on a temporary file; without locks its age must tell."""
+    if os.name == "posix":
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR)
+            try:
+                return lock_descriptor(descriptor, blocking=False)
+            finally:
+                os.close(descriptor)
+    return time.time() - path.stat().st_mtime > ORPHANED_S
 
 
 def unwritable(path: Path, error: OSError) -> ThirdstreamError:

@@ -40,6 +40,7 @@ from thirdstream.files import (
     whole_file,
     write_json,
 )
+from thirdstream.lock import is_empty
 from thirdstream.mel.features import LogMel, MelConfig, Moments, Statistics, moments, statistics_of
 from thirdstream.parallel import results
 from thirdstream.records import record
@@ -186,17 +187,18 @@ def prepare(
     The manifest appears when all is done. Raises CorpusError if `out` is something else's folder or
     a style has no usable recording.
     """
-    if out.is_dir() and any(out.iterdir()) and not (out / "recordings").is_dir():
+    if out.is_dir() and not is_empty(out) and not (out / "recordings").is_dir():
         raise CorpusError(f"{out}: is not empty and no corpus; choose a new folder")
-    for name in ("recordings", "features"):
-        make_folder(out / name)
-    remove_orphans(out, ours=True)
+    folders = [out / name for name in ("recordings", "features")]
+    for folder in folders:
+        make_folder(folder)
+    remove_orphans(out, *folders)
     jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
     done: list[tuple[Found, Recording | Skipped]] = []
     for one, outcome in results(jobs, n_jobs=n_jobs):
         done.append((one, outcome))
         yield outcome
-    remove_orphans(out, ours=True)
+    remove_orphans(*folders)  # of workers that were lost
     outcomes = [
         replace(outcome, piece=one.piece) if isinstance(outcome, Recording) else outcome
         for one, outcome in sorted(done, key=lambda pair: str(pair[0].path))

@@ -40,13 +40,14 @@ def record(kind: type[T], content: Any) -> T:
 def fitting(value: Any, hint: Any) -> Any:
     """A JSON value as a type has it: a simple one, list, tuple, Mapping, Literal, or TypedDict.
 
-    Of a TypedDict, keys that it does not know stay. Raises TypeError where the value does not fit.
+    Keys that a TypedDict does not know are left out, so that nobody reads what was not looked at.
+    Raises TypeError where the value does not fit.
     """
     if is_typeddict(hint) and isinstance(value, dict):
         hints = _hints(hint)
         needed = {name for name, one in hints.items() if get_origin(one) is not NotRequired}
         names = [name for name in hints if name in needed or name in value]
-        return value | {name: _named(name, value, hints) for name in names}
+        return {name: _named(name, value, hints) for name in names}
     origin, inner = get_origin(hint) or hint, get_args(hint)
     if origin in (Union, UnionType):  # with None
         known = next(one for one in inner if one is not NoneType)

@@ -6,14 +6,36 @@ else: bars, remarks, faults. With --quiet only faults are left of that.
 
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
-OUT = Console(highlight=False, emoji=False)
-ERR = Console(stderr=True, highlight=False, emoji=False)
-TALK = Console(stderr=True, highlight=False, emoji=False)  # what --quiet silences
+from thirdstream.shown import shown
+
+
+class Terminal(Console):
+    """Prints text as it is, and nothing in it that a terminal would obey: names come from anyone.
+
+    Line ends are kept, for tables have them; what says a line of text writes out those in it.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, emoji=False, markup=False)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(shown(text, keep="\n"), style)
+
+
+OUT = Terminal()
+ERR = Terminal(stderr=True)
+TALK = Terminal(stderr=True)  # what --quiet silences
 
 
 class Failed(Exception):
@@ -38,7 +60,7 @@ def set_loudness(*, quiet: bool, verbose: bool) -> None:
 def progress_bar() -> Progress:
     """A bar on standard error: what, how many, how much longer."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -46,17 +68,22 @@ def progress_bar() -> Progress:
     )
 
 
+def tell(text: str) -> None:
+    """A line of what was asked for."""
+    OUT.print(shown(text), soft_wrap=True)
+
+
 def say(text: str) -> None:
     """A remark."""
-    TALK.print(text, soft_wrap=True, markup=False)
+    TALK.print(shown(text), soft_wrap=True)
 
 
 def complain(text: str) -> None:
     """A fault, which --quiet does not silence. It goes above a bar, where there is one."""
     console = ERR if TALK.quiet else TALK
-    console.print(text, soft_wrap=True, markup=False)
+    console.print(shown(text), soft_wrap=True)
 
 
 def print_json(content: Any) -> None:
     """`content` as JSON, and nothing else, on standard output; NaN is refused."""
-    OUT.print(json.dumps(content, indent=1, allow_nan=False), soft_wrap=True, markup=False)
+    OUT.print(json.dumps(content, indent=1, allow_nan=False), soft_wrap=True)

@@ -14,12 +14,15 @@ from thirdstream.commands.console import (
     complain,
     print_json,
     progress_bar,
+    tell,
 )
+from thirdstream.commands.locks import writes_folder
 from thirdstream.corpus import Corpus, Skipped
 from thirdstream.files import write_json
 from thirdstream.parallel import Workers
 
 
+@writes_folder
 def prepare(
     sources: tuple[str, ...],
     /,
@@ -82,6 +85,7 @@ def print_corpus(opened: Corpus) -> None:
     OUT.print(table)
 
 
+@writes_folder
 def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) -> None:
     """Check what the paper says of mel spectrograms (section 2.2) on a corpus.
 
@@ -106,6 +110,6 @@ def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) 
     for key, of in (("n_mels", "mels"), ("n_iter", "iterations")):
         values = results[f"convergence_by_{key}"]
         text = ", ".join(f"{count}: {value:.3f}" for count, value in values.items())
-        OUT.print(f"spectral convergence by {of}: {text}", soft_wrap=True)
+        tell(f"spectral convergence by {of}: {text}")
     for file in (out / "claims.json", *checking.draw(results, out)):
-        OUT.print(str(file), soft_wrap=True, markup=False)
+        tell(str(file))

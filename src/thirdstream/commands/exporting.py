@@ -8,7 +8,8 @@ import torch
 import tyro
 
 from thirdstream import systems
-from thirdstream.commands.console import OUT, print_json
+from thirdstream.commands.console import print_json, tell
+from thirdstream.commands.locks import writes_file
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.system import MelSystem
 
@@ -28,6 +29,7 @@ class Direction:
     """Of a style that is drawn."""
 
 
+@writes_file
 def export(
     model: str,
     /,
@@ -68,7 +70,7 @@ def export(
         print_json(about | {"difference": difference})
         return
     text = f"{out}: {source} to {direction.to}, at most {difference:.2g} from the model"
-    OUT.print(text, soft_wrap=True, markup=False)
+    tell(text)
 
 
 def _resolved(system: MelSystem, direction: Direction) -> tuple[str, torch.Tensor | None]:

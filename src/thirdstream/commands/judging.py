@@ -9,7 +9,8 @@ import tyro
 from rich.table import Table
 
 from thirdstream import systems
-from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say
+from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say, tell
+from thirdstream.commands.locks import writes_file, writes_folder
 from thirdstream.evaluation import Settings as Evaluation
 from thirdstream.files import ThirdstreamError, read_json, write_json
 from thirdstream.parallel import Workers
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from thirdstream.evaluation.evaluate import Cost, Done, Item, Job, Subject
 
 
+@writes_file
 def evaluate(
     *,
     corpus: str,
@@ -56,7 +58,8 @@ def evaluate(
     material = open_material(corpus, recordings)
     subjects = evaluation.subjects_of(models, material)
     jobs, references = evaluation.plan(material, subjects, settings)
-    if out.exists() and "scores" not in read_json(out, kind="results file; choose another --out"):
+    before = read_json(out, kind="results file; choose another --out") if out.exists() else None
+    if out.exists() and not (isinstance(before, dict) and "scores" in before):
         raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
     results = evaluation.summarise(
         *_measured(subjects, jobs, references, settings, work_of(out), workers),
@@ -66,7 +69,7 @@ def evaluate(
     )
     write_json(out, results)
     _print_results(results)
-    OUT.print(f"the results are in {out}", soft_wrap=True, markup=False)
+    tell(f"the results are in {out}")
     if results["skipped"]:
         raise Failed(f"{len(results['skipped'])} recordings could not be measured; see above")
 
@@ -115,6 +118,7 @@ def _print_results(results: Mapping[str, Any]) -> None:
         complain(f"skipped {one['reason']}")
 
 
+@writes_file
 def report(results: Path, /, *, out: Path, force: bool = False) -> None:
     """Make one page of the results of `evaluate`: table, picture, players. It opens offline.
 
@@ -130,9 +134,10 @@ def report(results: Path, /, *, out: Path, force: bool = False) -> None:
     if out.exists() and not force:
         raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
     page.write(results, out)
-    OUT.print(f"the page is {out}", soft_wrap=True, markup=False)
+    tell(f"the page is {out}")
 
 
+@writes_folder
 def figures(
     paths: tuple[str, ...],
     /,
@@ -175,4 +180,4 @@ def figures(
                 curves = drawing.learning_curves(history.read(learnt), out, name=name)
                 written = itertools.chain(written, curves)
         for file in written:
-            OUT.print(str(file), soft_wrap=True, markup=False)
+            tell(str(file))

@@ -64,5 +64,5 @@ def result_to(path: Path, *, suffix: str) -> Iterator[Path]:
 
 
 def close_output() -> None:
-    """After a broken pipe: let nothing more go there, not even what Python writes at its end."""
+    """Where it can't be written: nothing goes there any more, not even what Python writes last."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

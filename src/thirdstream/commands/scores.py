@@ -6,12 +6,14 @@ from typing import Any, Literal
 
 import tyro
 
-from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say
+from thirdstream.commands.console import Failed, complain, progress_bar, say, tell
+from thirdstream.commands.locks import writes_folder
 from thirdstream.files import fault_of
 from thirdstream.parallel import Workers
 from thirdstream.transfer import plan
 
 
+@writes_folder
 def arrange(
     scores: tuple[Path, ...],
     /,
@@ -47,7 +49,7 @@ def arrange(
     with workers.ready() as n_jobs:
         left = _left_out(pairs.make_pairs(jobs, out, n_jobs=n_jobs), n_pairs=len(jobs))
     n_made = len(found) - len(left)
-    OUT.print(f"{out} holds the pairs of {n_made} scores", soft_wrap=True, markup=False)
+    tell(f"{out} holds the pairs of {n_made} scores")
     if left:
         raise Failed(
             f"{len(left)} of {len(found)} scores could not be used; see {out / 'pairs.json'}"
@@ -69,6 +71,7 @@ def _left_out(outcomes: Iterable[Any], *, n_pairs: int) -> set[Path]:
     return left
 
 
+@writes_folder
 def benchmark(
     sheets: tuple[Path, ...],
     /,
@@ -98,11 +101,12 @@ def benchmark(
     n_pairs = sum(map(len, jobs.values()))
     with workers.ready() as n_jobs:
         left = _left_out(fixed.make(jobs, out, n_jobs=n_jobs), n_pairs=n_pairs)
-    OUT.print(f"the benchmark is in {out}", soft_wrap=True, markup=False)
+    tell(f"the benchmark is in {out}")
     if left:
         raise Failed(f"{len(left)} pieces could not be made; without them it is not the benchmark")
 
 
+@writes_folder
 def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -> None:
     """Write down what is played in recordings: notes, lead sheet, piano roll.
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from thirdstream.commands.console import OUT
+from thirdstream.commands.console import tell
 
 
 def serve(  # noqa: PLR0913  # a user writes these, by name
@@ -49,8 +49,8 @@ def serve(  # noqa: PLR0913  # a user writes these, by name
         max_minutes, max_mb, jobs, keep_minutes, session_mb, total_mb, memory_mb, job_minutes
     )
     with running(host=host, port=port, limits=limits, models=models, names=allow_host) as address:
-        OUT.print(f"the page is at {address} (Ctrl-C ends it)", soft_wrap=True, markup=False)
+        tell(f"the page is at {address} (Ctrl-C ends it)")
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            OUT.print("the page is closed")
+            tell("the page is closed")

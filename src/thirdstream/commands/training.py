@@ -2,14 +2,24 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import tyro
 from rich.table import Table
 
 from thirdstream import systems
-from thirdstream.commands.console import OUT, Failed, complain, progress_bar, say, set_loudness
+from thirdstream.commands import options
+from thirdstream.commands.console import (
+    OUT,
+    Failed,
+    complain,
+    progress_bar,
+    say,
+    set_loudness,
+    tell,
+)
+from thirdstream.commands.locks import writes_folder
 from thirdstream.corpus import Corpus
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.mel import TWINS, tuning
@@ -17,9 +27,18 @@ from thirdstream.mel.blocks import Norm
 from thirdstream.mel.run import load_state
 from thirdstream.mel.run import train as train_run
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.training import State, Step, TrainingConfig, begin, begin_with
+from thirdstream.mel.training import (
+    State,
+    Step,
+    TrainingConfig,
+    begin,
+    begin_with,
+    steps_per_epoch,
+)
 from thirdstream.mel.twin import TwinConfig
 from thirdstream.mel.views import View
+
+MAY_CHANGE = ("epochs", "mixed_precision", "compile")  # how long and where; not what is learnt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +81,7 @@ class Network:
             raise ThirdstreamError(str(error)) from error
 
 
+@writes_folder
 def train(
     system: str,
     /,
@@ -77,7 +97,8 @@ def train(
 
     Example: thirdstream train twin-cnn --corpus corpus --out run --epochs 50 --batch-size 16
 
-    Ctrl-C saves everything; --resume goes on exactly where it stopped. Watch the losses, pictures
+    Ctrl-C saves everything; --resume goes on exactly where it stopped, with --epochs also to more
+    epochs than the run was begun with. Watch the losses, pictures
     and sounds with: tensorboard --logdir run
 
     Args:
@@ -87,7 +108,9 @@ def train(
         out: folder of the run; its best model is best.safetensors.
         preset: size of the network and weights of the losses: default, or paper, as published;
             of twin-paired also travel: with the travel loss, for recordings without a version.
-        resume: go on with the run in --out, with the settings it was begun with.
+        resume: go on with the run in --out, with the settings it was begun with; --epochs,
+            --mixed-precision and --compile may be others. A cosine of the learning rate is then
+            laid out over all epochs.
         training: how long and how fast.
         network: changes to the preset.
     """
@@ -103,7 +126,7 @@ def train(
             bar.update(task, total=step.n_steps, completed=step.step, description=text)
             _report_epoch(step)
     if first:
-        OUT.print(f"the best model is {out / 'best.safetensors'}", soft_wrap=True, markup=False)
+        tell(f"the best model is {out / 'best.safetensors'}")
 
 
 def _report_epoch(step: Step) -> None:
@@ -130,9 +153,7 @@ def _state(
     """A new run's state, or an old one's."""
     training, network = changes
     if resume:
-        state, config = load_state(out)
-        _check_same(state, config, (system, opened, preset), changes, out)
-        return state, config
+        return _resumed(out, (system, opened, preset), changes)
     if (out / "resume.safetensors").exists() or (out / "best.safetensors").exists():
         raise ThirdstreamError(f"{out}: holds a run; go on with --resume, or choose another folder")
     if network.init is not None and preset != "default":
@@ -149,39 +170,81 @@ def _state(
     return begin(system, network.changed(_preset(system, preset)), opened, training), training
 
 
-def _check_same(
-    state: State,
-    config: TrainingConfig,
-    wanted: tuple[str, Corpus, str],
-    changes: tuple[TrainingConfig, Network],
-    out: Path,
-) -> None:
-    """Raise ThirdstreamError where a run that goes on was begun otherwise than it is asked for.
+def _resumed(
+    out: Path, wanted: tuple[str, Corpus, str], changes: tuple[TrainingConfig, Network]
+) -> tuple[State, TrainingConfig]:
+    """An old run's state, and how it goes on.
 
-    What is as by default counts as not asked for.
+    What is as by default and was not typed counts as not asked for. Raises ThirdstreamError where
+    the run was begun otherwise than it is asked for.
     """
-    (system, opened, preset), (training, network) = wanted, changes
-    began, twin = state.system, state.system.twin
+    state, config = load_state(out)
+    training, opened = changes[0], wanted[1]
+    asked = {
+        name: value
+        for name, value in vars(training).items()
+        if name in options.typed() or value != getattr(TrainingConfig(), name)
+    }
     faults = [
         f"{name} {getattr(config, name)}, not {value}"
-        for name, value in vars(training).items()
-        if value not in (getattr(TrainingConfig(), name), getattr(config, name))
+        for name, value in asked.items()
+        if value != getattr(config, name) and name not in MAY_CHANGE
     ]
-    if began.name != system:
-        faults.append(f"{began.name}, not {system}")
-    elif began.styles != opened.styles:
-        faults.append(f"{' and '.join(began.styles)}, not {' and '.join(opened.styles)}")
-    elif (
-        network.init is None
-        and (preset, network) != ("default", Network())
-        and network.changed(_preset(system, preset)) != twin.config
-    ):
-        faults.append("another network")
+    faults += _other_systems(state, *wanted, changes[1])
     if faults:
         raise ThirdstreamError(
-            f"{out}: was begun with {'; '.join(faults)}; "
-            "leave the options out to go on, or start a new run"
+            f"{out}: was begun with {'; '.join(faults)}; leave the options out to go on (only "
+            f"{', '.join(MAY_CHANGE)} may change), or start a new run"
         )
+    later = dataclasses.replace(config, **{name: asked.get(name, getattr(config, name))
+                                           for name in MAY_CHANGE})  # fmt: skip
+    if later.epochs != config.epochs:
+        _lay_out_anew(state, opened, config, later, out)
+    state.system.card["training"] = dataclasses.asdict(later)
+    return state, later
+
+
+def _other_systems(
+    state: State, system: str, opened: Corpus, preset: str, network: Network
+) -> Iterator[str]:
+    """What a run was begun with, where another is asked for."""
+    began = state.system
+    new = (preset, network) != ("default", Network()) or "preset" in options.typed()
+    if began.name != system:
+        yield f"{began.name}, not {system}"
+    elif began.styles != opened.styles:
+        yield f"{' and '.join(began.styles)}, not {' and '.join(opened.styles)}"
+    elif (
+        new
+        and network.init is None
+        and network.changed(_preset(system, preset)) != began.twin.config
+    ):
+        yield "another network"
+
+
+def _lay_out_anew(
+    state: State, opened: Corpus, config: TrainingConfig, later: TrainingConfig, out: Path
+) -> None:
+    """Say what another number of epochs does to the learning rate.
+
+    Raises ThirdstreamError where more epochs are done already.
+    """
+    per_epoch = steps_per_epoch(state.system.twin, opened, config)
+    if later.epochs * per_epoch < state.step:
+        raise ThirdstreamError(
+            f"{out}: has been trained for {state.step / per_epoch:g} epochs already; "
+            f"ask for more than {later.epochs}, or leave --epochs out"
+        )
+    was, is_now = (
+        one.lr_at(min(1.0, state.step / (one.epochs * per_epoch))) for one in (config, later)
+    )
+    rate = f"stays {is_now:.3g}"
+    if config.schedule != "constant":
+        rate = (
+            f"follows its {config.schedule} over all {later.epochs} epochs from here on: it is "
+            f"{is_now:.3g} now, not {was:.3g}"
+        )
+    say(f"{later.epochs} epochs instead of {config.epochs}; the learning rate {rate}")
 
 
 def _preset(system: str, preset: str) -> TwinConfig:
@@ -193,6 +256,7 @@ def _preset(system: str, preset: str) -> TwinConfig:
     return presets[preset]
 
 
+@writes_folder
 def tune(
     system: str,
     /,

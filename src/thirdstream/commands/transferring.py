@@ -12,7 +12,16 @@ from rich.table import Table
 
 from thirdstream import systems
 from thirdstream.commands import pipes
-from thirdstream.commands.console import OUT, Failed, complain, print_json, progress_bar, say
+from thirdstream.commands.console import (
+    OUT,
+    Failed,
+    complain,
+    print_json,
+    progress_bar,
+    say,
+    tell,
+)
+from thirdstream.commands.locks import writes_either, writes_folder
 from thirdstream.files import ThirdstreamError
 from thirdstream.parallel import Workers, results
 from thirdstream.transfer import (
@@ -39,6 +48,7 @@ class Files:
     """Of results whose name you do not give; WAV, FLAC and AIFF have 24 bits."""
 
 
+@writes_either
 def transfer(
     inputs: tuple[Path, ...],
     /,
@@ -187,6 +197,7 @@ def _usual() -> str:
     return name
 
 
+@writes_folder
 def demo(*, out: Path = Path("out"), force: bool = False) -> None:
     """Transfer the bundled clips with six systems, with pictures and a page to listen on.
 
@@ -207,7 +218,7 @@ def demo(*, out: Path = Path("out"), force: bool = False) -> None:
             table.add_row(row.clip.stem, row.system, row.to, *level)
             bar.advance(task)
     OUT.print(table)
-    OUT.print(f"Look and listen: {(out / PAGE).resolve()}", soft_wrap=True, markup=False)
+    tell(f"Look and listen: {(out / PAGE).resolve()}")
 
 
 def info(path: str, /, *, json: bool = False) -> None:
@@ -235,8 +246,8 @@ def info(path: str, /, *, json: bool = False) -> None:
     if json:
         print_json({"kind": "model", "path": str(found), "header": header})
         return
-    OUT.print(str(found), style="bold", soft_wrap=True, markup=False)
-    OUT.print_json(data=header)
+    tell(str(found))
+    print_json(header)
 
 
 def list_systems(*, json: bool = False) -> None:
@@ -272,7 +283,7 @@ def list_systems(*, json: bool = False) -> None:
         table.add_row(name, *("\n".join(column) for column in columns))
     table.add_row(systems.SCORE, "", "", "needs no training")
     OUT.print(table)
-    OUT.print(f"your own: {systems.user_folder()}", soft_wrap=True, markup=False)
+    tell(f"your own: {systems.user_folder()}")
 
 
 def _model(name: str, origin: Literal["bundled", "user"]) -> dict[str, str | None]:

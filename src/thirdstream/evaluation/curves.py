@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
+
+from thirdstream.shown import in_html
 
 # What is drawn, all from 0 to 1, and how.
 SHOWN = {
@@ -32,7 +33,7 @@ def series(results: Mapping[str, Any], direction: str) -> dict[tuple[str, str], 
 def drawn(results: Mapping[str, Any], direction: str) -> str:
     """All curves of a direction as inline SVG, captioned; empty where there are none."""
     return "\n".join(
-        f"<figure class='curves'><figcaption>{escape(model)}, {escape(knob.replace('_', ' '))}"
+        f"<figure class='curves'><figcaption>{in_html(model)}, {in_html(knob.replace('_', ' '))}"
         f"</figcaption>{_picture(points, f'{model}, {knob}')}</figure>"
         for (model, knob), points in series(results, direction).items()
     )
@@ -59,9 +60,9 @@ def _picture(points: Sequence[Point], title: str) -> str:
             f"<polyline points='{path}' stroke-dasharray='{dashes}'/>"
             f"<line x1='{key_x}' x2='{key_x + 26}' y1='{key_y}' y2='{key_y}' "
             f"stroke-dasharray='{dashes}'/></g>"
-            f"<text x='{key_x + 32}' y='{key_y + 5}'>{escape(label)}</text>"
+            f"<text x='{key_x + 32}' y='{key_y + 5}'>{in_html(label)}</text>"
         )
-    label = escape(f"{title}: {'; '.join(said)}", quote=True)
+    label = in_html(f"{title}: {'; '.join(said)}")
     return (
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label=\"{label}\">"
         f"{_axes()}{''.join(lines)}</svg>"

@@ -286,7 +286,7 @@ def run(
 ) -> Iterator[Done]:
     """Do all jobs and listen to all references, in parallel; yields each as it is done."""
     make_folder(work / "audio")
-    remove_orphans(work, ours=True)
+    remove_orphans(work, work / "audio")
     if n_jobs != 1:
         metrics.compile_all()
     tasks = [joblib.delayed(measure_job)(job, settings, work) for job in jobs]
@@ -296,7 +296,7 @@ def run(
         for item in items
     ]
     yield from results(tasks, n_jobs=n_jobs)
-    remove_orphans(work, ours=True)
+    remove_orphans(work, work / "audio")
 
 
 def measured_cost(subject: Subject, job: Job, work: Path) -> Cost:

@@ -8,7 +8,6 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from html import escape
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from thirdstream.evaluation import curves, work_of
 from thirdstream.evaluation.results import read_results
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.features import LogMel
+from thirdstream.shown import in_html, in_markdown
 
 MAX_BYTES = 20_000_000
 MEL_SIZE = (96, 400)  # pixels: mels, frames
@@ -63,7 +63,7 @@ def page(results: Results, work: Path) -> str:
     directions = list(next(iter(results["scores"].values())))
     style = (resources("thirdstream.evaluation") / "report.css").read_text(encoding="utf-8")
     parts = [
-        f"<h1>{escape(' and '.join(results['styles']))}: results</h1>",
+        f"<h1>{in_html(' and '.join(results['styles']))}: results</h1>",
         _summary(results),
         *(_direction(results, direction) for direction in directions),
         _examples(results, work),
@@ -81,7 +81,7 @@ def page(results: Results, work: Path) -> str:
 
 def _summary(results: Results) -> str:
     counts = ", ".join(
-        f"{sum(one['style'] == style for one in results['recordings'])} of {escape(style)}"
+        f"{sum(one['style'] == style for one in results['recordings'])} of {in_html(style)}"
         for style in results["styles"]
     )
     text = (
@@ -95,7 +95,7 @@ def _summary(results: Results) -> str:
     left_out = results["left_out"]
     for reason in sorted(set(left_out.values())):
         names = ", ".join(name for name, why in left_out.items() if why == reason)
-        text += f"<p class='warning'>Left out: {escape(names)} ({escape(reason)}).</p>"
+        text += f"<p class='warning'>Left out: {in_html(names)} ({in_html(reason)}).</p>"
     return text
 
 
@@ -103,7 +103,7 @@ def _summary(results: Results) -> str:
 
 
 def _title(direction: str) -> str:
-    return escape(direction.replace("_to_", " to "))
+    return in_html(direction.replace("_to_", " to "))
 
 
 def _direction(results: Results, direction: str) -> str:
@@ -143,13 +143,13 @@ def _present(metrics: Results, scores: Mapping[str, Any], group: str) -> list[st
 
 def _heading(name: str, metric: Mapping[str, str]) -> str:
     arrow = {"higher": " &uarr;", "lower": " &darr;"}.get(metric["better"], "")
-    about = escape(metric["about"])
-    return f"<th scope='col'>{escape(name.replace('_', ' '))}{arrow}<small>{about}</small></th>"
+    about = in_html(metric["about"])
+    return f"<th scope='col'>{in_html(name.replace('_', ' '))}{arrow}<small>{about}</small></th>"
 
 
 def _row(system: str, scores: Mapping[str, Any], names: Sequence[str]) -> str:
     cells = "".join(f"<td>{_cell(scores[name]) if name in scores else ''}</td>" for name in names)
-    return f"<tr><th scope='row'>{escape(system)}</th>{cells}</tr>"
+    return f"<tr><th scope='row'>{in_html(system)}</th>{cells}</tr>"
 
 
 def _cell(score: Mapping[str, float]) -> str:
@@ -159,18 +159,23 @@ def _cell(score: Mapping[str, float]) -> str:
 
 def tables(results: Results) -> str:
     """The tables as Markdown."""
-    settings, parts = results["settings"], ["# Results: " + " and ".join(results["styles"])]
+    settings = results["settings"]
+    parts = ["# Results: " + in_markdown(" and ".join(results["styles"]))]
     counts = Counter(one["style"] for one in results["recordings"])
-    tests = ", ".join(f"{n} of {style}" for style, n in counts.items())
+    tests = ", ".join(f"{n} of {in_markdown(style)}" for style, n in counts.items())
     parts.append(
-        f"{results['corpus']}, test recordings: {tests}; {settings['excerpt_s']:g} s from the "
-        f"middle of each; seed {settings['seed']}. Means over recordings, with 95 % intervals in "
+        f"{in_markdown(results['corpus'])}, test recordings: {tests}; "
+        f"{settings['excerpt_s']:g} s from the middle of each; seed {settings['seed']}. "
+        "Means over recordings, with 95 % intervals in "
         "brackets (bootstrap; of the accepted share Wilson's)."
     )
     for direction in next(iter(results["scores"].values())):
         parts += _markdown_tables(results, direction)
-    meant = "\n".join(f"- `{name}`: {one['about']}" for name, one in results["metrics"].items())
-    versions = ", ".join(f"{name} {one}" for name, one in results["versions"].items())
+    meant = "\n".join(
+        f"- {in_markdown(name)}: {in_markdown(one['about'])}"
+        for name, one in results["metrics"].items()
+    )
+    versions = in_markdown(", ".join(f"{name} {one}" for name, one in results["versions"].items()))
     return "\n\n".join([*parts, f"## What is measured\n\n{meant}", f"Versions: {versions}."]) + "\n"
 
 
@@ -184,14 +189,14 @@ def _markdown_tables(results: Results, direction: str) -> list[str]:
         names = _present(results["metrics"], scores, group)
         rows = [*scores.items(), ("floor: the target against itself", floor)]
         lines = [
-            [system, *(_plain(one[name]) if name in one else "" for name in names)]
+            [in_markdown(system), *(_plain(one[name]) if name in one else "" for name in names)]
             for system, one in rows
             if any(name in one for name in names)
         ]
         if lines:
-            heads = [[group, *names], ["---"] * (1 + len(names))]
+            heads = [[group, *map(in_markdown, names)], ["---"] * (1 + len(names))]
             text = "\n".join("| " + " | ".join(line) + " |" for line in [*heads, *lines])
-            parts.append(f"## {title.capitalize()}: {group}\n\n{text}")
+            parts.append(f"## {in_markdown(title.capitalize())}: {group}\n\n{text}")
     return parts
 
 
@@ -226,7 +231,7 @@ def plane(results: Results, direction: str) -> str:
         for number, (name, content, style) in enumerate(points)
     )
     said = "; ".join(f"{name}: {c['mean']:.2f}, {s['mean']:.2f}" for name, c, s in points)
-    label = escape(f"Chroma cosine and tag difference. {said}", quote=True)
+    label = in_html(f"Chroma cosine and tag difference. {said}")
     return (
         f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label=\"{label}\">"
         f"{_axes()}{marks}</svg>"
@@ -306,7 +311,7 @@ def _label(name: str, x: float, y: float, *, point: float) -> str:
     the name had to go elsewhere.
     """
     end, away = ("end", -11) if x > WIDTH / 2 else ("start", 11)
-    text = f"<text x='{x + away:.1f}' y='{y + 5:.1f}' text-anchor='{end}'>{escape(name)}</text>"
+    text = f"<text x='{x + away:.1f}' y='{y + 5:.1f}' text-anchor='{end}'>{in_html(name)}</text>"
     if abs(y - point) < LABEL_HEIGHT / 2:
         return text
     return (
@@ -330,7 +335,7 @@ def _examples(results: Results, work: Path) -> str:
             said = [f"{key.replace('_', ' ')} {one[key]:.2f}"
                     for key in ("chroma_cosine", "tag_difference") if key in one]  # fmt: skip
             players.append(_player(name, work / one["sound"], ", ".join(said), log_mel))
-        parts.append(f"<section><h3>{escape(title)}</h3><div class='players'>{''.join(players)}"
+        parts.append(f"<section><h3>{in_html(title)}</h3><div class='players'>{''.join(players)}"
                      "</div></section>")  # fmt: skip
     return "\n".join(parts)
 
@@ -345,9 +350,9 @@ def _player(name: str, path: Path, said: str, log_mel: LogMel) -> str:
             "evaluate` again, it makes what is missing"
         ) from error
     picture = base64.b64encode(mel_picture(path, log_mel)).decode()
-    label = escape(name, quote=True)
+    label = in_html(name)
     return (
-        f"<figure><figcaption><b>{label}</b> {escape(said)}</figcaption>"
+        f"<figure><figcaption><b>{label}</b> {in_html(said)}</figcaption>"
         f"<img alt='Mel spectrogram of {label}' src='data:image/png;base64,{picture}'>"
         f"<audio controls preload='none' aria-label='{label}' "
         f"src='data:audio/mpeg;base64,{sound}'></audio></figure>"
@@ -372,12 +377,12 @@ def _notes(results: Results) -> str:
     versions = ", ".join(f"{name} {one}" for name, one in results["versions"].items())
     judged = ", ".join(one["package"] for one in results["judges"].values()) or "none"
     references = ", ".join(f"{n} of {style}" for style, n in results["references"].items())
-    skipped = "".join(f"<li>{escape(one['reason'])}</li>" for one in results["skipped"])
+    skipped = "".join(f"<li>{in_html(one['reason'])}</li>" for one in results["skipped"])
     skipped = f"<p>Not measured:</p><ul>{skipped}</ul>" if skipped else ""
     return (
-        f"<h2>How it was made</h2><p>Corpus {escape(results['corpus'])}; seed "
-        f"{results['settings']['seed']}; judges: {escape(judged)}; sets are compared with "
-        f"{escape(references)}. Versions: {escape(versions)}.</p>{skipped}"
+        f"<h2>How it was made</h2><p>Corpus {in_html(results['corpus'])}; seed "
+        f"{results['settings']['seed']}; judges: {in_html(judged)}; sets are compared with "
+        f"{in_html(references)}. Versions: {in_html(versions)}.</p>{skipped}"
         "<p>Chroma cosine of unrelated music is far above 0: read it against copy-target. A tagger "
         "is one pair of ears, not a listener.</p>"
     )

@@ -16,9 +16,10 @@ INTERVALS = ("chroma_cosine", "melody_recall", "tag_difference", "target_tag", "
 
 
 class Score(TypedDict):
-    """A mean over recordings, with its interval; of sets the value alone."""
+    """A mean over n recordings, with its interval; of sets the value alone."""
 
     mean: float
+    n: NotRequired[int]
     low: NotRequired[float]
     high: NotRequired[float]
 
@@ -91,7 +92,7 @@ class Results(TypedDict):
 
 
 def read_results(path: Path) -> Mapping[str, Any]:
-    """The content of a results file.
+    """The content of a results file: what is listed here, and nothing else of it.
 
     Raises ThirdstreamError where it is of another version, and where a value is not what `evaluate`
     writes there.

@@ -17,6 +17,7 @@ from importlib.resources import files as resources
 from pathlib import Path
 
 from thirdstream.files import ThirdstreamError, make_folder, sha256, write_json
+from thirdstream.lock import is_empty
 from thirdstream.notes.pairs import MANIFEST, Job, Left, Made, listed, make_pairs
 
 NAME = "benchmark.json"
@@ -176,7 +177,7 @@ def make(jobs: dict[str, list[Job]], out: Path, *, n_jobs: int = -1) -> Iterator
 
     What is there is not made again. Raises ThirdstreamError if `out` is something else's folder.
     """
-    if out.is_dir() and any(out.iterdir()) and not any((out / split).is_dir() for split in SPLITS):
+    if out.is_dir() and not is_empty(out) and not any((out / split).is_dir() for split in SPLITS):
         raise ThirdstreamError(f"{out}: is not empty and holds no benchmark; choose a new folder")
     make_folder(out)
     for split, of_split in jobs.items():

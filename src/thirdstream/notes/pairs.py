@@ -27,6 +27,7 @@ from thirdstream.files import (
     sha256,
     write_json,
 )
+from thirdstream.lock import is_empty
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
 from thirdstream.notes.midi import write_midi
 from thirdstream.notes.rendering import ORCHESTRA, TAIL_S, draw_scene, render
@@ -124,17 +125,18 @@ def make_pairs(jobs: Sequence[Job], out: Path, *, n_jobs: int = -1) -> Iterator[
     appears when all is done; it lists the scores left out too. Raises ThirdstreamError if `out` is
     something else's folder.
     """
-    if out.is_dir() and any(out.iterdir()) and not (out / "records").is_dir():
+    if out.is_dir() and not is_empty(out) and not (out / "records").is_dir():
         raise ThirdstreamError(f"{out}: is not empty and holds no pairs; choose a new folder")
-    for folder in ("records", *STYLES):
-        make_folder(out / folder)
-    remove_orphans(out, ours=True)
+    folders = [out / name for name in ("records", *STYLES)]
+    for folder in folders:
+        make_folder(folder)
+    remove_orphans(out, *folders)
     outcomes: list[Made | Left] = []
     tasks = (joblib.delayed(make_pair)(job, out) for job in jobs)
     for outcome in results(tasks, n_jobs=n_jobs):
         outcomes.append(outcome)
         yield outcome
-    remove_orphans(out, ours=True)
+    remove_orphans(*folders)  # of workers that were lost
     made = sorted((one for one in outcomes if isinstance(one, Made)), key=lambda one: one.name)
     left = sorted({(str(one.path), one.reason) for one in outcomes if isinstance(one, Left)})
     manifest = {
