@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.score import (
     MAX_BYTES,
     Note,
@@ -48,15 +49,23 @@ class Track:
 
 @dataclass(frozen=True)
 class Song:
-    """Tracks at one tempo (quarter notes a minute) in one metre (quarter notes a bar).
+    """Tracks at one tempo (quarter notes a minute).
 
-    tuning: semitones above A = 440 Hz, at most BEND of them.
+    beats_per_bar: quarter notes of the first bar. tuning: semitones above A = 440 Hz, at most BEND
+    of them. metres: by default bars of `beats_per_bar` throughout.
     """
 
     tracks: tuple[Track, ...]
     beats_per_minute: float
     beats_per_bar: float = 4.0
     tuning: float = 0.0
+    metres: Metres = Metres(())
+
+    def __post_init__(self) -> None:
+        if self.metres.changes:
+            object.__setattr__(self, "beats_per_bar", self.metres.changes[0][1].length)
+        else:
+            object.__setattr__(self, "metres", Metres.steady(of_length(self.beats_per_bar)))
 
 
 def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
@@ -104,13 +113,8 @@ def write_midi(path: Path, song: Song, timing: Timing | None = None) -> None:
     """
     mido = _mido(path)
     file = mido.MidiFile(ticks_per_beat=TICKS)
-    head = mido.MidiTrack()
     tempi = [mido.bpm2tempo(song.beats_per_minute)] if timing is None else _tempi(timing)
-    head.append(mido.MetaMessage("set_tempo", tempo=tempi[0]))
-    numerator = round(song.beats_per_bar)
-    head.append(mido.MetaMessage("time_signature", numerator=numerator, denominator=4))
-    head += [mido.MetaMessage("set_tempo", tempo=tempo, time=TICKS) for tempo in tempi[1:]]
-    file.tracks.append(head)
+    file.tracks.append(_head(mido, tempi, song.metres))
     free = iter(channel for channel in range(16) if channel != DRUMS)
     for track in song.tracks:
         channel = DRUMS if track.is_drums else next(free, None)
@@ -119,6 +123,24 @@ def write_midi(path: Path, song: Song, timing: Timing | None = None) -> None:
         file.tracks.append(_written(mido, track, channel, tuning=song.tuning))
     with whole_file(path) as temporary:
         file.save(temporary)
+
+
+def _head(mido: Any, tempi: Sequence[int], metres: Metres) -> Any:
+    """Tempi, one a quarter note, and metres, on a track of their own."""
+    timed = [(k * TICKS, mido.MetaMessage("set_tempo", tempo=one)) for k, one in enumerate(tempi)]
+    for start, one in metres.changes:
+        sign = mido.MetaMessage(
+            "time_signature",
+            numerator=one.count,
+            denominator=one.unit,
+            clocks_per_click=min(round(24 * one.beats[0]), 255),
+        )
+        timed.append((round(start * TICKS), sign))
+    head, now = mido.MidiTrack(), 0
+    for tick, message in sorted(timed, key=lambda item: item[0]):
+        head.append(message.copy(time=tick - now))
+        now = tick
+    return head
 
 
 def _tempi(timing: Timing) -> list[int]:

@@ -240,7 +240,7 @@ def _make(job: Job, out: Path, made_of: dict[str, Any]) -> dict[str, Any]:
         "beats_per_minute": setting.beats_per_minute,
         "beats_per_bar": score.beats_per_bar,
         "n_bars": score.n_bars,
-        "bar_s": score.beats_per_bar * 60 / setting.beats_per_minute,
+        "bar_s": score.n_beats / score.n_bars * 60 / setting.beats_per_minute,
         "tail_s": TAIL_S,
         "melody": [(note.start, note.length, note.pitch) for note in moved.melody],
         "chords": [(c.start, c.length, c.root, c.intervals, c.bass) for c in moved.chords],

@@ -1,8 +1,8 @@
 """A piece as notes: melody and chords, or four parts.
 
-Conventions: `start` and `length` in quarter notes from the first bar line, so that a bar begins at
-every multiple of `beats_per_bar`; a piece with a pickup begins with the rest before it. Pitches are
-MIDI numbers, velocities 1-127. Chord intervals are semitones above the root, within one octave.
+Conventions: `start` and `length` in quarter notes from the first bar line; a piece with a pickup
+begins with the rest before it. Pitches are MIDI numbers, velocities 1-127. Chord intervals are
+semitones above the root, within one octave.
 """
 
 import math
@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thirdstream.files import ThirdstreamError
+from thirdstream.notes.metre import Metres, of_length
 
-METRES = (2.0, 3.0, 4.0, 6.0)  # quarter notes a bar that can be arranged
+SHORTEST_BEAT = 0.125  # quarter notes; music in 64ths of a beat is a fault of the file
 MIN_NOTES = 8
 MAX_NOTES, MAX_BEATS = 50_000, 20_000  # of a file; an act of an opera has less
 MAX_SOUNDING = 400_000  # quarter notes, of all notes together
@@ -97,10 +98,11 @@ class Chord:
 class Score:
     """A piece. Chords follow each other without gaps; `voices` are the parts below the melody.
 
-    beats_per_bar: quarter notes. pickup: quarter notes before the first bar line.
+    beats_per_bar: quarter notes of the first bar. pickup: quarter notes before the first bar line.
     beats_per_minute: quarter notes a minute, where the score says. voices: highest first; empty
     where only melody and chords are known. length: quarter notes that the piece lasts, where it
-    goes on after its last note.
+    goes on after its last note. metres: by default bars of `beats_per_bar` throughout. remarks:
+    what a user should know of how it was read.
     """
 
     title: str
@@ -111,18 +113,25 @@ class Score:
     beats_per_minute: float | None = None
     voices: tuple[tuple[Note, ...], ...] = ()
     length: float = 0.0
+    metres: Metres = Metres(())
+    remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.metres.changes:
+            object.__setattr__(self, "beats_per_bar", self.metres.changes[0][1].length)
+        else:
+            object.__setattr__(self, "metres", Metres.steady(of_length(self.beats_per_bar)))
 
     @property
     def n_bars(self) -> int:
         """Whole bars that hold every note."""
         ends = [note.end for part in (self.melody, *self.voices) for note in part]
-        end = max([*ends, self.length])
-        return math.ceil(end / self.beats_per_bar - 1e-6)
+        return self.metres.n_bars(max([*ends, self.length]))
 
     @property
     def n_beats(self) -> float:
         """Length in quarter notes, to the end of the last bar."""
-        return self.n_bars * self.beats_per_bar
+        return self.metres.line(self.n_bars)
 
     def chord_at(self, beat: float) -> Chord:
         """The chord that sounds at a beat; the first one also before it begins."""
@@ -146,8 +155,9 @@ class Score:
 def read_score(path: Path) -> Score:
     """Read a lead sheet or a score of three or more parts: MusicXML (.mxl, .musicxml) or MIDI.
 
-    Repeats are not played out: every bar comes once, in the order written. Raises ScoreError on a
-    file that is missing, damaged, without melody or harmony, or in a metre that is not arranged.
+    Repeats are not played out: every bar comes once, in the order written. Where chords are not
+    named they are found from the notes, and `remarks` says so. Raises ScoreError on a file that is
+    missing, damaged, or without a melody.
     """
     if not path.is_file():
         raise ScoreError(f"{path}: there is no such file; check the path")
@@ -166,11 +176,12 @@ def read_score(path: Path) -> Score:
 
 def checked(score: Score, path: Path) -> Score:
     """The score, if it can be arranged. Raises ScoreError that names the fault and the remedy."""
-    if score.beats_per_bar not in METRES:
-        raise ScoreError(
-            f"{path}: has {score.beats_per_bar:g} quarter notes a bar; "
-            f"bars of {', '.join(f'{metre:g}' for metre in METRES)} can be arranged, leave it out"
-        )
+    for _, one in score.metres.changes:
+        if min(one.beats) < SHORTEST_BEAT:
+            raise ScoreError(
+                f"{path}: has bars of {one.name}, whose beats are too short to be played; write it "
+                "in longer notes"
+            )
     if len(score.melody) < MIN_NOTES:
         raise ScoreError(
             f"{path}: has a melody of {len(score.melody)} notes; give one of at least {MIN_NOTES}"
