@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thirdstream.files import ThirdstreamError
+from thirdstream.notes.harmonising import harmonised
+from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.midi import TICKS, Song, Track, read_midi, write_midi
 from thirdstream.notes.score import (
     CHORDS,
@@ -18,11 +20,11 @@ from thirdstream.notes.score import (
     Note,
     Score,
     ScoreError,
-    fitted_chords,
     read_score,
     without_gaps,
 )
 
+FOUR = Metres.steady(metre(4, 4))
 TUNE = [music21.pitch.Pitch(p).nameWithOctave for p in (60, 64, 67, 72, 71, 67, 69, 65)] * 2
 
 
@@ -181,11 +183,11 @@ def test_midi_scores_have_melody_and_harmony(tmp_path: Path) -> None:
 @given(
     root=st.integers(0, 11), kind=st.sampled_from(sorted(CHORDS)), semitones=st.integers(-12, 12)
 )
-def test_fitted_chords_name_what_sounds(root: int, kind: str, semitones: int) -> None:
+def test_chords_name_what_sounds(root: int, kind: str, semitones: int) -> None:
     if kind == "diminished seventh":
         return  # each of its notes may be the root: the bass decides
     pitches = [48 + root + interval + semitones for interval in CHORDS[kind]]
-    chords = fitted_chords([[Note(0.0, 4.0, pitch)] for pitch in pitches], end=4.0)
+    chords = harmonised([[Note(0.0, 4.0, pitch)] for pitch in pitches], FOUR, end=4.0)
     assert [(c.root, c.intervals) for c in chords] == [((root + semitones) % 12, CHORDS[kind])]
 
 

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import permutations
@@ -143,6 +143,21 @@ class Metres:
                 changes.append((at, one))
             at += one.length
         return cls(tuple(changes))
+
+    def fitted(self, begins: Iterable[tuple[float, float]]) -> "Metres":
+        """The same, bars with groups of several sizes in the order that suits what begins in them.
+
+        begins: places in quarter notes, and how much begins there.
+        """
+        weights: dict[Metre, dict[float, float]] = {}
+        for at, weight in begins:
+            of = weights.setdefault(self.metre_at(at), {})
+            place = round(self.within(at), 3)
+            of[place] = of.get(place, 0.0) + weight
+        return Metres(tuple(
+            (at, fitting(one, weights.get(one, {})) if one == metre(one.count, one.unit) else one)
+            for at, one in self.changes
+        ))  # fmt: skip
 
     def _run(self, at: float) -> int:
         return max(bisect_right(self.changes, at, key=lambda change: change[0]) - 1, 0)

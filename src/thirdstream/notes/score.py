@@ -18,7 +18,8 @@ SHORTEST_BEAT = 0.125  # quarter notes; music in 64ths of a beat is a fault of t
 MIN_NOTES = 8
 MAX_NOTES, MAX_BEATS = 50_000, 20_000  # of a file; an act of an opera has less
 MAX_SOUNDING = 400_000  # quarter notes, of all notes together
-MAX_BYTES = 4_000_000  # of a MIDI file; MusicXML, unpacked, takes more for the same
+BARE = "is a melody alone: the chords are guessed; write chord symbols for others"
+UNNAMED = "has no chord symbols: the chords are found from its notes"
 SUFFIXES = frozenset([".mxl", ".musicxml", ".xml", ".mid", ".midi"])
 CHORDS: dict[str, tuple[int, ...]] = {  # those looked for where a score names none
     "major": (0, 4, 7),
@@ -225,53 +226,3 @@ def without_gaps(chords: Iterable[Chord], end: float) -> tuple[Chord, ...]:
 
 def _harmony(chord: Chord) -> tuple[int, tuple[int, ...], int]:
     return chord.root, chord.intervals, chord.bass
-
-
-def fitted_chords(
-    parts: Sequence[Sequence[Note]], *, end: float, step: float = 1.0
-) -> tuple[Chord, ...]:
-    """Find the chord of every step of `step` quarter notes from the notes that sound in it.
-
-    Each chord of CHORDS on each root is scored by how long its notes sound, less how long others
-    do; a chord note that is missing costs a little, a root in the bass counts for a little.
-    """
-    sounding = _sounding(parts, step, math.ceil(end / step - 1e-6))
-    chords = [
-        _fitted(number * step, step, weights, lowest % 12)
-        for number, (weights, lowest) in sorted(sounding.items())
-    ]
-    return without_gaps(chords, end) if chords else ()
-
-
-def _fitted(start: float, length: float, weights: Sequence[float], bass: int) -> Chord:
-    root, intervals = max(
-        ((root, kind) for kind in CHORDS.values() for root in range(12)),
-        key=lambda fit: _fit(weights, bass, *fit),
-    )
-    members = {(root + interval) % 12 for interval in intervals}
-    return Chord(start, length, root, intervals, bass if bass in members else root)
-
-
-def _sounding(
-    parts: Sequence[Sequence[Note]], step: float, n_steps: int
-) -> dict[int, tuple[list[float], int]]:
-    """Of each step in which notes sound: how long each pitch class does, and the lowest pitch."""
-    found: dict[int, tuple[list[float], int]] = {}
-    for part in parts:
-        for note in part:
-            first, last = math.floor(note.start / step), math.ceil(note.end / step)
-            for number in range(max(0, first), min(n_steps, last)):
-                start, end = number * step, (number + 1) * step
-                shared = min(note.end, end) - max(note.start, start)
-                if shared > 1e-6:
-                    weights, lowest = found.get(number, ([0.0] * 12, note.pitch))
-                    weights[note.pitch % 12] += shared
-                    found[number] = weights, min(lowest, note.pitch)
-    return found
-
-
-def _fit(weights: Sequence[float], bass: int, root: int, intervals: tuple[int, ...]) -> float:
-    inside = [weights[(root + interval) % 12] for interval in intervals]
-    missing = sum(weight == 0 for weight in inside)
-    scale = sum(weights)
-    return (2 * sum(inside) - scale) / scale - 0.2 * missing + 0.15 * (root == bass)

@@ -54,9 +54,10 @@ from thirdstream.notes.arranging.jazz import (
 from thirdstream.notes.arranging.keeping import Starts, by_salience
 from thirdstream.notes.arranging.phrasing import Feel, drawn, evened, performed, sources, swing_of
 from thirdstream.notes.arranging.pulse import Pulse
+from thirdstream.notes.harmonising import harmonised
 from thirdstream.notes.metre import Metres
 from thirdstream.notes.midi import Song, Track
-from thirdstream.notes.score import Chord, Note, Score, fitted_chords, without_gaps
+from thirdstream.notes.score import Chord, Note, Score, without_gaps
 
 SECTION_BARS = 8
 FREE = 0.3  # below this share of kept content, chords are replaced too
@@ -141,7 +142,7 @@ def prepared(piece: Piece) -> Score:
             melody.append(replace(note, start=start, length=stop - start))
     chords: Sequence[Chord] = score.chords
     if not chords:
-        chords = fitted_chords([sorted(piece.notes or score.melody)], end=end, step=2.0)
+        chords = harmonised([sorted(piece.notes or score.melody)], score.metres, end=end)
     if inside := [chord for chord in chords if chord.start < end]:
         chords = without_gaps([replace(inside[0], start=0.0), *inside[1:]], end)
     return replace(score, melody=_one_at_a_time(melody), chords=tuple(chords), length=end)
