@@ -373,7 +373,8 @@ def _upbeat(metres: Metres) -> tuple[Metres, float]:
 
 
 def _unlapped(notes: Sequence[Note]) -> tuple[Note, ...]:
-    """A line played legato, each note ended where the next one begins; other parts as they are.
+    """A line played legato, each note ended where the next one begins, the last one by as much
+    earlier as is usual; other parts as they are.
 
     A line: the highest notes of all moments run into the next by LAP at most and end before it, but
     for one in ten.
@@ -388,7 +389,9 @@ def _unlapped(notes: Sequence[Note]) -> tuple[Note, ...]:
     )
     if 10 * n_held > len(tops):
         return tuple(notes)
-    ends = [*(note.start for note in tops[1:]), float("inf")]
+    laps = sorted(one.end - after.start for one, after in pairwise(tops))
+    lap = max(laps[len(laps) // 2], 0.0) if laps else 0.0
+    ends = [*(note.start for note in tops[1:]), tops[-1].end - min(lap, tops[-1].length / 2)]
     return tuple(
         replace(note, length=min(note.end, end) - note.start)
         for note, end in zip(tops, ends, strict=True)
