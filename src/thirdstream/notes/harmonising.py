@@ -21,10 +21,11 @@ Array = NDArray[np.float64]
 KINDS = tuple(CHORDS.values())
 NAMES = tuple(CHORDS)
 N_STATES = 12 * len(KINDS)
-EVIDENCE = (0.0, 1.0, 2.0, 4.0)  # what a beat counts with one, two, three pitch classes
+EVIDENCE = (0.0, 1.0, 2.0, 4.5, 7.0)  # what a beat counts by how many notes sound at a time in it
+LEAD = 0.5  # what a note of the melody counts against one below it
 BASS = 60  # MIDI pitch below which the lowest note is a bass
 MISSING, ROOT_BELOW = 0.2, 0.15  # a chord's note that is not there; its root in the bass
-BAR, STRONG, WEAK = 0.6, 1.5, 2.6  # costs of a change at a bar line, at a group of beats, elsewhere
+BAR, STRONG, WEAK = 0.6, 1.8, 3.2  # costs of a change at a bar line, at a group of beats, elsewhere
 FOREIGN = -0.5  # a chord that the key does not have
 FALLING = 0.3  # a change of the root by a falling fifth
 HOME, ENDS_HOME = 0.4, 1.0  # the tonic's chord on the first beat, and on the last
@@ -68,7 +69,7 @@ def harmonised(
     parts: Sequence[Sequence[Note]], metres: Metres, *, end: float
 ) -> tuple[Chord, ...]:
     """The likeliest chords of CHORDS for what sounds until `end`, changing on beats, without gaps;
-    none where no note sounds.
+    none where no note sounds. parts: the melody first.
 
     Time and memory grow with the number of notes and beats.
     """
@@ -76,7 +77,7 @@ def harmonised(
     if not notes:
         return ()
     edges, costs = _beats(metres, end)
-    weights, lowest = _sounding(notes, edges)
+    weights, lowest = _sounding(parts, edges)
     key = key_of_notes(notes)
     suits = _suits(weights, lowest) + _of_key(key)
     home = 12 * NAMES.index("minor" if key.is_minor else "major") + key.tonic
@@ -112,18 +113,22 @@ def _beats(metres: Metres, end: float) -> tuple[Array, Array]:
     return np.array([*edges, metres.line(n_bars)]), np.array(costs)
 
 
-def _sounding(notes: Sequence[Note], edges: Array) -> tuple[Array, NDArray[np.int_]]:
+def _sounding(
+    parts: Sequence[Sequence[Note]], edges: Array
+) -> tuple[Array, NDArray[np.int_]]:
     """How long each pitch class sounds in each beat, as shares of the beat (n, 12); and the lowest
     pitch (n,), 128 where none does."""
     n_beats = len(edges) - 1
     weights, lowest = np.zeros((n_beats, 12)), np.full(n_beats, 128)
-    for note in notes:
+    lead = parts[0] if sum(map(bool, parts)) > 1 else ()
+    for weight, note in ((LEAD if of is lead else 1.0, n) for of in parts for n in of):
         first = int(np.searchsorted(edges, note.start + 1e-6, side="right")) - 1
         for beat in range(max(first, 0), n_beats):
             shared = min(note.end, edges[beat + 1]) - max(note.start, edges[beat])
             if shared <= 1e-6:
                 break
-            weights[beat, note.pitch % 12] += shared / (edges[beat + 1] - edges[beat])
+            share = shared / (edges[beat + 1] - edges[beat])
+            weights[beat, note.pitch % 12] += weight * share
             lowest[beat] = min(lowest[beat], note.pitch)
     return weights, lowest
 
@@ -131,7 +136,8 @@ def _sounding(notes: Sequence[Note], edges: Array) -> tuple[Array, NDArray[np.in
 def _suits(weights: Array, lowest: NDArray[np.int_]) -> Array:
     """(n, N_STATES): how well each chord suits what sounds in each beat; states are kind by kind."""
     total = weights.sum(axis=1, keepdims=True)
-    evidence = np.array(EVIDENCE)[np.minimum((weights > 0).sum(axis=1), 3)][:, None]
+    at_a_time = np.minimum(total, (weights > 0).sum(axis=1, keepdims=True))
+    evidence = np.interp(at_a_time, range(len(EVIDENCE)), EVIDENCE)
     result = np.empty((len(weights), N_STATES))
     for kind, intervals in enumerate(KINDS):
         members = (np.arange(12)[:, None] + np.array(intervals)) % 12  # (root, note)
