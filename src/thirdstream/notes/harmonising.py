@@ -52,6 +52,9 @@ class Key(NamedTuple):
     is_minor: bool
 
 
+C_MAJOR = Key(0, False)
+
+
 def key_of_notes(notes: Sequence[Note]) -> Key:
     """The key whose profile is nearest to how long each pitch class sounds; the last note, at
     least a beat of it, is likely the tonic."""
@@ -65,9 +68,7 @@ def key_of_notes(notes: Sequence[Note]) -> Key:
     return keys[int(np.nan_to_num(fits).argmax())]
 
 
-def harmonised(
-    parts: Sequence[Sequence[Note]], metres: Metres, *, end: float
-) -> tuple[Chord, ...]:
+def harmonised(parts: Sequence[Sequence[Note]], metres: Metres, *, end: float) -> tuple[Chord, ...]:
     """The likeliest chords of CHORDS for what sounds until `end`, changing on beats, without gaps;
     none where no note sounds. parts: the melody first.
 
@@ -101,7 +102,7 @@ def is_bare(parts: Sequence[Sequence[Note]]) -> bool:
 
 
 def _beats(metres: Metres, end: float) -> tuple[Array, Array]:
-    """Where beats begin (n + 1,), the last at `end` or later; and what a change costs there (n,)."""
+    """Where beats begin (n + 1,), the last at `end` or later; what a change costs there (n,)."""
     edges, costs = [], []
     n_bars = max(metres.n_bars(end), 1)
     for number in range(n_bars):
@@ -113,9 +114,7 @@ def _beats(metres: Metres, end: float) -> tuple[Array, Array]:
     return np.array([*edges, metres.line(n_bars)]), np.array(costs)
 
 
-def _sounding(
-    parts: Sequence[Sequence[Note]], edges: Array
-) -> tuple[Array, NDArray[np.int_]]:
+def _sounding(parts: Sequence[Sequence[Note]], edges: Array) -> tuple[Array, NDArray[np.int_]]:
     """How long each pitch class sounds in each beat, as shares of the beat (n, 12); and the lowest
     pitch (n,), 128 where none does."""
     n_beats = len(edges) - 1
@@ -134,7 +133,7 @@ def _sounding(
 
 
 def _suits(weights: Array, lowest: NDArray[np.int_]) -> Array:
-    """(n, N_STATES): how well each chord suits what sounds in each beat; states are kind by kind."""
+    """(n, N_STATES): how well each chord suits what sounds in a beat; states are kind by kind."""
     total = weights.sum(axis=1, keepdims=True)
     at_a_time = np.minimum(total, (weights > 0).sum(axis=1, keepdims=True))
     evidence = np.interp(at_a_time, range(len(EVIDENCE)), EVIDENCE)

@@ -209,3 +209,6 @@ class Metres:
         for (start, one), stop in zip(self.changes, ends, strict=True):
             spans[one] = spans.get(one, 0.0) + max(stop - start, 0.0)
         return max(spans, key=lambda one: spans[one])
+
+
+UNSAID = Metres(())  # of scores and songs that say only how long their bars are

@@ -1,7 +1,7 @@
 """MIDI files, through mido (the extra `scores`): tracks of notes in and out, and Scores from them.
 
-A file that is read has one tempo, and the metres that it says. What is written is rounded to ticks of
-1/960 quarter.
+A file that is read has one tempo, and the metres that it says. What is written is rounded to ticks
+of 1/960 quarter.
 """
 
 import re
@@ -18,7 +18,7 @@ import numpy as np
 
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.notes.harmonising import harmonised, is_bare
-from thirdstream.notes.metre import Metre, Metres, metre, of_length
+from thirdstream.notes.metre import UNSAID, Metre, Metres, metre, of_length
 from thirdstream.notes.score import BARE, Note, Score, ScoreError, bounded
 from thirdstream.notes.timing import Timing
 
@@ -59,7 +59,7 @@ class Song:
     beats_per_minute: float
     beats_per_bar: float = 4.0
     tuning: float = 0.0
-    metres: Metres = Metres(())
+    metres: Metres = UNSAID
 
     def __post_init__(self) -> None:
         if self.metres.changes:
@@ -259,13 +259,14 @@ def _metres(file: Any, path: Path) -> Metres:
     if ordered[0][0] > 0:
         ordered.insert(0, (0.0, metre(4, 4)))
     changes: list[tuple[float, Metre]] = []
-    for (start, one), (end, _) in zip(ordered, [*ordered[1:], (None, None)], strict=True):
-        left = 0.0 if end is None else (end - start) % one.length
-        is_broken = end is not None and 0.02 < left < one.length - 0.02
+    for (start, one), (end, _) in pairwise(ordered):
+        left = (end - start) % one.length
+        is_broken = 0.02 < left < one.length - 0.02
         if not is_broken or end - start > one.length:
             changes.append((start, one))
         if is_broken:
             changes.append((end - left, of_length(left)))
+    changes.append(ordered[-1])
     joined = [c for k, c in enumerate(changes) if k == 0 or c[1] != changes[k - 1][1]]
     return Metres(tuple(joined))
 

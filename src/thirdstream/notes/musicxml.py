@@ -135,9 +135,7 @@ def _filled(signed: Sequence[tuple[Metre, float]]) -> Iterator[Metre]:
             number += 1
 
 
-def _begins(
-    stream: Any, chords: Sequence[Chord], shift: float
-) -> Iterator[tuple[float, float]]:
+def _begins(stream: Any, chords: Sequence[Chord], shift: float) -> Iterator[tuple[float, float]]:
     """Where notes, beams and chords begin, and how much that says of the metre's groups."""
     yield from ((chord.start, 4.0) for chord in chords)
     for note in stream.flatten().notes:

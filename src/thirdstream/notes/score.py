@@ -5,14 +5,13 @@ begins with the rest before it. Pitches are MIDI numbers, velocities 1-127. Chor
 semitones above the root, within one octave.
 """
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.metre import Metres, of_length
+from thirdstream.notes.metre import UNSAID, Metres, of_length
 
 SHORTEST_BEAT = 0.125  # quarter notes; music in 64ths of a beat is a fault of the file
 MIN_NOTES = 8
@@ -114,7 +113,7 @@ class Score:
     beats_per_minute: float | None = None
     voices: tuple[tuple[Note, ...], ...] = ()
     length: float = 0.0
-    metres: Metres = Metres(())
+    metres: Metres = UNSAID
     remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from thirdstream.files import ThirdstreamError, make_folder, whole_file, write_json
-from thirdstream.notes.harmonising import Key, key_of_notes
+from thirdstream.notes.harmonising import C_MAJOR, Key, key_of_notes
 from thirdstream.notes.listening import Heard
 from thirdstream.notes.metre import Metres
 from thirdstream.notes.midi import Song, Track, write_midi
@@ -75,13 +75,13 @@ def _data(heard: Heard) -> dict[str, Any]:
     }
 
 
-def symbol(chord: Chord, key: Key = Key(0, False)) -> str:
+def symbol(chord: Chord, key: Key = C_MAJOR) -> str:
     """As written above the staff in a key: Cm7, G7/B. A flat is a small b."""
     text = root_name(chord.root, key) + KINDS[chord.intervals][1]
     return text + (f"/{root_name(chord.bass, key)}" if chord.bass != chord.root else "")
 
 
-def chords_of_bars(score: Score, key: Key = Key(0, False)) -> tuple[str, ...]:
+def chords_of_bars(score: Score, key: Key = C_MAJOR) -> tuple[str, ...]:
     """The symbols of the chords that begin in each bar; one that goes on is a percent sign."""
     end = max((c.start + c.length for c in score.chords), default=0.0)
     n_bars = math.ceil(score.metres.number(end) - 0.01)
@@ -107,7 +107,7 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
             f"{path}: lead sheets need music21; pip install 'thirdstream[scores]'"
         ) from error
     part = stream.Part()
-    key = key or (key_of_notes(score.melody) if score.melody else Key(0, False))
+    key = key or (key_of_notes(score.melody) if score.melody else C_MAJOR)
     part.insert(0, KeySignature(sharps_of(key)))
     for start, one in score.metres.changes:
         part.insert(_exact(start), meter.TimeSignature(one.name))

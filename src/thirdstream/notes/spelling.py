@@ -19,7 +19,7 @@ def _named(place: int) -> str:
 
 
 def _place(pitch_class: int, flattest: int, allowed: tuple[int, int]) -> int:
-    """Of a pitch class, within the twelve fifths from `flattest` up, or from the nearest allowed."""
+    """Of a pitch class, within twelve fifths from `flattest` up, or the nearest allowed."""
     flattest = min(max(flattest, allowed[0]), allowed[1])
     return flattest + (7 * pitch_class - flattest) % 12
 

@@ -24,9 +24,7 @@ def scale_of(chord: Chord) -> tuple[int, ...]:
     return tuple(sorted((base - wrong) | set(chord.intervals)))
 
 
-def walking(
-    changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random
-) -> Iterator[Note]:
+def walking(changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random) -> Iterator[Note]:
     """A note on every beat: the bass of each new chord on its first, a lead on its last.
 
     The lead is a semitone above or below the coming root, a step of the scale, or its fifth.
@@ -99,9 +97,7 @@ def _halves(chord: Chord, cells: Sequence[Cell]) -> list[tuple[int, int]]:
     ]
 
 
-def in_two(
-    changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random
-) -> Iterator[Note]:
+def in_two(changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random) -> Iterator[Note]:
     """Half notes, root and fifth, with a lead on the last beat of some chords: for ballads."""
     pitch = nearest(changes[0].chord.bass, CENTRE, LOWEST, HIGHEST)
     for change, after in zip(changes, [*changes[1:], None], strict=True):
@@ -120,9 +116,7 @@ def in_two(
         pitch = target
 
 
-def bossa(
-    changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random
-) -> Iterator[Note]:
+def bossa(changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random) -> Iterator[Note]:
     """Root for a beat and a half, fifth on the eighth before the next half bar, and on it."""
     pitch = CENTRE
     for change in changes:
@@ -139,9 +133,7 @@ def bossa(
         pitch = float(root)
 
 
-def waltz(
-    changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random
-) -> Iterator[Note]:
+def waltz(changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random) -> Iterator[Note]:
     """Walks in some bars, and holds the root for two beats in the others."""
     notes = list(walking(changes, cells, rng))
     starts = {round(change.chord.start) for change in changes}

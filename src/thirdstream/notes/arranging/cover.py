@@ -175,8 +175,8 @@ def _jazz_band(
         (first, melody), *others = saxophones(line, own)
         players = [Player(first, "melody", melody=melody)]
         players += [Player(i, "section", melody=notes) for i, notes in others]
-        players += [Player(i, "brass", given=pulse.played(notes))
-                    for i, notes in brass(pulse, chords, pulse.counted(lead.melody), rng)]  # fmt: skip
+        answers = brass(pulse, chords, pulse.counted(lead.melody), rng)
+        players += [Player(i, "brass", given=pulse.played(notes)) for i, notes in answers]
     else:
         who = soloists(score.melody, groove, rng)
         players = _solo_parts(piece, score, who, feel, jazz=True, rng=rng)

@@ -27,7 +27,7 @@ from thirdstream.notes.arranging.ensembles import (
     track,
 )
 from thirdstream.notes.arranging.harmony import Change, changes
-from thirdstream.notes.arranging.pulse import Cell, Pulse, swung
+from thirdstream.notes.arranging.pulse import Cell, Pulse
 from thirdstream.notes.arranging.voicing import comping_pitches
 from thirdstream.notes.midi import Song
 from thirdstream.notes.score import Note, Score
@@ -148,9 +148,7 @@ def _comper(groove: str, rng: random.Random) -> Instrument:
     return rng.choice([PIANO, PIANO, JAZZ_GUITAR])
 
 
-def _lead(
-    pulse: Pulse, harmony: Sequence[Change], groove: str, rng: random.Random
-) -> list[Part]:
+def _lead(pulse: Pulse, harmony: Sequence[Change], groove: str, rng: random.Random) -> list[Part]:
     """The melody for one player, phrased."""
     score = pulse.score
     if groove in ("trio swing", "trio waltz"):
@@ -230,9 +228,7 @@ def _strokes(
     return strokes
 
 
-def _head(
-    pulse: Pulse, harmony: Sequence[Change], groove: str, rng: random.Random
-) -> list[Part]:
+def _head(pulse: Pulse, harmony: Sequence[Change], groove: str, rng: random.Random) -> list[Part]:
     """Big band: the melody phrased, in saxophones, and brass that answers."""
     melody = phrased(into_range(pulse.score.melody, 62, SAXOPHONES[0].highest), rng, even=False)
     return [*saxophones(melody, harmony), *brass(pulse, harmony, melody, rng)]
