@@ -100,7 +100,7 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
     Raises ThirdstreamError without music21.
     """
     try:
-        from music21 import harmony, metadata, meter, note, stream, tempo, tie
+        from music21 import harmony, metadata, meter, note, pitch, stream, tempo, tie
         from music21.key import KeySignature
     except ImportError as error:
         raise ThirdstreamError(
@@ -116,7 +116,9 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
     for one in score.melody:
         pieces = _pieces(_exact(one.start), _exact(one.end), score.metres)
         for number, (start, end) in enumerate(pieces):
-            written = note.Note(spelt(one.pitch, key), quarterLength=end - start)
+            name, octave = spelt(one.pitch, key)
+            spelling = pitch.Pitch(name.replace("b", "-"), octave=octave)
+            written = note.Note(spelling, quarterLength=end - start)
             if len(pieces) > 1:
                 kinds = ("start", *["continue"] * (len(pieces) - 2), "stop")
                 written.tie = tie.Tie(kinds[number])

@@ -34,10 +34,10 @@ def root_name(pitch_class: int, key: Key) -> str:
     return _named(_place(pitch_class, sharps_of(key) - (3 if key.is_minor else 5), ROOTS))
 
 
-def spelt(pitch: int, key: Key) -> str:
-    """A MIDI pitch as music21 writes it, C#4 or B-3: with the key's own notes and those that are
-    usual beside them, in C from Ab to C#, in A minor from Eb to G#."""
+def spelt(pitch: int, key: Key) -> tuple[str, int]:
+    """A MIDI pitch as name and octave, C# and 4: with the key's own notes and those that are usual
+    beside them, in C from Ab to C#, in A minor from Eb to G#."""
     place = _place(pitch % 12, sharps_of(key) - (3 if key.is_minor else 4), NOTES)
     name = _named(place)
     natural = pitch + name.count("b") - name.count("#")  # B sharp lies in the octave below
-    return f"{name.replace('b', '-')}{natural // 12 - 1}"
+    return name, natural // 12 - 1
