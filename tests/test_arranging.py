@@ -14,7 +14,8 @@ from thirdstream.notes.arranging.bass import walking
 from thirdstream.notes.arranging.classical import MELODY_LOWEST
 from thirdstream.notes.arranging.ensembles import CLASSICAL, DOUBLE_BASS, KEYBOARDS, into_range
 from thirdstream.notes.arranging.harmony import Change, changes
-from thirdstream.notes.arranging.jazz import block, swing_ratio, swung
+from thirdstream.notes.arranging.jazz import block, swing_ratio
+from thirdstream.notes.arranging.pulse import swung
 from thirdstream.notes.arranging.voicing import (
     VOICINGS,
     comping_pitches,
@@ -132,7 +133,7 @@ def test_voices_are_led(ensemble: str, seed: int) -> None:
     score = tune(seed=seed)
     instruments = CLASSICAL[ensemble]
     melody = into_range(score.melody, MELODY_LOWEST[ensemble], instruments[0].highest)
-    stretches = slots(score.chords, melody, score.beats_per_bar)
+    stretches = slots(score.chords, melody, score.metres)
     led = lead_voices(stretches, instruments[1:])
     for slot, pitches in zip(stretches, led, strict=True):
         assert slot.lowest is not None
@@ -214,7 +215,7 @@ def test_off_beats_come_where_the_groove_has_them(groove: str) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_walking_bass_leads_to_each_root(seed: int) -> None:
     harmony = changes(tune(seed=seed))
-    line = {n.start: n.pitch for n in walking(harmony, random.Random(seed))}
+    line = {n.start: n.pitch for n in walking(harmony, [], random.Random(seed))}
     assert sorted(line) == [float(beat) for beat in range(64)]
     for change in harmony:
         assert line[change.chord.start] % 12 == change.chord.bass
@@ -336,5 +337,5 @@ def test_what_cannot_be_arranged() -> None:
         arrange(tune(), "rock", setting())
     with pytest.raises(ThirdstreamError, match="kazoo: cannot be arranged for; there are string"):
         arrange(tune(), "classical", setting("kazoo"))
-    with pytest.raises(ThirdstreamError, match="4 quarter notes a bar, which jazz waltz does not"):
+    with pytest.raises(ThirdstreamError, match="bars of 4/4, which jazz waltz does not"):
         arrange(tune(), "jazz", setting(groove="jazz waltz"))

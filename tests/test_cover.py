@@ -25,12 +25,15 @@ from thirdstream.notes.arranging.casting import (
 from thirdstream.notes.arranging.cover import MOST_ACCENT, Wish, accents, cover
 from thirdstream.notes.arranging.ensembles import CLASSICAL, DOUBLINGS, GROOVES, TENOR
 from thirdstream.notes.arranging.harmony import reharmonised
-from thirdstream.notes.arranging.jazz import swung
 from thirdstream.notes.arranging.keeping import by_salience, displacement, kept_share
-from thirdstream.notes.arranging.phrasing import Feel, evened, performed, sources, swing_of
+from thirdstream.notes.arranging.phrasing import Feel, performed, sources, swing_of
+from thirdstream.notes.arranging.pulse import evened, swung
+from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.score import CHORDS, Chord, Note, Score
 
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+FOUR = Metres.steady(metre(4, 4))
 
 
 def heard(style: str, bar: int = 4, seed: int = 0, tempo: float = 120.0) -> Piece:
@@ -172,11 +175,11 @@ def test_loud_bars_are_played_louder(style: str) -> None:
 
 def test_a_contour_follows_the_bars() -> None:
     notes = [Note(4.0 * k, 4.0, 60, 40 if k < 8 else 80) for k in range(16) if k != 3]
-    found = contour(notes, 4.0, 16)
+    found = contour(notes, FOUR, 16)
     assert found[:6] == pytest.approx(-20)
     assert found[10:] == pytest.approx(20)
     assert (np.diff(found) >= 0).all()
-    assert not contour([], 4.0, 3).any()
+    assert not contour([], FOUR, 3).any()
 
 
 def test_sections_that_come_again_are_found() -> None:
@@ -218,13 +221,13 @@ def test_players_suit_the_piece() -> None:
 def test_a_note_that_was_louder_is_louder_and_its_place_counts() -> None:
     """The mean of the neighbours is what it stands out from; grace notes step back."""
     even = [Note(0.5 * k, 0.5, 60, 80) for k in range(16)]
-    assert accents(even, 4.0, jazz=True) == [0.0, 4.0] * 8
-    assert accents(even, 4.0, jazz=False) == ([4.0] + [0.0] * 7) * 2
+    assert accents(even, FOUR, jazz=True) == [0.0, 4.0] * 8
+    assert accents(even, FOUR, jazz=False) == ([4.0] + [0.0] * 7) * 2
     loud = [replace(note, velocity=127 if k == 8 else 80) for k, note in enumerate(even)]
-    heard = accents(loud, 4.0, jazz=True)
+    heard = accents(loud, FOUR, jazz=True)
     assert heard[8] == MOST_ACCENT
     assert -MOST_ACCENT < heard[7] - 4 < 0
-    assert accents([], 4.0, jazz=True) == []
+    assert accents([], FOUR, jazz=True) == []
 
 
 def test_a_recording_that_is_cut_off_is_no_ending_for_the_drums() -> None:

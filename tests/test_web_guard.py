@@ -184,7 +184,7 @@ def test_another_sites_page_may_ask_for_nothing(shop: Workshop, headers: dict[st
     for method, paths in (("POST", POSTED), ("GET", GOT)):
         for path in paths:
             for part, value in FILLED.items():
-                path = path.replace(part, value)
+                path = path.replace(part, value)  # noqa: PLW2901
             if (method, path) == ("GET", "/") and "origin" not in headers:
                 continue  # who follows a link to the page comes from another
             assert asked(shop, method, path, headers)[0] == 403, path
@@ -356,13 +356,12 @@ def test_bodies_where_none_belong_and_sizes_that_are_none(shop: Workshop) -> Non
 def test_what_is_written_is_counted_before(shop: Workshop) -> None:
     me, other, third = "1" * 32, "2" * 32, "3" * 32
     with shop.reserved(me, 3_000_000):
-        with pytest.raises(ThirdstreamError, match="your files here have 3 of the 4 that one may"):
-            with shop.reserved(me, 2_000_000):
-                pass
-        with shop.reserved(other, 2_500_000):
-            with pytest.raises(ThirdstreamError, match="no space on its disk now"):
-                with shop.reserved(third, 600_000):
-                    pass
+        fault = "your files here have 3 of the 4 that one may"
+        with pytest.raises(ThirdstreamError, match=fault), shop.reserved(me, 2_000_000):
+            pass
+        full = pytest.raises(ThirdstreamError, match="no space on its disk now")
+        with shop.reserved(other, 2_500_000), full, shop.reserved(third, 600_000):
+            pass
     (shop.room(me).root / "upload-1").mkdir()
     (shop.room(me).root / "upload-1" / "a").write_bytes(bytes(3_500_000))
     with pytest.raises(ThirdstreamError, match="have 4 of the 4"), shop.reserved(me, 600_000):

@@ -33,8 +33,8 @@ def arrange(
     after an interruption or with more scores: what is done is not done again.
 
     Args:
-        scores: lead sheets with chord symbols, or scores of four parts (MusicXML or MIDI), or
-            folders of them.
+        scores: lead sheets, or scores of any parts (MusicXML or MIDI), or folders of them; chords
+            that are not named are found from the notes.
         out: folder of the pairs; pairs.json says how each was made.
         seed: of key, tempo, ensemble, groove, soundfont, room and microphone.
         workers: who does the work.
@@ -61,6 +61,7 @@ def _left_out(outcomes: Iterable[Any], *, n_pairs: int) -> set[Path]:
     from thirdstream.notes.pairs import Left
 
     left: set[Path] = set()
+    remarked: set[Path] = set()
     with progress_bar() as bar:
         task = bar.add_task("arranging", total=n_pairs)
         for outcome in outcomes:
@@ -68,6 +69,10 @@ def _left_out(outcomes: Iterable[Any], *, n_pairs: int) -> set[Path]:
             if isinstance(outcome, Left) and outcome.path not in left:
                 left.add(outcome.path)
                 complain(f"skipped {outcome.path}: {outcome.reason}")
+            elif not isinstance(outcome, Left) and outcome.path not in remarked:
+                remarked.add(outcome.path)
+                for remark in outcome.remarks:
+                    say(f"{outcome.path}: {remark}")
     return left
 
 

@@ -1,30 +1,35 @@
 """MusicXML -> Score, through music21 (the extra `scores`)."""
 
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.envelope import opened
+from thirdstream.notes.harmonising import harmonised, is_bare
+from thirdstream.notes.metre import Metre, Metres, metre, of_length
 from thirdstream.notes.score import (
+    BARE,
+    UNNAMED,
     Chord,
     Note,
     Score,
     ScoreError,
     bounded,
-    fitted_chords,
     without_gaps,
 )
 
-N_PARTS = 3  # from so many on, the harmony is found from the parts
+N_PARTS = 3  # from so many on, the parts below the melody are voices
+NEAR = 0.02  # quarter notes by which a bar may be longer or shorter than its metre
 
 
 def read_musicxml(path: Path) -> Score:
-    """Read a lead sheet with chord symbols, or a score of three or more parts.
+    """Read a lead sheet, or a score of any parts; chords that are not named are found.
 
-    Raises ScoreError where music21 cannot read it or the metre changes; ThirdstreamError without
-    music21.
+    Raises ScoreError where music21 cannot read it; ThirdstreamError without music21.
     """
     try:
         import music21  # noqa: F401  # its absence is said here, once
@@ -54,46 +59,100 @@ def read_musicxml(path: Path) -> Score:
 def from_music21(stream: Any, path: Path) -> Score:
     """A Score of a music21 score; `path` is for the title and for errors."""
     parts = list(stream.parts) or [stream]
-    beats_per_bar = _metre(parts[0], path)
-    pickup = _pickup(parts[0], beats_per_bar)
-    shift = beats_per_bar - pickup if pickup else 0.0
+    metres, pickup = metres_of(parts[0])
+    shift = metres.changes[0][1].length - pickup if pickup else 0.0
     lines = [_line(part, shift) for part in parts]
     lines = [line for line in lines if line]
     bounded(lines, path)
     end = max(note.end for line in lines for note in line)
     chords = _symbols(stream, shift, end)
+    metres = metres.fitted(_begins(stream, chords, shift))
     voices: tuple[tuple[Note, ...], ...] = ()
-    if not chords and len(lines) >= N_PARTS:
-        chords, voices = fitted_chords(lines, end=end), tuple(lines[1:])
+    remarks: tuple[str, ...] = ()
+    if not chords:
+        sounding = [_sounding(part, shift) for part in parts]
+        chords, voices = harmonised(sounding, metres, end=end), tuple(lines[1:])
+        remarks = (BARE if is_bare(sounding) else UNNAMED,)
     title = stream.metadata.bestTitle if stream.metadata is not None else None
     return Score(
         title=title or path.stem,
         melody=lines[0],
         chords=chords,
-        beats_per_bar=beats_per_bar,
         pickup=pickup,
         beats_per_minute=_tempo(stream),
-        voices=voices,
+        voices=voices if len(lines) >= N_PARTS else (),
+        metres=metres,
+        remarks=remarks,
     )
 
 
-def _metre(part: Any, path: Path) -> float:
-    """Quarter notes a bar; ScoreError where that changes."""
-    metres = [
-        (sign.barDuration.quarterLength, sign.ratioString)
-        for sign in part.recurse().getElementsByClass("TimeSignature")
-    ]
-    if len({length for length, _ in metres}) > 1:
-        names = ", ".join(dict.fromkeys(name for _, name in metres))
-        raise ScoreError(f"{path}: changes its metre ({names}); give scores in one metre")
-    return float(metres[0][0]) if metres else 4.0
+def metres_of(part: Any) -> tuple[Metres, float]:
+    """Metres from the first bar line on, and the quarter notes before it.
 
-
-def _pickup(part: Any, beats_per_bar: float) -> float:
-    """Quarter notes before the first bar line."""
+    Short bars that fill one together, as where a repeat begins in the middle, are one; others that
+    are shorter or longer than their time signature have a metre of their own, except the last.
+    """
     bars = list(part.getElementsByClass("Measure"))
-    length = float(bars[0].duration.quarterLength) if bars else beats_per_bar
-    return length if 0 < length < beats_per_bar - 1e-6 else 0.0
+    if not bars:
+        signs = [(float(s.offset), _of(s)) for s in part.getElementsByClass("TimeSignature")]
+        return Metres(tuple(signs) or ((0.0, metre(4, 4)),)), 0.0
+    lengths = [float(after.offset - bar.offset) for bar, after in pairwise(bars)]
+    lengths.append(float(bars[-1].duration.quarterLength))
+    sign = of_length(Counter(lengths).most_common(1)[0][0] or 4.0)  # until one is written
+    signed = []
+    for bar, length in zip(bars, lengths, strict=True):
+        sign = _of(bar.timeSignature) if bar.timeSignature is not None else sign
+        signed.append((sign, length))
+    first, length = signed[0]
+    pickup = length if 0 < length < first.length - NEAR else 0.0
+    if pickup:
+        signed[0] = first, first.length
+    return Metres.of_bars(list(_filled(signed))), pickup
+
+
+def _of(sign: Any) -> Metre:
+    """The metre of a time signature; its groups, where it is a sum."""
+    parts = list(sign.displaySequence)
+    groups = [part.numerator * sign.denominator // part.denominator for part in parts]
+    return metre(sign.numerator, sign.denominator, groups if len(groups) > 1 else ())
+
+
+def _filled(signed: Sequence[tuple[Metre, float]]) -> Iterator[Metre]:
+    """The metre of each bar, given its time signature's and its length."""
+    number = 0
+    while number < len(signed):
+        sign, length = signed[number]
+        together, after = length, number + 1
+        while together < sign.length - NEAR and after < len(signed) and signed[after][0] == sign:
+            together += signed[after][1]
+            after += 1
+        if abs(together - sign.length) <= NEAR or number == len(signed) - 1:
+            yield sign
+            number = after
+        else:
+            if length > NEAR:
+                yield of_length(length)
+            number += 1
+
+
+def _begins(stream: Any, chords: Sequence[Chord], shift: float) -> Iterator[tuple[float, float]]:
+    """Where notes, beams and chords begin, and how much that says of the metre's groups."""
+    yield from ((chord.start, 4.0) for chord in chords)
+    for note in stream.flatten().notes:
+        if "ChordSymbol" not in note.classes:
+            beams = note.beams.beamsList if note.beams is not None else []
+            begun = 2.0 if beams and beams[0].type == "start" else 0.0
+            yield float(note.offset) + shift, min(float(note.quarterLength), 2.0) + begun
+
+
+def _sounding(part: Any, shift: float) -> list[Note]:
+    """Every note of a part, in order."""
+    return sorted(
+        Note(float(element.offset) + shift, float(element.quarterLength), pitch.midi)
+        for element in part.stripTies().flatten().notes
+        if "ChordSymbol" not in element.classes and element.quarterLength > 0
+        for pitch in element.pitches
+    )
 
 
 def _line(part: Any, shift: float) -> tuple[Note, ...]:

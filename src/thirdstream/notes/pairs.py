@@ -37,7 +37,7 @@ from thirdstream.parallel import results
 
 MANIFEST = "pairs.json"
 FORMATS = ("flac", "wav", "ogg", "mp3", "aiff")
-VERSION = 5  # of the records; raise it too when the same seed gives other notes or another sound
+VERSION = 6  # of the records; raise it too when the same seed gives other notes or another sound
 KEYS = ("C", "D flat", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 PACKAGES = ("thirdstream", "numpy", "scipy", "music21", "mido")
@@ -61,10 +61,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Made:
-    """A pair that is there: its name, and its record as in the manifest."""
+    """A pair that is there: its score, its name, and its record as in the manifest."""
 
+    path: Path
     name: str
     record: dict[str, Any]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know of how the score was read."""
+        return self.record.get("remarks", [])
 
 
 @dataclass(frozen=True)
@@ -175,7 +181,7 @@ def make_pair(job: Job, out: Path) -> Made | Left:
         if (record := _finished(record_path, made_of, out)) is None:
             record = _make(job, out, made_of)
             write_json(record_path, record)
-        return Made(job.name, record)
+        return Made(job.score, job.name, record)
     except ThirdstreamError as error:
         return Left(job.score, str(error).removeprefix(f"{job.score}: "))
     except OSError as error:
@@ -240,11 +246,13 @@ def _make(job: Job, out: Path, made_of: dict[str, Any]) -> dict[str, Any]:
         "beats_per_minute": setting.beats_per_minute,
         "beats_per_bar": score.beats_per_bar,
         "n_bars": score.n_bars,
-        "bar_s": score.beats_per_bar * 60 / setting.beats_per_minute,
+        "bar_s": score.n_beats / score.n_bars * 60 / setting.beats_per_minute,
         "tail_s": TAIL_S,
         "melody": [(note.start, note.length, note.pitch) for note in moved.melody],
         "chords": [(c.start, c.length, c.root, c.intervals, c.bass) for c in moved.chords],
     }
+    if score.remarks:
+        record["remarks"] = list(score.remarks)
     font = _soundfont(job)  # by its place, for several may have one name
     for style in STYLES:
         arrangement = arrange(score, style, setting)

@@ -1,23 +1,24 @@
 """A piece as notes: melody and chords, or four parts.
 
-Conventions: `start` and `length` in quarter notes from the first bar line, so that a bar begins at
-every multiple of `beats_per_bar`; a piece with a pickup begins with the rest before it. Pitches are
-MIDI numbers, velocities 1-127. Chord intervals are semitones above the root, within one octave.
+Conventions: `start` and `length` in quarter notes from the first bar line; a piece with a pickup
+begins with the rest before it. Pitches are MIDI numbers, velocities 1-127. Chord intervals are
+semitones above the root, within one octave.
 """
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thirdstream.files import ThirdstreamError
+from thirdstream.notes.metre import UNSAID, Metres, of_length
 
-METRES = (2.0, 3.0, 4.0, 6.0)  # quarter notes a bar that can be arranged
+SHORTEST_BEAT = 0.125  # quarter notes; music in 64ths of a beat is a fault of the file
 MIN_NOTES = 8
 MAX_NOTES, MAX_BEATS = 50_000, 20_000  # of a file; an act of an opera has less
 MAX_SOUNDING = 400_000  # quarter notes, of all notes together
-MAX_BYTES = 4_000_000  # of a MIDI file; MusicXML, unpacked, takes more for the same
+BARE = "is a melody alone: the chords are guessed; write chord symbols for others"
+UNNAMED = "has no chord symbols: the chords are found from its notes"
 SUFFIXES = frozenset([".mxl", ".musicxml", ".xml", ".mid", ".midi"])
 CHORDS: dict[str, tuple[int, ...]] = {  # those looked for where a score names none
     "major": (0, 4, 7),
@@ -97,10 +98,11 @@ class Chord:
 class Score:
     """A piece. Chords follow each other without gaps; `voices` are the parts below the melody.
 
-    beats_per_bar: quarter notes. pickup: quarter notes before the first bar line.
+    beats_per_bar: quarter notes of the first bar. pickup: quarter notes before the first bar line.
     beats_per_minute: quarter notes a minute, where the score says. voices: highest first; empty
     where only melody and chords are known. length: quarter notes that the piece lasts, where it
-    goes on after its last note.
+    goes on after its last note. metres: by default bars of `beats_per_bar` throughout. remarks:
+    what a user should know of how it was read.
     """
 
     title: str
@@ -111,18 +113,25 @@ class Score:
     beats_per_minute: float | None = None
     voices: tuple[tuple[Note, ...], ...] = ()
     length: float = 0.0
+    metres: Metres = UNSAID
+    remarks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.metres.changes:
+            object.__setattr__(self, "beats_per_bar", self.metres.changes[0][1].length)
+        else:
+            object.__setattr__(self, "metres", Metres.steady(of_length(self.beats_per_bar)))
 
     @property
     def n_bars(self) -> int:
         """Whole bars that hold every note."""
         ends = [note.end for part in (self.melody, *self.voices) for note in part]
-        end = max([*ends, self.length])
-        return math.ceil(end / self.beats_per_bar - 1e-6)
+        return self.metres.n_bars(max([*ends, self.length]))
 
     @property
     def n_beats(self) -> float:
         """Length in quarter notes, to the end of the last bar."""
-        return self.n_bars * self.beats_per_bar
+        return self.metres.line(self.n_bars)
 
     def chord_at(self, beat: float) -> Chord:
         """The chord that sounds at a beat; the first one also before it begins."""
@@ -146,8 +155,9 @@ class Score:
 def read_score(path: Path) -> Score:
     """Read a lead sheet or a score of three or more parts: MusicXML (.mxl, .musicxml) or MIDI.
 
-    Repeats are not played out: every bar comes once, in the order written. Raises ScoreError on a
-    file that is missing, damaged, without melody or harmony, or in a metre that is not arranged.
+    Repeats are not played out: every bar comes once, in the order written. Where chords are not
+    named they are found from the notes, and `remarks` says so. Raises ScoreError on a file that is
+    missing, damaged, or without a melody.
     """
     if not path.is_file():
         raise ScoreError(f"{path}: there is no such file; check the path")
@@ -166,11 +176,12 @@ def read_score(path: Path) -> Score:
 
 def checked(score: Score, path: Path) -> Score:
     """The score, if it can be arranged. Raises ScoreError that names the fault and the remedy."""
-    if score.beats_per_bar not in METRES:
-        raise ScoreError(
-            f"{path}: has {score.beats_per_bar:g} quarter notes a bar; "
-            f"bars of {', '.join(f'{metre:g}' for metre in METRES)} can be arranged, leave it out"
-        )
+    for _, one in score.metres.changes:
+        if min(one.beats) < SHORTEST_BEAT:
+            raise ScoreError(
+                f"{path}: has bars of {one.name}, whose beats are too short to be played; write it "
+                "in longer notes"
+            )
     if len(score.melody) < MIN_NOTES:
         raise ScoreError(
             f"{path}: has a melody of {len(score.melody)} notes; give one of at least {MIN_NOTES}"
@@ -214,53 +225,3 @@ def without_gaps(chords: Iterable[Chord], end: float) -> tuple[Chord, ...]:
 
 def _harmony(chord: Chord) -> tuple[int, tuple[int, ...], int]:
     return chord.root, chord.intervals, chord.bass
-
-
-def fitted_chords(
-    parts: Sequence[Sequence[Note]], *, end: float, step: float = 1.0
-) -> tuple[Chord, ...]:
-    """Find the chord of every step of `step` quarter notes from the notes that sound in it.
-
-    Each chord of CHORDS on each root is scored by how long its notes sound, less how long others
-    do; a chord note that is missing costs a little, a root in the bass counts for a little.
-    """
-    sounding = _sounding(parts, step, math.ceil(end / step - 1e-6))
-    chords = [
-        _fitted(number * step, step, weights, lowest % 12)
-        for number, (weights, lowest) in sorted(sounding.items())
-    ]
-    return without_gaps(chords, end) if chords else ()
-
-
-def _fitted(start: float, length: float, weights: Sequence[float], bass: int) -> Chord:
-    root, intervals = max(
-        ((root, kind) for kind in CHORDS.values() for root in range(12)),
-        key=lambda fit: _fit(weights, bass, *fit),
-    )
-    members = {(root + interval) % 12 for interval in intervals}
-    return Chord(start, length, root, intervals, bass if bass in members else root)
-
-
-def _sounding(
-    parts: Sequence[Sequence[Note]], step: float, n_steps: int
-) -> dict[int, tuple[list[float], int]]:
-    """Of each step in which notes sound: how long each pitch class does, and the lowest pitch."""
-    found: dict[int, tuple[list[float], int]] = {}
-    for part in parts:
-        for note in part:
-            first, last = math.floor(note.start / step), math.ceil(note.end / step)
-            for number in range(max(0, first), min(n_steps, last)):
-                start, end = number * step, (number + 1) * step
-                shared = min(note.end, end) - max(note.start, start)
-                if shared > 1e-6:
-                    weights, lowest = found.get(number, ([0.0] * 12, note.pitch))
-                    weights[note.pitch % 12] += shared
-                    found[number] = weights, min(lowest, note.pitch)
-    return found
-
-
-def _fit(weights: Sequence[float], bass: int, root: int, intervals: tuple[int, ...]) -> float:
-    inside = [weights[(root + interval) % 12] for interval in intervals]
-    missing = sum(weight == 0 for weight in inside)
-    scale = sum(weights)
-    return (2 * sum(inside) - scale) / scale - 0.2 * missing + 0.15 * (root == bass)

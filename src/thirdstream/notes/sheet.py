@@ -19,11 +19,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from thirdstream.files import ThirdstreamError, whole_file, write_json
+from thirdstream.notes.harmonising import C_MAJOR, Key, key_of_notes
 from thirdstream.notes.listening import Heard
+from thirdstream.notes.metre import Metres
 from thirdstream.notes.midi import Song, Track, write_midi
 from thirdstream.notes.score import CHORDS, Chord, Note, Score
+from thirdstream.notes.spelling import root_name, sharps_of, spelt, tonic_name
 
-NAMES = ("C", "D-", "D", "E-", "E", "F", "F#", "G", "A-", "A", "B-", "B")  # as music21 spells them
 FIGURES = {  # of chords: music21's kind, and what is written after the root
     "major": ("major", ""),
     "minor": ("minor", "m"),
@@ -51,43 +53,44 @@ def write_sheets(heard: Heard, out: Path, name: str, *, force: bool = False) -> 
             raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
     score = heard.score
     tempo = score.beats_per_minute or 120.0
-    song = Song((Track("heard", 0, heard.notes),), tempo, score.beats_per_bar)
+    song = Song((Track("heard", 0, heard.notes),), tempo, metres=score.metres)
     with ExitStack() as stack:  # what went wrong with one leaves none
         midi, sheet, roll, data = (stack.enter_context(whole_file(path)) for path in paths)
         write_midi(midi, song, heard.timing)
-        write_lead_sheet(sheet, score)
+        write_lead_sheet(sheet, score, Key(heard.key, heard.is_minor))
         draw_roll(roll, heard)
         write_json(data, _data(heard))
     return paths
 
 
 def _data(heard: Heard) -> dict[str, Any]:
+    key = Key(heard.key, heard.is_minor)
     return {
         "duration_s": heard.duration_s,
-        "key": f"{NAMES[heard.key].replace('-', 'b')} {'minor' if heard.is_minor else 'major'}",
+        "key": f"{tonic_name(key)} {'minor' if heard.is_minor else 'major'}",
         "tuning_semitones": round(heard.tuning, 3),
         "beats_per_bar": heard.score.beats_per_bar,
         "beats_per_minute": heard.score.beats_per_minute,
         "beats_s": [round(beat, 4) for beat in heard.timing.beats_s],
-        "chords": [asdict(c) | {"symbol": symbol(c)} for c in heard.score.chords],
+        "chords": [asdict(c) | {"symbol": symbol(c, key)} for c in heard.score.chords],
         "melody": [asdict(note) for note in heard.score.melody],
     }
 
 
-def symbol(chord: Chord) -> str:
-    """As written above the staff: Cm7, G7/B. A flat is a small b."""
-    text = NAMES[chord.root] + KINDS[chord.intervals][1]
-    text += f"/{NAMES[chord.bass]}" if chord.bass != chord.root else ""
-    return text.replace("-", "b")
+def symbol(chord: Chord, key: Key = C_MAJOR) -> str:
+    """As written above the staff in a key: Cm7, G7/B. A flat is a small b."""
+    text = root_name(chord.root, key) + KINDS[chord.intervals][1]
+    return text + (f"/{root_name(chord.bass, key)}" if chord.bass != chord.root else "")
 
 
-def chords_of_bars(score: Score) -> tuple[str, ...]:
+def chords_of_bars(score: Score, key: Key = C_MAJOR) -> tuple[str, ...]:
     """The symbols of the chords that begin in each bar; one that goes on is a percent sign."""
-    n_bars = math.ceil(max((c.start + c.length for c in score.chords), default=0.0)
-                       / score.beats_per_bar - 0.01)  # fmt: skip
+    end = max((c.start + c.length for c in score.chords), default=0.0)
+    n_bars = math.ceil(score.metres.number(end) - 0.01)
     bars: list[list[str]] = [[] for _ in range(n_bars)]
-    for start, text in [*((c.start, symbol(c)) for c in score.chords), *_rests(score.chords)]:
-        bar = int(start / score.beats_per_bar + 0.01)
+    named = [(chord.start, symbol(chord, key)) for chord in score.chords]
+    for start, text in [*named, *_rests(score.chords)]:
+        bar = int(score.metres.number(start) + 0.01)
         if bar < n_bars:
             bars[bar].append(text)
     return tuple(" ".join(bar) or "%" for bar in bars)
@@ -99,34 +102,40 @@ def _rests(chords: Sequence[Chord]) -> list[tuple[float, str]]:
     return [(at, NO_CHORD) for at in sorted(starts - {round(chord.start, 3) for chord in chords})]
 
 
-def write_lead_sheet(path: Path, score: Score) -> None:
-    """Write melody and chord symbols as MusicXML, whole or not at all.
+def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
+    """Write melody and chord symbols as MusicXML, whole or not at all, spelt by the key; by the one
+    that the notes suggest, where none is given.
 
     Raises ThirdstreamError without music21.
     """
     try:
-        from music21 import harmony, metadata, meter, note, stream, tempo, tie
+        from music21 import harmony, metadata, meter, note, pitch, stream, tempo, tie
+        from music21.key import KeySignature
     except ImportError as error:
         raise ThirdstreamError(
             f"{path}: lead sheets need music21; pip install 'thirdstream[scores]'"
         ) from error
     part = stream.Part()
-    part.insert(0, meter.TimeSignature(f"{score.beats_per_bar:.0f}/4"))
+    key = key or (key_of_notes(score.melody) if score.melody else C_MAJOR)
+    part.insert(0, KeySignature(sharps_of(key)))
+    for start, one in score.metres.changes:
+        part.insert(_exact(start), meter.TimeSignature(one.name))
     if score.beats_per_minute:
         part.insert(0, tempo.MetronomeMark(number=score.beats_per_minute))
     for one in score.melody:
-        pieces = _pieces(_exact(one.start), _exact(one.end), round(score.beats_per_bar))
+        pieces = _pieces(_exact(one.start), _exact(one.end), score.metres)
         for number, (start, end) in enumerate(pieces):
-            written = note.Note(one.pitch, quarterLength=end - start)
+            name, octave = spelt(one.pitch, key)
+            spelling = pitch.Pitch(name.replace("b", "-"), octave=octave)
+            written = note.Note(spelling, quarterLength=end - start)
             if len(pieces) > 1:
                 kinds = ("start", *["continue"] * (len(pieces) - 2), "stop")
                 written.tie = tie.Tie(kinds[number])
             part.insert(start, written)
     for chord in score.chords:
-        spelt = harmony.ChordSymbol(
-            root=NAMES[chord.root], bass=NAMES[chord.bass], kind=KINDS[chord.intervals][0]
-        )
-        part.insert(_exact(chord.start), spelt)
+        root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
+        named = harmony.ChordSymbol(root=root, bass=bass, kind=KINDS[chord.intervals][0])
+        part.insert(_exact(chord.start), named)
     for start, text in _rests(score.chords):
         if any(note.end > start for note in score.melody):
             part.insert(_exact(start), harmony.NoChord(text))
@@ -148,14 +157,15 @@ def _exact(beats: float) -> Fraction:
     return Fraction(round(12 * beats), 12)
 
 
-def _pieces(start: Fraction, end: Fraction, beats_per_bar: int) -> list[tuple[Fraction, Fraction]]:
+def _pieces(start: Fraction, end: Fraction, metres: Metres) -> list[tuple[Fraction, Fraction]]:
     """A note cut where it must be tied: at bar lines, and between whole beats and parts of one."""
-    first, last = Fraction(math.ceil(start)), Fraction(math.floor(end))
-    if first >= last:
-        cuts = {start, first, end} if first < end else {start, end}
-    else:
-        lines = range(beats_per_bar * (int(first) // beats_per_bar + 1), int(last), beats_per_bar)
-        cuts = {start, first, *map(Fraction, lines), last, end}
+    bars = range(metres.bar(float(start)), metres.bar(float(end)) + 1)
+    lines = [Fraction(metres.line(bar)) for bar in bars]
+    beats = [line + Fraction(place)
+             for line, bar in zip(lines, bars, strict=True)
+             for place in metres.metre_of(bar).places
+             if start <= line + Fraction(place) <= end]  # fmt: skip
+    cuts = {start, *beats[:1], *lines[1:], *beats[-1:], end}
     return list(itertools.pairwise(sorted(cuts)))
 
 
@@ -174,10 +184,9 @@ def draw_roll(path: Path, heard: Heard) -> None:
 
 
 def _draw_row(axes: Axes, heard: Heard, start_s: float, end_s: float) -> None:
-    metre = int(heard.score.beats_per_bar)
     for number, beat_s in enumerate(heard.timing.beats_s):
         if start_s <= beat_s <= end_s:
-            is_line = number % metre == 0
+            is_line = heard.score.metres.within(number) == 0
             axes.axvline(beat_s, color="0.5" if is_line else "0.9", lw=0.8, zorder=0)
     layers: tuple[tuple[Sequence[Note], str], ...] = (
         (heard.notes, "0.65"),
@@ -193,4 +202,5 @@ def _draw_row(axes: Axes, heard: Heard, start_s: float, end_s: float) -> None:
     for chord in heard.score.chords:
         at = float(heard.timing.seconds(chord.start))
         if start_s <= at < end_s:
-            axes.text(at, high + 3, symbol(chord), fontsize=8, clip_on=True)
+            text = symbol(chord, Key(heard.key, heard.is_minor))
+            axes.text(at, high + 3, text, fontsize=8, clip_on=True)

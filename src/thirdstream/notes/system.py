@@ -1,5 +1,6 @@
 """The score system: a recording is heard as notes, arranged in the target style, and played."""
 
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -20,6 +21,7 @@ from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription import Transcriber
 from thirdstream.transfer import Options, System
 
+LOGGER = logging.getLogger("thirdstream")
 # Of the style, and of the recording's own notes, where nothing else is asked for.
 STRENGTH, KEEP = 0.75, 1.0
 
@@ -77,7 +79,10 @@ class ScoreSystem(System):
 
         heard = listen(counted())
         if options.score is not None:
-            heard = replace(heard, score=read_score(options.score))
+            score = read_score(options.score)
+            for remark in score.remarks:
+                LOGGER.warning("%s: %s", options.score, remark)
+            heard = replace(heard, score=score)
         arrangement, timing = arranged(heard, options)
         if self.tell is not None:
             self.tell(Played(heard, arrangement, timing))

@@ -155,6 +155,7 @@ def written_down(played: "Played", wav: Path, *, midi: Path) -> tuple[Sheet, dic
 
     midi: where to write what is played in the new style.
     """
+    from thirdstream.notes.harmonising import Key
     from thirdstream.notes.midi import write_midi
     from thirdstream.notes.sheet import chords_of_bars, write_sheets
 
@@ -167,7 +168,7 @@ def written_down(played: "Played", wav: Path, *, midi: Path) -> tuple[Sheet, dic
         "Lead sheet (MusicXML)": lead_sheet,
         "What was heard, as MIDI": heard_midi,
     }
-    return Sheet(roll, chords_of_bars(heard.score)), files
+    return Sheet(roll, chords_of_bars(heard.score, Key(heard.key, heard.is_minor))), files
 
 
 def measured(

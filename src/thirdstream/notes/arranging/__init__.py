@@ -18,13 +18,14 @@ from thirdstream.notes.arranging.ensembles import (
     Arrangement,
 )
 from thirdstream.notes.arranging.jazz import jazz
+from thirdstream.notes.arranging.pulse import Pulse, suits
 from thirdstream.notes.score import Score
 
 __all__ = ["GROOVES", "STYLES", "Arrangement", "Setting", "arrange", "draw_setting"]
 
 STYLES = ("classical", "jazz")
 NOTES_PER_SECOND = 6.5  # no tempo at which the melody's quick notes come faster
-SLOWEST = 60.0  # quarter notes a minute
+SLOWEST = 60.0  # beats a minute
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,15 @@ class Setting:
 def draw_setting(score: Score, *, seed: str) -> Setting:
     """Draw key, tempo, ensemble and groove; the groove suits the metre, the tempo the melody."""
     rng = random.Random(f"setting {seed}")
-    in_three = score.beats_per_bar % 3 == 0
-    suitable = [name for name, how in GROOVES.items() if how.in_three == in_three]
+    pulse = Pulse(score)
+    suitable = [name for name in GROOVES if suits(name, pulse)]
     groove = rng.choices(suitable, [GROOVES[name].weight for name in suitable])[0]
     slowest, fastest = GROOVES[groove].tempo
     lengths = sorted(note.length for note in score.melody)
     quick = lengths[len(lengths) // 10]
     limit = 60 * quick * NOTES_PER_SECOND
-    tempo = max(SLOWEST, min(rng.uniform(slowest, fastest), limit))
+    drawn = rng.uniform(slowest, fastest) * pulse.length
+    tempo = max(SLOWEST * pulse.length, min(drawn, limit))
     ensemble = rng.choice(list(CLASSICAL))
     return Setting(seed, rng.randint(-5, 6), round(tempo, 1), ensemble, groove)
 
@@ -68,9 +70,9 @@ def arrange(score: Score, style: str, setting: Setting) -> Arrangement:
     for name, table in ((setting.ensemble, CLASSICAL), (setting.groove, GROOVES)):
         if name not in table:
             raise ThirdstreamError(f"{name}: cannot be arranged for; there are {', '.join(table)}")
-    if style == "jazz" and GROOVES[setting.groove].in_three != (score.beats_per_bar % 3 == 0):
+    if style == "jazz" and not suits(setting.groove, Pulse(score)):
         raise ThirdstreamError(
-            f"{score.title}: has {score.beats_per_bar:g} quarter notes a bar, which "
+            f"{score.title}: has bars of {score.metres.usual(score.n_beats).name}, which "
             f"{setting.groove} does not; choose another groove"
         )
     rng = random.Random(f"{style} {setting.seed}")

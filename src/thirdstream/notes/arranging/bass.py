@@ -1,10 +1,13 @@
 """The bass: walking, in two, bossa nova and waltz; each leads into the next root."""
 
 import random
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from thirdstream.notes.arranging.ensembles import DOUBLE_BASS, loudness, nearest
 from thirdstream.notes.arranging.harmony import Change
+from thirdstream.notes.arranging.pulse import Cell
 from thirdstream.notes.score import Chord, Note
 
 LOWEST, HIGHEST = DOUBLE_BASS.lowest, DOUBLE_BASS.highest
@@ -21,8 +24,8 @@ def scale_of(chord: Chord) -> tuple[int, ...]:
     return tuple(sorted((base - wrong) | set(chord.intervals)))
 
 
-def walking(changes: Sequence[Change], rng: random.Random) -> Iterator[Note]:
-    """A quarter note on every beat: the bass of each new chord on its first, a lead on its last.
+def walking(changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random) -> Iterator[Note]:
+    """A note on every beat: the bass of each new chord on its first, a lead on its last.
 
     The lead is a semitone above or below the coming root, a step of the scale, or its fifth.
     """
@@ -75,7 +78,26 @@ def _between(pitch: int, target: int, n_left: int, chord: Chord, rng: random.Ran
     )
 
 
-def in_two(changes: Sequence[Change], rng: random.Random) -> Iterator[Note]:
+def _halves(chord: Chord, cells: Sequence[Cell]) -> list[tuple[int, int]]:
+    """Steps of two beats through a chord, from its start and from each cell of three: where they
+    begin, from there, and how long they are."""
+    first, last = round(chord.start), round(chord.end)
+    at = bisect_right(cells, first, key=lambda cell: cell.start + cell.length)
+    lines = {first, last}
+    for cell in cells[at:]:
+        if cell.start >= last:
+            break
+        if cell.length % 2:
+            lines |= {cell.start, cell.start + cell.length}
+    edges = sorted(line for line in lines if first <= line <= last)
+    return [
+        (beat - first, min(2, end - beat))
+        for start, end in pairwise(edges)
+        for beat in range(start, end, 2)
+    ]
+
+
+def in_two(changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random) -> Iterator[Note]:
     """Half notes, root and fifth, with a lead on the last beat of some chords: for ballads."""
     pitch = nearest(changes[0].chord.bass, CENTRE, LOWEST, HIGHEST)
     for change, after in zip(changes, [*changes[1:], None], strict=True):
@@ -83,10 +105,9 @@ def in_two(changes: Sequence[Change], rng: random.Random) -> Iterator[Note]:
         fifth = nearest((chord.root + chord.fifth) % 12, pitch + 3, LOWEST, HIGHEST)
         n_beats = round(chord.length)
         target = _target(after.chord if after else chord, pitch, rng)
-        for beat in range(0, n_beats, 2):
-            length = min(2, n_beats - beat)
+        for number, (beat, length) in enumerate(_halves(chord, cells)):
             lead = beat + 2 >= n_beats and length == 2 and rng.random() < 0.5
-            note = fifth if beat % 4 == 2 else pitch
+            note = fifth if number % 2 else pitch
             velocity = rng.randint(78, 92)
             yield Note(chord.start + beat, (1.0 if lead else length) * 0.95, note, velocity)
             if lead:
@@ -95,7 +116,7 @@ def in_two(changes: Sequence[Change], rng: random.Random) -> Iterator[Note]:
         pitch = target
 
 
-def bossa(changes: Sequence[Change], rng: random.Random) -> Iterator[Note]:
+def bossa(changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random) -> Iterator[Note]:
     """Root for a beat and a half, fifth on the eighth before the next half bar, and on it."""
     pitch = CENTRE
     for change in changes:
@@ -103,27 +124,27 @@ def bossa(changes: Sequence[Change], rng: random.Random) -> Iterator[Note]:
         root = nearest(chord.bass, 0.5 * pitch + 0.5 * CENTRE, LOWEST, HIGHEST - 8)
         fifth = nearest((chord.root + chord.fifth) % 12, root + 3, LOWEST, HIGHEST)
         n_beats = round(chord.length)
-        for beat in range(0, n_beats, 2):
-            note = fifth if beat % 4 == 2 else root
-            left = n_beats - beat
-            yield Note(chord.start + beat, min(1.4, left), note, rng.randint(86, 98))
-            if left >= 2:
-                pickup = fifth if beat % 4 == 0 and left > 2 else note
+        for number, (beat, length) in enumerate(_halves(chord, cells)):
+            note = fifth if number % 2 else root
+            yield Note(chord.start + beat, min(1.4, length), note, rng.randint(86, 98))
+            if length == 2:
+                pickup = fifth if number % 2 == 0 and n_beats - beat > 2 else note
                 yield Note(chord.start + beat + 1.5, 0.45, pickup, rng.randint(72, 84))
         pitch = float(root)
 
 
-def waltz(changes: Sequence[Change], rng: random.Random) -> Iterator[Note]:
+def waltz(changes: Sequence[Change], cells: Sequence[Cell], rng: random.Random) -> Iterator[Note]:
     """Walks in some bars, and holds the root for two beats in the others."""
-    notes = list(walking(changes, rng))
+    notes = list(walking(changes, cells, rng))
     starts = {round(change.chord.start) for change in changes}
+    threes = {cell.start for cell in cells if cell.length == 3}
     held: Note | None = None
     for note in notes:
         beat = round(note.start)
         if held is not None:
             held = None
             continue
-        if beat % 3 == 0 and beat + 1 not in starts and rng.random() < 0.45:
+        if beat in threes and beat + 1 not in starts and rng.random() < 0.45:
             held = note
             yield Note(note.start, 1.9, note.pitch, loudness(note.velocity + 3))
         else:

@@ -28,6 +28,8 @@ from thirdstream.notes.arranging.ensembles import (
     Instrument,
     folded,
 )
+from thirdstream.notes.arranging.pulse import Pulse, suits
+from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.score import Note, Score
 
 SLOW, DENSE, QUICK = 92.0, 4.0, 3.5  # beats a minute; notes at a time; melody notes a second
@@ -72,13 +74,16 @@ class Piece:
                        for c in score.chords)  # fmt: skip
         bar = score.beats_per_bar * factor
         bar = next((b for b in (4.0, 3.0, 2.0) if bar % b == 0), score.beats_per_bar)
-        counted = replace(score, melody=moved(score.melody), chords=chords, beats_per_bar=bar,
+        counted = replace(score, melody=moved(score.melody), chords=chords,
+                          metres=Metres.steady(of_length(bar)),
                           length=score.length * factor, voices=())  # fmt: skip
         return Piece(counted, moved(self.notes), self.beats_per_minute * factor)
 
 
 def counting(piece: Piece, style: str) -> float:
     """How many quarter notes the style counts for one of the recording: 1, 2 or a half."""
+    if len(piece.score.metres.changes) > 1 or not piece.score.metres.is_plain:
+        return 1.0
     if style == "jazz" and piece.beats_per_minute <= DOUBLED:
         return 2.0
     whole = piece.score.beats_per_bar % 2 == 0
@@ -88,7 +93,7 @@ def counting(piece: Piece, style: str) -> float:
 def choose(piece: Piece, style: str, rng: random.Random) -> str:
     """One of DOUBLINGS, or one of GROOVES, that suits the piece; `rng` breaks ties."""
     if style == "jazz":
-        if piece.score.beats_per_bar % 3 == 0:
+        if Pulse(piece.score).in_three:
             return "jazz waltz"
         return "ballad" if piece.beats_per_minute < SLOW else "swing"
     if piece.density >= DENSE:
@@ -102,12 +107,12 @@ def named(name: str, style: str, score: Score) -> str:
     """The ensemble or groove of that name. Raises ThirdstreamError if the style has none such."""
     table: Sequence[str] = (*CLASSICAL, *DOUBLINGS)
     if style == "jazz":
-        in_three = score.beats_per_bar % 3 == 0
-        table = [groove for groove, how in GROOVES.items() if how.in_three == in_three]
+        pulse = Pulse(score)
+        table = [groove for groove in GROOVES if suits(groove, pulse)]
     if name not in table:
         raise ThirdstreamError(
-            f"{name}: is nothing that plays {style} in bars of {score.beats_per_bar:g}; "
-            f"choose one of: {', '.join(table)}"
+            f"{name}: is nothing that plays {style} in bars of "
+            f"{score.metres.usual(score.n_beats).name}; choose one of: {', '.join(table)}"
         )
     return name
 
@@ -142,14 +147,14 @@ def placed(melody: Sequence[Note], lowest: int, highest: int) -> tuple[Note, ...
     return tuple(replace(n, pitch=folded(n.pitch + best, lowest, highest)) for n in melody)
 
 
-def contour(notes: Sequence[Note], bar: float, n_bars: int) -> NDArray[np.float64]:
+def contour(notes: Sequence[Note], metres: Metres, n_bars: int) -> NDArray[np.float64]:
     """How much louder than the piece each bar is, (n_bars,), as MIDI velocity, smoothed.
 
     Of a bar the velocities are averaged by length; one without notes is like its neighbours.
     """
     weight, total = np.zeros(n_bars), np.zeros(n_bars)
     for note in notes:
-        number = min(max(int(note.start // bar), 0), n_bars - 1)
+        number = min(max(metres.bar(note.start), 0), n_bars - 1)
         weight[number] += note.length
         total[number] += note.length * note.velocity
     heard = weight > 0
@@ -167,13 +172,14 @@ def repeats(score: Score, *, n_bars: int = 8) -> list[int]:
 
     The same: most chords, and most melody notes within a semitone, at the same place.
     """
-    size = score.beats_per_bar * n_bars
+    metres = score.metres
     found: list[tuple[set[tuple[int, int]], int]] = []
-    prints: list[set[tuple[int, int]]] = [set() for _ in range(math.ceil(score.n_beats / size))]
+    n_sections = math.ceil(score.n_bars / n_bars)
+    prints: list[set[tuple[int, int]]] = [set() for _ in range(n_sections)]
     for kind, events in ((128, score.chords), (0, score.melody)):
         for event in events:
-            number = min(max(int(event.start // size), 0), len(prints) - 1)
-            where = round(2 * (event.start - number * size))
+            number = min(max(metres.bar(event.start) // n_bars, 0), len(prints) - 1)
+            where = round(2 * (event.start - metres.line(number * n_bars)))
             value = event.root if hasattr(event, "root") else event.pitch  # type: ignore[union-attr]
             prints[number].add((where, kind + value))
     result = []

@@ -1,13 +1,16 @@
 """Classical arrangements: the melody over led voices, in textures and keyboard figures.
 
+Figures fall on the beats of the metre and on their parts, halves or thirds.
+
 Every accompaniment is the same four or five led voices (voicing.py), held, repeated or broken; a
 voice never strays from its line, so a figure cannot bring in a parallel the voices do not have.
 """
 
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from thirdstream.notes.arranging.ensembles import (
     CLASSICAL,
@@ -19,7 +22,9 @@ from thirdstream.notes.arranging.ensembles import (
     loudness,
     track,
 )
+from thirdstream.notes.arranging.pulse import in_thirds
 from thirdstream.notes.arranging.voicing import Slot, lead_voices, slots
+from thirdstream.notes.metre import Metres
 from thirdstream.notes.midi import Song, Track
 from thirdstream.notes.score import Note, Score
 
@@ -69,7 +74,7 @@ def classical(
         tracks = [track(i, line, score.n_beats) for i, line in zip(instruments, lines, strict=True)]
     if ensemble == "string orchestra":
         tracks.append(track(DOUBLE_BASSES, octave_below(voices[-1]), score.n_beats))
-    song = Song(tuple(tracks), beats_per_minute, score.beats_per_bar)
+    song = Song(tuple(tracks), beats_per_minute, metres=score.metres)
     return Arrangement("classical", ensemble, "straight", song, score.n_bars)
 
 
@@ -94,84 +99,159 @@ def accompaniment(
 ) -> list[tuple[Note, ...]]:
     """The voices below the melody, one texture a section; `textures` of each, else drawn."""
     instruments = CLASSICAL[ensemble][1:]
-    stretches = slots(score.chords, melody, score.beats_per_bar)
+    stretches = slots(score.chords, melody, score.metres)
     led = lead_voices(stretches, instruments)
-    length = SECTION_BARS * score.beats_per_bar
-    names = textures or [
-        rng.choice(TEXTURES[ensemble]) for _ in range(math.ceil(score.n_beats / length) + 1)
-    ]
+    n_sections = math.ceil(score.n_bars / SECTION_BARS)
+    names = textures or [rng.choice(TEXTURES[ensemble]) for _ in range(n_sections + 1)]
     lines: list[list[Note]] = [[] for _ in instruments]
     for number, (slot, pitches) in enumerate(zip(stretches, led, strict=True)):
-        texture = FIGURES[names[int(slot.start // length)]]
+        bar = score.metres.bar(slot.start)
+        figure = FIGURES[names[bar // SECTION_BARS]]
         is_last = number == len(stretches) - 1
-        for start, long, pitch, voice in (held if is_last else texture)(slot, pitches):
+        for start, long, pitch, voice in (held if is_last else figure)(
+            slot, pitches, Grid(score.metres, bar)
+        ):
             lines[voice].append(Note(start, long, pitch))
     return [_shaped(_tied(line), score, 0.0, rng) for line in lines]
 
 
-def held(slot: Slot, pitches: Sequence[int]) -> Iterator[Struck]:
+class Grid:
+    """Where figures strike in a bar. In bars of quarters they count from where a chord begins, in
+    all others from beat to beat; each place with how long it is to the next.
+    """
+
+    def __init__(self, metres: Metres, bar: int) -> None:
+        self.metre, self.line = metres.metre_of(bar), metres.line(bar)
+        self.in_thirds = all(map(in_thirds, self.metre.beats))
+        self.in_quarters = set(self.metre.beats) == {1.0} and len(set(self.metre.cells)) == 1
+        firsts = accumulate(self.metre.cells[:-1], initial=0)
+        in_cells = self.metre.is_even and not self.in_thirds
+        places = self.metre.places
+        self.groups = [places[first] for first in firsts] if in_cells else places
+
+    def begins(self, slot: Slot, start: float) -> bool:
+        """Whether a figure begins anew: with the slot, or a group of the metre's notes."""
+        groups = () if self.in_quarters else self.groups
+        return start - slot.start < 1e-6 or any(
+            abs(start - self.line - place) < 1e-6 for place in groups
+        )
+
+    def beats(self, slot: Slot) -> list[tuple[float, float]]:
+        """The beats of a slot."""
+        return self._steps(slot, 1.0, [*zip(self.metre.places, self.metre.beats, strict=True)])
+
+    def parts(self, slot: Slot) -> list[tuple[float, float]]:
+        """Halves, or thirds, of beats."""
+        return self._steps(slot, 0.5, [
+            (place + part * length / n, length / n)
+            for place, length in zip(self.metre.places, self.metre.beats, strict=True)
+            for n in [3 if in_thirds(length) else 2]
+            for part in range(n)
+        ])  # fmt: skip
+
+    def pairs(self, slot: Slot) -> list[tuple[float, float]]:
+        """Every second beat; of beats of three parts each."""
+        beats = [*zip(self.metre.places, self.metre.beats, strict=True)]
+        if self.in_thirds:
+            return self._steps(slot, 2.0, beats)
+        pairs = [
+            (beats[k][0], sum(length for _, length in beats[k : min(k + 2, first + n)]))
+            for first, n in zip(accumulate((0, *self.metre.cells)), self.metre.cells, strict=False)
+            for k in range(first, first + n, 2)
+        ]  # fmt: skip
+        return self._steps(slot, 2.0, pairs)
+
+    def _steps(
+        self, slot: Slot, step: float, places: Sequence[tuple[float, float]]
+    ) -> list[tuple[float, float]]:
+        if self.in_quarters:
+            n_steps = math.ceil(slot.length / step - 1e-6)
+            return [(slot.start + number * step, step) for number in range(n_steps)]
+        end = slot.start + slot.length
+        inside = [(self.line + at, length) for at, length in places
+                  if slot.start - 1e-6 < self.line + at < end - 1e-6]  # fmt: skip
+        if not inside or inside[0][0] > slot.start + 1e-6:
+            first = inside[0][0] if inside else end
+            inside.insert(0, (slot.start, first - slot.start))
+        return inside
+
+
+def held(slot: Slot, pitches: Sequence[int], grid: Grid) -> Iterator[Struck]:
     """Every voice sounds all the time."""
     for voice, pitch in enumerate(pitches):
         yield slot.start, slot.length, pitch, voice
 
 
-def pulse(slot: Slot, pitches: Sequence[int]) -> Iterator[Struck]:
-    """Inner voices repeat eighths, the bass quarters."""
+def pulse(slot: Slot, pitches: Sequence[int], grid: Grid) -> Iterator[Struck]:
+    """Inner voices repeat the parts of beats, the bass beats."""
     for voice, pitch in enumerate(pitches):
-        step = 1.0 if voice == len(pitches) - 1 else 0.5
-        for start in _grid(slot, step):
-            yield start, step * 0.8, pitch, voice
+        steps = grid.beats if voice == len(pitches) - 1 else grid.parts
+        for start, length in steps(slot):
+            yield start, length * 0.8, pitch, voice
 
 
-def afterbeats(slot: Slot, pitches: Sequence[int]) -> Iterator[Struck]:
-    """The bass where a chord begins, the inner voices on the other beats, short."""
-    beats = list(_grid(slot, 1.0))
-    yield slot.start, min(1.0, slot.length) * 0.9, pitches[-1], len(pitches) - 1
+def afterbeats(slot: Slot, pitches: Sequence[int], grid: Grid) -> Iterator[Struck]:
+    """The bass where a chord begins, and where the metre's groups do; the inner voices on the
+    other beats, or their other parts where they have three, short."""
+    beats = grid.parts(slot) if grid.in_thirds else grid.beats(slot)
+    firsts = [(start, length) for start, length in beats if grid.begins(slot, start)]
+    for start, length in firsts:
+        yield start, min(length, slot.length) * 0.9, pitches[-1], len(pitches) - 1
+    others = [beat for beat in beats if beat not in firsts]
     for voice, pitch in enumerate(pitches[:-1]):
-        for start in beats[1:] or beats:
-            yield start, 0.6, pitch, voice
+        for start, length in others or beats:
+            yield start, 0.6 * length, pitch, voice
 
 
-def alberti(slot: Slot, pitches: Sequence[int]) -> Iterator[Struck]:
-    """Broken in eighths: low, high, middle, high."""
+def alberti(slot: Slot, pitches: Sequence[int], grid: Grid) -> Iterator[Struck]:
+    """Broken: low, high, middle, high; in beats of three parts, low, middle, high."""
     *_, high, middle, low = range(len(pitches))
-    yield from _broken(slot, pitches, (low, high, middle, high), pedal=False)
+    orders = {2: (low, high, middle, high), 3: (low, middle, high)}
+    yield from _broken(slot, pitches, orders, grid, pedal=False)
 
 
-def arpeggio(slot: Slot, pitches: Sequence[int]) -> Iterator[Struck]:
-    """Broken upwards and back in eighths that sound on, as with the pedal."""
+def arpeggio(slot: Slot, pitches: Sequence[int], grid: Grid) -> Iterator[Struck]:
+    """Broken upwards and back, or up in beats of three parts; all sounds on, as with the pedal."""
     *_, high, middle, low = range(len(pitches))
-    yield from _broken(slot, pitches, (low, middle, high, middle), pedal=True)
+    orders = {2: (low, middle, high, middle), 3: (low, middle, high)}
+    yield from _broken(slot, pitches, orders, grid, pedal=True)
 
 
 def _broken(
-    slot: Slot, pitches: Sequence[int], order: Sequence[int], *, pedal: bool
+    slot: Slot,
+    pitches: Sequence[int],
+    orders: Mapping[int, Sequence[int]],
+    grid: Grid,
+    *,
+    pedal: bool,
 ) -> Iterator[Struck]:
-    for number, start in enumerate(_grid(slot, 0.5)):
+    order, number = orders[3 if grid.in_thirds else 2], -1
+    for start, long in grid.parts(slot):
+        number = 0 if grid.begins(slot, start) else number + 1
         voice = order[number % len(order)]
-        length = slot.start + slot.length - start if pedal else 0.5
+        length = slot.start + slot.length - start if pedal else long
         yield start, length, pitches[voice], voice
 
 
-def chords(slot: Slot, pitches: Sequence[int]) -> Iterator[Struck]:
+def chords(slot: Slot, pitches: Sequence[int], grid: Grid) -> Iterator[Struck]:
     """The bass sounds on, the other voices strike on the beats after it."""
     yield slot.start, slot.length, pitches[-1], len(pitches) - 1
-    beats = list(_grid(slot, 1.0))
-    for start in beats[1:] or beats:
+    beats = grid.beats(slot)
+    for start, length in beats[1:] or beats:
         for voice, pitch in enumerate(pitches[:-1]):
-            yield start, 0.75, pitch, voice
+            yield start, 0.75 * length, pitch, voice
 
 
-def spread(slot: Slot, pitches: Sequence[int]) -> Iterator[Struck]:
-    """Every half bar a chord, rolled from the bass up."""
-    for start in _grid(slot, 2.0):
-        end = min(start + 2.0, slot.start + slot.length)
+def spread(slot: Slot, pitches: Sequence[int], grid: Grid) -> Iterator[Struck]:
+    """Every two beats a chord, rolled from the bass up."""
+    for start, length in grid.pairs(slot):
+        end = min(start + length, slot.start + slot.length)
         for rank, (voice, pitch) in enumerate(reversed(list(enumerate(pitches)))):
             late = min(0.07 * rank, (end - start) / 4)
             yield start + late, end - start - late, pitch, voice
 
 
-FIGURES: dict[str, Callable[[Slot, Sequence[int]], Iterator[Struck]]] = {
+FIGURES: dict[str, Callable[[Slot, Sequence[int], Grid], Iterator[Struck]]] = {
     "sustained": held,
     "pulse": pulse,
     "afterbeats": afterbeats,
@@ -180,11 +260,6 @@ FIGURES: dict[str, Callable[[Slot, Sequence[int]], Iterator[Struck]]] = {
     "chords": chords,
     "spread": spread,
 }
-
-
-def _grid(slot: Slot, step: float) -> Iterator[float]:
-    for number in range(math.ceil(slot.length / step - 1e-6)):
-        yield slot.start + number * step
 
 
 def _tied(line: Sequence[Note]) -> tuple[Note, ...]:
@@ -200,9 +275,9 @@ def _tied(line: Sequence[Note]) -> tuple[Note, ...]:
     return tuple(joined)
 
 
-def swell(beat: float, beats_per_bar: float) -> float:
+def swell(beat: float, metres: Metres) -> float:
     """How far into its phrase a beat lies, as loudness: 0 at both ends, 1 in the middle."""
-    return math.sin(math.pi * (beat / (PHRASE_BARS * beats_per_bar) % 1.0))
+    return math.sin(math.pi * (metres.number(beat) / PHRASE_BARS % 1.0))
 
 
 def _shaped(
@@ -211,8 +286,8 @@ def _shaped(
     """Loudness by phrase and bar, ends a little early; no two players are exactly together."""
     shaped = []
     for note in line:
-        velocity = LEVEL + louder + SWELL * swell(note.start, score.beats_per_bar)
-        velocity += 4.0 * (note.start % score.beats_per_bar < 1e-6) + rng.uniform(-3, 3)
+        velocity = LEVEL + louder + SWELL * swell(note.start, score.metres)
+        velocity += 4.0 * (score.metres.within(note.start) < 1e-6) + rng.uniform(-3, 3)
         late = rng.uniform(0.0, 0.012)
         length = max(note.length * 0.97 - late, 0.04)
         shaped.append(Note(note.start + late, length, note.pitch, loudness(velocity)))

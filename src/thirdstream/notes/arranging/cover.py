@@ -8,6 +8,7 @@ are added where neither plays them, those first that would be missed most.
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from thirdstream.notes.arranging.casting import (
     Piece,
@@ -52,8 +53,11 @@ from thirdstream.notes.arranging.jazz import (
 )
 from thirdstream.notes.arranging.keeping import Starts, by_salience
 from thirdstream.notes.arranging.phrasing import Feel, drawn, evened, performed, sources, swing_of
+from thirdstream.notes.arranging.pulse import Pulse
+from thirdstream.notes.harmonising import harmonised
+from thirdstream.notes.metre import Metres
 from thirdstream.notes.midi import Song, Track
-from thirdstream.notes.score import Chord, Note, Score, fitted_chords, without_gaps
+from thirdstream.notes.score import Chord, Note, Score, without_gaps
 
 SECTION_BARS = 8
 FREE = 0.3  # below this share of kept content, chords are replaced too
@@ -102,13 +106,14 @@ def cover(piece: Piece, wish: Wish) -> Arrangement:
     does not have or that does not suit the metre.
     """
     rng = random.Random(f"cover {wish.style} {wish.seed}")
-    feel = Feel(swing_of(piece.notes), 1.0, wish.strength)
     score = prepared(piece)
+    swing = swing_of(piece.notes) if score.metres.is_plain else 1.0
+    feel = Feel(swing, 1.0, wish.strength)
     if wish.ensemble is None:
         name = choose(piece, wish.style, rng)
     else:
         name = named(wish.ensemble, wish.style, score)
-    if wish.style == "jazz" and not GROOVES[name].straight:
+    if wish.style == "jazz" and not GROOVES[name].straight and score.metres.is_plain:
         feel = replace(feel, ratio=swing_ratio(piece.beats_per_minute))
     free = max(0.0, 1 - wish.keep / FREE)
     harmony = replace(score, chords=reharmonised(score, free, style=wish.style))
@@ -121,14 +126,14 @@ def cover(piece: Piece, wish: Wish) -> Arrangement:
     tracks += [_double(tracks, doubling, score.n_beats) for doubling in doublings]
     how = GROOVES[name].ensemble if wish.style == "jazz" else name
     groove = name if wish.style == "jazz" else "straight"
-    song = Song(tuple(tracks), piece.beats_per_minute, score.beats_per_bar)
+    song = Song(tuple(tracks), piece.beats_per_minute, metres=score.metres)
     return Arrangement(wish.style, how, groove, song, score.n_bars)
 
 
 def prepared(piece: Piece) -> Score:
     """The score in even eighths, with chords from its first bar line to its end."""
     score = piece.score
-    swing = swing_of(score.melody)
+    swing = swing_of(score.melody) if score.metres.is_plain else 1.0
     end = max([score.n_beats, *(note.start for note in piece.notes)])
     melody = []
     for note in sorted(score.melody):
@@ -137,7 +142,7 @@ def prepared(piece: Piece) -> Score:
             melody.append(replace(note, start=start, length=stop - start))
     chords: Sequence[Chord] = score.chords
     if not chords:
-        chords = fitted_chords([sorted(piece.notes or score.melody)], end=end, step=2.0)
+        chords = harmonised([sorted(piece.notes or score.melody)], score.metres, end=end)
     if inside := [chord for chord in chords if chord.start < end]:
         chords = without_gaps([replace(inside[0], start=0.0), *inside[1:]], end)
     return replace(score, melody=_one_at_a_time(melody), chords=tuple(chords), length=end)
@@ -160,29 +165,32 @@ def _jazz_band(
     """
     if not score.chords:
         return _solo_parts(piece, score, (PIANO,), feel, jazz=True, rng=rng)
-    chords = changes(harmony)
+    pulse = Pulse(harmony)
+    chords = changes(pulse.score)
     if groove == "big band":
         lead = replace(score, melody=placed(score.melody, 62, SAXOPHONES[0].highest))
         line = performed(lead.melody, _origins(piece, score), feel, jazz=True, rng=rng)
-        (first, melody), *others = saxophones(line, chords)
+        own = [replace(c, chord=chord) for c, chord
+               in zip(chords, pulse.played([c.chord for c in chords]), strict=True)]  # fmt: skip
+        (first, melody), *others = saxophones(line, own)
         players = [Player(first, "melody", melody=melody)]
         players += [Player(i, "section", melody=notes) for i, notes in others]
-        players += [Player(i, "brass", given=notes)
-                    for i, notes in brass(harmony, chords, lead.melody, rng)]  # fmt: skip
+        answers = brass(pulse, chords, pulse.counted(lead.melody), rng)
+        players += [Player(i, "brass", given=pulse.played(notes)) for i, notes in answers]
     else:
         who = soloists(score.melody, groove, rng)
         players = _solo_parts(piece, score, who, feel, jazz=True, rng=rng)
-    (comper, comping), (bass, line) = rhythm_section(harmony, chords, groove, rng)
+    (comper, comping), (bass, line) = rhythm_section(pulse, chords, groove, rng)
     comper = replace(comper, pan=88 if comper.name == JAZZ_GUITAR.name else 42)
     pianist = next((p for p in players if p.instrument.name == comper.name), None)
     if pianist is None:
-        players.append(Player(comper, "harmony", given=comping))
+        players.append(Player(comper, "harmony", given=pulse.played(comping)))
     else:
-        pianist.given = comping
-    players.append(Player(bass, "bass", given=line))
-    bar = 3 if GROOVES[groove].in_three else 4
+        pianist.given = pulse.played(comping)
+    players.append(Player(bass, "bass", given=pulse.played(line)))
     kit = replace(DRUM_SET, program=GROOVES[groove].kit)
-    players.append(Player(kit, "drums", given=list(drums(groove, score.n_beats, bar, rng))))
+    strokes = pulse.played(drums(groove, pulse.bars, rng))
+    players.append(Player(kit, "drums", given=strokes))
     return players
 
 
@@ -197,11 +205,11 @@ def _solo_parts(
 ) -> list[Player]:
     """The melody, section by section: what comes again is played by the next of `who`."""
     counts = repeats(score, n_bars=SECTION_BARS)
-    size = score.beats_per_bar * SECTION_BARS
     line = performed(score.melody, _origins(piece, score), feel, jazz=jazz, rng=rng)
     players = {i.name: Player(i, "melody") for i in who}
     for note in line:
-        turn = counts[min(max(int((note.start + 0.5) // size), 0), len(counts) - 1)]
+        section = score.metres.bar(note.start + 0.5) // SECTION_BARS
+        turn = counts[min(max(section, 0), len(counts) - 1)]
         players[who[turn % len(who)].name].melody.append(note)
     for player in players.values():
         lowest = player.instrument.lowest + 2
@@ -212,7 +220,7 @@ def _solo_parts(
 def _origins(piece: Piece, score: Score) -> list[Note | None]:
     """For each note of the score in even eighths, what was transcribed, or else the note heard."""
     heard = piece.score.melody
-    swing = swing_of(heard)
+    swing = swing_of(heard) if score.metres.is_plain else 1.0
     own = {
         (round(drawn(evened(note.start, swing)), 3), note.pitch): source or note
         for note, source in zip(heard, sources(heard, piece.notes), strict=True)
@@ -268,19 +276,19 @@ def _thin(players: Sequence[Player], piece: Piece, score: Score, wish: Wish) -> 
     rests = _rests(piece, score)
     end = max([note.end for note in (*piece.notes, *score.melody)], default=score.n_beats)
     last = max([chord.start for chord in score.chords if chord.start < end - 0.5], default=0.0)
-    last = max(last, end - score.beats_per_bar)
+    last = max(last, end - score.metres.metre_at(end).length)
     if piece.score.length and end > piece.score.length - 1:  # it is cut off, no ending
         last = score.n_beats
     own_share = 1 - max(0.0, wish.keep - 0.5)  # ranks beyond it give way
     for player in players:
         kept = []
         for note in player.given:
-            rank = _rank(note, player.role, score.beats_per_bar)
+            rank = _rank(note, player.role, score.metres)
             is_heard = player.role != "drums" and heard.near(note)
             invented = not is_heard and player.role != "drums"
             if rank > wish.strength or (invented and rank > own_share):
                 continue
-            if int((note.start + 0.02) // score.beats_per_bar) in rests or note.start > last + 0.3:
+            if score.metres.bar(note.start + 0.02) in rests or note.start > last + 0.3:
                 continue
             ringing = note.start >= last - 0.05 and player.role != "drums"
             length = max(end - note.start, 0.3) if ringing else note.length
@@ -289,11 +297,14 @@ def _thin(players: Sequence[Player], piece: Piece, score: Score, wish: Wish) -> 
         player.is_heard = [is_heard for _, is_heard in kept]
 
 
-def _rank(note: Note, role: str, bar: float) -> float:
+def _rank(note: Note, role: str, metres: Metres) -> float:
     """When a note of the arranger comes in: bar lines first, off-beats last; below 1."""
     first, spread = RANKS.get(role, RANKS["harmony"])
-    place = round(note.start % bar, 1) % bar
-    weight = 0.0 if place == 0 else 0.35 if place == bar / 2 else 0.6 if place % 1 == 0 else 1.0
+    one = metres.metre_at(note.start)
+    place = round(metres.within(note.start), 1) % one.length
+    beats = [round(at, 1) for at in one.places]
+    halves = (one.length / 2, *(beats[n] for n in accumulate(one.cells[:-1])))
+    weight = 0.0 if place == 0 else 0.35 if place in halves else 0.6 if place in beats else 1.0
     tie = (note.pitch * 7 + int(note.start) * 3) % 11 / 11
     return min(first + spread * (0.8 * weight + 0.2 * tie), 0.99)
 
@@ -304,8 +315,8 @@ def _rests(piece: Piece, score: Score) -> set[int]:
         return set()
     sounding: set[int] = set()
     for note in (*piece.notes, *score.melody):
-        first, last = int(note.start // score.beats_per_bar), note.end - 0.1
-        sounding.update(range(first, int(last // score.beats_per_bar) + 1))
+        first, last = score.metres.bar(note.start), score.metres.bar(note.end - 0.1)
+        sounding.update(range(first, last + 1))
     return set(range(score.n_bars + 1)) - sounding
 
 
@@ -403,7 +414,7 @@ def _without(note: Note, spans: Sequence[tuple[float, float]]) -> list[Note]:
     return pieces
 
 
-def accents(melody: Sequence[Note], beats_per_bar: float, *, jazz: bool) -> list[float]:
+def accents(melody: Sequence[Note], metres: Metres, *, jazz: bool) -> list[float]:
     """How much louder each note is than those around it: as it was heard, and as its place asks.
 
     Jazz stresses what is off the beat, classical music what begins a bar.
@@ -413,7 +424,7 @@ def accents(melody: Sequence[Note], beats_per_bar: float, *, jazz: bool) -> list
         around = melody[max(0, number - NEIGHBOURS) : number + NEIGHBOURS + 1]
         mean = sum(one.velocity for one in around) / len(around)
         heard = min(max(0.6 * (note.velocity - mean), -MOST_ACCENT), MOST_ACCENT)
-        place = (note.start % 1.0) if jazz else (note.start + 0.1) % beats_per_bar
+        place = (note.start % 1.0) if jazz else metres.within(note.start + 0.1)
         stressed = 0.25 < place < 0.75 if jazz else place < 0.2
         result.append(heard + (4.0 if stressed else 0.0))
     return result
@@ -423,12 +434,12 @@ def _levelled(
     players: Sequence[Player], piece: Piece, score: Score, feel: Feel, *, jazz: bool
 ) -> list[Track]:
     """The tracks, as loud as the recording is bar by bar, with the melody in front."""
-    bar, n_bars = score.beats_per_bar, score.n_bars + 1
-    levels = contour(piece.notes or score.melody, bar, n_bars)
+    metres, n_bars = score.metres, score.n_bars + 1
+    levels = contour(piece.notes or score.melody, metres, n_bars)
     middle = sorted(n.velocity for n in piece.notes)[len(piece.notes) // 2] if piece.notes else 64
 
     def louder(note: Note, base: float) -> Note:
-        level = levels[min(max(int(note.start // bar), 0), n_bars - 1)]
+        level = levels[min(max(metres.bar(note.start), 0), n_bars - 1)]
         return replace(note, velocity=loudness(max(base + min(max(0.8 * level, -24), 20), 18)))
 
     merged: dict[str, tuple[Player, list[Note]]] = {}
@@ -437,8 +448,8 @@ def _levelled(
         notes = merged.setdefault(name, (player, []))[1]
         lead = (LEAD if player.role == "melody" else LEAD - 16) + (JAZZ_LEAD if jazz else 0)
         stronger = JAZZ_DRUMS if jazz and player.role == "drums" else 1.0
-        stress = accents(player.melody, bar, jazz=jazz)
-        notes += [louder(n, lead + 8 * swell(n.start, bar) - 4 + more)
+        stress = accents(player.melody, metres, jazz=jazz)
+        notes += [louder(n, lead + 8 * swell(n.start, metres) - 4 + more)
                   for n, more in zip(player.melody, stress, strict=True)]  # fmt: skip
         for note in player.given:
             start, end = (feel.place(at, at) for at in (note.start, note.end))

@@ -36,7 +36,7 @@ class Arrangement:
     @property
     def seconds(self) -> float:
         """From the first bar line to the end of the last bar."""
-        return self.n_bars * self.song.beats_per_bar * 60 / self.song.beats_per_minute
+        return self.song.metres.line(self.n_bars) * 60 / self.song.beats_per_minute
 
 
 VIOLIN = Instrument("violin 1", 40, 55, 98, 40)
@@ -126,7 +126,7 @@ TROMBONES = Instrument("trombones", 57, 40, 72, 92)
 class Groove:
     """How the rhythm section plays.
 
-    ensemble: what the group is called. tempo: quarter notes a minute, from and to. in_three: for
+    ensemble: what the group is called. tempo: beats a minute, from and to. in_three: for
     bars of three. kit: General MIDI drum kit. straight: even eighths instead of swung ones. weight:
     how often it is drawn, against the others. leads: who may play the melody.
     """

@@ -7,7 +7,7 @@ even at fast ones).
 
 import random
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from thirdstream.notes.arranging import bass as basses
@@ -27,12 +27,13 @@ from thirdstream.notes.arranging.ensembles import (
     track,
 )
 from thirdstream.notes.arranging.harmony import Change, changes
+from thirdstream.notes.arranging.pulse import Cell, Pulse
 from thirdstream.notes.arranging.voicing import comping_pitches
 from thirdstream.notes.midi import Song
 from thirdstream.notes.score import Note, Score
 
 DRUM_SET = Instrument("drums", 0, 0, 127)
-# Where a bar of four, or of three, is struck, and for how long; in quarter notes, before swing.
+# Where so many beats are struck, and for how long; in beats, before swing.
 Rhythm = tuple[tuple[float, float], ...]
 COMPING: dict[int, tuple[Rhythm, ...]] = {
     4: (
@@ -51,21 +52,36 @@ COMPING: dict[int, tuple[Rhythm, ...]] = {
         ((1.5, 0.4),),
         ((0.0, 2.5),),
     ),
+    2: (
+        ((0.0, 1.4), (1.5, 0.5)),
+        ((0.0, 0.4), (1.5, 0.4)),
+        ((1.0, 0.4),),
+        ((0.5, 0.4), (1.5, 0.4)),
+    ),
+    1: (((0.0, 0.8),), ((0.5, 0.4),)),
 }
-BOSSA: tuple[Rhythm, ...] = (
-    ((0.0, 0.8), (1.0, 0.4), (1.5, 1.0), (3.0, 0.8)),
-    ((0.0, 0.4), (1.5, 0.8), (2.5, 0.4), (3.5, 0.5)),
-    ((0.5, 0.8), (1.5, 0.4), (2.0, 0.8), (3.5, 0.5)),
-)
-STABS: tuple[Rhythm, ...] = (
-    ((0.0, 0.3), (1.5, 0.3)),
-    ((2.5, 0.3), (3.5, 0.3)),
-    ((1.5, 0.3), (3.0, 0.5)),
-    ((3.5, 0.3),),
-    (),
-)
+BOSSA: dict[int, tuple[Rhythm, ...]] = COMPING | {
+    4: (
+        ((0.0, 0.8), (1.0, 0.4), (1.5, 1.0), (3.0, 0.8)),
+        ((0.0, 0.4), (1.5, 0.8), (2.5, 0.4), (3.5, 0.5)),
+        ((0.5, 0.8), (1.5, 0.4), (2.0, 0.8), (3.5, 0.5)),
+    ),
+}
+STABS: dict[int, tuple[Rhythm, ...]] = {
+    4: (
+        ((0.0, 0.3), (1.5, 0.3)),
+        ((2.5, 0.3), (3.5, 0.3)),
+        ((1.5, 0.3), (3.0, 0.5)),
+        ((3.5, 0.3),),
+        (),
+    ),
+    3: (((0.0, 0.3), (1.5, 0.3)), ((1.5, 0.3), (2.5, 0.3)), ()),
+    2: (((0.0, 0.3), (1.5, 0.3)), ((1.5, 0.3),), ()),
+    1: ((),),
+}
 
-BASS_LINES: dict[str, Callable[[Sequence[Change], random.Random], Iterator[Note]]] = {
+BassLine = Callable[[Sequence[Change], Sequence[Cell], random.Random], Iterator[Note]]
+BASS_LINES: dict[str, BassLine] = {
     "ballad": basses.in_two,
     "bossa nova": basses.bossa,
     "jazz waltz": basses.waltz,
@@ -75,18 +91,17 @@ BASS_LINES: dict[str, Callable[[Sequence[Change], random.Random], Iterator[Note]
 
 def jazz(score: Score, *, groove: str, beats_per_minute: float, rng: random.Random) -> Arrangement:
     """Arrange a piece in one of GROOVES; the key is the score's."""
-    how = GROOVES[groove]
-    harmony = changes(score)
-    bar = 3 if how.in_three else 4
-    ratio = 1.0 if how.straight else swing_ratio(beats_per_minute)
+    how, pulse = GROOVES[groove], Pulse(score)
+    harmony = changes(pulse.score)
+    ratio = 1.0 if how.straight else swing_ratio(beats_per_minute / pulse.length)
     n_beats = score.n_beats
-    horns = _head(score, harmony, rng) if groove == "big band" else _lead(score, groove, rng)
-    parts = [*horns, *rhythm_section(score, harmony, groove, rng)]
-    tracks = [track(i, _swung(notes, ratio, rng), n_beats) for i, notes in _merged(parts)]
+    horns = (_head if groove == "big band" else _lead)(pulse, harmony, groove, rng)
+    parts = [*horns, *rhythm_section(pulse, harmony, groove, rng)]
+    tracks = [track(i, _swung(notes, pulse, ratio, rng), n_beats) for i, notes in _merged(parts)]
     kit = replace(DRUM_SET, program=how.kit)
-    strokes = _swung(list(drums(groove, n_beats, bar, rng)), ratio, rng)
+    strokes = _swung(list(drums(groove, pulse.bars, rng)), pulse, ratio, rng)
     tracks.append(track(kit, strokes, n_beats, is_drums=True))
-    song = Song(tuple(tracks), beats_per_minute, score.beats_per_bar)
+    song = Song(tuple(tracks), beats_per_minute, metres=score.metres)
     return Arrangement("jazz", how.ensemble, groove, song, score.n_bars)
 
 
@@ -94,13 +109,12 @@ Part = tuple[Instrument, list[Note]]
 
 
 def rhythm_section(
-    score: Score, harmony: Sequence[Change], groove: str, rng: random.Random
+    pulse: Pulse, harmony: Sequence[Change], groove: str, rng: random.Random
 ) -> list[Part]:
-    """Who comps, and the bass; in even eighths."""
-    bar = 3 if GROOVES[groove].in_three else 4
-    comping = list(_comp(score, harmony, groove, bar, rng))
+    """Who comps, and the bass; in even beats."""
+    comping = list(_comp(pulse, harmony, groove, rng))
     line = BASS_LINES.get(groove, basses.walking)
-    return [(_comper(groove, rng), comping), (DOUBLE_BASS, list(line(harmony, rng)))]
+    return [(_comper(groove, rng), comping), (DOUBLE_BASS, list(line(harmony, pulse.cells, rng)))]
 
 
 def _merged(parts: Sequence[Part]) -> list[Part]:
@@ -116,21 +130,12 @@ def swing_ratio(beats_per_minute: float) -> float:
     return max(1.2, min(2.2, 2.2 - (beats_per_minute - 90) * 0.008))
 
 
-def swung(beat: float, ratio: float) -> float:
-    """Where a place in even eighths comes when swung; whole beats stay."""
-    whole, part = divmod(beat, 1.0)
-    middle = ratio / (1.0 + ratio)
-    if part <= 0.5:
-        return whole + part * 2 * middle
-    return whole + middle + (part - 0.5) * 2 * (1 - middle)
-
-
-def _swung(notes: Sequence[Note], ratio: float, rng: random.Random) -> list[Note]:
-    """Notes in swing, each up to a fiftieth of a beat late."""
+def _swung(notes: Sequence[Note], pulse: Pulse, ratio: float, rng: random.Random) -> list[Note]:
+    """Notes in swing and in quarter notes, each up to a fiftieth of one late."""
     result = []
     for note in notes:
         late = rng.uniform(0.0, 0.02)
-        start, end = swung(note.start, ratio), swung(note.end, ratio)
+        start, end = pulse.quarters(note.start, ratio), pulse.quarters(note.end, ratio)
         result.append(Note(start + late, max(end - start - late, 0.05), note.pitch, note.velocity))
     return result
 
@@ -143,8 +148,9 @@ def _comper(groove: str, rng: random.Random) -> Instrument:
     return rng.choice([PIANO, PIANO, JAZZ_GUITAR])
 
 
-def _lead(score: Score, groove: str, rng: random.Random) -> list[Part]:
+def _lead(pulse: Pulse, harmony: Sequence[Change], groove: str, rng: random.Random) -> list[Part]:
     """The melody for one player, phrased."""
+    score = pulse.score
     if groove in ("trio swing", "trio waltz"):
         melody = phrased(into_range(score.melody, 62, 88), rng, even=False)
         return [(PIANO, melody + _octaves(melody, rng))]
@@ -190,11 +196,11 @@ def phrased(melody: Sequence[Note], rng: random.Random, *, even: bool) -> list[N
 
 
 def _comp(
-    score: Score, harmony: Sequence[Change], groove: str, bar: int, rng: random.Random
+    pulse: Pulse, harmony: Sequence[Change], groove: str, rng: random.Random
 ) -> Iterator[Note]:
     """Chords in varied rhythms; what is struck an eighth before a new chord belongs to that one."""
-    rhythms = BOSSA if groove == "bossa nova" else COMPING[bar]
-    strokes = _strokes(rhythms, bar, score.n_beats, rng)
+    rhythms = BOSSA if groove == "bossa nova" else COMPING
+    strokes = _strokes(rhythms, pulse.bars, rng)
     pitches: tuple[int, ...] = ()
     level = 56 if groove == "big band" else 62
     for change in harmony:
@@ -208,22 +214,24 @@ def _comp(
 
 
 def _strokes(
-    rhythms: Sequence[Rhythm], bar: int, n_beats: float, rng: random.Random
+    rhythms: Mapping[int, Sequence[Rhythm]], bars: Sequence[Sequence[Cell]], rng: random.Random
 ) -> list[tuple[float, float]]:
-    """Starts and lengths of strokes, a rhythm a bar; one rhythm is kept for two bars at a time."""
+    """Starts and lengths of strokes, a rhythm a cell; one rhythm is kept for two bars at a time."""
     strokes = []
-    rhythm = rhythms[0]
-    for number in range(int(-(-n_beats // bar))):
-        if number % 2 == 0 or rng.random() < 0.5:
-            rhythm = rng.choice(rhythms)
-        strokes += [(number * bar + start, length) for start, length in rhythm]
+    kept: dict[int, Rhythm] = {}
+    for number, bar in enumerate(bars):
+        anew = number % 2 == 0 or rng.random() < 0.5
+        for cell in bar:
+            if anew or cell.length not in kept:
+                kept[cell.length] = rng.choice(rhythms[cell.length])
+            strokes += [(cell.start + start, length) for start, length in kept[cell.length]]
     return strokes
 
 
-def _head(score: Score, harmony: Sequence[Change], rng: random.Random) -> list[Part]:
+def _head(pulse: Pulse, harmony: Sequence[Change], groove: str, rng: random.Random) -> list[Part]:
     """Big band: the melody phrased, in saxophones, and brass that answers."""
-    melody = phrased(into_range(score.melody, 62, SAXOPHONES[0].highest), rng, even=False)
-    return [*saxophones(melody, harmony), *brass(score, harmony, melody, rng)]
+    melody = phrased(into_range(pulse.score.melody, 62, SAXOPHONES[0].highest), rng, even=False)
+    return [*saxophones(melody, harmony), *brass(pulse, harmony, melody, rng)]
 
 
 def saxophones(melody: Sequence[Note], harmony: Sequence[Change]) -> list[Part]:
@@ -238,10 +246,10 @@ def saxophones(melody: Sequence[Note], harmony: Sequence[Change]) -> list[Part]:
 
 
 def brass(
-    score: Score, harmony: Sequence[Change], melody: Sequence[Note], rng: random.Random
+    pulse: Pulse, harmony: Sequence[Change], melody: Sequence[Note], rng: random.Random
 ) -> list[Part]:
-    """Trumpets and trombones, which answer the melody."""
-    stabs = list(_stabs(score, harmony, melody, rng))
+    """Trumpets and trombones, which answer the melody; all in even beats."""
+    stabs = list(_stabs(pulse, harmony, melody, rng))
     high = [note for note in stabs if note.pitch >= 60]
     return [(TRUMPETS, high), (TROMBONES, [note for note in stabs if note.pitch < 60])]
 
@@ -267,12 +275,12 @@ def block(pitch: int, change: Change) -> tuple[int, ...]:
 
 
 def _stabs(
-    score: Score, harmony: Sequence[Change], melody: Sequence[Note], rng: random.Random
+    pulse: Pulse, harmony: Sequence[Change], melody: Sequence[Note], rng: random.Random
 ) -> Iterator[Note]:
     """Short brass chords where the melody rests or holds."""
     busy = {round(2 * note.start) for note in melody}
     pitches: tuple[int, ...] = ()
-    for start, length in _strokes(STABS, 4, score.n_beats, rng):
+    for start, length in _strokes(STABS, pulse.bars, rng):
         if round(2 * start) in busy:
             continue
         change = _change_at(harmony, start + 0.5 * (start % 1.0 > 0))

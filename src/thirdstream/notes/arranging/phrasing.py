@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from thirdstream.notes.arranging.ensembles import loudness
-from thirdstream.notes.arranging.jazz import swung
+from thirdstream.notes.arranging.pulse import evened, swung
 from thirdstream.notes.score import Note
 
 SAME = 0.55  # quarter notes between a note of the melody and its transcription, at most
@@ -37,15 +37,6 @@ class Feel:
         """Where to play what the recording has at `own`, and the bar's grid at `even`."""
         target = swung(even, self.ratio) if self.ratio > 1 else even
         return own + self.strength * (target - own)
-
-
-def evened(beat: float, ratio: float) -> float:
-    """Undo `swung`; a ratio of 1 changes nothing."""
-    whole, part = divmod(beat, 1.0)
-    middle = ratio / (1.0 + ratio)
-    if part <= middle:
-        return whole + part / (2 * middle)
-    return whole + 0.5 + (part - middle) / (2 * (1 - middle))
 
 
 def drawn(beat: float) -> float:

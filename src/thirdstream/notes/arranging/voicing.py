@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thirdstream.notes.arranging.ensembles import Instrument, during, nearest
+from thirdstream.notes.metre import Metres
 from thirdstream.notes.score import Chord, Note
 
 N_CANDIDATES = 80  # voicings of a chord that the search looks at
@@ -53,15 +54,16 @@ class Slot:
     lowest: int | None
 
 
-def slots(chords: Sequence[Chord], melody: Sequence[Note], beats_per_bar: float) -> list[Slot]:
+def slots(chords: Sequence[Chord], melody: Sequence[Note], metres: Metres) -> list[Slot]:
     """Cut chords at the bar lines, and see where the melody is meanwhile."""
     cut: list[Slot] = []
     for chord in chords:
         start = chord.start
         while start < chord.end - 1e-6:
-            bar_end = (start // beats_per_bar + 1) * beats_per_bar
+            bar = metres.bar(start)
+            bar_end = metres.line(bar + 1)
             if bar_end - start < 1e-6:
-                bar_end += beats_per_bar
+                bar_end = metres.line(bar + 2)
             end = min(chord.end, bar_end)
             heard = [note.pitch for note in during(melody, start + 1e-6, end - 1e-6)]
             ends = (heard[0], heard[-1], min(heard)) if heard else (None, None, None)
