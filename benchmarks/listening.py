@@ -13,6 +13,7 @@ bar lines; metre and key right; CPU seconds a minute of sound.
 """
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -58,11 +59,18 @@ def chord_scores(heard: Heard, chords: Sequence[Chord], beat_s: float) -> tuple[
     bounds = [(chord.start * beat_s, min(chord.end * beat_s, end)) for chord in chords]
     truth = [(bound, label(c)) for bound, c in zip(bounds, chords, strict=True)
              if bound[0] < end]  # fmt: skip
-    starts, ends = (heard.timing.seconds([getattr(c, what) for c in heard.score.chords])
-                    for what in ("start", "end"))  # fmt: skip
+    found, at = [], 0.0
+    for chord in (*heard.score.chords, None):  # where none is heard, N
+        if chord is None or chord.start > at:
+            found.append((at, chord.start if chord else math.inf, "N"))
+        if chord:
+            found.append((chord.start, chord.end, label(chord)))
+            at = chord.end
+    found[-1] = (at, at + 1, "N")
+    seconds = heard.timing.seconds([span[:2] for span in found])
     intervals, labels = mir_eval.util.adjust_intervals(
-        np.stack([starts, ends], 1), [label(c) for c in heard.score.chords],
-        t_min=truth[0][0][0], t_max=truth[-1][0][1],
+        seconds, [name for _, _, name in found],
+        t_min=truth[0][0][0], t_max=truth[-1][0][1], start_label="N", end_label="N",
     )  # fmt: skip
     merged, reference, estimate = mir_eval.util.merge_labeled_intervals(
         np.array([bound for bound, _ in truth]), [name for _, name in truth], intervals, labels
