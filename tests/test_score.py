@@ -412,7 +412,7 @@ def test_a_piano_score_has_its_chords_found(broken: bool, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        ("cut", "ends in the middle of a track: it was cut short"),
+        ("cut", "it was cut short, in the middle of a track"),
         ("riff", "wrapped in RIFF"),
         ("smpte", "video frames"),
         ("endless", "none of its notes ends"),
