@@ -360,7 +360,7 @@ def test_scores_are_kept_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     [
         b"MThd\xff\xff\xff\xff\0\0\0\1\1\xe0",
         b"MThd\0\0\0\6\0\1\x7f\xff\1\xe0MTrk\xff\xff\xff\xff",
-        b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\xf0\0\0" + b"\xff" * 2_000_000,
+        b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\xf0\0\0" + b"\xff" * 900_000,
         b"MThd\0\0\0\6\0\0\0\1\0\0MTrk\0\0\0\4\0\xff\x2f\0",
         b"MThd\0\0\0\6\0\0\0\1\1\xe0MTrk\0\0\0\x0b\0\xff\x51\3\0\0\0\0\xff\x2f\0",
     ],

@@ -13,11 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from test_metre import named
+from thirdstream.commands.scores import _left_out
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes import midi
 from thirdstream.notes.harmonising import harmonised
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.midi import TICKS, Song, Track, read_midi, write_midi
+from thirdstream.notes.pairs import Left, Made
 from thirdstream.notes.score import (
     CHORDS,
     Chord,
@@ -412,7 +414,7 @@ def test_a_piano_score_has_its_chords_found(broken: bool, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        ("cut", "ends in the middle of a track: it was cut short"),
+        ("cut", "it was cut short, in the middle of a track"),
         ("riff", "wrapped in RIFF"),
         ("smpte", "video frames"),
         ("endless", "none of its notes ends"),
@@ -475,3 +477,14 @@ def test_pairing_is_linear_in_overlapping_notes(monkeypatch: pytest.MonkeyPatch)
     (found,), n_endless = midi._read_track(track, 1)
     assert n_endless == 0
     assert [(note.start, note.length) for note in found.notes] == [(k + 1.0, n) for k in range(n)]
+
+
+def test_what_was_guessed_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    record = {"remarks": ["is a melody alone"]}
+    made = [Made(Path("a.mid"), f"a.{k}", record) for k in (1, 2)]
+    other = Made(Path("b.mid"), "b", {})
+    assert _left_out([*made, other, Left(Path("c.mid"), "is cut")], n_pairs=4) == {Path("c.mid")}
+    err = capsys.readouterr().err
+    assert err.count("a.mid: is a melody alone") == 1
+    assert "b.mid" not in err
+    assert "skipped c.mid: is cut" in err

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import permutations
+from itertools import accumulate, permutations
 
 UNITS = (4, 8, 16, 32)  # notes that bars of any length are counted in
 
@@ -40,7 +40,7 @@ class Metre:
     @cached_property
     def places(self) -> tuple[float, ...]:
         """Where the beats begin, in quarter notes from the bar line."""
-        return tuple(sum(self.beats[:number]) for number in range(len(self.beats)))
+        return tuple(accumulate(self.beats[:-1], initial=0.0))
 
 
 def metre(count: int, unit: int, groups: Sequence[int] = ()) -> Metre:
@@ -69,11 +69,11 @@ def _cells(count: int, size: int) -> list[int]:
     n = count * size
     if n <= 4:
         return [n]
-    if n % 3 == 0 and n % 4:
-        return [3] * (n // 3)
-    if n == 5:
-        return [3, 2]
-    return [4, *_cells(n - 4, 1)]
+    fours: list[int] = []
+    while n > 5 and (n % 3 or n % 4 == 0):
+        fours.append(4)
+        n -= 4
+    return fours + ([3, 2] if n == 5 else [3] * (n // 3) if n % 3 == 0 else [n])
 
 
 def _threes_and_twos(count: int) -> list[int]:
@@ -90,9 +90,17 @@ def _beats(group: int) -> list[int]:
 
 
 def of_length(length: float) -> Metre:
-    """The metre of a bar of so many quarter notes, counted in the longest note that does it."""
+    """The metre of a bar of so many quarter notes, counted in the longest note that does it.
+
+    Where that is shorter than an eighth, in quarters, the last of them longer or alone.
+    """
     unit = next((u for u in UNITS if abs(round(length * u / 4) - length * u / 4) < 1e-3), UNITS[-1])
-    return metre(max(round(length * unit / 4), 1), unit)
+    count = max(round(length * unit / 4), 1)
+    if unit <= 8:
+        return metre(count, unit)
+    n = max(int(length), 1)
+    beats = (*[1.0] * (n - 1), 4 * count / unit - (n - 1))
+    return Metre(count, unit, beats, tuple(_cells(n, 1)))
 
 
 def fitting(one: Metre, weights: Mapping[float, float]) -> Metre:

@@ -231,8 +231,8 @@ def _read(path: Path) -> tuple[Song, int]:
         tempo = next((m.tempo for t in file.tracks for m in t if m.type == "set_tempo"), 500_000)
         if file.ticks_per_beat <= 0 or tempo <= 0:
             raise ScoreError(
-                f"{path}: counts its time in video frames or not at all; export it again with "
-                "ticks for each quarter note"
+                f"{path}: is no readable MIDI file (it counts time in video frames, or not at all);"
+                " export it again with ticks for each quarter note"
             )
         metres = _metres(file, path)
         read = [_read_track(track, file.ticks_per_beat) for track in file.tracks]
@@ -240,7 +240,8 @@ def _read(path: Path) -> tuple[Song, int]:
         raise
     except EOFError as error:
         raise ScoreError(
-            f"{path}: ends in the middle of a track: it was cut short; copy or export it again"
+            f"{path}: is no readable MIDI file (it was cut short, in the middle of a track); copy "
+            "or export it again"
         ) from error
     except Exception as error:  # mido raises whatever it likes on damaged files
         raise ScoreError(f"{path}: is no readable MIDI file ({error}); export it again") from error
@@ -365,7 +366,7 @@ def read_score_midi(path: Path) -> Score:
         key=_height,
         reverse=True,
     )
-    bounded(parts, path)
+    bounded(parts, metres, path)
     line = _unlapped(parts[0])
     parts[0] = line if len(line) == len(parts[0]) else parts[0]
     end = max(note.end for part in parts for note in part)

@@ -13,6 +13,7 @@ from thirdstream.notes.harmonising import harmonised, is_bare
 from thirdstream.notes.metre import Metre, Metres, metre, of_length
 from thirdstream.notes.score import (
     BARE,
+    MAX_BEATS,
     UNNAMED,
     Chord,
     Note,
@@ -63,7 +64,7 @@ def from_music21(stream: Any, path: Path) -> Score:
     shift = metres.changes[0][1].length - pickup if pickup else 0.0
     lines = [_line(part, shift) for part in parts]
     lines = [line for line in lines if line]
-    bounded(lines, path)
+    bounded(lines, metres, path)
     end = max(note.end for line in lines for note in line)
     chords = _symbols(stream, shift, end)
     metres = metres.fitted(_begins(stream, chords, shift))
@@ -98,6 +99,7 @@ def metres_of(part: Any) -> tuple[Metres, float]:
         return Metres(tuple(signs) or ((0.0, metre(4, 4)),)), 0.0
     lengths = [float(after.offset - bar.offset) for bar, after in pairwise(bars)]
     lengths.append(float(bars[-1].duration.quarterLength))
+    lengths = [min(length, MAX_BEATS) for length in lengths]  # what is longer is refused later
     sign = of_length(Counter(lengths).most_common(1)[0][0] or 4.0)  # until one is written
     signed = []
     for bar, length in zip(bars, lengths, strict=True):

@@ -13,7 +13,7 @@ from pathlib import Path
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.metre import UNSAID, Metres, of_length
 
-SHORTEST_BEAT = 0.125  # quarter notes; music in 64ths of a beat is a fault of the file
+SHORTEST_BEAT = 0.25  # quarter notes, where a bar has several
 MIN_NOTES = 8
 MAX_NOTES, MAX_BEATS = 50_000, 20_000  # of a file; an act of an opera has less
 MAX_SOUNDING = 400_000  # quarter notes, of all notes together
@@ -176,25 +176,24 @@ def read_score(path: Path) -> Score:
 
 def checked(score: Score, path: Path) -> Score:
     """The score, if it can be arranged. Raises ScoreError that names the fault and the remedy."""
-    for _, one in score.metres.changes:
-        if min(one.beats) < SHORTEST_BEAT:
-            raise ScoreError(
-                f"{path}: has bars of {one.name}, whose beats are too short to be played; write it "
-                "in longer notes"
-            )
     if len(score.melody) < MIN_NOTES:
         raise ScoreError(
             f"{path}: has a melody of {len(score.melody)} notes; give one of at least {MIN_NOTES}"
         )
     if not score.chords:
-        raise ScoreError(
-            f"{path}: has neither chord symbols nor three parts; add chord symbols, or leave it out"
-        )
+        raise ScoreError(f"{path}: names no chords, and none are found in it; add chord symbols")
     return score
 
 
-def bounded(parts: Sequence[Sequence[Note]], path: Path) -> None:
-    """Raise ScoreError where notes are more, or longer, than a piece of music has, or none."""
+def bounded(parts: Sequence[Sequence[Note]], metres: Metres, path: Path) -> None:
+    """Raise ScoreError where notes are more, or longer, than a piece of music has, or none; or
+    beats too short to be counted."""
+    for _, one in metres.changes:
+        if len(one.beats) > 1 and min(one.beats) < SHORTEST_BEAT:
+            raise ScoreError(
+                f"{path}: has bars of {one.name}, whose beats are too short to be played; write it "
+                "in longer notes"
+            )
     if not any(parts):
         raise ScoreError(f"{path}: holds no notes; leave it out")
     notes = [note for part in parts for note in part]
