@@ -15,6 +15,8 @@ from typing import Any
 
 from filelock import lock_descriptor
 
+from thirdstream import shortage
+
 ORPHAN = re.compile(r"\.[0-9a-f]{8}\.part(\..+)?")  # what `whole_file` calls its temporary files
 ORPHANED_S = 24 * 3600.0  # where there are no locks: after so long nobody writes there
 
@@ -87,8 +89,11 @@ def _abandoned(path: Path) -> bool:
 
 def unwritable(path: Path, error: OSError) -> ThirdstreamError:
     """What is said where a disk is full, gone or not ours to write on."""
-    forbidden = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-    remedy = "see who may write there" if forbidden else "free some space"
+    remedy = "free some space"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "see who may write there"
+    elif error.errno not in shortage.FULL and (short := shortage.said(error)):
+        return ThirdstreamError(f"{path}: cannot be written: {short}")
     return ThirdstreamError(
         f"{path}: cannot be written ({error.strerror or error}); "
         f"{remedy} or choose another place, then run the same command again"

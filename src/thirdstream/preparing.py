@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from thirdstream import audio
+from thirdstream import audio, shortage
 from thirdstream.audio import SEGMENT, SR, AudioError, Level
 from thirdstream.corpus import (
     TEST,
@@ -242,6 +242,8 @@ def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
         reason = str(error).removeprefix(f"{one.path}: ")
         return one, Skipped(str(one.path), one.style, reason)
     except OSError as error:  # it went away, or its disk did
+        if shortage.said(error):
+            raise
         return one, Skipped(str(one.path), one.style, f"cannot be read ({error.strerror})")
 
 

@@ -59,7 +59,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
         save_state(state, config, out)  # whatever happens from here on, --resume goes on
     saved_at = time.monotonic()
     compiler = compiling_in(out / "compiled") if config.compile else nullcontext()
-    with interruptible() as interrupted, compiler:
+    with interruptible() as interrupted, compiler, _logging_in(out):
         for step in fit(state, corpus, config, accelerator):
             accelerator.log({f"train/{k}": v for k, v in step.losses.items()}, step=step.step)
             if step.validation is not None and accelerator.is_main_process:
@@ -78,7 +78,25 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
                     f"To go on: thirdstream train {state.system.name} --corpus {corpus.path} "
                     f"--out {out} --resume"
                 )
-    accelerator.end_training()
+        accelerator.end_training()
+
+
+@contextmanager
+def _logging_in(out: Path) -> Iterator[None]:
+    """What TensorBoard cannot write is a full disk; its thread would only print where it died."""
+    before = threading.excepthook
+
+    def told(fault: threading.ExceptHookArgs) -> None:
+        if not isinstance(fault.exc_value, OSError):  # it is raised again where more is logged
+            before(fault)
+
+    threading.excepthook = told
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(out, error) from error
+    finally:
+        threading.excepthook = before
 
 
 def _any(own: bool, accelerator: "Accelerator") -> bool:
