@@ -16,7 +16,9 @@ from thirdstream.files import unwritable
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 COMMANDS = [name for name in cli.COMMANDS if name != "completion"]
-LIMITS = {"RLIMIT_AS": [200_000_000, 400_000_000, 700_000_000], "RLIMIT_NOFILE": [6, 12]}
+LIMITS = [("RLIMIT_AS", 1_000_000 * one) for one in (200, 400, 700)]
+LIMITS += [("RLIMIT_NOFILE", 6), ("RLIMIT_NOFILE", 12)]
+FULL = [["systems"], ["systems", "--json"], ["--help"], ["--version"], ["train", "--help"]]
 
 
 def limited(
@@ -34,9 +36,7 @@ def limited(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory can be limited on Linux only")
-@pytest.mark.parametrize(
-    ("name", "limit"), [(n, one) for n, some in LIMITS.items() for one in some]
-)
+@pytest.mark.parametrize(("name", "limit"), LIMITS)
 def test_a_limit_below_the_need_is_named(name: str, limit: int, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = limited(name, limit, "prepare", "classical=a", "jazz=b", "--out", str(out))
@@ -115,8 +115,7 @@ def test_a_want_of_handles_is_not_a_want_of_space() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("arguments", [["systems"], ["systems", "--json"], ["--help"], ["--version"],
-                                       ["train", "--help"], ["info", "twin-cnn"]])  # fmt: skip
+@pytest.mark.parametrize("arguments", FULL)
 def test_a_full_standard_output_is_named(arguments: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = limited("RLIMIT_NOFILE", 64, *arguments, stdout=full)

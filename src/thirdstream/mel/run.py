@@ -53,13 +53,18 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     On Ctrl-C the running step is finished and saved, then Interrupted is raised. Raises
     TrainingError as `fit` does, and if the packages of the extra `train` are missing.
     """
+    with _logging_in(out):
+        yield from _train(state, corpus, config, out)
+
+
+def _train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> Iterator[Step]:
     per_epoch = steps_per_epoch(state.system.twin, corpus, config)
     accelerator = _accelerator(out, config, state)
     if accelerator.is_main_process and not (out / "resume.safetensors").exists():
         save_state(state, config, out)  # whatever happens from here on, --resume goes on
     saved_at = time.monotonic()
     compiler = compiling_in(out / "compiled") if config.compile else nullcontext()
-    with interruptible() as interrupted, compiler, _logging_in(out):
+    with interruptible() as interrupted, compiler:
         for step in fit(state, corpus, config, accelerator):
             accelerator.log({f"train/{k}": v for k, v in step.losses.items()}, step=step.step)
             if step.validation is not None and accelerator.is_main_process:
