@@ -1,4 +1,4 @@
-"""The five commands that make files, each on material small enough to be killed a hundred times.
+"""The commands that make files, each on material small enough to be killed a hundred times.
 
 Nothing they write depends on the clock, so that a run that was killed and resumed must equal one
 that was left alone, byte for byte.
@@ -25,9 +25,13 @@ QUICK = "--excerpt-s 3 --max-recordings 1 --references 2 --examples 1".split()  
 
 @dataclass(frozen=True)
 class Job:
-    """A command: its arguments for an output folder, the same again for one that is begun."""
+    """A command: its arguments for an output folder, the same again for one that is begun.
+
+    varies: files that no two runs have alike.
+    """
 
     arguments: Callable[[Path], list[str]]
+    varies: tuple[str, ...] = ()
 
 
 def material(place: Path) -> dict[str, Job]:
@@ -42,6 +46,8 @@ def material(place: Path) -> dict[str, Job]:
     sources = [f"{style}={sounds / style}" for style in STYLES]
     list(preparing.prepare(preparing.find(sources), made, n_jobs=1))
     specimens.model().save(model)
+    results = specimens.Specimen.made("results.json", place).path
+    _write_tune(place / "tune.wav")
     make_folder(place / "songs")
     for number in range(4):
         sf.write(place / "songs" / f"{number}.wav", 0.1 * rng.standard_normal(20_000), SR)
@@ -65,7 +71,29 @@ def material(place: Path) -> dict[str, Job]:
         "evaluate": Job(lambda out: [
             "evaluate", "--corpus", str(made), "--models", f"{model}+blend=0.5", *QUICK, *one,
             str(out / "results.json")]),
+        "listen": Job(lambda out: [
+            "listen", str(place / "tune.wav"), "--force", "--out", str(out)]),
+        "figures": Job(lambda out: ["figures", str(made), "--out", str(out)]),
+        "claims": Job(lambda out: ["claims", str(made), "--n-segments", "1", "--out", str(out)]),
+        "report": Job(lambda out: [
+            "report", str(results), "--force", "--out", str(out / "page.html")]),
+        "export": Job(lambda out: [
+            "export", str(model), "--to", "jazz", "--force", "--out", str(out / "model.onnx")]),
+        "tune": Job(lambda out: [
+            "tune", "twin-cnn", "--corpus", str(made), "--trials", "1", "--epochs", "1", "--out",
+            str(out)], varies=("study.log", "trials.json")),
+        "demo": Job(lambda out: ["demo", "--force", "--out", str(out)]),
     }  # fmt: skip
+
+
+def _write_tune(path: Path) -> None:
+    """A scale in C over a held fifth, 6 s."""
+    t = np.arange(SR // 2) / SR
+    hz = 261.63 * 2 ** (np.array([0, 2, 4, 5, 7, 9, 11, 12, 11, 9, 7, 5]) / 12)
+    tones = [np.exp(-3 * t) * np.sin(2 * np.pi * one * t) for one in hz]
+    whole = np.concatenate(tones)
+    drone = np.sin(2 * np.pi * 130.81 * np.arange(len(whole)) / SR)
+    sf.write(path, 0.2 * whole + 0.05 * drone, SR)
 
 
 def without_judges() -> None:
@@ -78,8 +106,14 @@ def without_judges() -> None:
     measure.resynthesised(heard.wave)
 
 
-def visible(out: Path) -> dict[str, bytes]:
-    """What is in an output folder for a reader: all files but hidden ones and TensorBoard's."""
+def visible(out: Path, varies: tuple[str, ...] = ()) -> dict[str, bytes]:
+    """What is in an output folder for a reader: all files but hidden ones and TensorBoard's; of
+    those that vary, that they are there."""
+    found = _visible(out)
+    return found | {name: b"" for name in found if name in varies}
+
+
+def _visible(out: Path) -> dict[str, bytes]:
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in sorted(out.rglob("*"))
@@ -87,13 +121,16 @@ def visible(out: Path) -> dict[str, bytes]:
     }
 
 
-def faults(out: Path, whole: dict[str, bytes]) -> Iterator[str]:
+def faults(out: Path, whole: dict[str, bytes], varies: tuple[str, ...] = ()) -> Iterator[str]:
     """What is wrong in the folder of an unfinished run: files that are neither whole nor readable.
 
     Files that change on the way must be readable; all others are as in the finished run `whole`.
     """
-    for name, content in visible(out).items():
-        if name.endswith(".safetensors"):
+    for name, content in _visible(out).items():
+        if name in varies:
+            if name.endswith(".json"):
+                json.loads(content)
+        elif name.endswith(".safetensors"):
             try:
                 checkpoint.read(out / name)
             except ThirdstreamError as error:

@@ -4,9 +4,9 @@
 
 Each command is killed so often with SIGKILL and as often with SIGINT (Ctrl-C). After every kill its
 folder is looked at; after up to eight in a row it runs to its end, and what is there must equal a
-run that nobody disturbed, byte for byte. Then the disk is full (a tmpfs that is too small) and
-read-only. Commands run in forks of this process, which has imported everything: most of the
-instants hit work, not imports.
+run that nobody disturbed, byte for byte. Then two run into one folder at one time. Then the disk is
+full (a tmpfs that is too small) and read-only. Commands run in forks of this process, which has
+imported everything: most of the instants hit work, not imports.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from thirdstream import cli
 
 IN_A_ROW = 8  # kills before a run may end
 PATIENCE_S = 120.0  # after Ctrl-C; a step or a recording may have to be finished
+N_PAIRS = 3  # of one command at one time
 N_DISKS = 10  # sizes of a disk that is too small
 INTERRUPTED, FAILED = 130, 1
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGINT": signal.SIGINT}
@@ -104,7 +105,7 @@ def finished(job: Job, out: Path, log: Path) -> dict[str, bytes]:
         raise RuntimeError(f"exit code {code}: {run.said()[-1500:]}")
     if left := [path for path in out.rglob(".*") if ".part" in path.name]:
         raise RuntimeError(f"left behind: {left}")
-    return jobs.visible(out)
+    return jobs.visible(out, job.varies)
 
 
 def killed(name: str, job: Job, place: Path, n_kills: int, seed: int) -> Iterator[tuple[str, str]]:
@@ -126,10 +127,9 @@ def killed(name: str, job: Job, place: Path, n_kills: int, seed: int) -> Iterato
                     if code:
                         yield kind, f"exit code {code}: {run.said()[-800:]}"
                     break
-                fault = _fault(run, run.kill(number), out, whole)
+                fault = _fault(run, run.kill(number), job, out, whole)
                 n_left -= 1
                 yield kind, fault
-            _age(out)
             try:
                 same = finished(job, out, log) == whole
                 yield "resumed", "" if same else "differs from the run that was left alone"
@@ -137,13 +137,7 @@ def killed(name: str, job: Job, place: Path, n_kills: int, seed: int) -> Iterato
                 yield "resumed", str(error)
 
 
-def _age(out: Path) -> None:
-    """Make temporary files two days old: so old ones are not somebody else's any more."""
-    for path in out.rglob(".*.part*"):
-        os.utime(path, (time.time() - 48 * 3600,) * 2)
-
-
-def _fault(run: Run, code: int | None, out: Path, whole: dict[str, bytes]) -> str:
+def _fault(run: Run, code: int | None, job: Job, out: Path, whole: dict[str, bytes]) -> str:
     """What is wrong after a kill."""
     if code is None:
         os.killpg(run.pid, signal.SIGKILL)
@@ -156,7 +150,25 @@ def _fault(run: Run, code: int | None, out: Path, whole: dict[str, bytes]) -> st
     left = [path.name for path in out.rglob(".*.part*")]
     if code == INTERRUPTED and left:
         return f"left behind: {left}"
-    return "; ".join(jobs.faults(out, whole)) if out.exists() else ""
+    return "; ".join(jobs.faults(out, whole, job.varies)) if out.exists() else ""
+
+
+def two_at_once(job: Job, place: Path) -> Iterator[tuple[str, str]]:
+    """Run a job twice into one folder at one time: one does it, the other says who is there."""
+    whole = jobs.visible(place / "whole", job.varies)
+    for number in range(N_PAIRS):
+        out = place / f"shared {number}"
+        runs = [Run(job, out, place / f"log {one}") for one in range(2)]
+        codes = [run.wait(600) for run in runs]
+        said = [run.said() for run in runs]
+        held = [code == FAILED and "writes there" in text
+                for code, text in zip(codes, said, strict=True)]  # fmt: skip
+        fault = ""
+        if sorted(held) != [False, True] or codes[held.index(False)] != 0:
+            fault = f"exit codes {codes}: {[text[-400:] for text in said]}"
+        elif jobs.visible(out, job.varies) != whole:
+            fault = "differs from the run that was alone"
+        yield "two at once", fault
 
 
 def warm(job: Job, place: Path) -> None:
@@ -206,7 +218,7 @@ def on_bad_disks(name: str, job: Job, place: Path, seed: int) -> Iterator[tuple[
             if code != FAILED or "unexpected fault" in run.said() or "Traceback" in run.said():
                 fault = f"exit code {code}: {run.said()[-800:]}"
             elif (where / "out").exists():
-                fault = "; ".join(jobs.faults(where / "out", whole))
+                fault = "; ".join(jobs.faults(where / "out", whole, job.varies))
             yield kind, fault
             _mount("-o", f"remount,rw,size={64 * n_bytes}", str(where))
             try:
@@ -225,7 +237,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     jobs.without_judges()
-    kinds = [*SIGNALS, "resumed", "full disk", "read-only", "mended"]
+    kinds = [*SIGNALS, "resumed", "two at once", "full disk", "read-only", "mended"]
     table = Table("command", *kinds, "faults", title=f"kills, seed {given.seed}")
     n_faults = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -248,6 +260,7 @@ def _counted(name: str, job: Job, folder: Path, given: argparse.Namespace) -> tu
 
     def events() -> Iterator[tuple[str, str]]:
         yield from killed(name, job, place, given.kills, given.seed)
+        yield from two_at_once(job, place)
         if not given.no_disks:
             try:
                 yield from on_bad_disks(name, job, place, given.seed)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -98,9 +99,13 @@ def _mel_image(axis: Axes, mel: Tensor, config: MelConfig, *, top: float) -> Non
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure, whole or not at all, in the format of the path's ending."""
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+    """Write a figure, whole or not at all, in the format of the path's ending.
+
+    The same figure gives the same file.
+    """
+    undated = {"Date": None} if path.suffix == ".svg" else {}
+    with rc_context({"svg.hashsalt": "thirdstream"}), whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=120, metadata=undated)
 
 
 def corpus_figures(corpus: Corpus, out: Path) -> Iterator[Path]:

@@ -18,6 +18,8 @@ from typing import Any
 
 from filelock import lock_descriptor
 
+from thirdstream import shortage
+
 CASELESS = sys.platform in ("win32", "darwin")  # their file systems take A.wav for a.wav
 LOG = logging.getLogger(__name__)
 ORPHAN = re.compile(r"\.[0-9a-f]{8}\.part(\..+)?")  # what `whole_file` calls its temporary files
@@ -92,9 +94,13 @@ def _abandoned(path: Path) -> bool:
 
 def unwritable(path: Path, error: OSError) -> ThirdstreamError:
     """What is said where a disk is full, gone or not ours to write on."""
-    forbidden = error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
-    remedy = "see who may write there" if forbidden else "free some space"
-    remedy = "shorten the name" if error.errno == errno.ENAMETOOLONG else remedy
+    remedy = "free some space"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        remedy = "see who may write there"
+    elif error.errno == errno.ENAMETOOLONG:
+        remedy = "shorten the name"
+    elif error.errno not in shortage.FULL and (short := shortage.said(error)):
+        return ThirdstreamError(f"{path}: cannot be written: {short}")
     return ThirdstreamError(
         f"{path}: cannot be written ({error.strerror or error}); "
         f"{remedy} or choose another place, then run the same command again"
@@ -142,6 +148,8 @@ def fault_of(path: Path, error: Exception) -> str:
     """
     if isinstance(error, ThirdstreamError):  # what worked on it may not know which file it is
         return str(error) if str(path) in str(error) else f"{path}: {error}"
+    if short := shortage.said(error):
+        return f"{path}: {short}"
     if isinstance(error, OSError):
         return str(unwritable(Path(error.filename or path), error))
     LOG.info("%s: an unexpected fault", path, exc_info=error)

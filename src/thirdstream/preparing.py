@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from thirdstream import audio
+from thirdstream import audio, shortage
 from thirdstream.audio import SEGMENT, SR, AudioError, Meter
 from thirdstream.corpus import (
     TEST,
@@ -239,6 +239,8 @@ def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
         write_json(record_path, asdict(done))
         return one, done
     except OSError as error:  # it went away, or its disk did
+        if shortage.said(error):
+            raise
         return one, Skipped(str(one.path), one.style, f"cannot be read ({error.strerror})")
     except Exception as error:  # whatever it is, the other recordings are prepared
         if isinstance(error, ThirdstreamError) and not isinstance(error, AudioError):

@@ -8,9 +8,10 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-NEEDED_BYTES = 3_000_000_000  # of memory that may be asked for, by any command on small inputs
-START_BYTES = 1_200_000_000  # below that, libraries end the program while they are loaded
-NEEDED_HANDLES = 64
+# Measured on two cores, with one worker and short recordings: every command works with these.
+# With less, libraries fail while they are loaded, each in its own way.
+NEEDED_BYTES = 1_250_000_000  # of memory that may be asked for
+NEEDED_HANDLES = 16  # figures needs 12, others 9 or fewer
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 HANDLES = (errno.EMFILE, errno.ENFILE)
 OF_MEMORY = (
@@ -27,9 +28,12 @@ OF_MEMORY = (
 
 
 def at_start() -> str | None:
-    """What is said where memory is limited to less than it takes to begin; None where it is not."""
+    """What is said where a limit is lower than what any command needs; None where none is."""
     limit = _limit("RLIMIT_AS")
-    return _of_memory() if limit is not None and limit < START_BYTES else None
+    if limit is not None and limit < NEEDED_BYTES:
+        return _of_memory()
+    limit = _limit("RLIMIT_NOFILE")
+    return _of_handles() if limit is not None and limit < NEEDED_HANDLES else None
 
 
 def said(error: BaseException) -> str | None:
@@ -56,7 +60,7 @@ def _of_memory() -> str:
     given = f"this process may have {limit / 1e9:.1f} GB" if limit else "the system has no more"
     remedy = "raise the limit (ulimit -v)" if limit else "close other programs"
     return (
-        f"memory is short: {given}, and {NEEDED_BYTES / 1e9:.0f} GB are needed for short "
+        f"memory is short: {given}, and {NEEDED_BYTES / 1e9:.2f} GB are needed for short "
         f"recordings, more for each of several workers; {remedy}, or lower --n-jobs and "
         "--batch-size where the command has them"
     )
@@ -66,8 +70,8 @@ def _of_handles() -> str:
     limit = _limit("RLIMIT_NOFILE")
     given = f"this process may have {limit} open" if limit else "the system has no more"
     return (
-        f"file handles are short: {given}, and {NEEDED_HANDLES} are enough for one worker; "
-        "raise the limit (ulimit -n), or lower --n-jobs"
+        f"file handles are short: {given}, and {NEEDED_HANDLES} are needed, more for several "
+        "workers; raise the limit (ulimit -n), or lower --n-jobs"
     )
 
 

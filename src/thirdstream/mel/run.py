@@ -53,6 +53,11 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     On Ctrl-C the running step is finished and saved, then Interrupted is raised. Raises
     TrainingError as `fit` does, and if the packages of the extra `train` are missing.
     """
+    with _logging_in(out):
+        yield from _train(state, corpus, config, out)
+
+
+def _train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> Iterator[Step]:
     per_epoch = steps_per_epoch(state.system.twin, corpus, config)
     accelerator = _accelerator(out, config, state)
     if accelerator.is_main_process and not (out / "resume.safetensors").exists():
@@ -78,7 +83,25 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
                     f"To go on: thirdstream train {state.system.name} --corpus {corpus.path} "
                     f"--out {out} --resume"
                 )
-    accelerator.end_training()
+        accelerator.end_training()
+
+
+@contextmanager
+def _logging_in(out: Path) -> Iterator[None]:
+    """What TensorBoard cannot write is a full disk; its thread would only print where it died."""
+    before = threading.excepthook
+
+    def told(fault: threading.ExceptHookArgs) -> None:
+        if not isinstance(fault.exc_value, OSError):  # it is raised again where more is logged
+            before(fault)
+
+    threading.excepthook = told
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(out, error) from error
+    finally:
+        threading.excepthook = before
 
 
 def _any(own: bool, accelerator: "Accelerator") -> bool:

@@ -186,6 +186,8 @@ def make_pair(job: Job, out: Path) -> Made | Left:
         return Left(job.score, str(error).removeprefix(f"{job.score}: "))
     except OSError as error:
         return Left(job.score, f"cannot be read ({error.strerror})")
+    except MemoryError:  # not the score's fault
+        raise
     except Exception as error:  # one odd score must not stop hundreds of others
         return Left(job.score, f"an unexpected fault ({error!r}); please report it with the score")
 
