@@ -181,9 +181,7 @@ def checked(score: Score, path: Path) -> Score:
             f"{path}: has a melody of {len(score.melody)} notes; give one of at least {MIN_NOTES}"
         )
     if not score.chords:
-        raise ScoreError(
-            f"{path}: has neither chord symbols nor three parts; add chord symbols, or leave it out"
-        )
+        raise ScoreError(f"{path}: names no chords, and none are found in it; add chord symbols")
     return score
 
 
