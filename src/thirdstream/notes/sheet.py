@@ -7,7 +7,7 @@ first bar may be a short one. NAME.musicxml is melody and chord symbols.
 import itertools
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from fractions import Fraction
@@ -109,7 +109,7 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
     Raises ThirdstreamError without music21.
     """
     try:
-        from music21 import harmony, metadata, meter, note, pitch, stream, tempo, tie
+        from music21 import harmony, metadata, meter, stream, tempo
         from music21.key import KeySignature
     except ImportError as error:
         raise ThirdstreamError(
@@ -123,14 +123,7 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
     if score.beats_per_minute:
         part.insert(0, tempo.MetronomeMark(number=score.beats_per_minute))
     for one in score.melody:
-        pieces = _pieces(_exact(one.start), _exact(one.end), score.metres)
-        for number, (start, end) in enumerate(pieces):
-            name, octave = spelt(one.pitch, key)
-            spelling = pitch.Pitch(name.replace("b", "-"), octave=octave)
-            written = note.Note(spelling, quarterLength=end - start)
-            if len(pieces) > 1:
-                kinds = ("start", *["continue"] * (len(pieces) - 2), "stop")
-                written.tie = tie.Tie(kinds[number])
+        for start, written in _tied(one, score.metres, key):
             part.insert(start, written)
     for chord in score.chords:
         root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
@@ -150,6 +143,21 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
 def _in_xml(title: str) -> str:
     """Without what a file's name may hold and XML may not: control characters, bytes of no text."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in title)
+
+
+def _tied(one: Note, metres: Metres, key: Key) -> Iterator[tuple[Fraction, Any]]:
+    """A note as music21 writes it, in tied pieces where it must be, each with its place."""
+    from music21 import note, pitch, tie
+
+    pieces = _pieces(_exact(one.start), _exact(one.end), metres)
+    kinds = ("start", *["continue"] * (len(pieces) - 2), "stop")
+    name, octave = spelt(one.pitch, key)
+    for number, (start, end) in enumerate(pieces):
+        spelling = pitch.Pitch(name.replace("b", "-"), octave=octave)
+        written = note.Note(spelling, quarterLength=end - start)
+        if len(pieces) > 1:
+            written.tie = tie.Tie(kinds[number])
+        yield start, written
 
 
 def _exact(beats: float) -> Fraction:
