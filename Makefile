@@ -3,11 +3,11 @@ PYTHON ?= python3
 # More options for pip, such as --extra-index-url https://download.pytorch.org/whl/cpu
 PIP_ARGS ?=
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c requirements.lock
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 
 .PHONY: demo test quick lint types tests docs bench audit licences sbom hashes clean
 
-demo: .venv/score.done  ## transfer the bundled clips into out/
+demo: .venv/scores.done  ## transfer the bundled clips into out/
 	$(BIN)/thirdstream demo --out out --force
 
 test: lint types tests  ## everything that is checked before a change lands
@@ -47,35 +47,37 @@ sbom: .venv/supply.done  ## build/sbom.json: all that is installed, as CycloneDX
 	mkdir -p build
 	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml -o build/sbom.json
 
-# Without torch: a build for one processor or graphics card is not the file that PyPI has.
-hashes: .venv/supply.done  ## requirements.hashes, anew from requirements.lock
-	$(BIN)/uv pip compile requirements.lock --no-deps --generate-hashes --universal \
-		--python-version 3.11.7 --no-header --no-annotate --no-emit-package torch --quiet \
-		--output-file requirements.hashes
+hashes: .venv/supply.done  ## requirements.hashes, anew from requirements.lock; needs pypi.org
+	$(BIN)/python recipes/hashes.py
 
 .venv/python.done:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv .venv
 	touch $@
 
-# torch first and by its exact version: a range would fetch the newest build.
-.venv/main.done: .venv/python.done pyproject.toml requirements.lock
-	$(PIP) torch==$$(sed -n 's/^torch==//p' requirements.lock)
-	$(PIP) -e .
+# What is fetched is compared with the hashes of its step; the package itself is built with what came.
+define install
+	sed -n '/^# $(1)$$/,/^# /p' requirements.hashes > .venv/$(1).hashes
+	$(PIP) --no-deps --require-hashes -r .venv/$(1).hashes
+endef
+
+# torch apart, by its exact version: each index has other builds of it, with other hashes.
+.venv/main.done: .venv/python.done pyproject.toml requirements.lock requirements.hashes
+	$(call install,main)
+	$(PIP) torch==$$(sed -n 's/^torch==//p' requirements.lock) -c requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
-.venv/score.done: .venv/main.done
-	$(PIP) -e '.[scores]'
+.venv/scores.done: .venv/main.done
+	$(call install,scores)
 	touch $@
 
-# The judges' own requirements are too old to install; only their weights are used.
-.venv/test.done: .venv/score.done
-	$(PIP) -e '.[dev]'
-	$(PIP) --no-deps musicnn basic-pitch
+.venv/test.done: .venv/scores.done
+	$(call install,test)
 	touch $@
 
-.venv/supply.done: .venv/main.done
-	$(PIP) -e '.[supply]'
+.venv/supply.done: .venv/scores.done
+	$(call install,supply)
 	touch $@
 
 clean:

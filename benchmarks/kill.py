@@ -131,8 +131,8 @@ def killed(name: str, job: Job, place: Path, n_kills: int, seed: int) -> Iterato
                 n_left -= 1
                 yield kind, fault
             try:
-                same = finished(job, out, log) == whole
-                yield "resumed", "" if same else "differs from the run that was left alone"
+                made = finished(job, out, log)
+                yield "resumed", _difference(made, whole)
             except RuntimeError as error:
                 yield "resumed", str(error)
 
@@ -164,11 +164,16 @@ def two_at_once(job: Job, place: Path) -> Iterator[tuple[str, str]]:
         held = [code == FAILED and "writes there" in text
                 for code, text in zip(codes, said, strict=True)]  # fmt: skip
         fault = ""
-        if sorted(held) != [False, True] or codes[held.index(False)] != 0:
+        late = codes == [0, 0]  # the second began when the first had ended
+        if not late and (sorted(held) != [False, True] or codes[held.index(False)] != 0):
             fault = f"exit codes {codes}: {[text[-400:] for text in said]}"
-        elif jobs.visible(out, job.varies) != whole:
-            fault = "differs from the run that was alone"
-        yield "two at once", fault
+        yield "two at once", fault or _difference(jobs.visible(out, job.varies), whole)
+
+
+def _difference(made: dict[str, bytes], whole: dict[str, bytes]) -> str:
+    """Which files are not as in a run that was left alone."""
+    names = sorted(name for name in {*made, *whole} if made.get(name) != whole.get(name))
+    return f"not as in a run that was left alone: {', '.join(names)}" if names else ""
 
 
 def warm(job: Job, place: Path) -> None:

@@ -54,6 +54,17 @@ def test_every_locked_package_but_torch_has_its_hashes() -> None:
     assert names("requirements.hashes") == names("requirements.lock") - {"torch"}
 
 
+def test_make_takes_nothing_without_its_hash_but_torch() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    hashed, *others = re.findall(r"^\t\$\(PIP\) (.*)", makefile, re.M)
+    assert hashed == "--no-deps --require-hashes -r .venv/$(1).hashes"
+    assert others[0].startswith("torch==")
+    assert others[1:] == ["--no-deps --no-build-isolation -e ."]  # fetches nothing
+    sections = re.findall(r"^# (\w+)$", (ROOT / "requirements.hashes").read_text(), re.M)
+    steps = re.findall(r"\$\(call install,(\w+)\)", makefile)
+    assert sections == [*steps, "others"]
+
+
 @pytest.mark.slow
 def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     block = re.search(r"```python\n(.*?)```", README, re.S)
