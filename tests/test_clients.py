@@ -69,11 +69,13 @@ def test_a_file_that_was_not_uploaded_is_not_read(
     served: tuple[str, Path], client: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "mine.wav").write_bytes(clients.tone(50_000))
-    (served[1] / "link.wav").symlink_to(tmp_path / "mine.wav")
+    (path,) = client.upload("ours.wav", clients.tone(100)).json()
+    link = Path(path).with_name("link.wav")
+    link.symlink_to(tmp_path / "mine.wav")
     before = set(served[1].rglob("*"))
     for path in (
         tmp_path / "mine.wav", "/etc/passwd", served[1] / ".." / "mine.wav",
-        served[1] / "link.wav", "http://127.0.0.1:9/a.wav", "https://example.org/a.wav",
+        link, "http://127.0.0.1:9/a.wav", "https://example.org/a.wav",
     ):  # fmt: skip
         answer = client.transfer(str(path))
         assert "Done" not in answer.status

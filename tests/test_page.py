@@ -236,14 +236,14 @@ def test_cancelling_stops_the_work_and_leaves_nothing(tab: Tab, served: Page, so
     wave, _ = sf.read(song)
     path = song.with_name("longer.flac")
     sf.write(path, np.tile(wave, (15, 1)), SR)
-    before = set(served.root.glob("result-*"))
+    before = set(served.root.glob("*/result-*"))
     tab.upload(path)
     tab.start()
     tab.page.wait_for_timeout(1000)
-    assert set(served.root.glob("result-*")) != before
+    assert set(served.root.glob("*/result-*")) != before
     tab.page.locator("#transfer-cancel").click()
     tab.status("Cancelled")
-    while set(served.root.glob("result-*")) != before:
+    while set(served.root.glob("*/result-*")) != before:
         time.sleep(0.1)
 
 
@@ -292,13 +292,15 @@ def test_a_phone_has_room_and_every_control_a_name(tab: Tab) -> None:
 
 def test_nothing_outside_its_folder_is_served(served: Page, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("private")
-    (served.root / "link.txt").symlink_to(tmp_path / "mine.txt")
-    (served.root / "ours.txt").write_text("ours")
     with httpx.Client(base_url=served.address) as client:
         route = "/gradio_api/file="
-        assert client.get(f"{route}{served.root}/ours.txt").text == "ours"
+        sent = client.post("/gradio_api/upload", files={"files": ("ours.txt", b"ours")})
+        (path,) = sent.json()
+        link = Path(path).with_name("link.txt")
+        link.symlink_to(tmp_path / "mine.txt")
+        assert client.get(f"{route}{path}").text == "ours"
         for path in (
-            f"{tmp_path}/mine.txt", "/etc/passwd", __file__, f"{served.root}/link.txt",
+            f"{tmp_path}/mine.txt", "/etc/passwd", __file__, f"{link}",
             f"{served.root}/../../{tmp_path.name}/mine.txt", f"{served.root}", "pyproject.toml",
             "http://example.org/", "https://example.org/",
         ):  # fmt: skip

@@ -111,14 +111,22 @@ print(json.dumps([routes, kinds]))
 """
 
 
+def filled(path: str) -> str:
+    """A path that a route answers to."""
+    for part, value in FILLED.items():
+        path = path.replace(part, value)
+    return path
+
+
 def listed(text: str) -> set[str]:
     return {one.strip() for one in text.replace("\n", "|").split("|") if one.strip()}
 
 
-def test_every_route_is_known_and_most_are_refused() -> None:
+def test_every_route_is_known_and_most_are_refused(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LISTING], capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", LISTING], capture_output=True, text=True, check=True,
+        env=os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)},
+    )  # fmt: skip
     found, kinds = json.loads(done.stdout)
     assert set(found) == listed(SERVED) | listed(REFUSED)
     for route in found:
@@ -182,9 +190,7 @@ FOREIGN = [
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 def test_another_sites_page_may_ask_for_nothing(shop: Workshop, headers: dict[str, str]) -> None:
     for method, paths in (("POST", POSTED), ("GET", GOT)):
-        for path in paths:
-            for part, value in FILLED.items():
-                path = path.replace(part, value)
+        for path in map(filled, paths):
             if (method, path) == ("GET", "/") and "origin" not in headers:
                 continue  # who follows a link to the page comes from another
             assert asked(shop, method, path, headers)[0] == 403, path
@@ -353,24 +359,23 @@ def test_bodies_where_none_belong_and_sizes_that_are_none(shop: Workshop) -> Non
 # --- rooms --------------------------------------------------------------------------------------
 
 
+def refused(shop: Workshop, session: str, n_bytes: int, why: str) -> None:
+    with pytest.raises(ThirdstreamError, match=why), shop.reserved(session, n_bytes):
+        pass
+
+
 def test_what_is_written_is_counted_before(shop: Workshop) -> None:
     me, other, third = "1" * 32, "2" * 32, "3" * 32
     with shop.reserved(me, 3_000_000):
-        with pytest.raises(ThirdstreamError, match="your files here have 3 of the 4 that one may"):
-            with shop.reserved(me, 2_000_000):
-                pass
+        refused(shop, me, 2_000_000, "your files here have 3 of the 4 that one may have")
         with shop.reserved(other, 2_500_000):
-            with pytest.raises(ThirdstreamError, match="no space on its disk now"):
-                with shop.reserved(third, 600_000):
-                    pass
+            refused(shop, third, 600_000, "no space on its disk now")
     (shop.room(me).root / "upload-1").mkdir()
     (shop.room(me).root / "upload-1" / "a").write_bytes(bytes(3_500_000))
-    with pytest.raises(ThirdstreamError, match="have 4 of the 4"), shop.reserved(me, 600_000):
-        pass
+    refused(shop, me, 600_000, "have 4 of the 4")
     for number in range(4):  # small ones count, too: a million of them would fill a disk
         (shop.room(other).root / f"upload-{number}").mkdir()
-    with pytest.raises(ThirdstreamError, match="have 4 of the 4"), shop.reserved(other, 1):
-        pass
+    refused(shop, other, 1, "have 4 of the 4")
 
 
 def test_a_job_that_fails_leaves_nothing(shop: Workshop) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +20,9 @@ from thirdstream.notes.sheet import chords_of_bars
 from thirdstream.packages import MissingPackage
 from thirdstream.transfer import Options
 from thirdstream.web import cards, workshop
+from thirdstream.web.rooms import Limits, Workshop
 from thirdstream.web.server import offered, running
-from thirdstream.web.workshop import Limits, Result, Track, Workshop, measured, restyle
+from thirdstream.web.workshop import Progress, Result, Track, measured, restyle
 
 
 @pytest.fixture
@@ -32,29 +33,39 @@ def shop():
     assert not made.root.exists()
 
 
-def quiet(share: float, what: str) -> None:
-    pass
+ME = "1" * 32
+
+
+def restyled(
+    shop: Workshop,
+    systems: dict[str, Any],
+    clip: str,
+    options: Options,
+    progress: Progress = lambda share, what: None,
+) -> Result:
+    """What `restyle` makes in the room of our session."""
+    room = shop.room(ME)
+    with room.job() as folder:
+        return restyle(room, systems, clip, options, folder, progress=progress)
 
 
 def put(shop: Workshop, name: str, wave: np.ndarray, sr: int = SR) -> str:
     """A file as if it had been uploaded."""
-    folder = shop.root / "upload"
+    folder = shop.room(ME).root / "upload"
     folder.mkdir(exist_ok=True)
     sf.write(folder / name, wave, sr)
     return str(folder / name)
 
 
 def folders(shop: Workshop) -> list[str]:
-    return sorted(path.name for path in shop.root.iterdir())
+    return sorted(path.name for path in shop.room(ME).root.iterdir())
 
 
 def test_the_result_is_whole_and_beside_an_original_as_long(
     shop: Workshop, system: MelSystem
 ) -> None:
     wave = np.stack([music(0, 90_001), tone(90_001)], axis=1)
-    made = restyle(
-        shop, {"mine": system}, put(shop, "a b.wav", wave), Options("jazz"), progress=quiet
-    )
+    made = restyled(shop, {"mine": system}, put(shop, "a b.wav", wave), Options("jazz"))
     assert (made.name, made.source, made.to) == ("a b.wav", "classical", "jazz")
     assert [track.name for track in made.tracks] == ["original", "mine"]
     for track in made.tracks:
@@ -71,7 +82,7 @@ def test_several_systems_on_one_clip_and_a_rate_that_mp3_has_not(
     shop: Workshop, system: MelSystem
 ) -> None:
     clip = put(shop, "high.flac", music(0, 96_000, sr=96_000), 96_000)
-    made = restyle(shop, {"one": system, "two": system}, clip, Options("jazz"), progress=quiet)
+    made = restyled(shop, {"one": system, "two": system}, clip, Options("jazz"))
     assert [track.name for track in made.tracks] == ["original", "one", "two"]
     assert {sf.info(track.path).samplerate for track in made.tracks} == {96_000}
     assert list(made.downloads) == ["one: WAV", "one: MP3", "two: WAV", "two: MP3"]
@@ -89,11 +100,12 @@ def test_several_systems_on_one_clip_and_a_rate_that_mp3_has_not(
 def test_bad_uploads_are_named_as_their_owner_does(
     shop: Workshop, system: MelSystem, name: str, content: bytes, fault: str
 ) -> None:
-    (shop.root / "upload").mkdir()
-    path = shop.root / "upload" / name
+    folder = shop.room(ME).root / "upload"
+    folder.mkdir()
+    path = folder / name
     path.write_bytes(content)
     with pytest.raises(ThirdstreamError, match=fault):
-        restyle(shop, {"mine": system}, str(path), Options("jazz"), progress=quiet)
+        restyled(shop, {"mine": system}, str(path), Options("jazz"))
     assert folders(shop) == ["upload"]
 
 
@@ -102,26 +114,27 @@ def test_what_is_too_long_is_refused_whatever_its_header_says(
 ) -> None:
     clip = put(shop, "long.flac", np.zeros(7 * 8000), 8000)
     with pytest.raises(ThirdstreamError, match=r"^long.flac: lasts 0.1 minutes"):
-        shop.accepted(clip)
-    header = workshop.audio.info(Path(clip))
+        shop.room(ME).accepted(clip)
+    header = audio.info(Path(clip))
     short = type(header)(header.sr, header.n_channels, 0)
-    monkeypatch.setattr(workshop.audio, "info", lambda path: short)
+    monkeypatch.setattr(audio, "info", lambda path: short)
     with pytest.raises(ThirdstreamError, match=r"^long.flac: lasts"):
-        restyle(shop, {"mine": system}, clip, Options("jazz"), progress=quiet)
+        restyled(shop, {"mine": system}, clip, Options("jazz"))
     assert folders(shop) == ["upload"]
 
 
 def test_only_uploads_are_read(shop: Workshop, tmp_path: Path) -> None:
     sf.write(tmp_path / "mine.wav", tone(1000), SR)
-    linked = shop.root / "link.wav"
+    root = shop.room(ME).root
+    linked = root / "link.wav"
     linked.symlink_to(tmp_path / "mine.wav")
-    for path in (tmp_path / "mine.wav", linked, f"{shop.root}/../{tmp_path}/mine.wav"):
+    for path in (tmp_path / "mine.wav", linked, f"{root}/../{tmp_path}/mine.wav"):
         with pytest.raises(ThirdstreamError, match="was not uploaded to this page"):
-            shop.accepted(str(path))
+            shop.room(ME).accepted(str(path))
     with pytest.raises(ThirdstreamError, match=r"gone.wav: is not here any more"):
-        shop.accepted(str(shop.root / "gone.wav"))
+        shop.room(ME).accepted(str(root / "gone.wav"))
     with pytest.raises(ThirdstreamError, match="there is no recording yet"):
-        shop.accepted(None)
+        shop.room(ME).accepted(None)
 
 
 def test_a_cancelled_job_leaves_nothing(shop: Workshop, system: MelSystem) -> None:
@@ -131,7 +144,7 @@ def test_a_cancelled_job_leaves_nothing(shop: Workshop, system: MelSystem) -> No
 
     clip = put(shop, "a.wav", music(0, 50_000))
     with pytest.raises(workshop.Cancelled):
-        restyle(shop, {"mine": system}, clip, Options("jazz"), progress=stop)
+        restyled(shop, {"mine": system}, clip, Options("jazz"), progress=stop)
     assert folders(shop) == ["upload"]
 
 
@@ -147,7 +160,7 @@ def test_a_file_that_is_used_stays(shop: Workshop) -> None:
     path = Path(put(shop, "a.wav", tone(1000)))
     for one in (path, path.parent):
         os.utime(one, (0, 0))
-    shop.accepted(str(path))
+    shop.room(ME).accepted(str(path))
     shop.sweep()
     assert path.exists()
 
@@ -169,12 +182,10 @@ def test_a_style_recording_goes_where_it_is_taken(shop: Workshop, system: MelSys
     system.takes = ("style_from",)
     system.check = seen.append  # type: ignore[method-assign]
     with pytest.raises(ThirdstreamError, match="takes no style from a recording"):
-        restyle(
-            shop, {"mine": system}, clip, Options("jazz", style_from=Path(other)), progress=quiet
-        )
+        restyled(shop, {"mine": system}, clip, Options("jazz", style_from=Path(other)))
     assert seen[0].style_from == Path(other)
     system.takes = ()
-    restyle(shop, {"mine": system}, clip, Options("jazz", style_from=Path(other)), progress=quiet)
+    restyled(shop, {"mine": system}, clip, Options("jazz", style_from=Path(other)))
     assert seen[1].style_from is None
 
 
@@ -204,7 +215,7 @@ def test_score_listens_once_and_hands_out_what_it_played(
     )
     wave, _ = audio.read(systems.bundled_clips()[0])
     clip = put(shop, "tune.wav", wave[: 6 * SR])
-    made = restyle(shop, {"score": score}, clip, Options("jazz"), progress=quiet)
+    made = restyled(shop, {"score": score}, clip, Options("jazz"))
     assert heard == [1] and made.sheet is not None and made.sheet.bars
     files = {"MIDI", "Lead sheet (MusicXML)", "What was heard, as MIDI"}
     assert files < set(made.downloads) and all(made.downloads[kind].is_file() for kind in files)
@@ -303,20 +314,3 @@ def test_a_port_that_cannot_be_is_named(port: int) -> None:
         running(host="127.0.0.1", port=port, limits=Limits()),
     ):
         pass
-
-
-def test_cancelling_the_measuring_keeps_the_result(shop: Workshop, system: MelSystem) -> None:
-    from thirdstream.web import page
-
-    desk = page.Desk(shop, {"mine": "mine"})
-    desk.system = lambda label: system
-    session = SimpleNamespace(session_hash="me")
-    clip = put(shop, "a.wav", music(0, SR))
-    shown = desk.transfer(
-        clip, None, "jazz", "mine", 1.0, 0.0, None, True, session, progress=lambda *_, **__: None
-    )
-    next(shown)
-    assert "Measuring" in next(shown)[0]
-    desk.cancel("transfer", session)
-    assert "the result is below, not measured" in next(shown)[0]
-    assert list(shop.root.rglob("*_by_mine.wav"))

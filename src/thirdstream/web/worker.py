@@ -24,7 +24,6 @@ from thirdstream.files import ThirdstreamError
 
 LOG = logging.getLogger(__name__)
 MAX_LINE = 10_000_000  # bytes of a message
-STARTED_S = 300.0  # a worker imports its libraries in so many seconds, or not at all
 PATROL_S = 0.1  # how often a waiting page looks whether it is still wanted
 START = (  # its own folder last: the working folder has no say in what is imported
     "import sys; sys.path.append(sys.argv[1]); from thirdstream.web import worker; worker.main()"
@@ -42,12 +41,14 @@ class Worker:
             start_new_session=True,  # Ctrl-C in the terminal is for the page to act upon
         )  # fmt: skip
         self._said: queue.Queue[bytes] = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        while line := self.process.stdout.readline(MAX_LINE):
-            self._said.put(line)
+        with self.process.stdout as stream:
+            while line := stream.readline(MAX_LINE):
+                self._said.put(line)
         self._said.put(b"")  # it is gone
 
     def ask(
@@ -111,6 +112,7 @@ class Worker:
         if self.process.stdin is not None:
             with suppress(OSError):
                 self.process.stdin.close()
+        self._listener.join()
 
 
 class Staff:
