@@ -102,10 +102,10 @@ def test_a_cancelled_job_stops_at_once_whatever_it_does(staff: Staff) -> None:
 
 
 def test_too_long_a_job_is_ended(staff: Staff) -> None:
-    with pytest.raises(ThirdstreamError, match="took more than 0.001 minutes"):
-        with staff.hired() as worker:
-            worker.process.send_signal(signal.SIGSTOP)
-            worker.ask("described", {"models": {}}, minutes=0.001)
+    ended = pytest.raises(ThirdstreamError, match=r"took more than 0\.001 minutes")
+    with ended, staff.hired() as worker:
+        worker.process.send_signal(signal.SIGSTOP)
+        worker.ask("described", {"models": {}}, minutes=0.001)
     assert worker.process.returncode == -signal.SIGKILL
 
 
