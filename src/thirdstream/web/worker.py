@@ -106,13 +106,16 @@ class Worker:
         )
 
     def dismiss(self) -> None:
-        """It stops at once, whatever it does."""
+        """It stops at once, whatever it does, and so does what it has started."""
+        if self.process.poll() is None and hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
         if self.process.stdin is not None:
             with suppress(OSError):
                 self.process.stdin.close()
-        self._listener.join()
+        self._listener.join(1.0)
 
 
 class Staff:
@@ -170,6 +173,8 @@ def main() -> None:
 def _read(stream: BinaryIO, tasks: "queue.Queue[bytes]") -> None:
     for line in stream:
         tasks.put(line)
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)  # with all that it has started: it leads a session
     os._exit(1)
 
 
