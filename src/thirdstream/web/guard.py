@@ -4,12 +4,14 @@ It knows a browser by a cookie, and hands on the name of its session; a page's o
 belongs to the browser that used it first.
 """
 
+import asyncio
 import hashlib
 import json
 import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from typing import Any, NamedTuple
@@ -211,6 +213,8 @@ class Guard:
     ) -> None:
         self.app, self.shop, self.hosts, self.functions = app, shop, hosts, functions
         self._pages: OrderedDict[str, str] = OrderedDict()
+        self._running: set[asyncio.Task[Any]] = set()
+        self.closing = False
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -249,12 +253,37 @@ class Guard:
             return
         except _Gone:
             return
+        await self._answered(asked.handed_on(scope, session), receive, guarded)
+
+    async def _answered(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Have the page answer; what it is still saying when the page is closed ends there."""
+        task, begun = asyncio.current_task(), []
+
+        async def sent(message: Any) -> None:
+            begun.append(message["type"])
+            await send(message)
+
+        assert task is not None
+        self._running.add(task)
         try:
-            await self.app(asked.handed_on(scope, session), receive, guarded)
-        except RuntimeError as error:  # refused after its answer had begun, and has said so in it
-            if not isinstance(error.__cause__, HTTPException):
+            await self.app(scope, receive, sent)
+        except (Exception, asyncio.CancelledError) as error:
+            # What is refused after its answer had begun has said so in it.
+            if not (self.closing or isinstance(error.__cause__, HTTPException)):
                 raise
-            await send({"type": "http.response.body", "body": b""})
+            if not begun:
+                await _refuse(send, 503, "the page is being closed")
+            else:
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            self._running.discard(task)
+
+    def close(self) -> None:
+        """End all answers; from any thread."""
+        self.closing = True
+        for task in list(self._running):
+            with suppress(RuntimeError):  # its loop has ended
+                task.get_loop().call_soon_threadsafe(task.cancel)
 
     def _check(self, asked: Asked, session: str) -> None:
         """Raise Refused for what needs no body to be refused."""

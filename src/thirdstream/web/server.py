@@ -103,14 +103,14 @@ def _served(
         desk = Desk(shop, staff, labels)
         app = application(build(desk), shop, hosts)
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
-        with _answering(shop, uvicorn.Server(config), door):
+        with _answering(shop, app, uvicorn.Server(config), door):
             yield
     finally:
         staff.close()
 
 
 @contextmanager
-def _answering(shop: Workshop, server: Any, door: socket.socket) -> Iterator[None]:
+def _answering(shop: Workshop, guard: "Guard", server: Any, door: socket.socket) -> Iterator[None]:
     done = threading.Event()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
     sweeper = threading.Thread(target=_swept, args=(shop, done), daemon=True)
@@ -126,6 +126,7 @@ def _answering(shop: Workshop, server: Any, door: socket.socket) -> Iterator[Non
         yield
     finally:
         done.set()
+        guard.close()
         server.should_exit = True
         thread.join(STOPPED_S)
 

@@ -41,6 +41,7 @@ class Worker:
             start_new_session=True,  # Ctrl-C in the terminal is for the page to act upon
         )  # fmt: skip
         self._said: queue.Queue[bytes] = queue.Queue()
+        self._dismissed = False
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
@@ -96,6 +97,8 @@ class Worker:
                         "this ended in a fault, which whoever runs the page sees"
                     )
                 return kind, said
+        if self._dismissed:
+            raise ThirdstreamError("the page is being closed")
         self.dismiss()
         code = self.process.returncode
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -107,6 +110,7 @@ class Worker:
 
     def dismiss(self) -> None:
         """It stops at once, whatever it does, and so does what it has started."""
+        self._dismissed = True
         if self.process.poll() is None and hasattr(os, "killpg"):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
