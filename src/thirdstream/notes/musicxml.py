@@ -1,122 +1,210 @@
-"""MusicXML -> Score, through music21 (the extra `scores`)."""
+"""MusicXML -> Score: what is written (written.py), as it is played (repeats.py).
 
-import warnings
+Time grows with the number of elements.
+"""
+
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from thirdstream.files import ThirdstreamError
 from thirdstream.notes.envelope import opened
 from thirdstream.notes.harmonising import harmonised, is_bare
 from thirdstream.notes.metre import Metre, Metres, metre, of_length
+from thirdstream.notes.repeats import Endless, played
 from thirdstream.notes.score import (
     BARE,
     MAX_BEATS,
+    MAX_NOTES,
     UNNAMED,
     Chord,
     Note,
     Score,
     ScoreError,
+    Span,
     bounded,
+    skyline,
     without_gaps,
 )
+from thirdstream.notes.symbols import Odd
+from thirdstream.notes.written import MAX_BEATS_PER_BAR, Part, Sheet, Staff
 
 N_PARTS = 3  # from so many on, the parts below the melody are voices
 NEAR = 0.02  # quarter notes by which a bar may be longer or shorter than its metre
+DRUMS = "10"  # the percussion channel
 
 
 def read_musicxml(path: Path) -> Score:
     """Read a lead sheet, or a score of any parts; chords that are not named are found.
 
-    Raises ScoreError where music21 cannot read it; ThirdstreamError without music21.
+    Raises ScoreError where it is no MusicXML, or more than a piece of music.
     """
+    root = opened(path)
+    sheet = Sheet()
+    drums = {
+        one.get("id")
+        for one in root.iterfind("part-list/score-part")
+        if DRUMS in [(channel.text or "").strip() for channel in one.iter("midi-channel")]
+    }
     try:
-        import music21  # noqa: F401  # its absence is said here, once
-        from music21.musicxml.xmlToM21 import MusicXMLImporter
-    except ImportError as error:
-        raise ThirdstreamError(
-            f"{path}: reading scores needs music21; pip install 'thirdstream[scores]'"
-        ) from error
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            root, importer = opened(path), MusicXMLImporter()
-            if root.tag != "score-partwise":
-                raise ScoreError(f"{path}: is no score by parts; export it again as MusicXML")
-            # Not through `converter`, which keeps pickles in a folder that others may write to.
-            importer.xmlRootToScore(root, importer.stream)
-            return from_music21(importer.stream, path)
-        except ThirdstreamError:
-            raise
-        except Exception as error:  # music21 raises whatever it likes on odd files
-            raise ScoreError(
-                f"{path}: is not MusicXML that music21 reads ({type(error).__name__}: {error}); "
-                "export it again from a notation program"
-            ) from error
-
-
-def from_music21(stream: Any, path: Path) -> Score:
-    """A Score of a music21 score; `path` is for the title and for errors."""
-    parts = list(stream.parts) or [stream]
-    metres, pickup = metres_of(parts[0])
-    shift = metres.changes[0][1].length - pickup if pickup else 0.0
-    lines = [_line(part, shift) for part in parts]
-    lines = [line for line in lines if line]
-    bounded(lines, metres, path)
-    end = max(note.end for line in lines for note in line)
-    chords = _symbols(stream, shift, end)
-    metres = metres.fitted(_begins(stream, chords, shift))
-    voices: tuple[tuple[Note, ...], ...] = ()
-    remarks: tuple[str, ...] = ()
-    if not chords:
-        sounding = [_sounding(part, shift) for part in parts]
-        chords, voices = harmonised(sounding, metres, end=end), tuple(lines[1:])
-        remarks = (BARE if is_bare(sounding) else UNNAMED,)
-    title = stream.metadata.bestTitle if stream.metadata is not None else None
-    return Score(
-        title=title or path.stem,
-        melody=lines[0],
-        chords=chords,
-        pickup=pickup,
-        beats_per_minute=_tempo(stream),
-        voices=voices if len(lines) >= N_PARTS else (),
-        metres=metres,
-        remarks=remarks,
+        for number, part in enumerate(root.iterfind("part")):
+            Part(sheet, number, is_drums=part.get("id") in drums).read(part)
+    except Odd as error:
+        raise ScoreError(f"{path}: has {error}; export it again") from error
+    titles = (root.findtext(place) or "" for place in ("work/work-title", "movement-title"))
+    return _Played(sheet, path).score(
+        next((title for title in map(str.strip, titles) if title), path.stem)
     )
 
 
-def metres_of(part: Any) -> tuple[Metres, float]:
-    """Metres from the first bar line on, and the quarter notes before it.
+class _Played:
+    """A sheet, as it is played."""
+
+    def __init__(self, sheet: Sheet, path: Path) -> None:
+        self.sheet, self.path = sheet, path
+
+    def score(self, title: str) -> Score:
+        """The Score. Raises ScoreError where it is more, or less, than a piece of music."""
+        order = self._order()
+        signed, length = self._signed(order), 0.0
+        for _, one in signed:
+            length += one
+        if not length <= MAX_BEATS:
+            raise ScoreError(
+                f"{self.path}: lasts {length:g} quarter notes; at most {MAX_BEATS} are read, cut it"
+            )
+        metres, pickup = metres_of(signed)
+        shift = metres.changes[0][1].length - pickup if pickup else 0.0
+        starts = [shift]
+        for _, one in signed:
+            starts.append(starts[-1] + one)
+        sounding = self._sounding(order, starts)
+        bounded(sounding, metres, self.path)
+        end = max(note.end for part in sounding for note in part)
+        chords, tacet = self._harmony(order, starts, end)
+        metres = metres.fitted(self._begins(order, starts, chords))
+        lines = [skyline(part) for part in sounding]
+        voices: tuple[tuple[Note, ...], ...] = ()
+        if not chords:
+            chords, voices = harmonised(sounding, metres, end=end), tuple(lines[1:])
+            self.sheet.remarks.append(BARE if is_bare(sounding) else UNNAMED)
+        return Score(
+            title=title,
+            melody=lines[0],
+            chords=chords,
+            pickup=pickup,
+            beats_per_minute=self.sheet.tempo,
+            voices=voices if len(lines) >= N_PARTS else (),
+            metres=metres,
+            remarks=tuple(self.sheet.remarks),
+            tacet=tacet,
+        )
+
+    def _order(self) -> list[int]:
+        """The bars as they are played."""
+        marks = [bar.marks for bar in self.sheet.bars]
+        if self.sheet.codas:  # the last sign is the coda, those before lead to it
+            known = any(bar.to_coda is not None for bar in marks)
+            for number in self.sheet.codas if known else self.sheet.codas[-1:]:
+                marks[number].coda = marks[number].coda or ""
+            for number in () if known else self.sheet.codas[:-1]:
+                marks[number].to_coda = ""
+        try:
+            order, remarks = played(marks)
+        except Endless:
+            order, remarks = [], []
+        n_notes = sum(len(notes) for n in order for notes in self.sheet.bars[n].notes.values())
+        if (self.sheet.bars and not order) or n_notes > MAX_NOTES:
+            raise ScoreError(
+                f"{self.path}: its repeats make it longer than a piece of music; at most "
+                f"{MAX_NOTES} notes are read, cut it"
+            )
+        self.sheet.remarks += remarks
+        return order
+
+    def _signed(self, order: Sequence[int]) -> list[tuple[Metre, float]]:
+        """Of each bar that is played its metre and its length, in quarter notes."""
+        lengths = [min(bar.length, MAX_BEATS + 1.0) for bar in self.sheet.bars]
+        signs = [bar.sign for bar in self.sheet.bars]
+        usual = Counter(length for length in lengths if length > NEAR).most_common(1)
+        usual_length = min(usual[0][0], MAX_BEATS_PER_BAR) if usual else 4.0
+        whole = of_length(usual_length)  # where no time signature is written
+        return [
+            (sign, lengths[n] if lengths[n] > NEAR else sign.length)
+            for n in order
+            for sign in (signs[n] or whole,)
+        ]
+
+    def _sounding(self, order: Sequence[int], starts: Sequence[float]) -> list[list[Note]]:
+        """All notes of each staff that has some, in order, ties joined."""
+        found: dict[Staff, list[Note]] = {staff: [] for staff in self._staves()}
+        tied: dict[tuple[Staff, int], int] = {}  # where the last tied note of a pitch is
+        for place, (number, start) in enumerate(zip(order, starts, strict=False)):
+            goes_on = place > 0 and order[place - 1] == number - 1
+            for staff, notes in self.sheet.bars[number].notes.items():
+                line = found[staff]
+                for one in notes:
+                    at, key = start + one.start, (staff, one.pitch)
+                    before = tied.pop(key, len(line))
+                    joins = before < len(line) and abs(line[before].end - at) < NEAR
+                    if joins and (one.tied_from or goes_on or one.start > 0):
+                        first = line[before]
+                        line[before] = Note(first.start, at + one.length - first.start, one.pitch)
+                    else:
+                        before = len(line)
+                        line.append(Note(at, one.length, one.pitch))
+                    if one.tied_on:
+                        tied[key] = before
+        return [sorted(notes) for notes in found.values() if notes]
+
+    def _staves(self) -> list[Staff]:
+        return sorted({staff for bar in self.sheet.bars for staff in bar.notes})
+
+    def _harmony(
+        self, order: Sequence[int], starts: Sequence[float], end: float
+    ) -> tuple[tuple[Chord, ...], tuple[Span, ...]]:
+        """The chords without gaps, and where there is none, so that the one before only goes on in
+        name."""
+        symbols = [
+            (start + place, chord)
+            for number, start in zip(order, starts, strict=False)
+            for place, chord in sorted(self.sheet.bars[number].symbols.items())
+            if start + place < end - 1e-6
+        ]
+        edges = [*(start for start, _ in symbols), end]
+        chords: list[Chord] = []
+        tacet: list[Span] = []
+        for (start, chord), stop in zip(symbols, edges[1:], strict=False):
+            if chord is not None:
+                chords.append(Chord(start, 0.0, chord.root, chord.intervals, chord.bass))
+            elif stop > start:
+                tacet.append(Span(start, stop - start))
+        return without_gaps(chords, end) if chords else (), tuple(tacet)
+
+    def _begins(
+        self, order: Sequence[int], starts: Sequence[float], chords: Sequence[Chord]
+    ) -> Iterator[tuple[float, float]]:
+        """Where notes, beams and chords begin, and how much that says of the metre's groups."""
+        yield from ((chord.start, 4.0) for chord in chords)
+        for number, start in zip(order, starts, strict=False):
+            for notes in self.sheet.bars[number].notes.values():
+                for note in notes:
+                    yield start + note.start, min(note.length, 2.0) + 2.0 * note.beamed
+
+
+def metres_of(signed: Sequence[tuple[Metre, float]]) -> tuple[Metres, float]:
+    """Metres from the first bar line on, and the quarter notes before it, of bars with their time
+    signatures and their lengths.
 
     Short bars that fill one together, as where a repeat begins in the middle, are one; others that
     are shorter or longer than their time signature have a metre of their own, except the last.
     """
-    bars = list(part.getElementsByClass("Measure"))
-    if not bars:
-        signs = [(float(s.offset), _of(s)) for s in part.getElementsByClass("TimeSignature")]
-        return Metres(tuple(signs) or ((0.0, metre(4, 4)),)), 0.0
-    lengths = [float(after.offset - bar.offset) for bar, after in pairwise(bars)]
-    lengths.append(float(bars[-1].duration.quarterLength))
-    lengths = [min(length, MAX_BEATS) for length in lengths]  # what is longer is refused later
-    sign = of_length(Counter(lengths).most_common(1)[0][0] or 4.0)  # until one is written
-    signed = []
-    for bar, length in zip(bars, lengths, strict=True):
-        sign = _of(bar.timeSignature) if bar.timeSignature is not None else sign
-        signed.append((sign, length))
+    if not signed:
+        return Metres.steady(metre(4, 4)), 0.0
     first, length = signed[0]
     pickup = length if 0 < length < first.length - NEAR else 0.0
     if pickup:
-        signed[0] = first, first.length
+        signed = [(first, first.length), *signed[1:]]
     return Metres.of_bars(list(_filled(signed))), pickup
-
-
-def _of(sign: Any) -> Metre:
-    """The metre of a time signature; its groups, where it is a sum."""
-    parts = list(sign.displaySequence)
-    groups = [part.numerator * sign.denominator // part.denominator for part in parts]
-    return metre(sign.numerator, sign.denominator, groups if len(groups) > 1 else ())
 
 
 def _filled(signed: Sequence[tuple[Metre, float]]) -> Iterator[Metre]:
@@ -135,75 +223,3 @@ def _filled(signed: Sequence[tuple[Metre, float]]) -> Iterator[Metre]:
             if length > NEAR:
                 yield of_length(length)
             number += 1
-
-
-def _begins(stream: Any, chords: Sequence[Chord], shift: float) -> Iterator[tuple[float, float]]:
-    """Where notes, beams and chords begin, and how much that says of the metre's groups."""
-    yield from ((chord.start, 4.0) for chord in chords)
-    for note in stream.flatten().notes:
-        if "ChordSymbol" not in note.classes:
-            beams = note.beams.beamsList if note.beams is not None else []
-            begun = 2.0 if beams and beams[0].type == "start" else 0.0
-            yield float(note.offset) + shift, min(float(note.quarterLength), 2.0) + begun
-
-
-def _sounding(part: Any, shift: float) -> list[Note]:
-    """Every note of a part, in order."""
-    return sorted(
-        Note(float(element.offset) + shift, float(element.quarterLength), pitch.midi)
-        for element in part.stripTies().flatten().notes
-        if "ChordSymbol" not in element.classes and element.quarterLength > 0
-        for pitch in element.pitches
-    )
-
-
-def _line(part: Any, shift: float) -> tuple[Note, ...]:
-    """The highest notes of a part, ties joined; never two at a time."""
-    starts: dict[float, Note] = {}
-    for element in part.stripTies().flatten().notes:
-        if "ChordSymbol" in element.classes or element.quarterLength <= 0:
-            continue
-        pitch = max(p.midi for p in element.pitches) if element.pitches else None
-        start = float(element.offset) + shift
-        if pitch is not None and (start not in starts or starts[start].pitch < pitch):
-            starts[start] = Note(start, float(element.quarterLength), pitch)
-    return monophonic([starts[start] for start in sorted(starts)])
-
-
-def monophonic(notes: Sequence[Note]) -> tuple[Note, ...]:
-    """Each note ends at the latest where the next one begins; `notes` in order of their starts."""
-    ends = [*(note.start for note in notes[1:]), float("inf")]
-    return tuple(
-        Note(note.start, min(note.end, end) - note.start, note.pitch, note.velocity)
-        for note, end in zip(notes, ends, strict=True)
-        if min(note.end, end) > note.start + 1e-6
-    )
-
-
-def _symbols(stream: Any, shift: float, end: float) -> tuple[Chord, ...]:
-    chords = []
-    for symbol in stream.flatten().getElementsByClass("ChordSymbol"):
-        root = symbol.root() if symbol.pitches else None
-        start = float(symbol.offset) + shift
-        if root is None or start >= end:  # "no chord" has no notes
-            continue
-        bass = symbol.bass() or root
-        above = {(pitch.pitchClass - root.pitchClass) % 12 for pitch in symbol.pitches}
-        above.discard((bass.pitchClass - root.pitchClass) % 12 if _foreign(symbol, bass) else -1)
-        intervals = tuple(sorted(above | {0}))
-        chords.append(Chord(start, 0.0, root.pitchClass, intervals, bass.pitchClass))
-    return without_gaps(chords, end) if chords else ()
-
-
-def _foreign(symbol: Any, bass: Any) -> bool:
-    """Whether the bass is only written below the chord, not a note of it."""
-    return sum(pitch.pitchClass == bass.pitchClass for pitch in symbol.pitches) < 2 and (
-        (bass.pitchClass - symbol.root().pitchClass) % 12 in (1, 2, 5, 8)
-    )
-
-
-def _tempo(stream: Any) -> float | None:
-    for mark in stream.flatten().getElementsByClass("MetronomeMark"):
-        if mark.number:
-            return float(mark.getQuarterBPM() or mark.number)
-    return None
