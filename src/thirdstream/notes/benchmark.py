@@ -4,7 +4,7 @@ benchmark.csv names the pieces: 196 lead sheets of OpenEWLD (Simonetta 2018), me
 performed in 1930 or earlier. All versions of a song are in one split, and no song of the test split
 was heard by the bundled models. The splits `train` and `validation` sound through two soundfonts,
 `test` through one that no training heard. Key, tempo, ensembles, room and microphone follow from
-the name of the piece.
+the name of the piece. Each bar of a sheet is played once, in the order written.
 """
 
 import csv
@@ -164,6 +164,7 @@ def plan(
                 SEED,
                 fonts,
                 "flac",
+                repeats=False,  # a piece's versions are as long as they were when this was fixed
             )
             for piece in wanted
             if piece.split == split

@@ -33,10 +33,11 @@ NEAR = 0.02  # quarter notes by which a bar may be longer or shorter than its me
 DRUMS = "10"  # the percussion channel
 
 
-def read_musicxml(path: Path) -> Score:
+def read_musicxml(path: Path, *, repeats: bool = True) -> Score:
     """Read a lead sheet, or a score of any parts; chords that are not named are found.
 
-    Raises ScoreError where it is no MusicXML, or more than a piece of music.
+    repeats: whether they are played out. Raises ScoreError where it is no MusicXML, or more than a
+    piece of music.
     """
     root = opened(path)
     sheet = Sheet()
@@ -51,7 +52,7 @@ def read_musicxml(path: Path) -> Score:
     except Odd as error:
         raise ScoreError(f"{path}: has {error}; export it again") from error
     titles = (root.findtext(place) or "" for place in ("work/work-title", "movement-title"))
-    return _Played(sheet, path).score(
+    return _Played(sheet, path, repeats=repeats).score(
         next((title for title in map(str.strip, titles) if title), path.stem)
     )
 
@@ -59,12 +60,12 @@ def read_musicxml(path: Path) -> Score:
 class _Played:
     """A sheet, as it is played."""
 
-    def __init__(self, sheet: Sheet, path: Path) -> None:
-        self.sheet, self.path = sheet, path
+    def __init__(self, sheet: Sheet, path: Path, *, repeats: bool) -> None:
+        self.sheet, self.path, self.repeats = sheet, path, repeats
 
     def score(self, title: str) -> Score:
         """The Score. Raises ScoreError where it is more, or less, than a piece of music."""
-        order = self._order()
+        order = self._order() if self.repeats else list(range(len(self.sheet.bars)))
         signed, length = self._signed(order), 0.0
         for _, one in signed:
             length += one

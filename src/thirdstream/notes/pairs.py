@@ -47,7 +47,8 @@ PACKAGES = ("thirdstream", "numpy", "scipy", "music21", "mido")
 class Job:
     """One pair to make: a score, which of its variants, and what all pairs share.
 
-    piece: the score's name, on which all that is drawn depends. name: of the files.
+    piece: the score's name, on which all that is drawn depends. name: of the files. repeats:
+    whether they are played out.
     """
 
     score: Path
@@ -57,6 +58,7 @@ class Job:
     seed: int
     soundfonts: tuple[Path, ...]
     format: str
+    repeats: bool = True
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,7 @@ def _finished(path: Path, made_of: dict[str, Any], out: Path) -> dict[str, Any] 
 
 
 def _make(job: Job, out: Path, made_of: dict[str, Any]) -> dict[str, Any]:
-    score = read_score(job.score)
+    score = read_score(job.score, repeats=job.repeats)
     setting = draw_setting(score, seed=_seed(job))
     moved = score.transposed(setting.semitones)
     record: dict[str, Any] = {

@@ -166,12 +166,13 @@ class Score:
         return replace(self, melody=moved(self.melody), chords=chords, voices=voices)
 
 
-def read_score(path: Path) -> Score:
+def read_score(path: Path, *, repeats: bool = True) -> Score:
     """Read a lead sheet or a score of three or more parts: MusicXML (.mxl, .musicxml) or MIDI.
 
-    Bars come as they are played: repeats, endings, D.C., D.S. and coda are played out. Pitches are
-    those that sound. Where chords are not named they are found from the notes, and `remarks` says
-    so. Raises ScoreError on a file that is missing, damaged, or without a melody.
+    Bars come as they are played: repeats, endings, D.C., D.S. and coda are played out, unless
+    `repeats` is false: then each bar comes once, in the order written. Pitches are those that
+    sound. Where chords are not named they are found from the notes, and `remarks` says so. Raises
+    ScoreError on a file that is missing, damaged, or without a melody.
     """
     if not path.is_file():
         raise ScoreError(f"{path}: there is no such file; check the path")
@@ -184,7 +185,7 @@ def read_score(path: Path) -> Score:
     else:
         from thirdstream.notes.musicxml import read_musicxml
 
-        score = read_musicxml(path)
+        score = read_musicxml(path, repeats=repeats)
     return checked(score, path)
 
 
