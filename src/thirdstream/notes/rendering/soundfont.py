@@ -5,6 +5,7 @@ become one Region each. Samples of .sf3 are Ogg Vorbis; they are decoded when th
 Left out: modulators, low-frequency oscillators, and what the modulation envelope does to pitch.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -255,9 +256,7 @@ class SoundFont:
         n_samples = min(n_samples, MAX_SAMPLES)
         try:
             if int(head["kind"]) & COMPRESSED:
-                with soundfile.SoundFile(BytesIO(self._samples[start:end].tobytes())) as file:
-                    wave = file.read(n_samples, dtype="float32", always_2d=True)
-                    return np.ascontiguousarray(wave[:, 0], np.float32)
+                return _decoded(self._samples[start:end].tobytes(), n_samples)
             words = self._samples[2 * start : 2 * min(end, start + n_samples)].tobytes()
             return np.frombuffer(words, "<i2").astype(np.float32) / np.float32(32_768)
         except (ValueError, RuntimeError) as error:
@@ -319,3 +318,19 @@ def _envelope(zone: Zone, stages: tuple[int, ...], sustain: int) -> Envelope:
 
 def _seconds(timecents: int) -> float:
     return 0.0 if timecents <= NEVER else 2 ** (min(timecents, 8_000) / 1200)
+
+
+def _decoded(compressed: bytes, n_samples: int) -> NDArray[np.float32]:
+    """The first channel of a sample of Vorbis, (n_samples,).
+
+    In a thread: a Ctrl-C that met the decoder while it asks Python for bytes would be lost there,
+    and the sample cut short without a word. Threads but the main one are told of none.
+    """
+
+    def decode() -> NDArray[np.float32]:
+        with soundfile.SoundFile(BytesIO(compressed)) as file:
+            wave = file.read(n_samples, dtype="float32", always_2d=True)
+        return np.ascontiguousarray(wave[:, 0], np.float32)
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(decode).result()
