@@ -5,7 +5,10 @@ become one Region each. Samples of .sf3 are Ogg Vorbis; they are decoded when th
 Left out: modulators, low-frequency oscillators, and what the modulation envelope does to pitch.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -321,16 +324,31 @@ def _seconds(timecents: int) -> float:
 
 
 def _decoded(compressed: bytes, n_samples: int) -> NDArray[np.float32]:
-    """The first channel of a sample of Vorbis, (n_samples,).
+    """The first channel of a sample of Vorbis, (n_samples,)."""
+    with _uninterrupted(), soundfile.SoundFile(BytesIO(compressed)) as file:
+        wave = file.read(n_samples, dtype="float32", always_2d=True)
+    return np.ascontiguousarray(wave[:, 0], np.float32)
 
-    In a thread: a Ctrl-C that met the decoder while it asks Python for bytes would be lost there,
-    and the sample cut short without a word. Threads but the main one are told of none.
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Within it a Ctrl-C or SIGTERM waits for the end.
+
+    One that met the decoder while it asks Python for bytes would be lost there, and the sample cut
+    short without a word.
     """
-
-    def decode() -> NDArray[np.float32]:
-        with soundfile.SoundFile(BytesIO(compressed)) as file:
-            wave = file.read(n_samples, dtype="float32", always_2d=True)
-        return np.ascontiguousarray(wave[:, 0], np.float32)
-
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(decode).result()
+    if threading.current_thread() is not threading.main_thread():  # others are told of none
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for number in came:
+            signal.raise_signal(number)
