@@ -72,7 +72,8 @@ def material(place: Path) -> dict[str, Job]:
             "evaluate", "--corpus", str(made), "--models", f"{model}+blend=0.5", *QUICK, *one,
             str(out / "results.json")]),
         "listen": Job(lambda out: [
-            "listen", str(place / "tune.wav"), "--force", "--out", str(out)]),
+            "listen", str(place / "tune.wav"), "--force", "--out", str(out)],
+            varies=("tune.musicxml",)),  # music21 numbers parts by chance
         "figures": Job(lambda out: ["figures", str(made), "--out", str(out)]),
         "claims": Job(lambda out: ["claims", str(made), "--n-segments", "1", "--out", str(out)]),
         "report": Job(lambda out: [

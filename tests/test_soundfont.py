@@ -1,8 +1,12 @@
 """Soundfonts: what is written is read, and what is damaged is named."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ from hypothesis import strategies as st
 from conftest import tone
 from thirdstream.audio import SR
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.rendering import ORCHESTRA
+from thirdstream.notes.rendering import ORCHESTRA, soundfont
 from thirdstream.notes.rendering.soundfont import ATTENUATED, Generator, Region, SoundFont, opened
 from thirdstream.notes.rendering.tones import Tone, made
 
@@ -92,6 +96,26 @@ def test_samples_are_decoded_to_where_they_are_asked_for(tmp_path: Path) -> None
     assert whole.shape == (SR,)
     assert np.abs(whole - SINE.wave)[500:-500].max() < 0.02  # Vorbis
     np.testing.assert_array_equal(one.sample(0, 1234), whole[:1234])
+
+
+def test_a_ctrl_c_is_not_lost_in_the_decoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Pressed(BytesIO):
+        """Someone presses Ctrl-C once while these bytes are read."""
+
+        presses = 1
+
+        def readinto(self, *where: Any) -> int:
+            if Pressed.presses:
+                Pressed.presses -= 1
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().readinto(*where)
+
+    one = font(tmp_path / "a.sf3", {G.SAMPLE: 0})
+    monkeypatch.setattr(soundfont, "BytesIO", Pressed)
+    with pytest.raises(KeyboardInterrupt):
+        one.sample(0)
 
 
 def test_the_same_font_is_the_same_bytes(tmp_path: Path) -> None:

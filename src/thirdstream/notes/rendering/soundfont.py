@@ -5,6 +5,10 @@ become one Region each. Samples of .sf3 are Ogg Vorbis; they are decoded when th
 Left out: modulators, low-frequency oscillators, and what the modulation envelope does to pitch.
 """
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -255,9 +259,7 @@ class SoundFont:
         n_samples = min(n_samples, MAX_SAMPLES)
         try:
             if int(head["kind"]) & COMPRESSED:
-                with soundfile.SoundFile(BytesIO(self._samples[start:end].tobytes())) as file:
-                    wave = file.read(n_samples, dtype="float32", always_2d=True)
-                    return np.ascontiguousarray(wave[:, 0], np.float32)
+                return _decoded(self._samples[start:end].tobytes(), n_samples)
             words = self._samples[2 * start : 2 * min(end, start + n_samples)].tobytes()
             return np.frombuffer(words, "<i2").astype(np.float32) / np.float32(32_768)
         except (ValueError, RuntimeError) as error:
@@ -319,3 +321,34 @@ def _envelope(zone: Zone, stages: tuple[int, ...], sustain: int) -> Envelope:
 
 def _seconds(timecents: int) -> float:
     return 0.0 if timecents <= NEVER else 2 ** (min(timecents, 8_000) / 1200)
+
+
+def _decoded(compressed: bytes, n_samples: int) -> NDArray[np.float32]:
+    """The first channel of a sample of Vorbis, (n_samples,)."""
+    with _uninterrupted(), soundfile.SoundFile(BytesIO(compressed)) as file:
+        wave = file.read(n_samples, dtype="float32", always_2d=True)
+    return np.ascontiguousarray(wave[:, 0], np.float32)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Within it a Ctrl-C or SIGTERM waits for the end.
+
+    One that met the decoder while it asks Python for bytes would be lost there, and the sample cut
+    short without a word.
+    """
+    if threading.current_thread() is not threading.main_thread():  # others are told of none
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for number in came:
+            signal.raise_signal(number)
