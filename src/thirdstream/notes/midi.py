@@ -19,7 +19,7 @@ import numpy as np
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.notes.harmonising import harmonised, is_bare
 from thirdstream.notes.metre import UNSAID, Metre, Metres, metre, of_length
-from thirdstream.notes.score import BARE, Note, Score, ScoreError, bounded
+from thirdstream.notes.score import BARE, Note, Score, ScoreError, bounded, skyline
 from thirdstream.notes.timing import Timing
 
 TICKS = 960  # a quarter note
@@ -348,7 +348,7 @@ def read_score_midi(path: Path) -> Score:
     remarks = ([endless] if n_endless else []) + ([BARE] if is_bare(parts) else [])
     return Score(
         title=path.stem,
-        melody=_skyline(line),
+        melody=skyline(line),
         chords=chords,
         pickup=pickup,
         beats_per_minute=song.beats_per_minute,
@@ -402,18 +402,3 @@ def _unlapped(notes: Sequence[Note]) -> tuple[Note, ...]:
 
 def _height(notes: Sequence[Note]) -> float:
     return sum(note.pitch for note in notes) / len(notes)
-
-
-def _skyline(notes: Sequence[Note]) -> tuple[Note, ...]:
-    """The highest note of each moment at which one begins; never two at a time."""
-    line: list[Note] = []
-    for note in sorted(notes, key=lambda note: (note.start, -note.pitch)):
-        if line and note.start < line[-1].start + 0.05:
-            continue
-        if line and note.start < line[-1].end:
-            last = line[-1]
-            if note.pitch < last.pitch and note.start < last.end - 0.1:
-                continue
-            line[-1] = Note(last.start, note.start - last.start, last.pitch, last.velocity)
-        line.append(note)
-    return tuple(line)

@@ -95,6 +95,18 @@ class Chord:
 
 
 @dataclass(frozen=True)
+class Span:
+    """A stretch of a piece: start and length in quarter notes."""
+
+    start: float
+    length: float
+
+    @property
+    def end(self) -> float:
+        return self.start + self.length
+
+
+@dataclass(frozen=True)
 class Score:
     """A piece. Chords follow each other without gaps; `voices` are the parts below the melody.
 
@@ -102,7 +114,8 @@ class Score:
     beats_per_minute: quarter notes a minute, where the score says. voices: highest first; empty
     where only melody and chords are known. length: quarter notes that the piece lasts, where it
     goes on after its last note. metres: by default bars of `beats_per_bar` throughout. remarks:
-    what a user should know of how it was read.
+    what a user should know of how it was read. tacet: where nothing accompanies the melody ("N.C.");
+    the chord before goes on in name only.
     """
 
     title: str
@@ -115,6 +128,7 @@ class Score:
     length: float = 0.0
     metres: Metres = UNSAID
     remarks: tuple[str, ...] = ()
+    tacet: tuple[Span, ...] = ()
 
     def __post_init__(self) -> None:
         if self.metres.changes:
@@ -155,9 +169,9 @@ class Score:
 def read_score(path: Path) -> Score:
     """Read a lead sheet or a score of three or more parts: MusicXML (.mxl, .musicxml) or MIDI.
 
-    Repeats are not played out: every bar comes once, in the order written. Where chords are not
-    named they are found from the notes, and `remarks` says so. Raises ScoreError on a file that is
-    missing, damaged, or without a melody.
+    Bars come as they are played: repeats, endings, D.C., D.S. and coda are played out. Pitches are
+    those that sound. Where chords are not named they are found from the notes, and `remarks` says
+    so. Raises ScoreError on a file that is missing, damaged, or without a melody.
     """
     if not path.is_file():
         raise ScoreError(f"{path}: there is no such file; check the path")
@@ -207,6 +221,22 @@ def bounded(parts: Sequence[Sequence[Note]], metres: Metres, path: Path) -> None
         raise ScoreError(f"{path}: its notes sound for longer than a piece's do; export it again")
     if not all(0 <= note.pitch <= 127 for note in notes):
         raise ScoreError(f"{path}: has notes that no instrument plays; transpose it")
+
+
+def skyline(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """The highest note of each moment at which one begins; never two at a time. What begins below a
+    note that is held is left out."""
+    line: list[Note] = []
+    for note in sorted(notes, key=lambda note: (note.start, -note.pitch)):
+        if line and note.start < line[-1].start + 0.05:
+            continue
+        if line and note.start < line[-1].end:
+            last = line[-1]
+            if note.pitch < last.pitch and note.start < last.end - 0.1:
+                continue
+            line[-1] = Note(last.start, note.start - last.start, last.pitch, last.velocity)
+        line.append(note)
+    return tuple(line)
 
 
 def without_gaps(chords: Iterable[Chord], end: float) -> tuple[Chord, ...]:

@@ -1,0 +1,250 @@
+"""In which order the bars of a score are played: repeats, endings, D.C., D.S., Fine and coda.
+
+Bars are played whole: a Fine, "To Coda", D.C. or D.S. is at the end of its bar, a segno or coda at
+the beginning. After D.C. or D.S. repeats are not taken, unless the score says so, and of several
+endings the last is played, as is the custom.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+MAX_BARS = 20_000  # played; more no piece has
+
+
+@dataclass
+class Marks:
+    """What is written at a bar. Labels of segno and coda may be empty; None is for no mark.
+
+    backward: how often the section that ends here is played, 0 where none ends. endings: the
+    numbers of an ending that begins here. after_jump: repeated after D.C. and D.S. too.
+    """
+
+    forward: bool = False
+    backward: int = 0
+    after_jump: bool = False
+    endings: tuple[int, ...] | None = None
+    ends: bool = False
+    segno: str | None = None
+    coda: str | None = None
+    to_coda: str | None = None
+    da_capo: bool = False
+    dal_segno: str | None = None
+    fine: bool = False
+
+    @property
+    def jumps(self) -> bool:
+        """Whether D.C. or D.S. is written."""
+        return self.da_capo or self.dal_segno is not None
+
+    def add(self, other: "Marks") -> None:
+        """Take over what is written at the same bar of another part."""
+        for name, value in vars(other).items():
+            mine = getattr(self, name)
+            setattr(self, name, value if mine in (None, False, 0, "") else mine)
+
+
+class Endless(ValueError):
+    """More bars are played than a piece has."""
+
+
+@dataclass
+class Bracket:
+    """An ending: its bars, first and last, and the times at which it is played; section: which it
+    ends, -1 where nothing is repeated."""
+
+    first: int
+    last: int
+    numbers: tuple[int, ...]
+    section: int = -1
+
+
+@dataclass
+class Section:
+    """Bars that are repeated from the first, `total` times."""
+
+    first: int
+    total: int
+    after_jump: bool
+
+
+def played(bars: Sequence[Marks]) -> tuple[list[int], list[str]]:
+    """The numbers of the bars, from 0, in the order in which they are played; and what of the marks
+    could not be followed, as sentences. Raises Endless."""
+    brackets = _brackets(bars)
+    sections, ends = _sections(bars, brackets)
+    targets = {number: _target(bars, number) for number, bar in enumerate(bars) if bar.jumps}
+    codas = {number: _coda(bars, number) for number, bar in enumerate(bars)
+             if bar.to_coda is not None}  # fmt: skip
+    remarks = [f"bar {number + 1} goes back to a segno that is not there; it goes on"
+               for number, target in targets.items() if target is None]  # fmt: skip
+    if any(target is not None for target in targets.values()):
+        remarks += [f"bar {number + 1} goes to a coda that is not there; it goes on"
+                    for number, target in codas.items() if target is None]  # fmt: skip
+    remarks += [f"bar {one.first + 1} begins an ending, but nothing leads back before it; it is "
+                "played" for one in brackets if one.section < 0]  # fmt: skip
+    walk = _Walk(bars, brackets, sections, ends, targets, codas)
+    return list(walk.bars()), remarks
+
+
+class _Walk:
+    """A player's way through the bars."""
+
+    def __init__(
+        self,
+        bars: Sequence[Marks],
+        brackets: Sequence[Bracket],
+        sections: Sequence[Section],
+        ends: dict[int, int],
+        targets: dict[int, int | None],
+        codas: dict[int, int | None],
+    ) -> None:
+        self.marks, self.sections, self.ends = bars, sections, ends
+        self.bracket = {n: one for one in brackets for n in range(one.first, one.last + 1)}
+        self.targets, self.codas = targets, codas
+        self.times = [1] * len(sections)  # at which each section is
+        self.has_jumped = False
+
+    def bars(self) -> Iterator[int]:
+        """Their numbers."""
+        at, n_played = 0, 0
+        while at < len(self.marks):
+            bracket = self.bracket.get(at)
+            if bracket is not None and not self._plays(bracket):
+                at = bracket.last + 1
+                continue
+            n_played += 1
+            if n_played > MAX_BARS:
+                raise Endless
+            yield at
+            if self.has_jumped and self.marks[at].fine:
+                return
+            at = self._after(at)
+
+    def _plays(self, bracket: Bracket) -> bool:
+        return bracket.section < 0 or self.times[bracket.section] in bracket.numbers
+
+    def _after(self, at: int) -> int:
+        """The bar after one that has been played."""
+        if self.has_jumped and (coda := self.codas.pop(at, None)) is not None:
+            return coda
+        number = self.ends.get(at, -1)
+        if number >= 0 and self.times[number] < self.sections[number].total:
+            self.times[number] += 1
+            first = self.sections[number].first
+            for inner, section in enumerate(self.sections[:number]):
+                if section.first >= first:
+                    self._begin(inner)
+            return first
+        if (target := self.targets.pop(at, None)) is not None:
+            self.has_jumped = True
+            for one in range(len(self.sections)):
+                self._begin(one)
+            return target
+        return at + 1
+
+    def _begin(self, number: int) -> None:
+        """Set a section to its first time, or to its only one after D.C. and D.S."""
+        section = self.sections[number]
+        only = self.has_jumped and not section.after_jump
+        self.times[number] = section.total if only else 1
+
+
+def _brackets(bars: Sequence[Marks]) -> list[Bracket]:
+    """All endings. One without an end is as long as to the next ending or repeat, or one bar."""
+    found: list[Bracket] = []
+    opened: Bracket | None = None
+    for number, bar in enumerate(bars):
+        if bar.endings is not None:
+            if opened is not None:
+                found.append(opened)
+            opened = Bracket(number, number, bar.endings)
+        if opened is not None and (bar.ends or bar.backward):
+            opened.last = number
+            found.append(opened)
+            opened = None
+    found += [opened] if opened is not None else []
+    return found
+
+
+def _groups(brackets: Sequence[Bracket]) -> list[list[Bracket]]:
+    """Endings that follow each other; those without numbers are counted."""
+    groups: list[list[Bracket]] = []
+    for before, one in pairwise([None, *brackets]):
+        follows = before is not None and one is not None and one.first == before.last + 1
+        if follows and groups and min(one.numbers or (99,)) > max(groups[-1][-1].numbers):
+            groups[-1].append(one)
+        elif one is not None:
+            groups.append([one])
+        last = groups[-1]
+        if not last[-1].numbers:
+            last[-1].numbers = (max(last[-2].numbers) + 1 if len(last) > 1 else 1,)
+    return groups
+
+
+def _sections(
+    bars: Sequence[Marks], brackets: Sequence[Bracket]
+) -> tuple[list[Section], dict[int, int]]:
+    """The sections that are repeated, inner ones first, and which of them a bar ends. A section
+    without a beginning is from the one before."""
+    groups = [group for group in _groups(brackets) if _leads_back(bars, group)]
+    inside = {n: group for group in groups for one in group
+              for n in range(one.first, one.last + 1)}  # fmt: skip
+    sections: list[Section] = []
+    ends: dict[int, int] = {}
+    begun: list[int] = []
+    free = 0  # the first bar that no section holds
+    for number, bar in enumerate(bars):
+        if bar.forward:
+            begun.append(number)
+        group = inside.get(number)
+        if not bar.backward and not (group and bar.jumps and group[0].section < 0):
+            continue
+        known = group[0].section if group else -1
+        if known < 0:
+            # Where only D.C. or D.S. leads back to an ending, nothing is repeated before it.
+            first = number if not bar.backward else begun.pop() if begun else free
+            sections.append(Section(first, _total(bar, group), bar.after_jump))
+            known = len(sections) - 1
+            for one in group or ():
+                one.section = known
+        if bar.backward:
+            ends[number] = known
+        free = group[-1].last + 1 if group else number + 1
+    return sections, ends
+
+
+def _leads_back(bars: Sequence[Marks], group: Sequence[Bracket]) -> bool:
+    """Whether there is a repeat, or D.C. or D.S., in each ending but the last, so that all can be
+    played at their times."""
+    return all(
+        any(bars[n].backward or bars[n].jumps for n in range(one.first, one.last + 1))
+        for one in group[: max(len(group) - 1, 1)]
+    )
+
+
+def _total(bar: Marks, group: Sequence[Bracket] | None) -> int:
+    """How often a section is played; after a lone ending it goes on without one."""
+    if not group:
+        return bar.backward
+    last = max(number for one in group for number in one.numbers)
+    return last if len(group) > 1 else last + 1
+
+
+def _target(bars: Sequence[Marks], number: int) -> int | None:
+    """Where a D.C. or D.S. leads."""
+    label = bars[number].dal_segno
+    if label is None:
+        return 0
+    signs = [n for n, bar in enumerate(bars) if bar.segno is not None]
+    same = [n for n in signs if label and bars[n].segno == label]
+    before = [n for n in signs if n <= number]
+    return next(iter([*same, *before[::-1], *signs]), None)
+
+
+def _coda(bars: Sequence[Marks], number: int) -> int | None:
+    """Where a "To Coda" leads."""
+    label = bars[number].to_coda
+    signs = [n for n, bar in enumerate(bars) if bar.coda is not None and n > number]
+    same = [n for n in signs if label and bars[n].coda == label]
+    return next(iter([*same, *signs[::-1]]), None)
