@@ -7,7 +7,6 @@ endings the last is played, as is the custom.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 MAX_BARS = 20_000  # played; more no piece has
 
@@ -170,15 +169,15 @@ def _brackets(bars: Sequence[Marks]) -> list[Bracket]:
 def _groups(brackets: Sequence[Bracket]) -> list[list[Bracket]]:
     """Endings that follow each other; those without numbers are counted."""
     groups: list[list[Bracket]] = []
-    for before, one in pairwise([None, *brackets]):
-        follows = before is not None and one is not None and one.first == before.last + 1
-        if follows and groups and min(one.numbers or (99,)) > max(groups[-1][-1].numbers):
+    for one in brackets:
+        before = groups[-1][-1] if groups else None
+        follows = before is not None and one.first == before.last + 1
+        if before and follows and min(one.numbers, default=99) > max(before.numbers):
+            one.numbers = one.numbers or (max(before.numbers) + 1,)
             groups[-1].append(one)
-        elif one is not None:
+        else:
+            one.numbers = one.numbers or (1,)
             groups.append([one])
-        last = groups[-1]
-        if not last[-1].numbers:
-            last[-1].numbers = (max(last[-2].numbers) + 1 if len(last) > 1 else 1,)
     return groups
 
 

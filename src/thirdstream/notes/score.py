@@ -114,8 +114,8 @@ class Score:
     beats_per_minute: quarter notes a minute, where the score says. voices: highest first; empty
     where only melody and chords are known. length: quarter notes that the piece lasts, where it
     goes on after its last note. metres: by default bars of `beats_per_bar` throughout. remarks:
-    what a user should know of how it was read. tacet: where nothing accompanies the melody ("N.C.");
-    the chord before goes on in name only.
+    what a user should know of how it was read. tacet: where nothing accompanies the melody
+    ("N.C."); the chord before goes on in name only.
     """
 
     title: str

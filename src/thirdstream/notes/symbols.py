@@ -70,8 +70,8 @@ class Symbol(NamedTuple):
     remark: str = ""
 
 
-class OddSymbol(ValueError):
-    """A chord symbol against the format; its text says what of it."""
+class Odd(ValueError):
+    """Something that is against the format; the text says what."""
 
 
 Tones = list[tuple[int, int]]  # degrees and semitones; a degree may be there twice, as in 7(b9,#9)
@@ -80,7 +80,7 @@ Tones = list[tuple[int, int]]  # degrees and semitones; a degree may be there tw
 def read_symbol(harmony: Element, transposition: int) -> Symbol | None:
     """The chord of a harmony element, sounding `transposition` semitones above what is written.
 
-    Its start and length are 0. None for numerals and functions. Raises OddSymbol.
+    Its start and length are 0. None for numerals and functions. Raises Odd.
     """
     kind = harmony.find("kind")
     name = (kind.text or "").strip() if kind is not None else ""
@@ -129,7 +129,7 @@ def _changed(tones: Tones, harmony: Element) -> Tones:
     for element in harmony.findall("degree"):
         degree = _whole(element, "degree-value", 0)
         if not 1 <= degree <= 20:
-            raise OddSymbol(f"a chord with the degree {degree}")
+            raise Odd(f"a chord with the degree {degree}")
         alter = _whole(element, "degree-alter", 0)
         kind = (element.findtext("degree-type") or "").strip()
         same = [tone for tone in tones if tone[0] == degree]
@@ -214,7 +214,7 @@ def _change(tones: Degrees, found: re.Match[str]) -> None:
 def _pitch_class(element: Element, of: str) -> int:
     step = (element.findtext(f"{of}-step") or "").strip()
     if step not in STEPS:
-        raise OddSymbol(f"a chord with the {of} {step[:20]!r}")
+        raise Odd(f"a chord with the {of} {step[:20]!r}")
     return STEPS[step] + _whole(element, f"{of}-alter", 0)
 
 
@@ -226,5 +226,5 @@ def _whole(element: Element, tag: str, default: int) -> int:
         if not -100 <= number <= 100:
             raise ValueError
     except ValueError:
-        raise OddSymbol(f"a chord with the {tag} {text[:20]!r}") from None
+        raise Odd(f"a chord with the {tag} {text[:20]!r}") from None
     return round(number)

@@ -76,7 +76,9 @@ class Piece:
         bar = next((b for b in (4.0, 3.0, 2.0) if bar % b == 0), score.beats_per_bar)
         counted = replace(score, melody=moved(score.melody), chords=chords,
                           metres=Metres.steady(of_length(bar)),
-                          length=score.length * factor, voices=())  # fmt: skip
+                          length=score.length * factor, voices=(),
+                          tacet=tuple(replace(s, start=s.start * factor, length=s.length * factor)
+                                      for s in score.tacet))  # fmt: skip
         return Piece(counted, moved(self.notes), self.beats_per_minute * factor)
 
 

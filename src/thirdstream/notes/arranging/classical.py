@@ -20,6 +20,7 @@ from thirdstream.notes.arranging.ensembles import (
     folded,
     into_range,
     loudness,
+    outside,
     track,
 )
 from thirdstream.notes.arranging.pulse import in_thirds
@@ -112,7 +113,7 @@ def accompaniment(
             slot, pitches, Grid(score.metres, bar)
         ):
             lines[voice].append(Note(start, long, pitch))
-    return [_shaped(_tied(line), score, 0.0, rng) for line in lines]
+    return [_shaped(outside(_tied(line), score.tacet), score, 0.0, rng) for line in lines]
 
 
 class Grid:

@@ -172,7 +172,7 @@ def _jazz_band(
         line = performed(lead.melody, _origins(piece, score), feel, jazz=True, rng=rng)
         own = [replace(c, chord=chord) for c, chord
                in zip(chords, pulse.played([c.chord for c in chords]), strict=True)]  # fmt: skip
-        (first, melody), *others = saxophones(line, own)
+        (first, melody), *others = saxophones(line, own, score.tacet)
         players = [Player(first, "melody", melody=melody)]
         players += [Player(i, "section", melody=notes) for i, notes in others]
         answers = brass(pulse, chords, pulse.counted(lead.melody), rng)

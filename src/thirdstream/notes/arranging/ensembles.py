@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from thirdstream.notes.midi import Song, Track
-from thirdstream.notes.score import Note
+from thirdstream.notes.score import Note, Span
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,18 @@ def during(line: Sequence[Note], start: float, end: float) -> Sequence[Note]:
     """The notes of a line, in order and never two at a time, that sound between two places."""
     first = bisect_right(line, start, key=lambda note: note.end)
     return line[first : bisect_left(line, end, key=lambda note: note.start)]
+
+
+def outside(notes: Sequence[Note], spans: Sequence[Span]) -> list[Note]:
+    """Notes that begin in no span; what sounds into one is cut where it begins."""
+    starts, kept = [span.start for span in spans], []
+    for note in notes:
+        at = bisect_right(starts, note.start + 1e-3)
+        if at and note.start < spans[at - 1].end - 1e-3:
+            continue
+        over = at < len(spans) and note.end > starts[at]
+        kept.append(replace(note, length=starts[at] - note.start) if over else note)
+    return kept
 
 
 def folded(pitch: int, lowest: int, highest: int) -> int:

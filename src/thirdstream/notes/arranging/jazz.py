@@ -24,13 +24,14 @@ from thirdstream.notes.arranging.ensembles import (
     Instrument,
     into_range,
     loudness,
+    outside,
     track,
 )
 from thirdstream.notes.arranging.harmony import Change, changes
 from thirdstream.notes.arranging.pulse import Cell, Pulse
 from thirdstream.notes.arranging.voicing import comping_pitches
 from thirdstream.notes.midi import Song
-from thirdstream.notes.score import Note, Score
+from thirdstream.notes.score import Note, Score, Span
 
 DRUM_SET = Instrument("drums", 0, 0, 127)
 # Where so many beats are struck, and for how long; in beats, before swing.
@@ -114,7 +115,9 @@ def rhythm_section(
     """Who comps, and the bass; in even beats."""
     comping = list(_comp(pulse, harmony, groove, rng))
     line = BASS_LINES.get(groove, basses.walking)
-    return [(_comper(groove, rng), comping), (DOUBLE_BASS, list(line(harmony, pulse.cells, rng)))]
+    parts = [(_comper(groove, rng), comping)]
+    parts.append((DOUBLE_BASS, list(line(harmony, pulse.cells, rng))))
+    return [(instrument, outside(notes, pulse.score.tacet)) for instrument, notes in parts]
 
 
 def _merged(parts: Sequence[Part]) -> list[Part]:
@@ -231,17 +234,21 @@ def _strokes(
 def _head(pulse: Pulse, harmony: Sequence[Change], groove: str, rng: random.Random) -> list[Part]:
     """Big band: the melody phrased, in saxophones, and brass that answers."""
     melody = phrased(into_range(pulse.score.melody, 62, SAXOPHONES[0].highest), rng, even=False)
-    return [*saxophones(melody, harmony), *brass(pulse, harmony, melody, rng)]
+    section = saxophones(melody, harmony, pulse.score.tacet)
+    return [*section, *brass(pulse, harmony, melody, rng)]
 
 
-def saxophones(melody: Sequence[Note], harmony: Sequence[Change]) -> list[Part]:
-    """The melody in four-part saxophones, the lead first."""
+def saxophones(
+    melody: Sequence[Note], harmony: Sequence[Change], tacet: Sequence[Span]
+) -> list[Part]:
+    """The melody in four-part saxophones, the lead first; alone where the others are tacet."""
     lines: list[list[Note]] = [[] for _ in SAXOPHONES]
     for note in melody:
         chord = _change_at(harmony, note.start + 0.5 * (note.start % 1.0 > 0.4))
         for line, saxophone, pitch in zip(lines, SAXOPHONES, block(note.pitch, chord), strict=True):
             if saxophone.lowest <= pitch <= saxophone.highest:
                 line.append(replace(note, pitch=pitch))
+    lines[1:] = [outside(line, tacet) for line in lines[1:]]
     return list(zip(SAXOPHONES, lines, strict=True))
 
 
@@ -249,7 +256,7 @@ def brass(
     pulse: Pulse, harmony: Sequence[Change], melody: Sequence[Note], rng: random.Random
 ) -> list[Part]:
     """Trumpets and trombones, which answer the melody; all in even beats."""
-    stabs = list(_stabs(pulse, harmony, melody, rng))
+    stabs = outside(list(_stabs(pulse, harmony, melody, rng)), pulse.score.tacet)
     high = [note for note in stabs if note.pitch >= 60]
     return [(TRUMPETS, high), (TROMBONES, [note for note in stabs if note.pitch < 60])]
 

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from thirdstream.notes.arranging.ensembles import GROOVES
 from thirdstream.notes.metre import Metre, Metres
-from thirdstream.notes.score import Chord, Note, Score
+from thirdstream.notes.score import Chord, Note, Score, Span
 
-Part = TypeVar("Part", Note, Chord)
+Part = TypeVar("Part", Note, Chord, Span)
 
 THIRDS = 2.0  # a swing ratio: the first two thirds of a beat against the last
 
@@ -73,6 +73,7 @@ class Pulse:
             score,
             melody=tuple(self.counted(score.melody)),
             chords=tuple(self.counted(score.chords)),
+            tacet=tuple(self.counted(score.tacet)),
             voices=(),
             length=float(len(self._edges)),
             metres=Metres.of_bars(bars),
