@@ -138,12 +138,15 @@ class _Played:
         """All notes of each staff that has some, in order, ties joined."""
         found: dict[Staff, list[Note]] = {staff: [] for staff in self._staves()}
         tied: dict[tuple[Staff, int], int] = {}  # where the last tied note of a pitch is
-        for number, start in zip(order, starts, strict=False):
+        for place, (number, start) in enumerate(zip(order, starts, strict=False)):
+            goes_on = place > 0 and order[place - 1] == number - 1
             for staff, notes in self.sheet.bars[number].notes.items():
+                line = found[staff]
                 for one in notes:
-                    line, key = found[staff], (staff, one.pitch)
-                    at, before = start + one.start, tied.pop(key, None) if one.tied_from else None
-                    if before is not None and abs(line[before].end - at) < NEAR:
+                    at, key = start + one.start, (staff, one.pitch)
+                    before = tied.pop(key, len(line))
+                    joins = before < len(line) and abs(line[before].end - at) < NEAR
+                    if joins and (one.tied_from or goes_on or one.start > 0):
                         first = line[before]
                         line[before] = Note(first.start, at + one.length - first.start, one.pitch)
                     else:

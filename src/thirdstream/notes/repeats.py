@@ -7,6 +7,7 @@ endings the last is played, as is the custom.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 MAX_BARS = 20_000  # played; more no piece has
 
@@ -150,34 +151,34 @@ class _Walk:
 
 
 def _brackets(bars: Sequence[Marks]) -> list[Bracket]:
-    """All endings. One without an end is as long as to the next ending or repeat, or one bar."""
-    found: list[Bracket] = []
-    opened: Bracket | None = None
-    for number, bar in enumerate(bars):
-        if bar.endings is not None:
-            if opened is not None:
-                found.append(opened)
-            opened = Bracket(number, number, bar.endings)
-        if opened is not None and (bar.ends or bar.backward):
-            opened.last = number
-            found.append(opened)
-            opened = None
-    found += [opened] if opened is not None else []
+    """All endings. One without an end, and one that ends before the repeat that the next ending
+    follows, is as long as to there; else one bar."""
+    begins = [number for number, bar in enumerate(bars) if bar.endings is not None]
+    found = []
+    for first, following in pairwise([*begins, len(bars)]):
+        inside = range(first, following)
+        last = next((n for n in inside if bars[n].ends or bars[n].backward), first)
+        repeat = next((n for n in inside if bars[n].backward), -1)
+        if repeat == following - 1 < len(bars) - 1:
+            last = repeat
+        found.append(Bracket(first, last, bars[first].endings or ()))
     return found
 
 
 def _groups(brackets: Sequence[Bracket]) -> list[list[Bracket]]:
-    """Endings that follow each other; those without numbers are counted."""
+    """Endings that follow each other. Where they have no numbers, or the same, or
+    not from 1 on, they are counted."""
     groups: list[list[Bracket]] = []
     for one in brackets:
-        before = groups[-1][-1] if groups else None
-        follows = before is not None and one.first == before.last + 1
-        if before and follows and min(one.numbers, default=99) > max(before.numbers):
-            one.numbers = one.numbers or (max(before.numbers) + 1,)
+        if groups and one.first == groups[-1][-1].last + 1:
             groups[-1].append(one)
         else:
-            one.numbers = one.numbers or (1,)
             groups.append([one])
+    for group in groups:
+        numbers = [number for one in group for number in one.numbers or (0,)]
+        if len(set(numbers)) < len(numbers) or min(numbers) != 1:
+            for number, one in enumerate(group, 1):
+                one.numbers = (number,)
     return groups
 
 

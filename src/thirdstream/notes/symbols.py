@@ -125,7 +125,8 @@ def _kind(name: str, text: str, *, has_degrees: bool) -> Degrees | None:
 
 
 def _changed(tones: Tones, harmony: Element) -> Tones:
-    """Tones after all degree elements."""
+    """Tones after all degree elements. A degree that is added takes the place of the kind's own."""
+    own = frozenset(tones)
     for element in harmony.findall("degree"):
         degree = _whole(element, "degree-value", 0)
         if not 1 <= degree <= 20:
@@ -138,7 +139,8 @@ def _changed(tones: Tones, harmony: Element) -> Tones:
             tones = [tone for tone in tones if tone not in same]
         elif kind == "alter" and same:
             tones = [(d, s + alter) if (d, s) in same else (d, s) for d, s in tones]
-        else:  # what is altered and not there is added
+        else:  # what is altered and not there is added; what is there twice is not written so
+            tones = [tone for tone in tones if tone[0] != degree or tone not in own]
             tones = [*tones, (degree, _dominant(degree) + alter)]
     return tones
 

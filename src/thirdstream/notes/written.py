@@ -16,7 +16,7 @@ from thirdstream.notes.score import Chord
 from thirdstream.notes.symbols import NO_CHORD, STEPS, Odd, Symbol, read_symbol
 
 MAX_BEATS_PER_BAR = 64
-UNITS = (1, 2, 4, 8, 16, 32, 64)
+UNITS = (1, 2, 4, 8, 16, 32, 64, 128)
 BEAT_UNITS = {"breve": 8.0, "half": 2.0, "whole": 4.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25}
 MOST = 1e12  # what a number may say
 TEMPI = (10.0, 1000.0)  # quarter notes a minute that can be meant
