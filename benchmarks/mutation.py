@@ -27,6 +27,7 @@ ODD_VALUES: list[Any] = [
     float("inf"), "", "x", "0", "../../outside", "/etc/passwd", "C:\\x", "a\0b", "\ud800",
     "<script>x", "x" * 5000, [], {}, [[]], [1, 2, 3], ["a", "b"], {"a": 1},
 ]  # fmt: skip
+MANY = 50_000  # characters; longer texts are not made so much longer
 ODD_NUMBERS = ["0", "-1", "1", "1e9", "999999999", "-999999999", "99999999999999999999", "0.0001",
                "1e-300", "NaN", "inf", "", "x", "7", "128", "1/0", "4 4"]  # fmt: skip
 
@@ -118,7 +119,7 @@ def of_xml(data: bytes, rng: random.Random) -> bytes:
         elif pattern.startswith('"'):
             new = f'"{rng.choice(ODD_NUMBERS)}"'
         else:
-            new = one[0] * rng.choice((0, 2, 30))
+            new = one[0] * rng.choice((0, 2, 30, 4000 if len(text) < MANY else 2))
         text = text[: one.start()] + new + text[one.end() :]
     return text.encode()
 

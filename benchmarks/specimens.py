@@ -56,6 +56,25 @@ ATTRIBUTES = """<attributes><divisions>2</divisions><key><fifths>0</fifths></key
 NOTE = """<note><pitch><step>{step}</step><octave>{octave}</octave></pitch>
 <duration>2</duration><voice>1</voice><type>quarter</type></note>"""
 
+LOWER = """<note><pitch><step>C</step><octave>3</octave></pitch><duration>4</duration>
+<tie type="start"/><voice>2</voice></note>"""
+CUE = """<backup><duration>2</duration></backup><note><cue/><pitch><step>B</step>
+<octave>5</octave></pitch><duration>2</duration></note>"""
+ADDED = """<degree><degree-value>9</degree-value><degree-alter>-1</degree-alter>
+<degree-type>add</degree-type></degree><offset>1</offset></harmony>"""
+TRANSPOSED = "</divisions><transpose><chromatic>-7</chromatic></transpose><staves>2</staves>"
+ENDING = '<barline location="{}"><ending number="{}" type="{}"/>{}</barline>'
+BACK = '<repeat direction="backward" times="2"/>'
+WORDS = "<direction><direction-type><words>{}</words></direction-type>{}</direction>"
+MARKS = (  # of each bar, at its beginning and its end
+    ('<barline location="left"><repeat direction="forward"/></barline>',
+     WORDS.format("To Coda", '<sound tocoda="c"/>')),
+    (ENDING.format("left", 1, "start", ""), ENDING.format("right", 1, "stop", BACK)),
+    (ENDING.format("left", 2, "start", ""),
+     ENDING.format("right", 2, "stop", "") + WORDS.format("D.C. al Coda", "")),
+    (WORDS.format("Coda", '<sound coda="c"/>'), ""),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Format:
@@ -228,16 +247,33 @@ def sheet() -> str:
     return SHEET.format(bars="".join(bars))
 
 
+def full_sheet() -> str:
+    """The sheet, with what else is read of scores: a lower voice, a cue, a transposing part of two
+    staves, degrees, a repeat with endings, and a way to the coda."""
+    text = sheet()
+    lower = f"<backup><duration>8</duration></backup>{LOWER * 2}{CUE}"
+    text = text.replace("</measure>", lower + "</measure>").replace("</harmony>", ADDED)
+    for number, (left, right) in enumerate(MARKS, 1):
+        before, start, after = text.partition(f'<measure number="{number}">')
+        bar, end, rest = after.partition("</measure>")
+        text = before + start + left + bar + right + end + rest
+    part = text[text.index('<part id="P1">') : text.index("</part>")]
+    second = part.replace("P1", "P2").replace("</divisions>", TRANSPOSED)
+    second = second.replace("</voice>", "</voice><staff>2</staff>")
+    heads = '<score-part id="P2"><part-name>Horn</part-name></score-part></part-list>'
+    return text.replace("</part-list>", heads).replace("</part></", f"</part>{second}</part></")
+
+
 def _musicxml(folder: Path) -> Path:
     path = folder / "sheet.musicxml"
-    path.write_text(sheet(), encoding="utf-8")
+    path.write_text(full_sheet(), encoding="utf-8")
     return path
 
 
 def _mxl(folder: Path) -> Path:
     path = folder / "sheet.mxl"
     path.write_bytes(mutation.packed({mutation.CONTAINER: mutation.points_to("sheet.xml"),
-                                      "sheet.xml": sheet()}))  # fmt: skip
+                                      "sheet.xml": full_sheet()}))  # fmt: skip
     return path
 
 

@@ -20,8 +20,14 @@ MAX_DEPTH = 64  # of elements in one another
 MAX_ELEMENTS = 1_500_000  # the score of a symphony has about a million
 MAX_BARS = 50_000  # of all parts together
 MAX_PARTS = 200
+MAX_MARKS = 50_000  # directions, sounds and chord symbols, each
 MAX_TEXT = 10_000  # characters in an element
-LIMITS = {"note": MAX_NOTES, "measure": MAX_BARS, "part": MAX_PARTS, "score-part": MAX_PARTS}
+MAX_ARCHIVE = 20_000_000  # bytes, packed
+LIMITS = {
+    "note": MAX_NOTES, "measure": MAX_BARS, "part": MAX_PARTS, "score-part": MAX_PARTS,
+    "harmony": MAX_MARKS, "direction": MAX_MARKS, "sound": MAX_MARKS, "barline": MAX_MARKS,
+    "attributes": MAX_MARKS,
+}  # fmt: skip
 KEPT = frozenset((
     "score-partwise", "work", "work-title", "movement-title", "part-list", "score-part",
     "midi-instrument", "midi-channel", "part", "measure", "attributes", "divisions", "time",
@@ -70,14 +76,27 @@ def _bounded(data: bytes, path: Path) -> bytes:
 
 def _unpacked(path: Path) -> bytes:
     """The score in an archive, never more than may be read of it."""
+    if path.stat().st_size > MAX_ARCHIVE:
+        raise ScoreError(
+            f"{path}: has more than {MAX_ARCHIVE // 1_000_000} MB; no score we read is so long, "
+            "give a part of it"
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             name = _score_in(archive, path)
-            with archive.open(name) as file:
-                return _bounded(file.read(MAX_BYTES + 1), path)
+            return _bounded(_member(archive, name, MAX_BYTES + 1), path)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError, EOFError,
             OSError, ValueError) as error:  # fmt: skip
         raise ScoreError(f"{path}: is a damaged archive ({error}); export it again") from error
+
+
+def _member(archive: zipfile.ZipFile, name: str, n_bytes: int) -> bytes:
+    """The beginning of a file in an archive. Raises ValueError where it is packed in a way that the
+    format does not have: others may ask for any memory."""
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError("it is packed in a way that scores are not")
+    with archive.open(name) as file:
+        return file.read(n_bytes)
 
 
 def _score_in(archive: zipfile.ZipFile, path: Path) -> str:
@@ -87,8 +106,7 @@ def _score_in(archive: zipfile.ZipFile, path: Path) -> str:
     """
     names = archive.namelist()
     if CONTAINER in names:
-        with archive.open(CONTAINER) as file:
-            data = file.read(100_000)
+        data = _member(archive, CONTAINER, 100_000)
         with contextlib.suppress(ElementTree.ParseError):
             root = _Reader(path).read(data)
             for element in () if root is None else root.iter("rootfile"):
@@ -139,7 +157,7 @@ class _Reader:
         if name in self.counts:
             self.counts[name] += 1
             if self.counts[name] > LIMITS[name]:
-                self._refuse(f"holds more than {LIMITS[name]} {name}s")
+                self._refuse(f"holds more than {LIMITS[name]} elements <{name}>")
         if self.left_out_at == 0 and name not in KEPT:
             self.left_out_at = self.depth
         if self.left_out_at == 0:

@@ -10,7 +10,7 @@ from pathlib import Path
 from thirdstream.notes.envelope import opened
 from thirdstream.notes.harmonising import harmonised, is_bare
 from thirdstream.notes.metre import Metre, Metres, metre, of_length
-from thirdstream.notes.repeats import Endless, played
+from thirdstream.notes.repeats import MAX_BARS, Endless, played
 from thirdstream.notes.score import (
     BARE,
     MAX_BEATS,
@@ -116,8 +116,8 @@ class _Played:
         n_notes = sum(len(notes) for n in order for notes in self.sheet.bars[n].notes.values())
         if (self.sheet.bars and not order) or n_notes > MAX_NOTES:
             raise ScoreError(
-                f"{self.path}: its repeats make it longer than a piece of music; at most "
-                f"{MAX_NOTES} notes are read, cut it"
+                f"{self.path}: is longer than a piece of music, with its repeats played out; at "
+                f"most {MAX_NOTES} notes in {MAX_BARS} bars are read, cut it"
             )
         self.sheet.remarks += remarks
         return order

@@ -5,11 +5,13 @@ the beginning. After D.C. or D.S. repeats are not taken, unless the score says s
 endings the last is played, as is the custom.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 MAX_BARS = 20_000  # played; more no piece has
+MAX_JUMPS = 100
 
 
 @dataclass
@@ -73,9 +75,7 @@ def played(bars: Sequence[Marks]) -> tuple[list[int], list[str]]:
     could not be followed, as sentences. Raises Endless."""
     brackets = _brackets(bars)
     sections, ends = _sections(bars, brackets)
-    targets = {number: _target(bars, number) for number, bar in enumerate(bars) if bar.jumps}
-    codas = {number: _coda(bars, number) for number, bar in enumerate(bars)
-             if bar.to_coda is not None}  # fmt: skip
+    targets, codas = _targets(bars), _codas(bars)
     remarks = [f"bar {number + 1} goes back to a segno that is not there; it goes on"
                for number, target in targets.items() if target is None]  # fmt: skip
     if any(target is not None for target in targets.values()):
@@ -103,7 +103,7 @@ class _Walk:
         self.bracket = {n: one for one in brackets for n in range(one.first, one.last + 1)}
         self.targets, self.codas = targets, codas
         self.times = [1] * len(sections)  # at which each section is
-        self.has_jumped = False
+        self.has_jumped, self.n_jumps = False, 0
 
     def bars(self) -> Iterator[int]:
         """Their numbers."""
@@ -132,12 +132,16 @@ class _Walk:
         if number >= 0 and self.times[number] < self.sections[number].total:
             self.times[number] += 1
             first = self.sections[number].first
-            for inner, section in enumerate(self.sections[:number]):
-                if section.first >= first:
-                    self._begin(inner)
+            inner = number - 1
+            while inner >= 0 and self.sections[inner].first >= first:
+                self._begin(inner)
+                inner -= 1
             return first
         if (target := self.targets.pop(at, None)) is not None:
             self.has_jumped = True
+            self.n_jumps += 1
+            if self.n_jumps > MAX_JUMPS:
+                raise Endless
             for one in range(len(self.sections)):
                 self._begin(one)
             return target
@@ -231,20 +235,29 @@ def _total(bar: Marks, group: Sequence[Bracket] | None) -> int:
     return last if len(group) > 1 else last + 1
 
 
-def _target(bars: Sequence[Marks], number: int) -> int | None:
-    """Where a D.C. or D.S. leads."""
-    label = bars[number].dal_segno
-    if label is None:
-        return 0
-    signs = [n for n, bar in enumerate(bars) if bar.segno is not None]
-    same = [n for n in signs if label and bars[n].segno == label]
-    before = [n for n in signs if n <= number]
-    return next(iter([*same, *before[::-1], *signs]), None)
+def _targets(bars: Sequence[Marks]) -> dict[int, int | None]:
+    """Where each D.C. and D.S. leads: to the segno of its label, else to the nearest before."""
+    signs = [number for number, bar in enumerate(bars) if bar.segno is not None]
+    labelled = {bars[number].segno: number for number in reversed(signs)}
+    found: dict[int, int | None] = {}
+    for number, bar in enumerate(bars):
+        if bar.dal_segno is not None:
+            nearest = signs[max(bisect_right(signs, number) - 1, 0)] if signs else None
+            found[number] = labelled.get(bar.dal_segno or None, nearest)
+        elif bar.da_capo:
+            found[number] = 0
+    return found
 
 
-def _coda(bars: Sequence[Marks], number: int) -> int | None:
-    """Where a "To Coda" leads."""
-    label = bars[number].to_coda
-    signs = [n for n, bar in enumerate(bars) if bar.coda is not None and n > number]
-    same = [n for n in signs if label and bars[n].coda == label]
-    return next(iter([*same, *signs[::-1]]), None)
+def _codas(bars: Sequence[Marks]) -> dict[int, int | None]:
+    """Where each "To Coda" leads: to the coda of its label, else to the last."""
+    signs = [number for number, bar in enumerate(bars) if bar.coda is not None]
+    labelled = {bars[number].coda: number for number in signs}
+    found: dict[int, int | None] = {}
+    for number, bar in enumerate(bars):
+        if bar.to_coda is not None and signs:
+            coda = labelled.get(bar.to_coda or None, signs[-1])
+            found[number] = coda if coda > number else None
+        elif bar.to_coda is not None:
+            found[number] = None
+    return found

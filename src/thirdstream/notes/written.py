@@ -296,7 +296,7 @@ def _pitch(pitch: Element) -> int:
 def _endings(text: str) -> tuple[int, ...]:
     """The numbers of an ending: "1, 2", "1-3"; none where there are none."""
     numbers: list[int] = []
-    for first, last in re.findall(r"([0-9]{1,3})(?:\s*-\s*([0-9]{1,3}))?", text)[:99]:
+    for first, last in re.findall(r"([0-9]{1,3})(?:\s*-\s*([0-9]{1,3}))?", text[:400]):
         numbers += range(int(first), min(int(last or first), int(first) + 99) + 1)
     return tuple(numbers)
 
