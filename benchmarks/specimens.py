@@ -134,6 +134,27 @@ def _recording(name: str, **how: Any) -> Callable[[Path], Path]:
     return make
 
 
+def _joined(name: str) -> Callable[[Path], Path]:
+    """Two recordings end to end, as a recorded radio stream has them."""
+
+    def make(folder: Path) -> Path:
+        sf.write(folder / name, _wave(), SR)
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data + data)
+        return folder / name
+
+    return make
+
+
+def _crashed(folder: Path) -> Path:
+    """A WAV whose recorder never wrote how long it is."""
+    sf.write(folder / "a.wav", _wave(), SR)
+    data = (folder / "a.wav").read_bytes()
+    at = data.index(b"data") + 4
+    (folder / "a.wav").write_bytes(data[:4] + bytes(4) + data[8:at] + bytes(4) + data[at + 4 :])
+    return folder / "a.wav"
+
+
 def _film(name: str, codec: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         with av.open(str(folder / name), "w") as container:
@@ -383,6 +404,10 @@ def use_pairs(path: Path) -> None:
 
 FORMATS = {
     "WAV": Format(_recording("a.wav"), mutation.of_bytes, hear),
+    "WAV of a crash": Format(_crashed, mutation.of_bytes, hear, 5),
+    "FLAC, joined": Format(_joined("a.flac"), mutation.of_bytes, hear, 5),
+    "MP3, joined": Format(_joined("a.mp3"), mutation.of_bytes, hear, 5),
+    "OGG, joined": Format(_joined("a.ogg"), mutation.of_bytes, hear, 5),
     "WAV, IMA ADPCM": Format(_recording("a.wav", subtype="IMA_ADPCM"), mutation.of_bytes, hear, 5),
     "AIFF": Format(_recording("a.aiff"), mutation.of_bytes, hear, 5),
     "AU": Format(_recording("a.au"), mutation.of_bytes, hear, 5),
