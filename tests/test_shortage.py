@@ -141,3 +141,31 @@ def test_what_tensorboard_cannot_write_is_a_full_disk(
     assert stop.value.code == 1
     told = " ".join(capsys.readouterr().err.split())
     assert f"{out}: cannot be written (No space left on device); free some space" in told
+
+
+def test_a_full_disk_is_no_fault_of_a_recording_or_a_score(
+    small_corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from thirdstream.evaluation import evaluate
+    from thirdstream.files import ThirdstreamError
+    from thirdstream.notes import pairs
+
+    def full(path: Path, content: object) -> None:
+        error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise unwritable(path, error) from error
+
+    monkeypatch.setattr(pairs, "_finished", lambda *given: None)
+    monkeypatch.setattr(pairs, "_make", lambda *given: {})
+    monkeypatch.setattr(pairs, "_made_of", lambda *given: {})
+    monkeypatch.setattr(pairs, "write_json", full)
+    job = pairs.Job(tmp_path / "a.mid", "a", "a", 0, 0, (), "wav")
+    with pytest.raises(ThirdstreamError, match="free some space"):
+        pairs.make_pair(job, tmp_path)
+    monkeypatch.setattr(evaluate, "write_json", full)
+    monkeypatch.setattr(evaluate.measure, "judges", lambda: None)
+    monkeypatch.setattr(evaluate.measure, "listened", lambda *given: {})
+    monkeypatch.setattr(evaluate, "_place", lambda *given: "a")
+    monkeypatch.setattr(evaluate, "excerpt", lambda *given: None)
+    item = type("Item", (), {"path": tmp_path / "a.wav", "style": "jazz"})()
+    with pytest.raises(ThirdstreamError, match="free some space"):
+        evaluate.measure_reference(item, evaluate.Settings(), tmp_path)

@@ -38,7 +38,7 @@ def at_start() -> str | None:
 
 def said(error: BaseException) -> str | None:
     """What is said of a fault that comes of a shortage; None of any other fault."""
-    for one in _chain(error):
+    for one in _chain(error):  # also ours, which say what was behind them
         text = str(one).lower()
         number = one.errno if isinstance(one, OSError) else None
         if number in FULL or "no space left on device" in text:

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 import thirdstream
-from thirdstream import audio, checkpoint, systems
+from thirdstream import audio, checkpoint, shortage, systems
 from thirdstream.audio import SR, Wave
 from thirdstream.evaluation import VERSION, Settings, measure, metrics
 from thirdstream.evaluation.cost import Cost, cost_of_transfer
@@ -246,6 +246,8 @@ def measure_job(job: Job, settings: Settings, work: Path) -> Done:
                 "sound": str(sound.relative_to(work).as_posix()) if job.keep_sound else ""
             }
     except ThirdstreamError as error:
+        if shortage.said(error):  # not the recording's fault
+            raise
         return Done(job, {}, str(error))
     return Done(job, rows)
 
@@ -259,6 +261,8 @@ def measure_reference(item: Item, settings: Settings, work: Path) -> Done:
             write_json(path, measure.listened(excerpt(item.path, settings.excerpt_s), ears))
         return Done(job, {REFERENCE: read_json(path, kind="measured recording")})
     except ThirdstreamError as error:
+        if shortage.said(error):  # not the recording's fault
+            raise
         return Done(job, {}, str(error))
 
 

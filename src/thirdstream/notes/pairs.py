@@ -17,7 +17,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from thirdstream import audio
+from thirdstream import audio, shortage
 from thirdstream.files import (
     ThirdstreamError,
     apart,
@@ -185,10 +185,12 @@ def make_pair(job: Job, out: Path) -> Made | Left:
             write_json(record_path, record)
         return Made(job.score, job.name, record)
     except ThirdstreamError as error:
+        if shortage.said(error):  # not the score's fault
+            raise
         return Left(job.score, str(error).removeprefix(f"{job.score}: "))
     except OSError as error:
         return Left(job.score, f"cannot be read ({error.strerror})")
-    except MemoryError:  # not the score's fault
+    except MemoryError:
         raise
     except Exception as error:  # one odd score must not stop hundreds of others
         return Left(job.score, f"an unexpected fault ({error!r}); please report it with the score")
