@@ -47,9 +47,7 @@ def sheet(*parts: str, heads: Sequence[str] = ()) -> str:
         for k in range(len(parts))
     )
     body = "".join(f'<part id="P{k}">{one}</part>' for k, one in enumerate(parts))
-    return (
-        f'<score-partwise version="4.0"><part-list>{listed}</part-list>{body}</score-partwise>'
-    )
+    return f'<score-partwise version="4.0"><part-list>{listed}</part-list>{body}</score-partwise>'
 
 
 def read(text: str, folder: Path) -> Score:

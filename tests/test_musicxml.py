@@ -180,7 +180,9 @@ def test_cues_and_slashes_are_not_played(silent: str, tmp_path: Path) -> None:
 def test_grace_notes_take_no_time(tmp_path: Path) -> None:
     grace = "<note><grace/><pitch><step>B</step><octave>5</octave></pitch></note>"
     score = read(sheet(part([CHORD + grace + bar for bar in TUNE])), tmp_path)
-    assert [(n.start, n.pitch) for n in score.melody] == [(float(k), p) for k, p in enumerate(HEARD)]
+    assert [(n.start, n.pitch) for n in score.melody] == [
+        (float(k), p) for k, p in enumerate(HEARD)
+    ]
 
 
 @settings(deadline=None, max_examples=50)

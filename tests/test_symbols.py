@@ -242,7 +242,9 @@ def test_where_there_is_no_chord_only_the_melody_sounds(stopping: Score) -> None
 
 def test_a_symbol_against_the_format_is_named(tmp_path: Path) -> None:
     bad = CHORD.replace(">C<", ">H<")
-    with pytest.raises(ScoreError, match=r"sheet\.musicxml: has a chord with the root 'H' in bar 2"):
+    with pytest.raises(
+        ScoreError, match=r"sheet\.musicxml: has a chord with the root 'H' in bar 2"
+    ):
         read(sheet(part([CHORD + "".join(TUNE), bad + "".join(TUNE)])), tmp_path)
 
 
