@@ -3,9 +3,11 @@
 import ast
 import json
 import os
+import re
 import resource
 import struct
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -328,6 +330,48 @@ def test_an_archive_writes_nothing_whatever_its_names(tmp_path: Path, name: str)
     (folder / "sheet.mxl").write_bytes(mutation.packed(files))
     with pytest.raises(ScoreError, match="is a damaged archive"):
         read_score(folder / "sheet.mxl")
+
+
+DIRECTION = "<direction><direction-type><words>D.C.</words></direction-type></direction>"
+CHORD = "<harmony><root><root-step>C</root-step></root><kind>major</kind></harmony>"
+ENDING = '<barline><ending type="start" number="1"/><repeat direction="backward"/></barline>'
+NOTE = specimens.NOTE.format(step="C", octave=5)
+MANY = {  # what stands in the place of a bar, how often, and what is said
+    "bars": ("<measure/>", 20_001, "20000 bars are read, cut it"),
+    "bars in all": ("<measure/>", 50_001, "more than 50000 elements <measure>"),
+    "notes": (f"<measure>{NOTE * 50}</measure>", 1001, "more than 50000 elements <note>"),
+    "directions": (f"<measure>{DIRECTION * 50}</measure>", 1001, "50000 elements <direction>"),
+    "chord symbols": (f"<measure>{CHORD * 50}</measure>", 1001, "50000 elements <harmony>"),
+    "barlines": (f"<measure>{ENDING * 50}</measure>", 1001, "50000 elements <barline>"),
+    "elements": (f"<measure>{'<a/>' * 1000}</measure>", 1500, "more than 1500000 elements"),
+    "endings": (f"<measure>{NOTE}{ENDING}</measure>", 9_000, "with its repeats played out"),
+    "jumps": (f"<measure>{NOTE}<sound dacapo='yes'/></measure>", 9_000, "with its repeats played"),
+    "parts": ("</part><part>", 200, "more than 200 elements <part>"),
+}
+
+
+@pytest.mark.parametrize("what", list(MANY))
+def test_more_elements_than_a_score_has(what: str, tmp_path: Path, little_memory: None) -> None:
+    """Packed, they are a few thousand bytes."""
+    one, times, fault = MANY[what]
+    text = specimens.sheet().replace("</part>", one * times + "</part>")
+    (tmp_path / "a.mxl").write_bytes(mutation.packed({"a.xml": text}))
+    with pytest.raises(ScoreError, match=rf"a\.mxl: .*{re.escape(fault)}"):
+        read_score(tmp_path / "a.mxl")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_archives_are_packed_as_the_format_has_it(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "a.mxl", "w", method) as archive:
+        archive.writestr("a.xml", specimens.sheet())
+    with pytest.raises(ScoreError, match=r"is a damaged archive \(it is packed in a way"):
+        read_score(tmp_path / "a.mxl")
+
+
+def test_an_archive_of_more_than_a_score_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "a.mxl").write_bytes(bytes(20_000_000) + mutation.packed({"a.xml": "x"}))
+    with pytest.raises(ScoreError, match="has more than 20 MB; no score we read is so long"):
+        read_score(tmp_path / "a.mxl")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ ANSWERS = [
     ("|: [1+:|+] [1+] |", "1 2 1 3 4"),  # numbered the same
     ("|: [2+:|+] [2+] |", "1 2 1 3 4"),
     ("|: [+:|+] [+] |", "1 2 1 3 4"),
+    ("|: | ]+:| [2+] |", "1 2 3 1 2 4 5"),  # an ending without a beginning
     ("|: [1 :| [2 |", "1 2 3 1 4 5"),  # brackets without an end
     ("| Fine | DC", "1 2 3 4 1 2"),
     ("| DC |", "1 2 1 2 3"),
@@ -137,7 +138,8 @@ def expanded(bars: list[Marks]) -> list[int]:
         line.append(measure)
     for bracket in brackets:
         line.insert(0, bracket)
-    return [one.pitch.midi - 24 for one in line.expandRepeats().recurse().notes]
+    notes = line.expandRepeats().recurse().getElementsByClass(music21.note.Note)
+    return [one.pitch.midi - 24 for one in notes]
 
 
 @settings(deadline=None, max_examples=25)
@@ -220,7 +222,8 @@ def test_sounds(order: str, marks: dict[int, str], inside: bool, tmp_path: Path)
     """In a direction, or directly in the bar; in the last part only."""
     if inside:
         marks = {bar: "~".join(SAYS.format("<words>x</words>", one) if one else ""
-                               for one in text.split("~")) for bar, text in marks.items()}  # fmt: skip
+                               for one in text.split("~"))
+                 for bar, text in marks.items()}  # fmt: skip
     score = read(sheet(song({}), song(marks)), tmp_path)
     assert [n.pitch - 59 for n in score.melody[::2]] == [int(n) for n in order.split()]
 

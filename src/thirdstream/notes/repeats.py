@@ -107,14 +107,15 @@ class _Walk:
 
     def bars(self) -> Iterator[int]:
         """Their numbers."""
-        at, n_played = 0, 0
+        at, n_played, n_steps = 0, 0, 0
         while at < len(self.marks):
+            n_steps += 1
             bracket = self.bracket.get(at)
             if bracket is not None and not self._plays(bracket):
                 at = bracket.last + 1
                 continue
             n_played += 1
-            if n_played > MAX_BARS:
+            if n_played > MAX_BARS or n_steps > 10 * MAX_BARS:
                 raise Endless
             yield at
             if self.has_jumped and self.marks[at].fine:
@@ -156,8 +157,14 @@ class _Walk:
 
 def _brackets(bars: Sequence[Marks]) -> list[Bracket]:
     """All endings. One without an end, and one that ends before the repeat that the next ending
-    follows, is as long as to there; else one bar."""
-    begins = [number for number, bar in enumerate(bars) if bar.endings is not None]
+    follows, is as long as to there; else one bar. One without a beginning is one bar."""
+    begins: list[int] = []
+    is_open = False
+    for number, bar in enumerate(bars):
+        alone = bar.ends and bar.backward > 0 and not is_open
+        if bar.endings is not None or alone:
+            begins.append(number)
+        is_open = (is_open or bar.endings is not None) and not (bar.ends or bar.backward)
     found = []
     for first, following in pairwise([*begins, len(bars)]):
         inside = range(first, following)
