@@ -103,12 +103,12 @@ class _Played:
     def _order(self) -> list[int]:
         """The bars as they are played."""
         marks = [bar.marks for bar in self.sheet.bars]
-        if self.sheet.codas:  # the last sign is the coda, those before lead to it
-            known = any(bar.to_coda is not None for bar in marks)
-            for number in self.sheet.codas if known else self.sheet.codas[-1:]:
-                marks[number].coda = marks[number].coda or ""
-            for number in () if known else self.sheet.codas[:-1]:
-                marks[number].to_coda = ""
+        codas = sorted(self.sheet.codas)
+        known = any(bar.to_coda is not None for bar in marks)
+        for number in codas if known else codas[-1:]:
+            marks[number].coda = marks[number].coda or ""
+        for number in () if known else codas[:-1]:  # the last sign is the coda, others lead to it
+            marks[number].to_coda = ""
         try:
             order, remarks = played(marks)
         except Endless:

@@ -56,7 +56,7 @@ class Sheet:
     bars: list[Bar] = field(default_factory=list)
     tempo: float | None = None
     remarks: list[str] = field(default_factory=list)
-    codas: list[int] = field(default_factory=list)
+    codas: set[int] = field(default_factory=set)
 
     def remark(self, text: str) -> None:
         """Add a remark, once."""
@@ -240,10 +240,8 @@ class Part:
         """Signs of segno and coda; of the latter those that do not say which it is."""
         if element.find("segno") is not None:
             self.marks.segno = self.marks.segno or ""
-        odd = self.sheet.codas
-        if is_coda and element.find("coda") is not None and self.bar_number not in odd[-1:]:
-            odd.append(self.bar_number)
-            odd.sort()
+        if is_coda and element.find("coda") is not None:
+            self.sheet.codas.add(self.bar_number)
 
     def _sound(self, element: Element) -> None:
         marks, get = self.marks, element.get
