@@ -2,6 +2,7 @@
 is said what is not."""
 
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -159,6 +160,18 @@ def test_half_a_file_whose_header_counts_is_refused(tmp_path: Path, suffix: str)
     (tmp_path / f"a{suffix}").write_bytes(data[: len(data) // 2])
     with pytest.raises(AudioError, match=r"ends after [12]\.\d\d s of the 4\.00 s its header"):
         audio.read(tmp_path / f"a{suffix}")
+
+
+@pytest.mark.parametrize("size", [0, 7, 1 << 32, (1 << 64) - 1])
+def test_an_mp4_whose_boxes_have_impossible_sizes_is_read_or_refused(
+    tmp_path: Path, size: int
+) -> None:
+    data = encoded(tmp_path, ".m4a", 440)
+    at = data.index(b"mdat") - 4
+    long_box = (1).to_bytes(4, "big") + b"mdat" + size.to_bytes(8, "big")
+    (tmp_path / "a.m4a").write_bytes(data[:at] + long_box + data[at + 8 :])
+    with suppress(AudioError):
+        audio.read(tmp_path / "a.m4a")
 
 
 # --- more than sound ------------------------------------------------------------------------------

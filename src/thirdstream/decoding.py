@@ -364,21 +364,22 @@ def _check_single(path: Path) -> None:
 
 def _parts(path: Path) -> Iterator[tuple[bytes, int]]:
     """The outermost parts of a RIFF, an AIFF or an MP4: of which kind, and where they begin."""
-    at = 0
+    at, n_bytes = 0, path.stat().st_size
     with path.open("rb") as file:
         while len(head := file.read(16)) >= 8:
             if head[:4] in (b"RIFF", b"FORM"):
                 order = "little" if head[:4] == b"RIFF" else "big"
                 kind, size = head[8:12], 8 + int.from_bytes(head[4:8], order)
+                size += size % 2
             elif at or head[4:8] == b"ftyp":
                 kind, size = head[4:8], int.from_bytes(head[:4], "big")
                 size = int.from_bytes(head[8:], "big") if size == 1 else size
             else:
                 return
             yield kind, at
-            if size < 8:  # to the end
+            if not 8 <= size < n_bytes - at:  # it goes to the end, or says so
                 return
-            at = file.seek(at + size + (size % 2 if head[:4] in (b"RIFF", b"FORM") else 0))
+            at = file.seek(at + size)
 
 
 def _promised(path: Path, header: AudioInfo, n_read: int) -> int:
