@@ -174,6 +174,16 @@ def test_an_mp4_whose_boxes_have_impossible_sizes_is_read_or_refused(
         audio.read(tmp_path / "a.m4a")
 
 
+@pytest.mark.parametrize("padded", [True, False])
+def test_chunks_after_a_wavs_sound_are_no_sound(tmp_path: Path, padded: bool) -> None:
+    """Chunks of odd sizes are to be filled up with a byte; some programs leave it out."""
+    data = encoded(tmp_path, ".wav", 440)
+    for name, n_bytes in ((b"LIST", 601), (b"id3 ", 60_001), (b"bext", 602)):
+        data += name + struct.pack("<I", n_bytes) + bytes(n_bytes + (n_bytes % 2 if padded else 0))
+    (tmp_path / "a.wav").write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
+    assert_holds(tmp_path / "a.wav", [440])
+
+
 # --- more than sound ------------------------------------------------------------------------------
 
 EXTRAS = {

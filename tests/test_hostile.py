@@ -337,7 +337,7 @@ CHORD = "<harmony><root><root-step>C</root-step></root><kind>major</kind></harmo
 ENDING = '<barline><ending type="start" number="1"/><repeat direction="backward"/></barline>'
 NOTE = specimens.NOTE.format(step="C", octave=5)
 MANY = {  # what stands in the place of a bar, how often, and what is said
-    "bars": ("<measure/>", 20_001, "20000 bars are read, cut it"),
+    "bars": ("<measure/>", 20_001, "10000 bars are read, cut it"),
     "bars in all": ("<measure/>", 50_001, "more than 50000 elements <measure>"),
     "notes": (f"<measure>{NOTE * 50}</measure>", 1001, "more than 50000 elements <note>"),
     "directions": (f"<measure>{DIRECTION * 50}</measure>", 1001, "50000 elements <direction>"),

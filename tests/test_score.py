@@ -16,6 +16,7 @@ from test_metre import named
 from thirdstream.commands.scores import _left_out
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes import midi
+from thirdstream.notes.arranging import STYLES, arrange, draw_setting
 from thirdstream.notes.harmonising import harmonised
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.midi import TICKS, Song, Track, read_midi, write_midi
@@ -487,3 +488,22 @@ def test_what_was_guessed_is_said_once(capsys: pytest.CaptureFixture[str]) -> No
     assert err.count("a.mid: is a melody alone") == 1
     assert "b.mid" not in err
     assert "skipped c.mid: is cut" in err
+
+
+@pytest.mark.parametrize("suffix", [".mid", ".musicxml"])
+def test_a_part_that_goes_on_after_the_melody_is_accompanied(tmp_path: Path, suffix: str) -> None:
+    """Its bars are the piece's too."""
+    tune = tuple(Note(float(k), 1.0, 72 + k % 5) for k in range(16))
+    low = tuple(Note(4.0 * k, 4.0, 48 + 5 * (k % 2)) for k in range(20))
+    if suffix == ".mid":
+        write_midi(tmp_path / "a.mid", Song((Track("a", 0, tune), Track("b", 0, low)), 100.0))
+    else:
+        written = [[music21.note.Note(n.pitch, quarterLength=n.length) for n in part]
+                   for part in (tune, low)]  # fmt: skip
+        parts = [music21.stream.Part(part) for part in written]
+        music21.stream.Score(parts).write("musicxml", fp=str(tmp_path / "a.musicxml"))
+    score = read_score(tmp_path / f"a{suffix}")
+    assert score.n_bars == 20
+    for style in STYLES:
+        arrangement = arrange(score, style, draw_setting(score, seed="0"))
+        assert max(n.end for t in arrangement.song.tracks for n in t.notes) > 70

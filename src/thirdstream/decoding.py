@@ -29,6 +29,7 @@ BLOCK = 1 << 18  # samples read at a time
 MIN_SR, MAX_SR, MAX_CHANNELS = 1_000, 1_000_000, 64  # of recordings that are read
 SLACK_S = 0.25  # seconds of sound whose loss is no fault: encoders' delays, scratches
 STREAMED = 0x7FFF_0000  # bytes of a WAV from which on its writer did not know how many would come
+MAX_CHUNKS = 10_000  # after the sound of a WAV
 RIFF = (b"RIFF", b"RF64")
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # may follow the sound, and have any length
 # Playlists and the like, which name other files or hosts, are not among these.
@@ -218,21 +219,35 @@ def _riff(path: Path) -> _Riff | None:
 
 def _n_past(path: Path, sound: _Riff) -> int:
     """Bytes after the promised sound that are neither chunks nor a tag: sound without a promise."""
-    n_bytes = path.stat().st_size
-    if sound.size == 0:
-        return n_bytes - sound.start
-    at = sound.start + sound.size + sound.size % 2
+    n_past = path.stat().st_size - sound.start - sound.size
+    if sound.size == 0 or n_past <= 0:
+        return max(n_past, 0)
     with path.open("rb") as file:
-        while at + 8 <= n_bytes:
-            file.seek(at)
-            name, size = struct.unpack("<4sI", file.read(8))
-            if (name + size.to_bytes(4, "little")).startswith(TAGS):
-                return 0
-            if not (name.isascii() and name.decode().isprintable() and at + 8 + size <= n_bytes):
-                n_past = n_bytes - sound.start - sound.size
-                return n_past if n_past > SLACK_S * _bytes_per_s(file) else 0
-            at += 8 + size + size % 2
-    return 0
+        is_sound = n_past > SLACK_S * _bytes_per_s(file) and not _are_chunks(file, sound)
+    return n_past if is_sound else 0
+
+
+def _are_chunks(wav: BinaryIO, sound: _Riff) -> bool:
+    """Whether chunks, or a tag, follow the sound to the end of the file. A byte fills each chunk of
+    an odd size up; some programs leave it out.
+    """
+    n_bytes = wav.seek(0, os.SEEK_END)
+    end = sound.start + sound.size
+    ways, seen = [end, end + sound.size % 2], set[int]()
+    while ways and len(seen) < MAX_CHUNKS:
+        at = ways.pop()
+        if n_bytes - 8 < at <= n_bytes + 1:
+            return True
+        if at in seen or at > n_bytes:
+            continue
+        seen.add(wav.seek(at))
+        head = wav.read(8)
+        if head.startswith(TAGS):
+            return True
+        name, size = head[:4], int.from_bytes(head[4:], "little")
+        if name.isascii() and name.decode().isprintable():
+            ways += [at + 8 + size, at + 8 + size + size % 2]
+    return False
 
 
 def _bytes_per_s(wav: BinaryIO) -> int:

@@ -25,6 +25,7 @@ from thirdstream.notes.timing import Timing
 
 TICKS = 960  # a quarter note
 BEND = 2.0  # semitones of a whole turn of the pitch wheel, unless a file says otherwise
+RAGGED = 0.25  # quarter notes by which the last note of a part may reach into another bar
 DRUMS = 9  # the percussion channel, counted from 0
 MAX_BYTES = 1_000_000  # of a file; 50,000 notes take half of it
 LAP = 0.5  # quarter notes by which a player's notes may run into each other
@@ -166,7 +167,7 @@ def _head(mido: Any, tempi: Sequence[int], metres: Metres) -> Any:
         timed.append((round(start * TICKS), sign))
     head, now = mido.MidiTrack(), 0
     for tick, message in sorted(timed, key=lambda item: item[0]):
-        head.append(message.copy(time=tick - now))
+        head.append(message.copy(skip_checks=True, time=tick - now))
         now = tick
     return head
 
@@ -194,7 +195,7 @@ def _written(mido: Any, track: Track, channel: int, *, tuning: float) -> Any:
     result.append(mido.Message("control_change", channel=channel, control=10, value=track.pan))
     now = 0
     for tick, _, _, message in sorted(timed, key=lambda item: item[:3]):
-        result.append(message.copy(time=tick - now))
+        result.append(message.copy(skip_checks=True, time=tick - now))
         now = tick
     return result
 
@@ -380,6 +381,7 @@ def read_score_midi(path: Path) -> Score:
         chords=chords,
         pickup=pickup,
         beats_per_minute=song.beats_per_minute,
+        length=end - RAGGED,
         metres=metres,
         remarks=tuple(remarks),
     )

@@ -95,6 +95,7 @@ class _Played:
             pickup=pickup,
             beats_per_minute=self.sheet.tempo,
             voices=voices if len(lines) >= N_PARTS else (),
+            length=end,
             metres=metres,
             remarks=tuple(self.sheet.remarks),
             tacet=tacet,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-MAX_BARS = 20_000  # played; more no piece has
+MAX_BARS = 10_000  # played; more no piece has
 MAX_JUMPS = 100
 
 
