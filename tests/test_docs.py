@@ -210,6 +210,16 @@ def test_messages_in_troubleshooting_are_ours() -> None:
         assert any(term in text for text in texts), term
 
 
+def test_the_limits_of_the_page_are_in_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever opens the page to others must find what limits it and what names it."""
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    said = page.partition("### serve")[2].partition("\n### ")[0]
+    assert run("serve", "--help") == 0
+    options = set(re.findall(r"--[a-z]+-[a-z]+", capsys.readouterr().out))
+    assert {"--session-mb", "--allow-host"} <= options
+    assert [one for one in sorted(options) if one not in said] == []
+
+
 def test_every_dependency_has_its_licence_in_the_page() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = [*project["dependencies"]]
