@@ -15,7 +15,7 @@ from thirdstream.notes.metre import UNSAID, Metres, of_length
 
 SHORTEST_BEAT = 0.25  # quarter notes, where a bar has several
 MIN_NOTES = 8
-MAX_NOTES, MAX_BEATS = 50_000, 8_000  # of a file; an act of an opera has less
+MAX_NOTES, MAX_BEATS = 50_000, 6_000  # of a file; an act of an opera has less
 MAX_SOUNDING = 400_000  # quarter notes, of all notes together
 BARE = "is a melody alone: the chords are guessed; write chord symbols for others"
 UNNAMED = "has no chord symbols: the chords are found from its notes"
