@@ -41,9 +41,9 @@ def evaluate(
             of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too;
             with --recordings also a corpus by its address.
         out: file for the results; beside it a folder .work keeps what is done and the excerpts.
-        models: names of systems and models, .safetensors files or run folders; with +style-strength=,
-            +keep-content= or +blend= and a number behind it, such as score+keep-content=0.25, with
-            that option.
+        models: names of systems and models, .safetensors files or run folders. For other options
+            than the defaults add +style-strength=, +keep-content= or +blend= and a number, as in
+            score+keep-content=0.25.
         recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
         settings: what is measured.
         workers: who does the work.

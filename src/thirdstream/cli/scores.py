@@ -90,13 +90,13 @@ def benchmark(
 
     Example: thirdstream benchmark OpenEWLD --out bench
 
-    `thirdstream evaluate --corpus bench` evaluates systems on it. Run it again after an interruption:
+    `thirdstream evaluate --corpus bench` then measures systems. Run it again after an interruption:
     what is done is not done again.
 
     Args:
         sheets: a copy of the collection OpenEWLD (github.com/00sapo/OpenEWLD).
         out: folder of the benchmark; the manifests in it have the hash of every file.
-        splits: which to make; `test` is evaluated, the others are the references of distances between sets.
+        splits: which to make; systems are measured on `test`, and compared with the others as sets.
         soundfonts: files of the benchmark's soundfonts, where they are not installed.
         workers: who does the work.
     """
