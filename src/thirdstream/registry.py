@@ -10,7 +10,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.options import MelOptions, StyledMelOptions
+from thirdstream.mel.models import FAMILIES
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.system import Options, System
 
@@ -28,7 +28,7 @@ class Entry:
     """A kind of system.
 
     about: one sentence on what it does. load: makes one, given a checkpoint whose header names this
-    entry as its `system` where `is_trained`, else given nothing. options: the dataclass of its
+    entry as its `family` where `is_trained`, else given nothing. options: the dataclass of its
     options. sizes: numbers of parameters by preset, where `thirdstream train` makes it.
     """
 
@@ -53,39 +53,28 @@ def _mel(path: Path) -> System[Any]:
     return load(path)
 
 
-def _family(name: str, about: str, options: type[Options] = MelOptions) -> Entry:
-    """A family of models of mel spectrograms."""
+def _family(name: str) -> Entry:
+    """The entry of a family of models of mel spectrograms."""
 
     def sizes() -> dict[str, int]:
-        from thirdstream.mel.models import TWINS
+        from thirdstream.mel.system import size_of
 
-        return {
-            preset: sum(one.numel() for one in TWINS[name](("a", "b"), config).own_parameters())
-            for preset, config in TWINS[name].PRESETS.items()
-        }
+        kind = FAMILIES[name].kind
+        return {preset: size_of(kind(("a", "b"), one)) for preset, one in kind.PRESETS.items()}
 
-    return Entry(name, about, _mel, options, is_trained=True, sizes=sizes)
+    family = FAMILIES[name]
+    return Entry(name, family.about, _mel, family.options, is_trained=True, sizes=sizes)
 
 
 SYSTEMS = {
-    entry.name: entry
-    for entry in (
-        Entry("score", "Transcribes the recording, arranges its notes in the target style, and "
-              "plays them on sampled instruments.", _score, ScoreOptions),
-        _family("twin-cnn", "Changes the timbre with two convolutional autoencoders, one a style, "
-                "that share their latent space."),
-        _family("twin-vae", "Changes the timbre with two variational autoencoders."),
-        _family("twin-gan", "Changes the timbre with adversarial autoencoders that encode content "
-                "and style apart.", StyledMelOptions),
-        _family("twin-variational-gan", "Is a twin-gan whose styles are drawn at random.",
-                StyledMelOptions),
-        _family("twin-paired", "Replaces each moment by frames of real recordings of the target "
-                "style, retrieved from an index of versions of the same pieces."),
-        _family("travel", "Changes the spectrogram with a generator trained by a travel loss, "
-                "without pairs."),
+    "score": Entry(
+        "score",
+        "Transcribes the recording, arranges its notes in the target style, and plays them.",
+        _score,
+        ScoreOptions,
     )
-}  # fmt: skip
-"""The registry: to add a system of a new kind, add its entry here."""
+} | {name: _family(name) for name in FAMILIES}
+"""The registry: a system of a new kind is an entry here, a model of mels a line in `mel.models`."""
 
 
 def default_system() -> tuple[str, str]:
@@ -118,7 +107,8 @@ def entry_of(checkpoint: Path) -> Entry:
     """The entry of a checkpoint's system. Raises ThirdstreamError where there is none."""
     from thirdstream.checkpoint import read_header
 
-    name = read_header(checkpoint).get("system")
+    header = read_header(checkpoint)
+    name = header.get("family", header.get("system"))  # its name in version 0.1
     entry = SYSTEMS.get(name) if isinstance(name, str) else None
     if entry is None or not entry.is_trained:
         known = ", ".join(name for name, one in SYSTEMS.items() if one.is_trained)

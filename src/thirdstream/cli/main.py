@@ -15,14 +15,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_type_hints
 
-import docstring_parser
 import tyro
 from rich.table import Table
 
@@ -30,6 +29,7 @@ from thirdstream import shortage
 from thirdstream.cli import options
 from thirdstream.cli.console import ERR, OUT, Failed, set_loudness, tell
 from thirdstream.cli.pipes import close_output
+from thirdstream.field_docs import field_docs
 from thirdstream.files import Interrupted, ThirdstreamError
 from thirdstream.shown import shown
 
@@ -169,6 +169,7 @@ def _parsed_command(command: str, given: Sequence[str]) -> Callable[[], Any]:
     def read(*values: Any, **named: Any) -> Any:
         return functools.partial(function, *values, **named)
 
+    options.note(given)
     written = io.StringIO()
     try:
         with ExitStack() as redirected:
@@ -181,7 +182,6 @@ def _parsed_command(command: str, given: Sequence[str]) -> Callable[[], Any]:
     finally:
         if written.getvalue():
             ERR.print(written.getvalue(), soft_wrap=True)
-    options.note(given)
     return parsed
 
 
@@ -190,9 +190,9 @@ def _join_lines(function: Callable[..., None]) -> None:
     function.__doc__ = re.sub(r"\n {8,}(?=\S)", " ", inspect.cleandoc(function.__doc__ or ""))
     for kind in get_type_hints(function).values():
         if is_dataclass(kind):
-            for one in docstring_parser.parse_from_object(kind).params:
-                text = " ".join((one.description or "").split())
-                kind.__dataclass_fields__[one.arg_name].metadata = MappingProxyType({"help": text})
+            texts = field_docs(kind)
+            for one in fields(kind):
+                one.metadata = MappingProxyType({"help": texts[one.name]})
 
 
 def _print_commands() -> None:
