@@ -10,7 +10,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.models import FAMILIES
+from thirdstream.mel.models import FAMILIES, Family
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.system import Options, System
 
@@ -53,28 +53,28 @@ def _mel(path: Path) -> System[Any]:
     return load(path)
 
 
-def _family(name: str) -> Entry:
-    """The entry of a family of models of mel spectrograms."""
+def _family(name: str, family: Family) -> Entry:
+    """A family of models of mel spectrograms."""
 
     def sizes() -> dict[str, int]:
         from thirdstream.mel.system import size_of
 
-        kind = FAMILIES[name].kind
-        return {preset: size_of(kind(("a", "b"), one)) for preset, one in kind.PRESETS.items()}
+        presets = family.kind.PRESETS.items()
+        return {preset: size_of(family.kind(("a", "b"), config)) for preset, config in presets}
 
-    family = FAMILIES[name]
     return Entry(name, family.about, _mel, family.options, is_trained=True, sizes=sizes)
 
 
 SYSTEMS = {
-    "score": Entry(
-        "score",
-        "Transcribes the recording, arranges its notes in the target style, and plays them.",
-        _score,
-        ScoreOptions,
+    entry.name: entry
+    for entry in (
+        Entry("score", "Transcribes the recording, arranges its notes in the target style, and "
+              "plays them on sampled instruments.", _score, ScoreOptions),
+        *(_family(name, family) for name, family in FAMILIES.items()),
     )
-} | {name: _family(name) for name in FAMILIES}
-"""The registry: a system of a new kind is an entry here, a model of mels a line in `mel.models`."""
+}  # fmt: skip
+"""The registry: to add a system of a new kind, add its entry here. Models of mels have a line in
+`thirdstream.mel.models`."""
 
 
 def default_system() -> tuple[str, str]:
@@ -108,7 +108,7 @@ def entry_of(checkpoint: Path) -> Entry:
     from thirdstream.checkpoint import read_header
 
     header = read_header(checkpoint)
-    name = header.get("family", header.get("system"))  # its name in version 0.1
+    name = header.get("family", header.get("system"))  # version 0.1 had the latter
     entry = SYSTEMS.get(name) if isinstance(name, str) else None
     if entry is None or not entry.is_trained:
         known = ", ".join(name for name, one in SYSTEMS.items() if one.is_trained)

@@ -11,13 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+import docstring_parser
 import numpy as np
 from numpy.typing import NDArray
 
 from thirdstream import audio
 from thirdstream.audio import BLOCK, Wave
 from thirdstream.audio.decoding import MAX_CHANNELS, MAX_SR, MIN_SR
-from thirdstream.field_docs import field_docs
 from thirdstream.files import ThirdstreamError
 from thirdstream.transfer.loudness import match_loudness
 
@@ -55,12 +55,16 @@ class Option(NamedTuple):
 
 
 @cache
-def options_of(kind: type[Options], *, own: bool = False) -> tuple[Option, ...]:
-    """The fields of an options dataclass; own: without those that every system takes."""
-    texts = field_docs(kind)
+def options_of(kind: type[Any], *, own: bool = False) -> tuple[Option, ...]:
+    """The fields of a dataclass with a text below each; own: without those that every system takes."""
+    texts = {
+        one.arg_name: " ".join((one.description or "").split())
+        for base in reversed(kind.__mro__[:-1])
+        for one in docstring_parser.parse_from_object(base).params
+    }
     common = {one.name for one in fields(Options)} if own else ()
     return tuple(
-        Option(one.name, one.type, one.default, texts[one.name])
+        Option(one.name, one.type, one.default, texts.get(one.name, ""))
         for one in fields(kind)
         if one.name not in common
     )
@@ -125,7 +129,6 @@ class System(ABC, Generic[OwnOptions]):
         """
         return ()
 
-    @property
     def n_parameters(self) -> int | None:
         """Of the networks that a transfer uses; None where there are none to count."""
         return None

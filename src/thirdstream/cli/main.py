@@ -15,13 +15,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_type_hints
 
+import docstring_parser
 import tyro
 from rich.table import Table
 
@@ -29,7 +30,6 @@ from thirdstream import shortage
 from thirdstream.cli import options
 from thirdstream.cli.console import ERR, OUT, Failed, set_loudness, tell
 from thirdstream.cli.pipes import close_output
-from thirdstream.field_docs import field_docs
 from thirdstream.files import Interrupted, ThirdstreamError
 from thirdstream.shown import shown
 
@@ -53,6 +53,7 @@ COMMANDS = {  # where each is; it is imported when it is asked for
     "benchmark": "scores.benchmark",
     "listen": "scores.listen",
     "export": "export.export",
+    "convert": "convert.convert",
     "serve": "serve.serve",
     "info": "systems.info",
     "systems": "systems.list_systems",
@@ -190,9 +191,9 @@ def _join_lines(function: Callable[..., None]) -> None:
     function.__doc__ = re.sub(r"\n {8,}(?=\S)", " ", inspect.cleandoc(function.__doc__ or ""))
     for kind in get_type_hints(function).values():
         if is_dataclass(kind):
-            texts = field_docs(kind)
-            for one in fields(kind):
-                one.metadata = MappingProxyType({"help": texts[one.name]})
+            for one in docstring_parser.parse_from_object(kind).params:
+                text = " ".join((one.description or "").split())
+                kind.__dataclass_fields__[one.arg_name].metadata = MappingProxyType({"help": text})
 
 
 def _print_commands() -> None:

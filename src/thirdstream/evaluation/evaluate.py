@@ -486,4 +486,4 @@ def code_digest() -> str:
 
 def n_parameters(model: str) -> int | None:
     """Of a transfer: a mel twin's own, without critics; None where there are none to count."""
-    return _loaded(model).n_parameters
+    return _loaded(model).n_parameters()

@@ -48,7 +48,7 @@ class MelSystem(nn.Module, System[MelOptions]):
         model.check_mels(mel.n_mels)
         self.name, self.model, self.mel, self.card = name, model, mel, dict(card or {})
         self.styles = model.styles
-        self.options = model.OPTIONS
+        self.options = FAMILIES[name].options if name in FAMILIES else MelOptions
         self.keeps_dynamics = model.FOLLOWS_DYNAMICS
         self.features = PerStyle({style: LogMel(mel) for style in model.styles})
         self.synthesiser = Synthesiser(mel)
@@ -66,11 +66,6 @@ class MelSystem(nn.Module, System[MelOptions]):
         """Take over a corpus's statistics, by style."""
         for style in self.styles:
             self.log_mel(style).set_statistics(statistics[style])
-
-    @property
-    def n_parameters(self) -> int:
-        """Of what transfers: discriminators do not count."""
-        return size_of(self.model)
 
     def convert(
         self,
@@ -168,6 +163,10 @@ class MelSystem(nn.Module, System[MelOptions]):
             start = torch.lerp(noise, torch.sgn(spectrum), keep)
         detail = self.synthesiser.detail(original, spectrum) ** keep if keep else None
         return Chunk(power.transpose(1, 2), start, detail)
+
+    def n_parameters(self) -> int:
+        """Of the networks that a transfer uses."""
+        return size_of(self.model)
 
     @torch.inference_mode()
     def trace(self, waves: Wave, *, source: str, target: str, seed: int) -> MelTrace:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Family(NamedTuple):
     """Where a family's class is, what it does in a sentence, and the options of its transfers.
 
-    The class is imported when it is needed, for it needs torch; options are those it has too.
+    The module of the class needs torch.
     """
 
     place: str
@@ -30,7 +30,8 @@ HERE = "thirdstream.mel.models"
 FAMILIES = {
     "twin-cnn": Family(
         f"{HERE}.cnn.TwinCNN",
-        "Changes the timbre with two convolutional autoencoders that share a latent space.",
+        "Changes the timbre with two convolutional autoencoders, one a style, that share their "
+        "latent space.",
     ),
     "twin-vae": Family(
         f"{HERE}.vae.TwinVAE", "Changes the timbre with two variational autoencoders."
@@ -42,15 +43,16 @@ FAMILIES = {
     ),
     "twin-variational-gan": Family(
         f"{HERE}.variational_gan.TwinVariationalGAN",
-        "Changes the timbre as twin-gan does, to a style that is drawn at random.",
+        "Is a twin-gan whose styles are drawn at random.",
         StyledMelOptions,
     ),
     "twin-paired": Family(
         f"{HERE}.paired.TwinPaired",
-        "Replaces each moment by the training recording of the other style that fits it best.",
+        "Replaces each moment by frames of real recordings of the target style, retrieved from an "
+        "index of versions of the same pieces.",
     ),
     "travel": Family(
         f"{HERE}.travel.Travel",
-        "Changes the spectrogram so that segments stay as far from one another as they were.",
+        "Changes the spectrogram with a generator trained by a travel loss, without pairs.",
     ),
 }
