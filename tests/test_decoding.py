@@ -255,3 +255,18 @@ def test_more_than_eight_channels_are_read(tmp_path: Path) -> None:
     sf.write(tmp_path / "a.wav", wave, SR, subtype="FLOAT")
     read, _ = audio.read(tmp_path / "a.wav", mono=False)
     np.testing.assert_array_equal(read, wave.T)
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Bach: Air", "12:30", "file:other", "concat:a|b", "pipe:0"])
+@pytest.mark.parametrize("suffix", [".mp3", ".flac", ".m4a"])
+def test_a_name_is_a_name_and_no_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, name: str
+) -> None:
+    """Names as a user types them in the folder they are in: FFmpeg takes them for protocols."""
+    (tmp_path / f"other{suffix}").write_bytes(encoded(tmp_path, suffix, 660))
+    (tmp_path / f"{name}{suffix}").write_bytes(encoded(tmp_path, suffix, 440))
+    monkeypatch.chdir(tmp_path)
+    assert_holds(Path(f"{name}{suffix}"), [440])

@@ -266,7 +266,7 @@ def _av_open(path: Path) -> Any:
     options = dict(AV_OPTIONS)
     if _riff(path):  # its packets are small, and it would stop where the header says
         options |= {"ignore_length": "1", "max_size": str(BLOCK)}
-    return av.open(str(path), options=options)
+    return av.open(f"file:{path}", options=options)  # else "Bach: Air.mp3" names a protocol
 
 
 def _is_rare(path: Path) -> bool:
