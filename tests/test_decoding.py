@@ -43,6 +43,19 @@ def write_tracks(path: Path, waves: list[np.ndarray], *, codec: str, default: in
             container.mux([*track.encode(frame), *track.encode(None)])
 
 
+def write_layout(path: Path, codec: str, layout: str, *, format: str | None = None) -> None:
+    """N_S of a tone of 440 Hz in the front pair, or in all of one or two channels."""
+    layout = {"1c": "mono", "2c": "stereo"}.get(layout, layout)
+    with av.open(str(path), "w", format=format) as container:
+        track = container.add_stream(codec, rate=SR, layout=layout)
+        assert isinstance(track, av.AudioStream)
+        wave = np.zeros((len(track.layout.channels), N_S * SR), np.float32)
+        wave[:2] = tone(N_S * SR, hz=440)
+        frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout=layout)
+        frame.sample_rate = SR
+        container.mux([*track.encode(frame), *track.encode(None)])
+
+
 def pitch(wave: np.ndarray) -> float:
     """The loudest frequency of a second and a half in Hz."""
     middle = len(wave) // 2
@@ -160,6 +173,25 @@ def test_half_a_file_whose_header_counts_is_refused(tmp_path: Path, suffix: str)
     (tmp_path / f"a{suffix}").write_bytes(data[: len(data) // 2])
     with pytest.raises(AudioError, match=r"ends after [12]\.\d\d s of the 4\.00 s its header"):
         audio.read(tmp_path / f"a{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "n_channels"),
+    [
+        (".wav", "pcm_s16le", 6), (".wav", "pcm_alaw", 1), (".wav", "adpcm_ms", 2),
+        (".wav", "mp3", 2), (".w64", "pcm_s16le", 2), (".avi", "pcm_s16le", 2), (".avi", "mp3", 1),
+    ],
+)  # fmt: skip
+def test_half_a_file_that_counts_its_bytes_is_refused(
+    tmp_path: Path, suffix: str, codec: str, n_channels: int
+) -> None:
+    """Of these FFmpeg, or libsndfile, says how long what is there lasts."""
+    whole, half = (tmp_path / f"{name}{suffix}" for name in ("whole", "half"))
+    write_layout(whole, codec, "5.1" if n_channels == 6 else f"{n_channels}c")
+    assert_holds(whole, [440])
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(AudioError, match=r"ends after [12]\.\d\d s of the [34]\.\d\d s its header"):
+        audio.read(half)
 
 
 @pytest.mark.parametrize("size", [0, 7, 1 << 32, (1 << 64) - 1])

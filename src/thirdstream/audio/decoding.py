@@ -399,11 +399,30 @@ def _parts(path: Path) -> Iterator[tuple[bytes, int]]:
 
 def _promised(path: Path, header: AudioInfo, n_read: int) -> int:
     """Samples that must be there by the header; 0 where it makes no promise."""
+    by_bytes = _by_bytes(path, n_read)
     if _is_plain(path):
-        return header.n_samples
+        return max(by_bytes, header.n_samples)
     with _av_open(path) as container:
-        guessed = container.format.name in GUESSES
-    return _xing_promised(path, header, n_read) if guessed else header.n_samples
+        name = container.format.name
+    if name in GUESSES:
+        return _xing_promised(path, header, n_read)
+    return by_bytes if name == "wav" else max(by_bytes, header.n_samples)
+
+
+def _by_bytes(path: Path, n_read: int) -> int:
+    """Samples that must be there by how many bytes a WAV, an AVI or a W64 says it has; 0 where all
+    of these are there, or its writer did not know.
+    """
+    sound, n_bytes = _riff(path), path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(24)
+    if sound:
+        n_bytes, n_promised = n_bytes - sound.start, sound.size
+    elif head[:4] == b"RIFF":
+        n_promised = 8 + int.from_bytes(head[4:8], "little")
+    else:
+        n_promised = int.from_bytes(head[16:], "little") if head[:4] == b"riff" else 0
+    return n_read * n_promised // n_bytes if n_bytes < n_promised < STREAMED else 0
 
 
 def _xing_promised(path: Path, header: AudioInfo, n_read: int) -> int:
