@@ -289,6 +289,21 @@ def test_more_than_eight_channels_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read, wave.T)
 
 
+@pytest.mark.parametrize("suffix", [".ac3", ".aac"])
+@pytest.mark.parametrize("layouts", [("stereo", "5.1"), ("5.1", "stereo"), ("5.1", "mono")])
+def test_the_loudness_stays_where_surround_comes_and_goes(
+    tmp_path: Path, suffix: str, layouts: tuple[str, str]
+) -> None:
+    """As in broadcasts, whose commercials have two channels."""
+    parts = []
+    for layout in layouts:
+        part = tmp_path / f"{layout}{suffix}"
+        write_layout(part, suffix[1:], layout, format="adts" if suffix == ".aac" else None)
+        parts.append(part.read_bytes())
+    (tmp_path / f"a{suffix}").write_bytes(b"".join(parts))
+    assert_holds(tmp_path / f"a{suffix}", [440, 440])
+
+
 # --- names ----------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from av.audio.resampler import AudioResampler
 from av.error import FFmpegError, InvalidDataError
 from numpy.typing import NDArray
 
+from thirdstream.audio.mixing import mixed, spread
 from thirdstream.files import ThirdstreamError
 
 BLOCK = 1 << 18  # samples read at a time
@@ -81,7 +82,7 @@ class _Riff:
 
 
 def info(path: Path) -> AudioInfo:
-    """Read the header; raises AudioError if the file is n_bytes, empty or not audio."""
+    """Read the header; raises AudioError if the file is missing, empty or not audio."""
     if not path.is_file():
         raise AudioError(f"{path}: there is no such file; check the path")
     try:
@@ -294,15 +295,19 @@ def _av_info(path: Path) -> AudioInfo:
     try:
         with _av_open(path) as container:
             track = _track(container, path)
-            names = tuple(channel.name for channel in track.layout.channels)
-            places = USUAL.get(len(names), ()) if "NONE" in names else names
+            places = _places(track.layout)
             n_samples = round(_duration_s(container, track) * track.sample_rate)
-            return AudioInfo(track.sample_rate, len(names), n_samples, places)
+            return AudioInfo(track.sample_rate, len(track.layout.channels), n_samples, places)
     except (FFmpegError, ValueError, AttributeError) as error:  # no decoder: no sample_rate
         raise AudioError(
             f"{path}: is not audio in a format we know; "
             "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
         ) from error
+
+
+def _places(layout: Any) -> tuple[str, ...]:
+    names = tuple(channel.name for channel in layout.channels)
+    return USUAL.get(len(names), ()) if "NONE" in names else names
 
 
 def _duration_s(container: Any, track: Any) -> Fraction:
@@ -333,7 +338,8 @@ def _converted(resampler: AudioResampler | None, frame: Any, header: AudioInfo) 
         samples = np.asarray(made.to_ndarray(), np.float32)
         block = samples.reshape(-1, len(made.layout.channels)).T
         if len(block) != header.n_channels:  # it changes on the way
-            block = np.repeat(block.mean(axis=0, keepdims=True), header.n_channels, axis=0)
+            one = mixed(block, places=_places(made.layout))
+            block = spread(one, header.n_channels, places=header.places)
         if block.shape[1]:
             yield block
 
