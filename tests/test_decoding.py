@@ -250,6 +250,26 @@ def test_tags_after_other_formats_are_passed_over(tmp_path: Path, suffix: str, e
     assert_holds(tmp_path / f"a{suffix}", [440])
 
 
+@pytest.mark.parametrize("suffix", [".ogg", ".opus", ".ac3"])
+@pytest.mark.parametrize("n_zeros", [3000, 70_000, 300_000])
+def test_zeros_after_a_stream_are_passed_over(tmp_path: Path, suffix: str, n_zeros: int) -> None:
+    """As a disk that was recovered leaves them: FFmpeg takes so many for a damaged file."""
+    if suffix == ".ac3":
+        write_layout(tmp_path / "440.ac3", "ac3", "stereo")
+        data = (tmp_path / "440.ac3").read_bytes()
+    else:
+        data = encoded(tmp_path, suffix, 440)
+    (tmp_path / f"a{suffix}").write_bytes(data + bytes(n_zeros))
+    assert_holds(tmp_path / f"a{suffix}", [440])
+
+
+def test_sound_after_a_hole_in_an_ogg_is_not_lost_without_a_word(tmp_path: Path) -> None:
+    data = encoded(tmp_path, ".ogg", 440)
+    (tmp_path / "a.ogg").write_bytes(data + bytes(300_000) + encoded(tmp_path, ".ogg", 660))
+    with pytest.raises(AudioError, match=r"is damaged after 4\.\d\d s"):
+        audio.read(tmp_path / "a.ogg")
+
+
 def test_a_scratch_is_passed_over_and_a_hole_is_not(tmp_path: Path) -> None:
     data = encoded(tmp_path, ".mp3", 440)
     middle = len(data) // 2

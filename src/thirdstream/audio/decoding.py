@@ -30,6 +30,7 @@ BLOCK = 1 << 18  # samples read at a time
 MIN_SR, MAX_SR, MAX_CHANNELS = 1_000, 1_000_000, 64  # of recordings that are read
 SLACK_S = 0.25  # seconds of sound whose loss is no fault: encoders' delays, scratches
 STREAMED = 0x7FFF_0000  # bytes of a WAV from which on its writer did not know how many would come
+OGG_LOST = 65_307  # bytes of the largest OGG page, after which FFmpeg looks for none
 MAX_CHUNKS = 10_000  # after the sound of a WAV
 RIFF = (b"RIFF", b"RF64")
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # may follow the sound, and have any length
@@ -296,13 +297,21 @@ def _av_info(path: Path) -> AudioInfo:
         with _av_open(path) as container:
             track = _track(container, path)
             places = _places(track.layout)
-            n_samples = round(_duration_s(container, track) * track.sample_rate)
+            known = container.format.name != "ogg" or _ends_in_a_page(path)
+            n_samples = round(_duration_s(container, track) * track.sample_rate) if known else 0
             return AudioInfo(track.sample_rate, len(track.layout.channels), n_samples, places)
     except (FFmpegError, ValueError, AttributeError) as error:  # no decoder: no sample_rate
         raise AudioError(
             f"{path}: is not audio in a format we know; "
             "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
         ) from error
+
+
+def _ends_in_a_page(path: Path) -> bool:
+    """Whether an OGG's last page is so near its end that FFmpeg finds it, and need not guess."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - OGG_LOST))
+        return b"OggS" in file.read()
 
 
 def _places(layout: Any) -> tuple[str, ...]:
@@ -349,10 +358,15 @@ def _frames(container: Any, path: Path) -> Iterator[Any]:
     and sound follows: then AudioError says where.
     """
     n_good, n_lost, done_s, tag_end, fault = 0, 0, 0.0, 0, None
-    for packet in container.demux(_track(container, path)):
+    for packet in _packets(container, path):
+        if isinstance(packet, int):
+            n_lost += packet
+            continue
         try:
             frames = packet.decode()
-        except InvalidDataError as error:
+        except FFmpegError as error:
+            if isinstance(error, MemoryError):
+                raise
             fault, data = error, bytes(packet)
             if any(tag in data for tag in TAGS):
                 tag_end = (packet.pos or 0) + packet.size
@@ -365,6 +379,22 @@ def _frames(container: Any, path: Path) -> Iterator[Any]:
         n_good += packet.size
         done_s += sum(frame.samples / frame.sample_rate for frame in frames)
         yield from frames
+
+
+def _packets(container: Any, path: Path) -> Iterator[Any]:
+    """All packets of the track, and a number for so many bytes without sound that are in none: at
+    OGG_LOST of them FFmpeg gives an OGG up, and goes on if it is asked again.
+    """
+    track = _track(container, path)
+    for _ in range(2 + path.stat().st_size // OGG_LOST):
+        try:
+            yield from container.demux(track)
+        except InvalidDataError:
+            if container.format.name != "ogg":
+                raise
+            yield OGG_LOST
+        else:
+            return
 
 
 # --- what headers promise -------------------------------------------------------------------------
