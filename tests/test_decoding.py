@@ -270,6 +270,30 @@ def test_sound_after_a_hole_in_an_ogg_is_not_lost_without_a_word(tmp_path: Path)
         audio.read(tmp_path / "a.ogg")
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "ULAW"])
+def test_zeros_after_a_wav_are_no_sound(tmp_path: Path, subtype: str) -> None:
+    """In mu-law they would be as loud as can be."""
+    sf.write(tmp_path / "a.wav", tone(N_S * SR), SR, subtype=subtype)
+    with (tmp_path / "a.wav").open("ab") as file:
+        file.write(bytes(2 * SR))
+    wave, _ = audio.read(tmp_path / "a.wav")
+    assert len(wave) == N_S * SR
+    assert np.abs(wave).max() < 0.2
+
+
+def test_a_hole_in_a_flac_that_counts_nothing_is_noticed(tmp_path: Path) -> None:
+    """As it is written to a pipe."""
+    data = bytearray(encoded(tmp_path, ".flac", 440))
+    data[21] &= 0xF0  # its count of samples has 36 bits
+    data[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(data)
+    assert_holds(tmp_path / "a.flac", [440])
+    data[len(data) // 2 : 3 * len(data) // 4] = bytes(len(data) // 4)
+    (tmp_path / "a.flac").write_bytes(data)
+    with pytest.raises(AudioError, match=r"is damaged after [12]\.\d\d s .blocks are missing"):
+        audio.read(tmp_path / "a.flac")
+
+
 def test_a_scratch_is_passed_over_and_a_hole_is_not(tmp_path: Path) -> None:
     data = encoded(tmp_path, ".mp3", 440)
     middle = len(data) // 2
@@ -285,7 +309,11 @@ def test_a_scratch_is_passed_over_and_a_hole_is_not(tmp_path: Path) -> None:
 def test_nothing_is_printed_about_a_damaged_mp3(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """libmpg123 writes to standard error by itself."""
+    """libmpg123 writes to standard error by itself, of MP3 in a WAV too."""
+    write_layout(tmp_path / "a.wav", "mp3", "mono")
+    data = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(data[:20_000] + bytes(1000) + data[21_000:])
+    audio.read(tmp_path / "a.wav")
     (tmp_path / "a.mp3").write_bytes(encoded(tmp_path, ".mp3", 440) + EXTRAS["zeros"])
     audio.read(tmp_path / "a.mp3")
     assert capfd.readouterr() == ("", "")

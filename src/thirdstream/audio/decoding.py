@@ -32,6 +32,7 @@ SLACK_S = 0.25  # seconds of sound whose loss is no fault: encoders' delays, scr
 STREAMED = 0x7FFF_0000  # bytes of a WAV from which on its writer did not know how many would come
 OGG_LOST = 65_307  # bytes of the largest OGG page, after which FFmpeg looks for none
 MAX_CHUNKS = 10_000  # after the sound of a WAV
+MPEG = (0x50, 0x55)  # layers 2 and 3 in a WAV: libsndfile stops, and prints, where it is damaged
 RIFF = (b"RIFF", b"RF64")
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # may follow the sound, and have any length
 # Playlists and the like, which name other files or hosts, are not among these.
@@ -74,12 +75,13 @@ class AudioInfo:
 @dataclass(frozen=True)
 class _Riff:
     """The sound in a WAV: where its bytes begin, how many the header promises, how many of them
-    make one sample of all channels (0: its coding has no such number).
+    make one sample of all channels (0: its coding has no such number), and that coding.
     """
 
     start: int
     size: int
     align: int
+    coding: int
 
 
 def info(path: Path) -> AudioInfo:
@@ -126,7 +128,7 @@ def decoded(path: Path, header: AudioInfo) -> Iterator[Wave]:
         )
 
 
-def _damaged(path: Path, after_s: float, error: Exception | None) -> AudioError:
+def _damaged(path: Path, after_s: float, error: Exception | str | None) -> AudioError:
     return AudioError(f"{path}: is damaged after {after_s:.2f} s ({error}); fetch it again")
 
 
@@ -153,6 +155,8 @@ def _is_plain(path: Path) -> bool:
     AIFF, AU or CAF that FFmpeg cannot open.
     """
     sound = _riff(path)
+    if sound and sound.coding in MPEG:
+        return False
     if not (_n_past(path, sound) == 0 if sound else _is_single_ogg(path) or _is_rare(path)):
         return False
     try:
@@ -199,7 +203,7 @@ def _after_id3(file: BinaryIO) -> int:
 
 def _riff(path: Path) -> _Riff | None:
     """Where a WAV has its sound; None where it is none, or has none."""
-    align, n_large = 0, 0
+    align, coding, n_large = 0, 0, 0
     with path.open("rb") as file:
         _after_id3(file)
         start = file.read(12)
@@ -209,10 +213,11 @@ def _riff(path: Path) -> _Riff | None:
             name, size = struct.unpack("<4sI", head)
             if name == b"data":
                 size = n_large if n_large and size == 0xFFFF_FFFF else size
-                return _Riff(file.tell(), size, align)
+                return _Riff(file.tell(), size, align, coding)
             chunk = file.read(16) if name in (b"fmt ", b"ds64") else b""
-            if name == b"fmt " and int.from_bytes(chunk[:2], "little") in (1, 3, 0xFFFE):
-                align = int.from_bytes(chunk[12:14], "little")
+            if name == b"fmt ":
+                coding = int.from_bytes(chunk[:2], "little")
+                align = int.from_bytes(chunk[12:14], "little") if coding in (1, 3, 0xFFFE) else 0
             if name == b"ds64":
                 n_large = int.from_bytes(chunk[8:], "little")
             file.seek(size + size % 2 - len(chunk), os.SEEK_CUR)
@@ -225,7 +230,11 @@ def _n_past(path: Path, sound: _Riff) -> int:
     if sound.size == 0 or n_past <= 0:
         return max(n_past, 0)
     with path.open("rb") as file:
-        is_sound = n_past > SLACK_S * _bytes_per_s(file) and not _are_chunks(file, sound)
+        is_sound = (
+            n_past > SLACK_S * _bytes_per_s(file)
+            and not _are_chunks(file, sound)
+            and _holds_more_than_zeros(file, sound.start + sound.size)
+        )
     return n_past if is_sound else 0
 
 
@@ -250,6 +259,11 @@ def _are_chunks(wav: BinaryIO, sound: _Riff) -> bool:
         if name.isascii() and name.decode().isprintable():
             ways += [at + 8 + size, at + 8 + size + size % 2]
     return False
+
+
+def _holds_more_than_zeros(file: BinaryIO, start: int) -> bool:
+    file.seek(start)
+    return any(part.strip(b"\0") for part in iter(lambda: file.read(1 << 20), b""))
 
 
 def _bytes_per_s(wav: BinaryIO) -> int:
@@ -357,7 +371,7 @@ def _frames(container: Any, path: Path) -> Iterator[Any]:
     """All frames of the track. What is no sound is passed over, unless it is as long as SLACK_S
     and sound follows: then AudioError says where.
     """
-    n_good, n_lost, done_s, tag_end, fault = 0, 0, 0.0, 0, None
+    n_good, n_lost, done_s, next_s, tag_end, fault = 0, 0, 0.0, 0.0, 0, None
     for packet in _packets(container, path):
         if isinstance(packet, int):
             n_lost += packet
@@ -376,9 +390,24 @@ def _frames(container: Any, path: Path) -> Iterator[Any]:
             if done_s and n_lost * done_s > SLACK_S * n_good:
                 raise _damaged(path, done_s, fault)
             n_lost = 0
+        if next_s and _numbered_s(packet, container) > next_s + SLACK_S:
+            raise _damaged(path, done_s, "blocks are missing")
+        next_s = _numbered_s(packet, container) + sum(map(_length_s, frames))
         n_good += packet.size
-        done_s += sum(frame.samples / frame.sample_rate for frame in frames)
+        done_s += sum(map(_length_s, frames))
         yield from frames
+
+
+def _length_s(frame: Any) -> float:
+    return frame.samples / frame.sample_rate
+
+
+def _numbered_s(packet: Any, container: Any) -> float:
+    """When a block of a FLAC sounds by its own number, 0 of other formats: FFmpeg reads on after
+    what is no block, and says nothing.
+    """
+    own = container.format.name == "flac" and packet.pts is not None
+    return float(packet.pts * packet.time_base) if own else 0.0
 
 
 def _packets(container: Any, path: Path) -> Iterator[Any]:
