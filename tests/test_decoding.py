@@ -281,6 +281,17 @@ def test_zeros_after_a_wav_are_no_sound(tmp_path: Path, subtype: str) -> None:
     assert np.abs(wave).max() < 0.2
 
 
+@pytest.mark.parametrize("format", ["ac3", "mpeg"])
+def test_a_hole_in_ac3_is_noticed(tmp_path: Path, format: str) -> None:
+    write_layout(tmp_path / "whole", "ac3", "stereo", format=format)
+    assert_holds(tmp_path / "whole", [440])
+    data = bytearray((tmp_path / "whole").read_bytes())
+    data[len(data) // 2 : 3 * len(data) // 4] = bytes(len(data) // 4)
+    (tmp_path / "a.mpg").write_bytes(data)
+    with pytest.raises(AudioError, match=r"is damaged after [12]\.\d\d s"):
+        audio.read(tmp_path / "a.mpg")
+
+
 def test_a_hole_in_a_flac_that_counts_nothing_is_noticed(tmp_path: Path) -> None:
     """As it is written to a pipe."""
     data = bytearray(encoded(tmp_path, ".flac", 440))

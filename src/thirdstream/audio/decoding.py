@@ -20,7 +20,7 @@ import av
 import numpy as np
 import soundfile as sf
 from av.audio.resampler import AudioResampler
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError, InvalidDataError, UndefinedError
 from numpy.typing import NDArray
 
 from thirdstream.audio.mixing import mixed, spread
@@ -31,6 +31,7 @@ MIN_SR, MAX_SR, MAX_CHANNELS = 1_000, 1_000_000, 64  # of recordings that are re
 SLACK_S = 0.25  # seconds of sound whose loss is no fault: encoders' delays, scratches
 STREAMED = 0x7FFF_0000  # bytes of a WAV from which on its writer did not know how many would come
 OGG_LOST = 65_307  # bytes of the largest OGG page, after which FFmpeg looks for none
+AC3_ERRORS = (InvalidDataError, UndefinedError)  # its decoder has numbers of its own
 MAX_CHUNKS = 10_000  # after the sound of a WAV
 MPEG = (0x50, 0x55)  # layers 2 and 3 in a WAV: libsndfile stops, and prints, where it is damaged
 RIFF = (b"RIFF", b"RF64")
@@ -372,15 +373,14 @@ def _frames(container: Any, path: Path) -> Iterator[Any]:
     and sound follows: then AudioError says where.
     """
     n_good, n_lost, done_s, next_s, tag_end, fault = 0, 0, 0.0, 0.0, 0, None
+    no_sound = AC3_ERRORS if container.format.name == "ac3" else InvalidDataError
     for packet in _packets(container, path):
         if isinstance(packet, int):
             n_lost += packet
             continue
         try:
             frames = packet.decode()
-        except FFmpegError as error:
-            if isinstance(error, MemoryError):
-                raise
+        except no_sound as error:
             fault, data = error, bytes(packet)
             if any(tag in data for tag in TAGS):
                 tag_end = (packet.pos or 0) + packet.size
