@@ -82,7 +82,7 @@ def test_recordings_joined_end_to_end_are_read_to_the_end(tmp_path: Path, suffix
     assert_holds(tmp_path / f"joined{suffix}", [440, 660])
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".m4a"])
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".caf", ".m4a"])
 def test_two_recordings_of_which_players_play_one_are_refused(tmp_path: Path, suffix: str) -> None:
     first = encoded(tmp_path, suffix, 440)
     (tmp_path / f"joined{suffix}").write_bytes(first + encoded(tmp_path, suffix, 660))

@@ -430,7 +430,7 @@ def _packets(container: Any, path: Path) -> Iterator[Any]:
 
 
 def _check_single(path: Path) -> None:
-    """Raise AudioError where a second WAV, AIFF or MP4 follows: of these, players play the first.
+    """Raise AudioError where a second WAV, AIFF, CAF or MP4 follows: players play the first.
     (FFmpeg reads on in the formats that are made for streams.)
     """
     seen: set[bytes] = set()
@@ -439,18 +439,22 @@ def _check_single(path: Path) -> None:
             raise AudioError(
                 f"{path}: holds a second recording, from byte {at:,} on; split the file"
             )
-        seen |= {kind} & {b"WAVE", b"AIFF", b"AIFC", b"ftyp"}
+        seen |= {kind} & {b"WAVE", b"AIFF", b"AIFC", b"caff", b"ftyp"}
 
 
 def _parts(path: Path) -> Iterator[tuple[bytes, int]]:
-    """The outermost parts of a RIFF, an AIFF or an MP4: of which kind, and where they begin."""
-    at, n_bytes = 0, path.stat().st_size
+    """The outermost parts of a RIFF, an AIFF, a CAF or an MP4: of which kind, and where they begin."""
+    at, n_bytes, is_caf = 0, path.stat().st_size, False
     with path.open("rb") as file:
         while len(head := file.read(16)) >= 8:
             if head[:4] in (b"RIFF", b"FORM"):
                 order = "little" if head[:4] == b"RIFF" else "big"
                 kind, size = head[8:12], 8 + int.from_bytes(head[4:8], order)
                 size += size % 2
+            elif head[:4] == b"caff":
+                kind, size, is_caf = head[:4], 8, True
+            elif is_caf:
+                kind, size = head[:4], 12 + int.from_bytes(head[4:12], "big", signed=True)
             elif at or head[4:8] == b"ftyp":
                 kind, size = head[4:8], int.from_bytes(head[:4], "big")
                 size = int.from_bytes(head[8:], "big") if size == 1 else size
