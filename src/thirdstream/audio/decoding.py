@@ -443,7 +443,7 @@ def _check_single(path: Path) -> None:
 
 
 def _parts(path: Path) -> Iterator[tuple[bytes, int]]:
-    """The outermost parts of a RIFF, an AIFF, a CAF or an MP4: of which kind, and where they begin."""
+    """The outermost parts of a RIFF, AIFF, CAF or MP4: of which kind, and where they begin."""
     at, n_bytes, is_caf = 0, path.stat().st_size, False
     with path.open("rb") as file:
         while len(head := file.read(16)) >= 8:
