@@ -16,6 +16,7 @@ from thirdstream.audio import SR
 from thirdstream.evaluation.metrics import Notes, chroma_cosine, melody_recall
 from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.notes.io.midi import Song, Track
+from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.rendering import ORCHESTRA, play
 from thirdstream.notes.transcription.listening import listen
 from thirdstream.notes.transcription.transcriber import notes_of
@@ -38,7 +39,11 @@ def in_five(rng: random.Random, *, n_bars: int = 14) -> Song:
             tune.append(Note(start + at, 0.95 * length, pitch, 92))
             at += length
     tracks = ("flute", FLUTE, tune), ("piano", PIANO, chords), ("bass", BASS, bass)
-    return Song(tuple(Track(name, by, tuple(notes)) for name, by, notes in tracks), 150.0, 5.0)
+    return Song(
+        tuple(Track(name, by, tuple(notes)) for name, by, notes in tracks),
+        150.0,
+        Metres.steady(metre(5, 4)),
+    )
 
 
 def without_beat(rng: random.Random, *, n_notes: int = 30) -> Song:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from thirdstream import audio
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
+from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.transcription import beats, learned
 from thirdstream.notes.transcription.chords import (
     KINDS,
@@ -61,7 +62,7 @@ def played(record: dict[str, Any], style: str) -> tuple[Chord, ...]:
         title="",
         melody=tuple(Note(*note) for note in record["melody"]),
         chords=tuple(Chord(*one[:3], tuple(one[3]), one[4]) for one in record["chords"]),
-        beats_per_bar=record["beats_per_bar"],
+        metres=Metres.steady(of_length(record["beats_per_bar"])),
         beats_per_minute=record["beats_per_minute"],
     )
     return score.chords if style == "classical" else tuple(c.chord for c in changes(score))

@@ -25,6 +25,7 @@ from thirdstream.notes.arranging.voicing import (
     slots,
 )
 from thirdstream.notes.io.midi import Track
+from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.types import CHORDS, Chord, Note, Score, without_gaps
 
 MAJOR, MINOR, DOMINANT, MINOR_7 = (0, 4, 7), (0, 3, 7), (0, 4, 7, 10), (0, 3, 7, 10)
@@ -49,7 +50,7 @@ def tune(bar: int = 4, seed: int = 0) -> Score:
             pitch = 60 + (chord.root + step) % 12
             melody.append(Note(chord.start + beat, length, pitch))
             beat += length
-    return Score("a tune", tuple(melody), tuple(chords), float(bar))
+    return Score("a tune", tuple(melody), tuple(chords), Metres.steady(metre(bar, 4)))
 
 
 def setting(ensemble: str = "string quartet", groove: str = "swing", seed: str = "0") -> Setting:

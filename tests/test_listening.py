@@ -452,7 +452,7 @@ def lead_sheet() -> Score:
               (5 * k + 1 + kind[k % len(kind)]) % 12)
         for k, kind in enumerate(kinds)
     )  # fmt: skip
-    return Score("A sheet", tuple(tune), harmony, 4.0, beats_per_minute=96.0)
+    return Score("A sheet", tuple(tune), harmony, beats_per_minute=96.0)
 
 
 def test_a_lead_sheet_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -519,7 +519,7 @@ def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.Mo
 def test_silence_in_a_lead_sheet_has_no_chord(tmp_path: Path) -> None:
     triad = (0, 4, 7)
     score = Score("gap", tuple(Note(float(k), 1.0, 60 + k, 80) for k in range(12)),
-                  (Chord(4, 2, 0, triad, 0), Chord(8, 4, 7, triad, 7)), 4.0)  # fmt: skip
+                  (Chord(4, 2, 0, triad, 0), Chord(8, 4, 7, triad, 7)))  # fmt: skip
     assert chords_of_bars(score) == ("N.C.", "C N.C.", "G")
     write_lead_sheet(tmp_path / "a.musicxml", score)
     assert (tmp_path / "a.musicxml").read_text().count("<kind") == 4

@@ -143,7 +143,7 @@ def songs(draw: st.DrawFn) -> Song:
             at += length
         program, pan = draw(st.integers(0, 127)), draw(st.integers(0, 127))
         tracks.append(Track(f"t{number}", program, tuple(notes), number == 3, pan))
-    return Song(tuple(tracks), 120.0, draw(st.sampled_from([2.0, 3.0, 4.0])))
+    return Song(tuple(tracks), 120.0, Metres.steady(metre(draw(st.integers(2, 4)), 4)))
 
 
 @settings(deadline=None, max_examples=25)
@@ -157,7 +157,7 @@ def test_midi_comes_back_as_it_was(song: Song, tmp_path_factory: pytest.TempPath
 def test_midi_scores_have_melody_and_harmony(tmp_path: Path) -> None:
     melody = tuple(Note(float(i), 1.0, 72 + i % 2) for i in range(16))
     below = tuple(Note(4.0 * b, 4.0, p) for b in range(4) for p in (48, 52, 55))
-    song = Song((Track("chords", 0, below), Track("tune", 73, melody)), 100.0, 4.0)
+    song = Song((Track("chords", 0, below), Track("tune", 73, melody)), 100.0)
     write_midi(tmp_path / "a.mid", song)
     score = read_score(tmp_path / "a.mid")
     assert [n.pitch for n in score.melody] == [n.pitch for n in melody]

@@ -260,9 +260,9 @@ def test_chords_of_each_bar() -> None:
     chords = (
         Chord(0.0, 2.0, 0, major, 0), Chord(2.0, 6.0, 7, seventh, 7), Chord(8.0, 4.0, 10, major, 2),
     )  # fmt: skip
-    score = Score("", (), chords, beats_per_bar=4.0)
+    score = Score("", (), chords)
     assert chords_of_bars(score) == ("C G7", "%", "Bb/D")
-    assert chords_of_bars(Score("", (), (), beats_per_bar=4.0)) == ()
+    assert chords_of_bars(Score("", (), ())) == ()
 
 
 def test_the_benchmark_comes_with_the_package_and_is_that_of_the_docs() -> None:

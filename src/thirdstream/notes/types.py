@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.metre import UNSAID, Metres, of_length
+from thirdstream.notes.metre import COMMON_TIME, Metres
 
 SHORTEST_BEAT = 0.25  # quarter notes, where a bar has several
 MIN_NOTES = 8
@@ -37,32 +37,32 @@ class ScoreError(ThirdstreamError):
 
 
 @dataclass(frozen=True, order=True)
-class Note:
-    """A sounding note: start and length in quarter notes, MIDI pitch, velocity."""
+class Span:
+    """A stretch of a piece: start and length in quarter notes."""
 
     start: float
     length: float
+
+    @property
+    def end(self) -> float:
+        return self.start + self.length
+
+
+@dataclass(frozen=True, order=True)
+class Note(Span):
+    """A sounding note: MIDI pitch and velocity."""
+
     pitch: int
     velocity: int = 80
 
-    @property
-    def end(self) -> float:
-        return self.start + self.length
-
 
 @dataclass(frozen=True)
-class Chord:
+class Chord(Span):
     """A chord symbol: root and bass as pitch classes, intervals in semitones above the root."""
 
-    start: float
-    length: float
     root: int
     intervals: tuple[int, ...]
     bass: int
-
-    @property
-    def end(self) -> float:
-        return self.start + self.length
 
     @property
     def third(self) -> int | None:
@@ -95,46 +95,31 @@ class Chord:
 
 
 @dataclass(frozen=True)
-class Span:
-    """A stretch of a piece: start and length in quarter notes."""
-
-    start: float
-    length: float
-
-    @property
-    def end(self) -> float:
-        return self.start + self.length
-
-
-@dataclass(frozen=True)
 class Score:
     """A piece. Chords follow each other without gaps; `voices` are the parts below the melody.
 
-    beats_per_bar: quarter notes of the first bar. pickup: quarter notes before the first bar line.
+    metres: by default 4/4 throughout. pickup: quarter notes before the first bar line.
     beats_per_minute: quarter notes a minute, where the score says. voices: highest first; empty
     where only melody and chords are known. length: quarter notes that the piece lasts, where it
-    goes on after its last note. metres: by default bars of `beats_per_bar` throughout. remarks:
-    what a user should know of how it was read. tacet: where nothing accompanies the melody
-    ("N.C."); the chord before goes on in name only.
+    goes on after its last note. remarks: what a user should know of how it was read. tacet: where
+    nothing accompanies the melody ("N.C."); the chord before goes on in name only.
     """
 
     title: str
     melody: tuple[Note, ...]
     chords: tuple[Chord, ...]
-    beats_per_bar: float = 4.0
+    metres: Metres = COMMON_TIME
     pickup: float = 0.0
     beats_per_minute: float | None = None
     voices: tuple[tuple[Note, ...], ...] = ()
     length: float = 0.0
-    metres: Metres = UNSAID
     remarks: tuple[str, ...] = ()
     tacet: tuple[Span, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.metres.changes:
-            object.__setattr__(self, "beats_per_bar", self.metres.changes[0][1].length)
-        else:
-            object.__setattr__(self, "metres", Metres.steady(of_length(self.beats_per_bar)))
+    @property
+    def beats_per_bar(self) -> float:
+        """Quarter notes of the first bar."""
+        return self.metres.changes[0][1].length
 
     @property
     def n_bars(self) -> int:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.notes.harmonising import harmonised, is_bare
-from thirdstream.notes.metre import UNSAID, Metre, Metres, metre, of_length
+from thirdstream.notes.metre import COMMON_TIME, Metre, Metres, metre, of_length
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.types import BARE, Note, Score, ScoreError, bounded, skyline
 
@@ -53,21 +53,18 @@ class Track:
 class Song:
     """Tracks at one tempo (quarter notes a minute).
 
-    beats_per_bar: quarter notes of the first bar. tuning: semitones above A = 440 Hz, at most BEND
-    of them. metres: by default bars of `beats_per_bar` throughout.
+    metres: by default 4/4 throughout. tuning: semitones above A = 440 Hz, at most BEND of them.
     """
 
     tracks: tuple[Track, ...]
     beats_per_minute: float
-    beats_per_bar: float = 4.0
+    metres: Metres = COMMON_TIME
     tuning: float = 0.0
-    metres: Metres = UNSAID
 
-    def __post_init__(self) -> None:
-        if self.metres.changes:
-            object.__setattr__(self, "beats_per_bar", self.metres.changes[0][1].length)
-        else:
-            object.__setattr__(self, "metres", Metres.steady(of_length(self.beats_per_bar)))
+    @property
+    def beats_per_bar(self) -> float:
+        """Quarter notes of the first bar."""
+        return self.metres.changes[0][1].length
 
 
 def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
@@ -285,8 +282,8 @@ def _metres(file: Any, path: Path) -> Metres:
                     raise ScoreError(f"{path}: has bars of no beats; export it again")
                 start = now / file.ticks_per_beat
                 signs.setdefault(start, metre(message.numerator, message.denominator))
-    ordered = sorted(signs.items(), key=lambda sign: sign[0]) or [(0.0, metre(4, 4))]
-    if ordered[0][0] > 0:
+    ordered = sorted(signs.items(), key=lambda sign: sign[0])
+    if not ordered or ordered[0][0] > 0:
         ordered.insert(0, (0.0, metre(4, 4)))
     changes: list[tuple[float, Metre]] = []
     for (start, one), (end, _) in pairwise(ordered):

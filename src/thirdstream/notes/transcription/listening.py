@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError
+from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.beats import Bars, bars_of, covering
 from thirdstream.notes.transcription.chords import beat_chroma, decode, key_of, with_evidence
@@ -95,7 +96,7 @@ def listen(
         title=title,
         melody=melody,
         chords=chords,
-        beats_per_bar=float(bars.beats_per_bar),
+        metres=Metres.steady(metre(bars.beats_per_bar, 4)),
         beats_per_minute=round(tempo, 1),
     )
     found_notes = tuple(sorted(notes))
