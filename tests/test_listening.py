@@ -17,19 +17,21 @@ from thirdstream import audio
 from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.io.sheet import chords_of_bars, symbol, write_lead_sheet, write_sheets
+from thirdstream.notes.io.lead_sheet import chords_of_bars, symbol, write_lead_sheet
+from thirdstream.notes.io.score import read_score
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription import beats, chords, listening, melody
 from thirdstream.notes.transcription.beats import Bars
 from thirdstream.notes.transcription.listening import Heard, listen, listen_file
 from thirdstream.notes.transcription.observed import FPS, Observed, observe
+from thirdstream.notes.transcription.sheets import write_sheets
 from thirdstream.notes.transcription.transcriber import (
     LOWEST,
     Posteriors,
     Transcriber,
     Transcription,
 )
-from thirdstream.notes.types import CHORDS, Chord, Note, Score, read_score
+from thirdstream.notes.types import CHORDS, Chord, Note, Score
 
 
 @pytest.fixture(scope="module")
@@ -510,7 +512,7 @@ def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.Mo
 
     score = lead_sheet()
     heard = Heard(score, rubato(16), score.melody, 0, False, 8.0)
-    monkeypatch.setattr("thirdstream.notes.io.sheet.write_lead_sheet", broken)
+    monkeypatch.setattr("thirdstream.notes.transcription.sheets.write_lead_sheet", broken)
     with pytest.raises(ValueError, match="music21 fails"):
         write_sheets(heard, tmp_path, "a")
     assert list(tmp_path.iterdir()) == []

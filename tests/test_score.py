@@ -19,9 +19,19 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
 from thirdstream.notes.harmonising import harmonised
 from thirdstream.notes.io import midi
-from thirdstream.notes.io.midi import TICKS, Song, Track, read_midi, write_midi
+from thirdstream.notes.io.midi import TICKS, read_midi, write_midi
+from thirdstream.notes.io.score import read_score
 from thirdstream.notes.metre import Metres, metre
-from thirdstream.notes.types import CHORDS, Chord, Note, Score, ScoreError, read_score, without_gaps
+from thirdstream.notes.types import (
+    CHORDS,
+    Chord,
+    Note,
+    Score,
+    ScoreError,
+    Song,
+    Track,
+    without_gaps,
+)
 
 FOUR = Metres.steady(metre(4, 4))
 TUNE = [music21.pitch.Pitch(p).nameWithOctave for p in (60, 64, 67, 72, 71, 67, 69, 65)] * 2

@@ -20,11 +20,11 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes import rendering
 from thirdstream.notes import system as score_system
 from thirdstream.notes.arranging.keeping import kept_share
-from thirdstream.notes.io.midi import CLOCK, Song, Track, timed, write_midi
+from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.system import ScoreSystem, arranged
-from thirdstream.notes.timing import Timing
+from thirdstream.notes.timing import CLOCK, Timing, timed
 from thirdstream.notes.transcription.listening import Heard
-from thirdstream.notes.types import Note, Score
+from thirdstream.notes.types import Note, Score, Song, Track
 from thirdstream.transfer import Options
 
 DURATION_S = 12.3

@@ -16,7 +16,7 @@ from thirdstream import system as systems
 from thirdstream.audio import SR
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes.io.sheet import chords_of_bars
+from thirdstream.notes.io.lead_sheet import chords_of_bars
 from thirdstream.notes.types import CHORDS, Chord, Score
 from thirdstream.packages import MissingPackage
 from thirdstream.transfer import Options

@@ -126,8 +126,8 @@ def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -
         out: folder for the results.
         force: replace results that exist.
     """
-    from thirdstream.notes.io.sheet import write_sheets
     from thirdstream.notes.transcription.listening import listen_file
+    from thirdstream.notes.transcription.sheets import write_sheets
 
     pairs = plan(recordings, out, suffix="")
     n_failed = 0

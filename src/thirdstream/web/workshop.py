@@ -155,9 +155,10 @@ def written_down(played: "Played", wav: Path, *, midi: Path) -> tuple[Sheet, dic
 
     midi: where to write what is played in the new style.
     """
-    from thirdstream.notes.harmonising import Key
+    from thirdstream.notes.io.lead_sheet import chords_of_bars
     from thirdstream.notes.io.midi import write_midi
-    from thirdstream.notes.io.sheet import chords_of_bars, write_sheets
+    from thirdstream.notes.key import Key
+    from thirdstream.notes.transcription.sheets import write_sheets
 
     heard = replace(played.heard, score=replace(played.heard.score, title=wav.stem))
     with owners_names(wav):

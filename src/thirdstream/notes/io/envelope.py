@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from thirdstream.notes.types import MAX_NOTES, ScoreError
+from thirdstream.notes.io.limits import MAX_NOTES
+from thirdstream.notes.types import ScoreError
 
 MAX_BYTES = 40_000_000  # unpacked; the score of a symphony has about 30 MB
 MAX_DEPTH = 64  # of elements in one another

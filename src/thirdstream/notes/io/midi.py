@@ -7,21 +7,21 @@ of 1/960 quarter.
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from thirdstream.files import ThirdstreamError, whole_file
-from thirdstream.notes.harmonising import harmonised, is_bare
-from thirdstream.notes.metre import COMMON_TIME, Metre, Metres, metre, of_length
-from thirdstream.notes.timing import Timing
-from thirdstream.notes.types import BARE, Note, Score, ScoreError, bounded, skyline
+from thirdstream.notes.harmonising import BARE, harmonised, is_bare
+from thirdstream.notes.io.limits import bounded
+from thirdstream.notes.metre import Metre, Metres, metre, of_length
+from thirdstream.notes.timing import Timing, from_zero
+from thirdstream.notes.types import Note, Score, ScoreError, Song, Track, skyline
 
 TICKS = 960  # a quarter note
 BEND = 2.0  # semitones of a whole turn of the pitch wheel, unless a file says otherwise
@@ -29,93 +29,6 @@ RAGGED = 0.25  # quarter notes by which the last note of a part may reach into a
 DRUMS = 9  # the percussion channel, counted from 0
 MAX_BYTES = 1_000_000  # of a file; 50,000 notes take half of it
 LAP = 0.5  # quarter notes by which a player's notes may run into each other
-CLOCK = 240.0  # quarter notes a minute of a song that follows a tempo map: a tick is 0.26 ms
-
-
-@dataclass(frozen=True)
-class Track:
-    """Notes that one instrument plays: General MIDI program 0-127, pan 0 (left) to 127.
-
-    pedals: quarter notes from and to which the sustain pedal is down. bends: quarter notes, and how
-    many semitones the instrument bends from then on, at most BEND.
-    """
-
-    name: str
-    program: int
-    notes: tuple[Note, ...]
-    is_drums: bool = False
-    pan: int = 64
-    pedals: tuple[tuple[float, float], ...] = ()
-    bends: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Song:
-    """Tracks at one tempo (quarter notes a minute).
-
-    metres: by default 4/4 throughout. tuning: semitones above A = 440 Hz, at most BEND of them.
-    """
-
-    tracks: tuple[Track, ...]
-    beats_per_minute: float
-    metres: Metres = COMMON_TIME
-    tuning: float = 0.0
-
-    @property
-    def beats_per_bar(self) -> float:
-        """Quarter notes of the first bar."""
-        return self.metres.changes[0][1].length
-
-
-def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
-    """The song along a tempo map, as one of a steady tempo: each note sounds at its own second.
-
-    What sounds before 0 s or after `duration_s` is cut away.
-    """
-    clock = CLOCK / 60
-
-    def at(beats: ArrayLike) -> NDArray[np.float64]:
-        return np.clip(timing.seconds(beats), 0, duration_s) * clock
-
-    tracks = (_mapped(track, at) for track in song.tracks)
-    heard = (
-        replace(track, notes=tuple(note for note in track.notes if note.length > 0.01 * clock))
-        for track in tracks
-    )
-    return replace(song, tracks=tuple(heard), beats_per_minute=CLOCK)
-
-
-def from_zero(song: Song, timing: Timing) -> tuple[Song, Timing]:
-    """The song and its tempo map so that quarter note 0 sounds at 0 s, and all else when it did.
-
-    The first bar, which may begin before the recording does, is as much shorter; two bars are where
-    less than half of it would be left. What sounds before 0 s begins there.
-    """
-    beats_s, bar = np.array(timing.beats_s), max(1, round(song.beats_per_bar))
-    if beats_s[0] == 0:
-        return song, timing
-    ends = range(bar, len(beats_s), bar)
-    half = (end for end in ends if beats_s[end] > (beats_s[end] - beats_s[0]) / 2)
-    first = next(half, len(beats_s) - 1)
-    spread = np.linspace(0, beats_s[first], first, endpoint=False)
-    begun = Timing((*spread.tolist(), *beats_s[first:].tolist()))
-
-    def at(beats: ArrayLike) -> NDArray[np.float64]:
-        return np.maximum(begun.beats(timing.seconds(beats)), 0)
-
-    return replace(song, tracks=tuple(_mapped(track, at) for track in song.tracks)), begun
-
-
-def _mapped(track: Track, at: Callable[[ArrayLike], NDArray[np.float64]]) -> Track:
-    """A track whose every moment, in quarter notes, becomes what `at` makes of it."""
-    starts, ends = (at([getattr(n, side) for n in track.notes]) for side in ("start", "end"))
-    notes = tuple(
-        replace(note, start=float(start), length=float(end - start))
-        for note, start, end in zip(track.notes, starts, ends, strict=True)
-    )
-    pedals = tuple((float(down), float(up)) for down, up in (at(pair) for pair in track.pedals))
-    bends = tuple((float(at(beat)), semitones) for beat, semitones in track.bends)
-    return replace(track, notes=notes, pedals=pedals, bends=bends)
 
 
 def _mido(path: Path) -> Any:

@@ -13,10 +13,10 @@ import numpy as np
 from thirdstream.audio import SR, Wave, ahead, exactly, level_of, limited
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import Arrangement
-from thirdstream.notes.io.midi import Song, timed
 from thirdstream.notes.rendering import synthesiser
 from thirdstream.notes.rendering.room import Scene, in_room
-from thirdstream.notes.timing import Timing
+from thirdstream.notes.timing import Timing, timed
+from thirdstream.notes.types import Song
 
 TAIL_S = 2.0  # after the last bar, for notes and room to die away
 PEAK = 0.84  # safe for lossy formats too

@@ -328,7 +328,8 @@ def _decoded(compressed: bytes, n_samples: int) -> Wave:
 
     def decode() -> Wave:
         with soundfile.SoundFile(BytesIO(compressed)) as file:
-            return file.read(n_samples, dtype="float32", always_2d=True)
+            wave = file.read(n_samples, dtype="float32", always_2d=True)
+        return np.ascontiguousarray(wave[:, 0], np.float32)
 
     with ThreadPoolExecutor(1) as thread:
-        return np.ascontiguousarray(thread.submit(decode).result()[:, 0], np.float32)
+        return thread.submit(decode).result()

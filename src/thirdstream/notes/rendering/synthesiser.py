@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from thirdstream.audio import SR, Wave
-from thirdstream.notes.io.midi import Song, Track
 from thirdstream.notes.rendering.soundfont import DRUM_BANK, Region, SoundFont, opened
 from thirdstream.notes.rendering.tones import FALL_DB, Tone, made
+from thirdstream.notes.types import Song, Track
 
 ORCHESTRA = Path(__file__).with_name("orchestra.sf3")  # the one that comes along
 VERSION = "sampler 1"  # raise it when the same song sounds otherwise
