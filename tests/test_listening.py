@@ -19,18 +19,16 @@ from thirdstream.cli import main
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.io.lead_sheet import chords_of_bars, symbol, write_lead_sheet
 from thirdstream.notes.io.score import read_score
+from thirdstream.notes.key import C_MAJOR
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription import beats, chords, listening, melody
+from thirdstream.notes.transcription import beats, chords, melody
 from thirdstream.notes.transcription.beats import Bars
-from thirdstream.notes.transcription.listening import Heard, listen, listen_file
-from thirdstream.notes.transcription.observed import FPS, Observed, observe
+from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_features
+from thirdstream.notes.transcription.note_events import NoteEvents
+from thirdstream.notes.transcription.quantisation import quantised
 from thirdstream.notes.transcription.sheets import write_sheets
-from thirdstream.notes.transcription.transcriber import (
-    LOWEST,
-    Posteriors,
-    Transcriber,
-    Transcription,
-)
+from thirdstream.notes.transcription.transcribe import Transcription, transcribe, transcribe_file
+from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors, Transcriber
 from thirdstream.notes.types import CHORDS, Chord, Note, Score
 
 
@@ -73,12 +71,14 @@ def sounding(notes: list[Note], seconds: np.ndarray, duration_s: float) -> np.nd
     return (wave * audio.level_of([wave[None]]).gain)[None].astype(np.float32)
 
 
-def played(metre: int, timing: Timing, n_bars: int) -> tuple[Heard, list[Note], list[Chord]]:
+def played(
+    metre: int, timing: Timing, n_bars: int
+) -> tuple[Transcription, list[Note], list[Chord]]:
     tune, rest, harmony = piece(metre, n_bars)
     notes = tune + rest
     seconds = timing.seconds([[n.start, n.end] for n in notes])
     wave = sounding(notes, seconds, float(timing.seconds(n_bars * metre)) + 0.5)
-    return listen([wave], title="piece"), tune, harmony
+    return transcribe([wave], title="piece"), tune, harmony
 
 
 def rubato(n_beats: int) -> Timing:
@@ -110,14 +110,14 @@ def test_beats_chords_and_melody_of_a_known_piece(ears: None, metre: int, timing
         for n in tune
     ]
     assert np.mean(hits) > 0.8
-    assert (heard.key, heard.is_minor) == (0, False)
+    assert heard.key == (0, False)
 
 
 def test_the_notes_follow_the_loudness(ears: None) -> None:
     notes = [Note(float(k), 0.8, 60 + k % 5, 30 if k < 12 else 120) for k in range(24)]
     timing = Timing.steady(100)
     wave = sounding(notes, timing.seconds([[n.start, n.end] for n in notes]), 15.0)
-    heard = listen([wave])
+    heard = transcribe([wave])
     half = float(heard.timing.beats(12 * 0.6 - 0.1))
     soft, loud = (
         np.mean([n.velocity for n in heard.notes if (n.start > half) == later])
@@ -129,7 +129,7 @@ def test_the_notes_follow_the_loudness(ears: None) -> None:
 # --- what is no music ---------------------------------------------------------------------------
 
 
-def well_formed(heard: Heard) -> None:
+def well_formed(heard: Transcription) -> None:
     beats_s, score = np.array(heard.timing.beats_s), heard.score
     assert beats_s[0] <= 0
     assert beats_s[-1] >= heard.duration_s
@@ -177,17 +177,17 @@ def click(n_samples: int) -> np.ndarray:
 def test_anything_is_either_heard_or_refused_in_words(ears: None, wave: np.ndarray) -> None:
     blocks = [(0.1 * wave / max(np.sqrt((wave**2).mean()), 1e-9))[None].astype(np.float32)]
     try:
-        well_formed(listen(blocks))
+        well_formed(transcribe(blocks))
     except ThirdstreamError as error:
-        assert "no notes are heard" in str(error)
+        assert "no notes are found" in str(error)
 
 
 def test_silence_and_clicks_have_no_notes(ears: None, tmp_path: Path) -> None:
-    with pytest.raises(ThirdstreamError, match="no notes are heard"):
-        listen([np.zeros((1, 5 * SR), np.float32)])
+    with pytest.raises(ThirdstreamError, match="no notes are found"):
+        transcribe([np.zeros((1, 5 * SR), np.float32)])
     sf.write(tmp_path / "silent.wav", np.zeros(SR), SR)
     with pytest.raises(ThirdstreamError, match=r"silent\.wav: is silent"):
-        listen_file(tmp_path / "silent.wav")
+        transcribe_file(tmp_path / "silent.wav")
 
 
 def applause(n_samples: int) -> np.ndarray:
@@ -213,7 +213,7 @@ def test_before_and_after_the_music_there_is_none(
     around = around / max(float(np.std(around)), 1e-9) * 10 ** (level_db / 20)
     wave = np.concatenate([around, sounding(tune + rest, seconds, 16.2)[0], around])
     wave = wave * audio.level_of([wave[None]]).gain
-    heard = listen([wave[None].astype(np.float32)])
+    heard = transcribe([wave[None].astype(np.float32)])
     onsets = heard.timing.seconds([note.start for note in heard.notes])
     assert ((onsets < 7.9) | (onsets > 24.3)).sum() <= 2
     assert len(onsets) > 100
@@ -231,10 +231,10 @@ def test_one_pitch_is_no_chord(ears: None, pitch: int) -> None:
     hz = 440 * 2 ** ((pitch - 69) / 12)
     wave = sum(np.sin(2 * np.pi * hz * h * t) / h**1.2 for h in range(1, 7))
     wave = wave * np.minimum(1, t / 0.05) * np.minimum(1, (8 - t) / 0.3)
-    heard = listen([(wave * audio.level_of([wave[None]]).gain)[None].astype(np.float32)])
+    heard = transcribe([(wave * audio.level_of([wave[None]]).gain)[None].astype(np.float32)])
     assert heard.score.chords == ()
     assert {note.pitch for note in heard.notes} == {pitch}
-    assert heard.key == pitch % 12
+    assert heard.key.tonic == pitch % 12
 
 
 def test_a_chord_ends_where_nothing_speaks_for_it() -> None:
@@ -247,20 +247,20 @@ def test_a_chord_ends_where_nothing_speaks_for_it() -> None:
 def test_blocks_and_channels_make_no_difference(ears: None) -> None:
     wave = music(3, 6 * SR)
     cut = [part[None].repeat(2, 0) for part in np.split(wave, [1, 5_000, 5_001, 100_000])]
-    one, other = observe([wave[None]]), observe(cut)
+    one, other = frame_features([wave[None]]), frame_features(cut)
     assert one.n_frames == other.n_frames
-    np.testing.assert_allclose(one.posteriors.sounds, other.posteriors.sounds, atol=2e-3)
+    np.testing.assert_allclose(one.posteriors.notes, other.posteriors.notes, atol=2e-3)
     np.testing.assert_allclose(one.flux, other.flux, atol=1e-4)
 
 
 # --- the stages by themselves -------------------------------------------------------------------
 
 
-def observed(n_frames: int, onsets: np.ndarray) -> Observed:
+def observed(n_frames: int, onsets: np.ndarray) -> FrameFeatures:
     flux = np.zeros(n_frames, np.float32)
     flux[np.round(onsets).astype(int)] = 1
     empty = np.zeros((n_frames, 88), np.float16)
-    return Observed(Posteriors(empty, empty), empty, flux, flux, flux, n_frames / FPS)
+    return FrameFeatures(Posteriors(empty, empty), empty, flux, flux, flux, n_frames / FPS)
 
 
 @pytest.mark.parametrize("tempo", [66, 90, 118, 150, 176])
@@ -374,7 +374,7 @@ def test_off_beats_are_not_taken_for_beats(ears: None) -> None:
             notes += [Note(at + 0.5, 0.4, 60 + (root + step) % 12, 100) for step in kind]
         notes += [Note(4.0 * bar, 1.9, 36 + root, 110), Note(4.0 * bar + 2, 1.9, 36 + root, 110)]
     timing = Timing.steady(120)
-    heard = listen([sounding(notes, timing.seconds([[n.start, n.end] for n in notes]), 32.5)])
+    heard = transcribe([sounding(notes, timing.seconds([[n.start, n.end] for n in notes]), 32.5)])
     ours = np.array(heard.timing.beats_s)
     beats_s = timing.seconds(np.arange(4, 60))
     assert (np.abs(beats_s[:, None] - ours).min(axis=1) < 0.06).mean() > 0.9
@@ -411,10 +411,10 @@ def test_the_line_stays_on_top_and_leaves_the_bass_alone() -> None:
     ]
     rows.sort()
     found = np.array(rows)
-    notes = Transcription(found[:, :2], found[:, 2], np.full(len(rows), 0.7))
+    notes = NoteEvents(found[:, :2], found[:, 2], np.full(len(rows), 0.7))
     empty = np.full((round(5 * FPS), 88), 0.7, np.float16)
     flat = np.ones(len(empty), np.float32)
-    seen = Observed(Posteriors(empty, empty), empty, flat, flat, flat, 5.0)
+    seen = FrameFeatures(Posteriors(empty, empty), empty, flat, flat, flat, 5.0)
     line = melody.melody_of(notes, seen)
     assert notes.pitches[line].tolist() == [76 - k % 3 for k in range(8)]
 
@@ -424,14 +424,14 @@ def test_swung_eighths_are_written_even(swing: float) -> None:
     timing = Timing.steady(120)
     starts = [beat + phase for beat in range(16) for phase in (0.0, swing)]
     notes = [Note(start, 0.3, 60) for start in starts]
-    line = listening.quantised(notes, notes, timing)
+    line = quantised(notes, notes, timing)
     assert [note.start for note in line] == [k / 2 for k in range(32)]
 
 
 def test_triplets_stay_triplets() -> None:
     starts = [beat + phase / 3 for beat in range(8) for phase in range(3)]
     notes = [Note(start, 0.3, 60) for start in starts]
-    line = listening.quantised(notes, notes, Timing.steady(80))
+    line = quantised(notes, notes, Timing.steady(80))
     np.testing.assert_allclose([note.start for note in line], starts, atol=1e-9)
 
 
@@ -490,7 +490,7 @@ def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
 
     score = lead_sheet()
     timing = rubato(16)
-    heard = Heard(score, timing, score.melody, 0, False, float(timing.seconds(16)))
+    heard = Transcription(score, timing, score.melody, C_MAJOR, float(timing.seconds(16)))
     paths = write_sheets(heard, tmp_path, "a.b")
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in paths)
     assert {p.suffix for p in paths} == {".mid", ".musicxml", ".png", ".json"}
@@ -511,7 +511,7 @@ def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.Mo
         raise ValueError("music21 fails")
 
     score = lead_sheet()
-    heard = Heard(score, rubato(16), score.melody, 0, False, 8.0)
+    heard = Transcription(score, rubato(16), score.melody, C_MAJOR, 8.0)
     monkeypatch.setattr("thirdstream.notes.transcription.sheets.write_lead_sheet", broken)
     with pytest.raises(ValueError, match="music21 fails"):
         write_sheets(heard, tmp_path, "a")

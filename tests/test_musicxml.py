@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from partwise import CHORD, TIME, back, note, part, read, rest, sheet
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
-from thirdstream.notes.harmonising import UNNAMED
+from thirdstream.notes.harmonisation import UNNAMED
 from thirdstream.notes.types import Note, ScoreError, skyline
 
 PITCHES = (72, 76, 79, 76, 74, 71, 67, 71)

@@ -17,7 +17,7 @@ from thirdstream.cli.scores import _left_out
 from thirdstream.data.pairs import Left, Made
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
-from thirdstream.notes.harmonising import harmonised
+from thirdstream.notes.harmonisation import harmonised
 from thirdstream.notes.io import midi
 from thirdstream.notes.io.midi import TICKS, read_midi, write_midi
 from thirdstream.notes.io.score import read_score

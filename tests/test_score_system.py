@@ -21,9 +21,10 @@ from thirdstream.notes import rendering
 from thirdstream.notes import system as score_system
 from thirdstream.notes.arranging.keeping import kept_share
 from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.key import C_MAJOR
 from thirdstream.notes.system import ScoreSystem, arranged
 from thirdstream.notes.timing import CLOCK, Timing, timed
-from thirdstream.notes.transcription.listening import Heard
+from thirdstream.notes.transcription.transcribe import Transcription
 from thirdstream.notes.types import Note, Score, Song, Track
 from thirdstream.transfer import Options
 
@@ -31,18 +32,18 @@ DURATION_S = 12.3
 WOBBLING = Timing(tuple(float(b) for b in np.cumsum([-0.2, *(0.5 + 0.1 * np.sin(range(40)))])))
 
 
-def heard(style: str, timing: Timing = WOBBLING) -> Heard:
+def heard(style: str, timing: Timing = WOBBLING) -> Transcription:
     """The first seconds of the tune, recorded in a style along a tempo map."""
     piece, n_beats = piece_of(style), float(timing.beats(DURATION_S))
     notes = tuple(note for note in piece.notes if note.end < n_beats)
-    return Heard(piece.score, timing, notes, 0, False, DURATION_S)
+    return Transcription(piece.score, timing, notes, C_MAJOR, DURATION_S)
 
 
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> ScoreSystem:
     """A score system that hears the tune in whatever it is given."""
 
-    def listen(blocks: Iterable[Wave]) -> Heard:
+    def listen(blocks: Iterable[Wave]) -> Transcription:
         n_samples = sum(block.shape[1] for block in blocks)
         return replace(heard("classical"), duration_s=n_samples / SR)
 
@@ -128,9 +129,9 @@ def test_short_recordings_come_back_as_long(system: ScoreSystem, seconds: float)
 def test_where_nothing_is_heard_nothing_is_played(
     system: ScoreSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deaf(blocks: Iterable[Wave]) -> Heard:
+    def deaf(blocks: Iterable[Wave]) -> Transcription:
         n_samples = sum(block.shape[1] for block in blocks)
-        return Heard(Score("", (), ()), WOBBLING, (), 0, False, n_samples / SR)
+        return Transcription(Score("", (), ()), WOBBLING, (), C_MAJOR, n_samples / SR)
 
     monkeypatch.setattr(score_system, "listen", deaf)
     assert not system.transfer(music(0, SR), SR, to="jazz").any()
@@ -176,10 +177,10 @@ def test_a_corrected_sheet_takes_the_place_of_what_is_heard(
         120.0,
     )
     write_midi(tmp_path / "sheet.mid", song)
-    taken: list[Heard] = []
+    taken: list[Transcription] = []
     whole = score_system.arranged
 
-    def seen(heard: Heard, options: Options) -> object:
+    def seen(heard: Transcription, options: Options) -> object:
         taken.append(heard)
         return whole(heard, options)
 

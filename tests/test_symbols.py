@@ -9,7 +9,7 @@ import pytest
 
 from partwise import CHORD, note, part, read, sheet
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
-from thirdstream.notes.io.symbols import FUNCTIONS, KINDS, Odd, Symbol, read_symbol
+from thirdstream.notes.io.chord_symbols import FUNCTIONS, KINDS, Odd, Symbol, read_symbol
 from thirdstream.notes.types import Score, ScoreError
 
 KIND_VALUES = {  # of the specification, version 4.0: the notes of each on C, by name

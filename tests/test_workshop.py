@@ -208,16 +208,16 @@ def test_score_listens_once_and_hands_out_what_it_played(
 ) -> None:
     score = systems.load("score")
     score.ready()
-    from thirdstream.notes.transcription import listening
+    from thirdstream.notes.transcription import transcribe
 
-    heard, observe = [], listening.observe
+    calls, features = [], transcribe.frame_features
     monkeypatch.setattr(
-        listening, "observe", lambda *of, **how: heard.append(1) or observe(*of, **how)
+        transcribe, "frame_features", lambda *of, **how: calls.append(1) or features(*of, **how)
     )
     wave, _ = audio.read(systems.bundled_clips()[0])
     clip = put(shop, "tune.wav", wave[: 6 * SR])
     made = restyled(shop, {"score": score}, clip, Options("jazz"))
-    assert heard == [1] and made.sheet is not None and made.sheet.bars
+    assert calls == [1] and made.sheet is not None and made.sheet.bars
     files = {"MIDI", "Lead sheet (MusicXML)", "What was heard, as MIDI"}
     assert files < set(made.downloads) and all(made.downloads[kind].is_file() for kind in files)
     assert made.downloads["Lead sheet (MusicXML)"].name == "tune_heard.musicxml"

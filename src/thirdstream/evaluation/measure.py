@@ -26,7 +26,8 @@ from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.vocoder.synthesis import Synthesiser
-from thirdstream.notes.transcription.transcriber import Posteriors, notes_of
+from thirdstream.notes.transcription.note_events import notes_of
+from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.packages import MissingPackage
 
 N_MEL_SEGMENTS = 4  # of an excerpt, for what is measured inside a mel system

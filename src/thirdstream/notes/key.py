@@ -23,6 +23,12 @@ class Key(NamedTuple):
     tonic: int
     is_minor: bool
 
+    @property
+    def name(self) -> str:
+        """Eb major, F# minor."""
+        tonic = _named(sharps_of(self) + (3 if self.is_minor else 0))
+        return f"{tonic} {'minor' if self.is_minor else 'major'}"
+
 
 C_MAJOR = Key(0, False)
 
@@ -55,11 +61,6 @@ def _place(pitch_class: int, flattest: int, allowed: tuple[int, int]) -> int:
     """Of a pitch class, within twelve fifths from `flattest` up, or the nearest allowed."""
     flattest = min(max(flattest, allowed[0]), allowed[1])
     return flattest + (7 * pitch_class - flattest) % 12
-
-
-def tonic_name(key: Key) -> str:
-    """Eb, F#."""
-    return _named(sharps_of(key) + (3 if key.is_minor else 0))
 
 
 def root_name(pitch_class: int, key: Key) -> str:

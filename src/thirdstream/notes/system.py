@@ -1,4 +1,4 @@
-"""The score system: a recording is heard as notes, arranged in the target style, and played."""
+"""The score system: a recording is transcribed, arranged in the target style, and played."""
 
 import logging
 import math
@@ -17,7 +17,7 @@ from thirdstream.notes.io.score import read_score
 from thirdstream.notes.rendering import ORCHESTRA, VERSION, draw_scene, stream
 from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription.listening import Heard, listen
+from thirdstream.notes.transcription.transcribe import Transcription, transcribe
 from thirdstream.notes.transcription.transcriber import Transcriber
 from thirdstream.notes.types import Score
 from thirdstream.transfer import Options, System
@@ -28,9 +28,9 @@ STRENGTH, KEEP = 0.75, 1.0
 
 
 class Played(NamedTuple):
-    """What a transfer went by way of: what was heard, its arrangement, and when that sounds."""
+    """What a transfer went by way of: the transcription, its arrangement, and when that sounds."""
 
-    heard: Heard
+    transcription: Transcription
     arrangement: Arrangement
     timing: Timing
 
@@ -67,8 +67,8 @@ class ScoreSystem(System):
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
 
-        The whole recording is heard before the first block comes. Two channels come back as stereo,
-        any other number as copies of one. Raises ThirdstreamError where no notes are heard.
+        The whole recording is transcribed before the first block comes. Two channels come back as
+        stereo, any other number as copies of one. Raises ThirdstreamError where no notes are found.
         """
         n_channels = n_samples = 0
 
@@ -78,17 +78,17 @@ class ScoreSystem(System):
                 n_channels, n_samples = block.shape[0], n_samples + block.shape[1]
                 yield block
 
-        heard = listen(counted())
+        found = transcribe(counted())
         if options.score is not None:
             score = read_score(options.score)
             for remark in score.remarks:
                 LOGGER.warning("%s: %s", options.score, remark)
-            heard = replace(heard, score=score)
-        arrangement, timing = arranged(heard, options)
+            found = replace(found, score=score)
+        arrangement, timing = arranged(found, options)
         if self.tell is not None:
-            self.tell(Played(heard, arrangement, timing))
+            self.tell(Played(found, arrangement, timing))
         yield from stream(
-            replace(arrangement.song, tuning=heard.tuning),
+            replace(arrangement.song, tuning=found.tuning),
             timing,
             options.soundfont or ORCHESTRA,
             draw_scene(options.to, seed=str(options.seed)),
@@ -97,8 +97,8 @@ class ScoreSystem(System):
         )
 
 
-def arranged(heard: Heard, options: Options) -> tuple[Arrangement, Timing]:
-    """What was heard, arranged as the options say, and when its quarter notes sound.
+def arranged(found: Transcription, options: Options) -> tuple[Arrangement, Timing]:
+    """A transcription, arranged as the options say, and when its quarter notes sound.
 
     With the source style as the target, the transcribed notes as they are, on that style's
     instruments. Raises ThirdstreamError as `cover` does.
@@ -108,15 +108,15 @@ def arranged(heard: Heard, options: Options) -> tuple[Arrangement, Timing]:
     wish = Wish(options.to, options.ensemble, strength, keep, options.seed)
     if options.source == options.to:
         wish = replace(wish, strength=0.0, keep=1.0)
-    beats_s = np.array(heard.timing.beats_s)
-    length = float(heard.timing.beats(heard.duration_s))
-    score = within(heard.score, length)
-    piece = Piece(score, heard.notes, 60 / float(np.median(np.diff(beats_s))))
+    beats_s = np.array(found.timing.beats_s)
+    length = float(found.timing.beats(found.duration_s))
+    score = within(found.score, length)
+    piece = Piece(score, found.notes, 60 / float(np.median(np.diff(beats_s))))
     factor = counting(piece, options.to)
     if factor == 1:
-        return cover(piece, wish), heard.timing
+        return cover(piece, wish), found.timing
     n_beats = math.ceil(len(beats_s) * factor) + 1
-    timing = Timing(tuple(heard.timing.seconds(np.arange(n_beats) / factor).tolist()))
+    timing = Timing(tuple(found.timing.seconds(np.arange(n_beats) / factor).tolist()))
     return cover(piece.counted(factor), wish), timing
 
 

@@ -157,10 +157,9 @@ def written_down(played: "Played", wav: Path, *, midi: Path) -> tuple[Sheet, dic
     """
     from thirdstream.notes.io.lead_sheet import chords_of_bars
     from thirdstream.notes.io.midi import write_midi
-    from thirdstream.notes.key import Key
     from thirdstream.notes.transcription.sheets import write_sheets
 
-    heard = replace(played.heard, score=replace(played.heard.score, title=wav.stem))
+    heard = replace(played.transcription, score=replace(played.transcription.score, title=wav.stem))
     with owners_names(wav):
         write_midi(midi, played.arrangement.song, played.timing)
         heard_midi, lead_sheet, roll, _ = write_sheets(heard, wav.parent, f"{wav.stem}_heard")
@@ -169,7 +168,7 @@ def written_down(played: "Played", wav: Path, *, midi: Path) -> tuple[Sheet, dic
         "Lead sheet (MusicXML)": lead_sheet,
         "What was heard, as MIDI": heard_midi,
     }
-    return Sheet(roll, chords_of_bars(heard.score, Key(heard.key, heard.is_minor))), files
+    return Sheet(roll, chords_of_bars(heard.score, heard.key)), files
 
 
 def measured(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from thirdstream.files import ThirdstreamError, whole_file
-from thirdstream.notes.harmonising import BARE, harmonised, is_bare
+from thirdstream.notes.harmonisation import BARE, harmonised, is_bare
 from thirdstream.notes.io.limits import bounded
 from thirdstream.notes.metre import Metre, Metres, metre, of_length
 from thirdstream.notes.timing import Timing, from_zero

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from thirdstream.notes.harmonising import BARE, UNNAMED, harmonised, is_bare
-from thirdstream.notes.io.envelope import opened
+from thirdstream.notes.harmonisation import BARE, UNNAMED, harmonised, is_bare
+from thirdstream.notes.io.chord_symbols import Odd
+from thirdstream.notes.io.container import opened
 from thirdstream.notes.io.limits import MAX_BEATS, MAX_NOTES, bounded
+from thirdstream.notes.io.measures import MAX_BEATS_PER_BAR, Part, Sheet, Staff
 from thirdstream.notes.io.repeats import MAX_BARS, Endless, played
-from thirdstream.notes.io.symbols import Odd
-from thirdstream.notes.io.written import MAX_BEATS_PER_BAR, Part, Sheet, Staff
 from thirdstream.notes.metre import Metre, Metres, metre, of_length
 from thirdstream.notes.types import Chord, Note, Score, ScoreError, Span, skyline, without_gaps
 

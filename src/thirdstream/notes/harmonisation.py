@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from thirdstream.notes.key import Key, key_of_notes
 from thirdstream.notes.metre import Metres
 from thirdstream.notes.types import CHORDS, Chord, Note, without_gaps
+from thirdstream.notes.viterbi import best_path
 
 Array = NDArray[np.float64]
 
@@ -58,7 +59,9 @@ def harmonised(parts: Sequence[Sequence[Note]], metres: Metres, *, end: float) -
     home = 12 * NAMES.index("minor" if key.is_minor else "major") + key.tonic
     suits[0, home] += HOME
     suits[-1, home] += ENDS_HOME
-    path = _best(suits, costs)
+    roots = np.arange(N_STATES) % 12
+    falls = FALLING * ((roots[:, None] - roots[None]) % 12 == 7)
+    path = best_path(suits, falls, -costs[:, None])
     return _chords(path, edges, lowest, end)
 
 
@@ -128,24 +131,6 @@ def _of_key(key: Key) -> Array:
     for (degree, name), value in (IN_MINOR if key.is_minor else IN_MAJOR).items():
         prior[12 * NAMES.index(name) + (key.tonic + degree) % 12] = value
     return prior
-
-
-def _best(suits: Array, costs: Array) -> list[int]:
-    """The best states, one a beat (Viterbi)."""
-    roots = np.arange(N_STATES) % 12
-    falls = FALLING * ((roots[:, None] - roots[None]) % 12 == 7)
-    states = np.arange(N_STATES)
-    total, back = suits[0], np.zeros(suits.shape, int)
-    for beat in range(1, len(suits)):
-        reached = total[:, None] + falls
-        best = reached.argmax(axis=0)
-        changed = reached[best, states] - costs[beat]
-        back[beat] = np.where(changed > total, best, states)
-        total = np.maximum(changed, total) + suits[beat]
-    path = [int(total.argmax())]
-    for row in back[:0:-1]:
-        path.append(int(row[path[-1]]))
-    return path[::-1]
 
 
 def _chords(

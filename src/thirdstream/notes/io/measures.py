@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from thirdstream.notes.io.chord_symbols import NO_CHORD, STEPS, Odd, Symbol, read_symbol
 from thirdstream.notes.io.repeats import Marks
-from thirdstream.notes.io.symbols import NO_CHORD, STEPS, Odd, Symbol, read_symbol
 from thirdstream.notes.metre import Metre, metre
 from thirdstream.notes.types import Chord
 
