@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from thirdstream.notes.harmonisation import BARE, UNNAMED, harmonised, is_bare
-from thirdstream.notes.io.chord_symbols import Odd
 from thirdstream.notes.io.container import opened
+from thirdstream.notes.io.elements import FormatError
 from thirdstream.notes.io.limits import MAX_BEATS, MAX_NOTES, bounded
-from thirdstream.notes.io.measures import MAX_BEATS_PER_BAR, Part, Sheet, Staff
+from thirdstream.notes.io.measures import MAX_BEATS_PER_BAR, PartReader, Sheet, Staff
 from thirdstream.notes.io.repeats import MAX_BARS, Endless, played
 from thirdstream.notes.metre import Metre, Metres, metre, of_length
 from thirdstream.notes.types import Chord, Note, Score, ScoreError, Span, skyline, without_gaps
@@ -36,8 +36,8 @@ def read_musicxml(path: Path, *, repeats: bool = True) -> Score:
     }
     try:
         for number, part in enumerate(root.iterfind("part")):
-            Part(sheet, number, is_drums=part.get("id") in drums).read(part)
-    except Odd as error:
+            PartReader(sheet, number, is_drums=part.get("id") in drums).read(part)
+    except FormatError as error:
         raise ScoreError(f"{path}: has {error}; export it again") from error
     titles = (root.findtext(place) or "" for place in ("work/work-title", "movement-title"))
     return _Played(sheet, path, repeats=repeats).score(
