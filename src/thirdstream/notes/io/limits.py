@@ -33,3 +33,8 @@ def bounded(parts: Sequence[Sequence[Note]], metres: Metres, path: Path) -> None
         raise ScoreError(f"{path}: its notes sound for longer than a piece's do; export it again")
     if not all(0 <= note.pitch <= 127 for note in notes):
         raise ScoreError(f"{path}: has notes that no instrument plays; transpose it")
+
+
+def too_long(path: Path, what: str) -> ScoreError:
+    """What is said of a file of too many bytes."""
+    return ScoreError(f"{path}: {what}; no score we read is so long, give a part of it")
