@@ -57,11 +57,11 @@ def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
         return np.clip(timing.seconds(beats), 0, duration_s) * clock
 
     tracks = (_mapped(track, at) for track in song.tracks)
-    heard = (
+    audible = (
         replace(track, notes=tuple(note for note in track.notes if note.length > 0.01 * clock))
         for track in tracks
     )
-    return replace(song, tracks=tuple(heard), beats_per_minute=CLOCK)
+    return replace(song, tracks=tuple(audible), beats_per_minute=CLOCK)
 
 
 def from_zero(song: Song, timing: Timing) -> tuple[Song, Timing]:

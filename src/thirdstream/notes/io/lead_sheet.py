@@ -47,7 +47,7 @@ def chords_of_bars(score: Score, key: Key = C_MAJOR) -> tuple[str, ...]:
 
 
 def _rests(chords: Sequence[Chord]) -> list[tuple[float, str]]:
-    """Where no chord is heard: at the beginning, and after a chord that no other follows."""
+    """Where there is no chord: at the beginning, and after a chord that no other follows."""
     starts = {0.0, *(round(chord.start + chord.length, 3) for chord in chords)}
     return [(at, NO_CHORD) for at in sorted(starts - {round(chord.start, 3) for chord in chords})]
 

@@ -45,8 +45,8 @@ def stream(
     """Play a song along a recording's tempo map: blocks (n_channels, n_samples) at 44,100 Hz.
 
     Quarter note k sounds when the recording's does; there are exactly `n_samples` in all, and the
-    last notes die away within them. Two channels are stereo, others hear the same. The level is the
-    synthesiser's. In flat memory. Raises ThirdstreamError without a readable soundfont.
+    last notes die away within them. Two channels are stereo, others are copies of one. The level is
+    the synthesiser's. In flat memory. Raises ThirdstreamError without a readable soundfont.
     """
     duration_s = n_samples / SR
     following = timed(song, timing, duration_s=max(duration_s - RING_S, duration_s / 2))
