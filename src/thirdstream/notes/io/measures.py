@@ -20,8 +20,14 @@ MAX_BEATS_PER_BAR = 64
 UNITS = (1, 2, 4, 8, 16, 32, 64, 128)
 BEAT_UNITS = {"breve": 8.0, "half": 2.0, "whole": 4.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25}
 TEMPI = (10.0, 1000.0)  # quarter notes a minute that can be meant
-BACK = re.compile(r"\bd\.? ?c\b|\bda capo\b"), re.compile(r"\bd\.? ?s\b|\bdal segno\b")
-TO_CODA = re.compile(r"\bto coda\b")
+TO_CODA, CODA = Marks(to_coda=""), Marks(coda="")
+WORDS = (  # of a direction, in small letters; the first that fits
+    (re.compile(r"\bd\.? ?c\b|\bda capo\b"), Marks(da_capo=True)),
+    (re.compile(r"\bd\.? ?s\b|\bdal segno\b"), Marks(dal_segno="")),
+    (re.compile(r"\bto coda\b"), TO_CODA),
+    (re.compile(r"\Acoda\Z"), CODA),
+    (re.compile(r"\Afine\Z"), Marks(fine=True)),
+)
 Staff = tuple[int, int]  # the numbers of a part and of its staff
 
 
@@ -206,28 +212,21 @@ class PartReader:
     def _direction(self, element: Element) -> None:
         words = " ".join(one.text or "" for one in element.iterfind("direction-type/words"))
         words = re.sub(r"\s+", " ", words).strip()
-        marks = self.marks
-        text = words.lower()
-        if BACK[0].search(text):
-            marks.da_capo = True
-        elif BACK[1].search(text):
-            marks.dal_segno = marks.dal_segno or ""
-        elif TO_CODA.search(text):
-            marks.to_coda = marks.to_coda or ""
-        elif text == "coda":
-            marks.coda = marks.coda or ""
-        elif text == "fine":
-            marks.fine = True
+        said = [marks for pattern, marks in WORDS if pattern.search(words.lower())]
+        if said:
+            self.marks.add(said[0])
         elif NO_CHORD.fullmatch(words):
             self._set(self.at / self.divisions, None)
         if self.sheet.tempo is None:
             self.sheet.tempo = _tempo(element)
-        before = marks.coda, marks.to_coda
+        before = self.marks.coda, self.marks.to_coda
         for sound in element.iterfind("sound"):
             self._sound(sound)
-        says = TO_CODA.search(text) or (marks.coda, marks.to_coda) != before or text == "coda"
+        is_known = (
+            (self.marks.coda, self.marks.to_coda) != before or TO_CODA in said or CODA in said
+        )
         for kind in element.iterfind("direction-type"):
-            self._signs(kind, is_coda=not says)
+            self._signs(kind, is_coda=not is_known)
 
     def _signs(self, element: Element, *, is_coda: bool = True) -> None:
         """Signs of segno and coda; of the latter those that do not say which it is."""
