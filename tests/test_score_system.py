@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conftest import music
 from test_cover import heard as piece_of
 from test_room import DRY
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.audio import SR, Wave
 from thirdstream.data.benchmark import find_soundfonts
 from thirdstream.files import ThirdstreamError
@@ -22,11 +22,11 @@ from thirdstream.notes import system as score_system
 from thirdstream.notes.arranging.keeping import kept_share
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.key import C_MAJOR
+from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.system import ScoreSystem, arranged
 from thirdstream.notes.timing import CLOCK, Timing, timed
 from thirdstream.notes.transcription.transcribe import Transcription
 from thirdstream.notes.types import Note, Score, Song, Track
-from thirdstream.transfer import Options
 
 DURATION_S = 12.3
 WOBBLING = Timing(tuple(float(b) for b in np.cumsum([-0.2, *(0.5 + 0.1 * np.sin(range(40)))])))
@@ -139,7 +139,7 @@ def test_where_no_notes_are_found_nothing_is_played(
 
 def test_its_own_style_is_the_notes_played_back() -> None:
     one = transcription("jazz")
-    made, timing = arranged(one, Options("classical", source="classical"))
+    made, timing = arranged(one, ScoreOptions("classical", source="classical"))
     assert timing == WOBBLING
     played = [note for track in made.song.tracks for note in track.notes]
     assert kept_share(one.notes, played, within=0.1) > 0.98
@@ -151,7 +151,7 @@ def test_other_countings_follow_the_same_seconds(beat_s: float) -> None:
     """A jazz group counts very slow and very fast pieces otherwise; the melody stays in time."""
     beats_s = tuple((beat_s * np.arange(70)).tolist())
     one = transcription("classical", Timing(beats_s))
-    made, timing = arranged(one, Options("jazz", keep_content=1.0, style_strength=0.0))
+    made, timing = arranged(one, ScoreOptions("jazz", keep_content=1.0, style_strength=0.0))
     assert len(timing.beats_s) != len(beats_s)
     played = [note for track in made.song.tracks for note in track.notes]
     in_seconds = [
@@ -180,7 +180,7 @@ def test_a_corrected_sheet_takes_the_place_of_the_transcription(
     taken: list[Transcription] = []
     whole = score_system.arranged
 
-    def seen(found: Transcription, options: Options) -> object:
+    def seen(found: Transcription, options: ScoreOptions) -> object:
         taken.append(found)
         return whole(found, options)
 
@@ -197,7 +197,7 @@ def test_a_corrected_sheet_takes_the_place_of_the_transcription(
 
 
 def test_it_is_found_by_name_and_says_what_it_cannot_do(system: ScoreSystem) -> None:
-    assert isinstance(systems.load("score"), ScoreSystem)
+    assert isinstance(registry.load("score"), ScoreSystem)
     with pytest.raises(ThirdstreamError, match="takes no style_from; leave --style-from out"):
         system.transfer(music(0, SR), SR, to="jazz", style_from=Path("some.wav"))
     with pytest.raises(ThirdstreamError, match="kazoo: is nothing that plays jazz"):
@@ -223,12 +223,12 @@ def test_a_soundfont_of_ones_own_is_played_and_a_bad_one_refused_first(
     (tmp_path / "bad.sf2").write_bytes(b"RIFF")
     for name, fault in (("bad.sf2", "is no readable soundfont"), ("none.sf2", "cannot be read")):
         with pytest.raises(ThirdstreamError, match=rf"{name}: {fault}"):
-            system.check(Options("jazz", soundfont=tmp_path / name))
+            system.choose(to="jazz", soundfont=tmp_path / name)
     with pytest.raises(ThirdstreamError, match="takes no soundfont; leave --soundfont out"):
-        systems.load("twin-cnn").check(Options("jazz", soundfont=same))
+        registry.load("twin-cnn").accept(ScoreOptions("jazz", soundfont=same))
 
 
 def test_the_tempo_is_the_usual_one() -> None:
-    made, _ = arranged(transcription("classical"), Options("jazz"))
+    made, _ = arranged(transcription("classical"), ScoreOptions("jazz"))
     usual = 60 / float(np.median(np.diff(WOBBLING.beats_s)))
     assert math.isclose(made.song.beats_per_minute, usual)
