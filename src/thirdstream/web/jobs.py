@@ -5,17 +5,18 @@ name files as their owner does.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
 
 from thirdstream import audio
 from thirdstream.evaluation import needed
-from thirdstream.transfer import Options, System, transfer_file
-from thirdstream.web.rooms import Room, owners_names
-
-if TYPE_CHECKING:
-    from thirdstream.notes.system import Played
+from thirdstream.files import ThirdstreamError
+from thirdstream.system import Notation, Sheet, System, options_of
+from thirdstream.transfer.files import transfer_file
+from thirdstream.web.sessions import Session, without_folders
 
 MP3_SR = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz
 MEASURED_S = 30.0  # from the middle of a clip
@@ -26,23 +27,12 @@ SHOWN = (  # of METRICS: what one transfer can be told by
 Progress = Callable[[float, str], None]  # is told the share that is done, and of what
 
 
-class Cancelled(Exception):
-    """The user does not want the result any more."""
-
-
 class Track(NamedTuple):
-    """Something to listen to: a WAV file, and the PNG of its mel beside it."""
+    """Something to listen to: a sound file, and the PNG of its mel spectrogram beside it."""
 
     name: str
     path: Path
     picture: Path
-
-
-class Sheet(NamedTuple):
-    """What was heard on the way, of systems that go by way of a score. bars: chords of each."""
-
-    roll: Path
-    bars: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,71 +49,83 @@ class Result:
 
 
 class Score(NamedTuple):
-    """One number of a transfer: its name and group in METRICS."""
+    """One number of a transfer: its name in METRICS."""
 
     metric: str
     value: float
 
 
 def restyle(
-    room: Room,
-    systems: Mapping[str, System],
-    clip: str | None,
-    options: Options,
+    session: Session,
+    systems: Mapping[str, System[Any]],
+    clip: str | Path | None,
+    options: Mapping[str, Any],
     folder: Path,
     *,
     progress: Progress,
 ) -> Result:
-    """Transfer an uploaded clip with each system, by label; the style recording goes where it can.
+    """Transfer an uploaded clip with each system, by label.
 
-    folder: of the room, for what is made. Raises ThirdstreamError that a user can act on, and
-    whatever `progress` raises.
+    options: by name; each system gets those that it takes. folder: of the session, for what is
+    made. Raises ThirdstreamError that a user can act on, and whatever `progress` raises.
     """
-    path = room.accepted(clip)
-    style_from = room.accepted(str(options.style_from)) if options.style_from else None
+    path = session.accepted(clip)
     progress(0.0, "reading and drawing")
-    wav = room.original(path, folder)
-    tracks, files, remarks, written = [track("original", wav)], {}, [], None
+    wav = session.decoded(path, folder)
+    tracks, files, remarks, sheet = [track("original", wav)], {}, [], None
     for label, system in systems.items():
-        fitting = replace(options, style_from=style_from if "style_from" in system.takes else None)
-        told: list[Played] = []
-        by_score = "score" in system.takes
-        made, remark = transferred(
-            telling(told) if by_score else system, wav, fitting, label=label, progress=progress
-        )
+        music: list[Notation] = []
+        system.on_notation = music.append
+        made, remark = transferred(system, wav, options, label=label, progress=progress)
         progress(1.0, f"{label}: drawing")
         tracks.append(track(label, made))
         remarks += [remark] if remark else []
         by = f"{label}: " if len(systems) > 1 else ""
         files |= {f"{by}WAV": made, f"{by}MP3": as_mp3(made)}
-        if by_score and told:
+        if music:
             progress(1.0, f"{label}: writing it down")
-            written, sheets = written_down(told[0], wav, midi=made.with_suffix(".mid"))
-            files |= {f"{by}{kind}": file for kind, file in sheets.items()}
-    first = next(iter(systems.values()))
-    source = next(style for style in first.styles if style != options.to)
-    return Result(path.name, source, options.to, tuple(tracks), files, written, tuple(remarks))
+            with without_folders(wav):
+                sheet = music[0].write(wav, made)
+            files |= {f"{by}{kind}": file for kind, file in sheet.files.items()}
+    first, to = next(iter(systems.values())), options["to"]
+    source = options.get("source") or next(style for style in first.styles if style != to)
+    return Result(path.name, source, to, tuple(tracks), files, sheet, tuple(remarks))
 
 
 def transferred(
-    system: System, wav: Path, options: Options, *, label: str, progress: Progress
+    system: System[Any], wav: Path, options: Mapping[str, Any], *, label: str, progress: Progress
 ) -> tuple[Path, str | None]:
     """Transfer a WAV into one beside it, NAME_to_STYLE_by_LABEL.wav; with the remark, if any.
 
     Raises ThirdstreamError as `transfer_file` does, and whatever `progress` raises.
     """
     system.ready()
-    out = wav.with_name(f"{wav.stem}_to_{options.to}_by_{label}.wav")
-    hidden = [wav] + ([options.style_from] if options.style_from else [])
-    with owners_names(*hidden):
+    taken = values_for(system, options)
+    out = wav.with_name(f"{wav.stem}_to_{options['to']}_by_{label}.wav")
+    with without_folders(wav, *(one for one in taken.values() if isinstance(one, Path))):
         remark = transfer_file(
-            system, wav, out, options, progress=lambda share: progress(share, label)
+            system, wav, out, system.choose(**taken), progress=lambda share: progress(share, label)
         )
     return out, remark and f"the recording {remark}"
 
 
+def values_for(system: System[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options that a system takes, of the types that it takes.
+
+    Raises ThirdstreamError on one that has no such value.
+    """
+    values: dict[str, Any] = {}
+    for one in options_of(system.options):
+        if one.name in options:
+            try:
+                values[one.name] = TypeAdapter(one.type).validate_python(options[one.name])
+            except ValidationError:
+                raise ThirdstreamError(f"{one.name.replace('_', ' ')}: has no such value") from None
+    return values
+
+
 def track(name: str, wav: Path) -> Track:
-    """A file to listen to, and the picture of its mel, drawn here."""
+    """A file to listen to, and the picture of its mel spectrogram, drawn here."""
     from thirdstream.mel.features.logmel import LogMel
     from thirdstream.report.page import mel_picture
 
@@ -137,38 +139,9 @@ def as_mp3(wav: Path) -> Path:
     header = audio.info(wav)
     sr = header.sr if header.sr in MP3_SR else 44_100
     out = wav.with_suffix(".mp3")
-    audio.write(
-        out, audio.blocks(wav, sr=sr, mono=False), sr=sr, n_channels=header.n_channels
-    )  # fmt: skip
+    blocks = audio.blocks(wav, sr=sr, mono=False)
+    audio.write(out, blocks, sr=sr, n_channels=header.n_channels)
     return out
-
-
-def telling(told: "list[Played]") -> System:
-    """The score system, which says in `told` what it went by way of."""
-    from thirdstream.notes.system import ScoreSystem
-
-    return ScoreSystem(told.append)
-
-
-def written_down(played: "Played", wav: Path, *, midi: Path) -> tuple[Sheet, dict[str, Path]]:
-    """What a transfer of `wav` went by way of: picture and chords, and files to take away.
-
-    midi: where to write what is played in the new style.
-    """
-    from thirdstream.notes.harmonising import Key
-    from thirdstream.notes.io.midi import write_midi
-    from thirdstream.notes.io.sheet import chords_of_bars, write_sheets
-
-    heard = replace(played.heard, score=replace(played.heard.score, title=wav.stem))
-    with owners_names(wav):
-        write_midi(midi, played.arrangement.song, played.timing)
-        heard_midi, lead_sheet, roll, _ = write_sheets(heard, wav.parent, f"{wav.stem}_heard")
-    files = {
-        "MIDI": midi,
-        "Lead sheet (MusicXML)": lead_sheet,
-        "What was heard, as MIDI": heard_midi,
-    }
-    return Sheet(roll, chords_of_bars(heard.score, Key(heard.key, heard.is_minor))), files
 
 
 def measured(
@@ -183,7 +156,7 @@ def measured(
         from thirdstream.evaluation.measure import analysed, compared, judges
 
     ears = judges()
-    with owners_names(original, made):
+    with without_folders(original, made):
         heard = [analysed(excerpt(path, MEASURED_S), ears) for path in (original, made)]
         row = compared(original=heard[0], made=heard[1], source=source, target=target)
     left = ears.left_out((source, target))
