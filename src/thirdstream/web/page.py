@@ -160,7 +160,11 @@ def _options(controller: Controller) -> dict[str, Any]:
 
 
 def _field(field: Field, *, seen: bool) -> Any:
-    how = {"label": field.label, "visible": seen, "elem_id": field.name.replace("_", "-")}
+    how: dict[str, Any] = {
+        "label": field.label,
+        "visible": seen,
+        "elem_id": field.name.replace("_", "-"),
+    }
     text = how | {"value": field.default, "info": field.help}
     match field.kind:
         case "share":
@@ -170,7 +174,8 @@ def _field(field: Field, *, seen: bool) -> Any:
         case "choice":
             return gr.Dropdown([("by default", ""), *((one, one) for one in field.choices)], **text)
         case "file":
-            return gr.File(**how | {"label": f"{field.label}: {field.help}"}, height=150)
+            how["label"] += f": {field.help}"
+            return gr.File(height=150, **how)
     return gr.Textbox(**text)
 
 
