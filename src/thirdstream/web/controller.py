@@ -16,7 +16,7 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.web import html, tasks
 from thirdstream.web.guard import SESSION_HEADER
 from thirdstream.web.html import notice
-from thirdstream.web.jobs import Result, Score
+from thirdstream.web.jobs import Result
 from thirdstream.web.sessions import Sessions
 from thirdstream.web.worker import Worker, WorkerPool
 
@@ -27,22 +27,6 @@ Shown = tuple[Any, Any, Any]  # status, result, scores
 
 class Cancelled(Exception):
     """The user does not want the result any more."""
-
-
-class Cancellation:
-    """Of one job of a session's tab: all that is done for it stops at once."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def cancel(self) -> None:
-        """The job is not wanted any more."""
-        self._event.set()
-
-    def check(self) -> None:
-        """Raise Cancelled once it has been cancelled."""
-        if self._event.is_set():
-            raise Cancelled
 
 
 @dataclass(frozen=True)
@@ -67,7 +51,7 @@ class Controller:
         with pool.worker() as worker:
             answer = worker.call("described", {"models": self.models}, minutes=START_MINUTES)
         self.systems = tasks.DESCRIPTIONS.validate_python(answer)
-        self._running: dict[tuple[str, str], Cancellation] = {}
+        self._running: dict[tuple[str, str], threading.Event] = {}  # set where a job is cancelled
 
     def default(self) -> str:
         """The system that is chosen at first: the first one that has all its parts."""
@@ -91,16 +75,16 @@ class Controller:
         """What a job shows. It works in a thread, so that it ends even if nobody looks any more."""
         key = request.session_hash or "", tab
         self._cancel(key)
-        self._running[key] = cancellation = Cancellation()
+        self._running[key] = cancelled = threading.Event()
         shown: queue.Queue[Shown | None] = queue.Queue()
-        job = Job(self, order, session_of(request), cancellation, progress, shown.put)
+        job = Job(self, order, session_of(request), cancelled, progress, shown.put)
         context = contextvars.copy_context()  # by which Gradio knows whose progress it is
         threading.Thread(target=context.run, args=(job.run,), daemon=True).start()
         try:
             while (one := shown.get()) is not None:
                 yield one
         finally:
-            cancellation.cancel()
+            cancelled.set()
 
     def cancel(self, tab: str, request: gr.Request) -> str:
         """Stop the work of a session's tab at once."""
@@ -114,9 +98,7 @@ class Controller:
                 self._cancel(key)
 
     def _cancel(self, key: tuple[str, str]) -> None:
-        cancellation = self._running.pop(key, None)
-        if cancellation is not None:
-            cancellation.cancel()
+        self._running.pop(key, threading.Event()).set()
 
 
 @dataclass(frozen=True)
@@ -126,17 +108,20 @@ class Job:
     controller: Controller
     order: Order
     session: str
-    cancellation: Cancellation
+    cancelled: threading.Event
     progress: Callable[..., Any]
     show: Callable[[Shown | None], None]
 
     def run(self) -> None:
         """Do it, from the first line that is shown to the last."""
-        kept, order, check = "nothing was kept", self.order, self.cancellation.check
+        kept, order = "nothing was kept", self.order
         try:
             self.show((notice("Working ..."), "", ""))
             models = self._models()
-            with self.controller.sessions.place(check), self.controller.pool.worker() as worker:
+            with (
+                self.controller.sessions.place(self._check),
+                self.controller.pool.worker() as worker,
+            ):
                 result = self._result(worker, models)
                 kept = "the result is below, not measured"
                 more = " Measuring ..." if order.measure else ""
@@ -166,11 +151,15 @@ class Job:
     def _call(self, worker: Worker, task: str, **arguments: Any) -> Any:
         return worker.call(
             task, arguments, minutes=self.controller.sessions.limits.job_minutes,
-            progress=self._tell, check=self.cancellation.check,
+            progress=self._tell, check=self._check,
         )  # fmt: skip
 
+    def _check(self) -> None:
+        if self.cancelled.is_set():
+            raise Cancelled
+
     def _tell(self, share: float, what: str) -> None:
-        self.cancellation.check()
+        self._check()
         self.progress(share, desc=what)
 
     def _result(self, worker: Worker, models: Mapping[str, str]) -> Result:
@@ -189,17 +178,16 @@ class Job:
             return tasks.RESULT.validate_python(made)
 
     def _scores(self, worker: Worker, result: Result) -> str:
-        rows: dict[str, list[Score]] = {}
+        rows: dict[str, dict[str, float]] = {}
         left: dict[str, None] = {}
         original, *made = result.tracks
         try:
             for one in made:
                 self._tell(1.0, f"{one.name}: measuring")
-                found, missing = self._call(
+                rows[one.name], missing = self._call(
                     worker, "measured", original=str(original.path), made=str(one.path),
                     source=result.source, target=result.to,
                 )  # fmt: skip
-                rows[one.name] = [Score(*score) for score in found]
                 left |= dict.fromkeys(missing)
         except ThirdstreamError as error:
             left |= {str(error): None}

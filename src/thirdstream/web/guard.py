@@ -165,7 +165,7 @@ class Guard:
                 receive = _repeated(body, receive)
         except (Refused, ThirdstreamError, ValueError) as error:
             await counted.drain(MAX_DRAINED)
-            await _refuse(scope, guarded, getattr(error, "status", 400), str(error))
+            await _refusal(getattr(error, "status", 400), str(error))(scope, receive, guarded)
         except ClientDisconnect:
             pass
         else:
@@ -188,7 +188,7 @@ class Guard:
             if not (self.closing or isinstance(error.__cause__, HTTPException)):
                 raise
             if not begun:
-                await _refuse(scope, send, 503, "the page is being closed")
+                await _refusal(503, "the page is being closed")(scope, receive, send)
             else:
                 await send({"type": "http.response.body", "body": b""})
         finally:
@@ -367,8 +367,5 @@ def _repeated(body: bytes, receive: Receive) -> Receive:
     return received
 
 
-async def _refuse(scope: Any, send: Send, status: int, why: str) -> None:
-    async def nothing() -> Any:
-        return {"type": "http.disconnect"}
-
-    await JSONResponse({"detail": why}, status)(scope, nothing, send)
+def _refusal(status: int, why: str) -> JSONResponse:
+    return JSONResponse({"detail": why}, status)

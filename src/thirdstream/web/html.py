@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from thirdstream import audio
-from thirdstream.web.jobs import Result, Score
+from thirdstream.web.jobs import Result
 
 BENCHMARK = "benchmark-results.json"
 PLAIN = {  # what the benchmark's first table shows: metric -> heading
@@ -77,14 +77,13 @@ def card(
     )  # fmt: skip
 
 
-def scores(by_system: Mapping[str, Sequence[Score]], missing: Sequence[str]) -> str:
+def scores(by_system: Mapping[str, Mapping[str, float]], missing: Sequence[str]) -> str:
     """A table of metrics by system, how to read it, and what is not in it."""
     from thirdstream.evaluation.measure import METRICS
 
-    names = [score.metric for score in next(iter(by_system.values()), ())]
-    found = {system: dict(rows) for system, rows in by_system.items()}
+    names = next(iter(by_system.values()), {})
     about = {name: METRICS[name] for name in names}
-    return render("scores.html", metrics=about, scores=found, missing=missing)
+    return render("scores.html", metrics=about, scores=by_system, missing=missing)
 
 
 @cache
@@ -107,7 +106,7 @@ def benchmark() -> str:
     details = {one: Markup(plane(results, one) + table(results, one)) for one in directions}
     return render(
         "benchmark.html", n=len(results["recordings"]) // 2, headings=PLAIN.values(), rows=rows,
-        excerpt_s=results["settings"]["excerpt_s"], details=details, models=models,
+        excerpt_s=results["settings"]["excerpt_s"], details=details,
     )  # fmt: skip
 
 

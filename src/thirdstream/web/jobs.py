@@ -48,13 +48,6 @@ class Result:
     remarks: tuple[str, ...] = ()
 
 
-class Score(NamedTuple):
-    """One number of a transfer: its name in METRICS."""
-
-    metric: str
-    value: float
-
-
 def restyle(
     session: Session,
     systems: Mapping[str, System[Any]],
@@ -146,8 +139,8 @@ def as_mp3(wav: Path) -> Path:
 
 def measured(
     *, original: Path, made: Path, source: str, target: str
-) -> tuple[list[Score], list[str]]:
-    """Scores of one transfer, over 30 s from the middle, and what could not be measured and why.
+) -> tuple[dict[str, float], list[str]]:
+    """METRICS of one transfer, over 30 s from the middle, and what could not be measured and why.
 
     Raises ThirdstreamError without the extra `evaluate`, and on silence.
     """
@@ -164,4 +157,4 @@ def measured(
                for reason in left.values()}  # fmt: skip
     missing = [f"{', '.join(names).replace('_', ' ')}: {reason}"
                for reason, names in reasons.items() if names]  # fmt: skip
-    return [Score(name, float(row[name])) for name in SHOWN if name in row], missing
+    return {name: float(row[name]) for name in SHOWN if name in row}, missing

@@ -15,7 +15,8 @@ HEAD = (
     "Everything happens on the computer that runs this page.</p>"
 )
 PAPER = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")  # systems of the paper
-ABOUT_PAPER = "They change timbre and balance. Rhythm, harmony and instruments stay."
+ABOUT_FIRST = "The first gives the piece anew in the other style. Keep it if you are not sure."
+ABOUT_PAPER = "For comparison: they change timbre and balance; rhythm and harmony stay."
 MAIN = ("style_strength", "keep_content")  # options that are seen at once
 MAX_WAITING = 64  # jobs; more are turned away
 
@@ -24,8 +25,8 @@ def build(controller: Controller) -> gr.Blocks:
     """The page. It reports nothing to anybody."""
     with gr.Blocks(title="thirdstream", analytics_enabled=False) as page:
         gr.HTML(HEAD)
-        gr.HTML(example.card())
         with gr.Tab("Transfer"):
+            gr.HTML(example.card())
             _transfer_tab(controller)
         with gr.Tab("Compare"):
             _compare_tab(controller)
@@ -124,20 +125,17 @@ def _clip(controller: Controller) -> gr.File:
 
 def _systems(controller: Controller, kind: Any, name: str) -> tuple[Any, Any]:
     """Two groups to choose from, those of the paper in the second, each with what it does."""
-    first = controller.default()
     groups = []
-    for title, info, of_paper in (
-        ("System", "Not sure? Keep the first.", False),
-        ("Systems of the paper", ABOUT_PAPER, True),
-    ):
+    for title, info, of_paper in (("System", ABOUT_FIRST, False),
+                                  ("Systems of the paper", ABOUT_PAPER, True)):  # fmt: skip
         labels = [label for label in controller.models if (label in PAPER) is of_paper]
-        choices = [(f"{label}: {controller.systems[label].about}", label) for label in labels]
-        value: Any = first if first in labels else None
-        if kind is gr.CheckboxGroup:
-            value = [value] if value else []
-        id_ = f"{name}-paper" if of_paper else name
-        groups.append(kind(choices, value=value, label=title, info=info, elem_id=id_,
-                           elem_classes="ts-systems"))  # fmt: skip
+        chosen = [label for label in labels if label == controller.default()]
+        several = kind is gr.CheckboxGroup
+        groups.append(kind(
+            [(f"{label}: {controller.systems[label].about}", label) for label in labels],
+            value=chosen if several else next(iter(chosen), None), label=title, info=info,
+            elem_id=f"{name}-paper" if of_paper else name, elem_classes="ts-systems",
+        ))  # fmt: skip
     return groups[0], groups[1]
 
 

@@ -66,6 +66,6 @@ def restyled(
 
 @validate_call
 def measured(original: Path, made: Path, source: str, target: str, *, progress: Any) -> Any:
-    """Scores of one transfer, as pairs of name and value, and what could not be measured."""
+    """`jobs.measured`."""
     del progress
     return jobs.measured(original=original, made=made, source=source, target=target)
