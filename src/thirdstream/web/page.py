@@ -8,14 +8,14 @@ import gradio as gr
 from thirdstream import registry
 from thirdstream.web import example, html
 from thirdstream.web.controller import Controller, Order, Shown
-from thirdstream.web.description import Field
+from thirdstream.web.description import Description, Field
 
 HEAD = (
     "<h1>thirdstream</h1><p>Turns classical recordings into jazz and jazz into classical. "
     "Everything happens on the computer that runs this page.</p>"
 )
 PAPER = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")  # systems of the paper
-ABOUT_FIRST = "The first gives the piece anew in the other style. Keep it if you are not sure."
+ABOUT_FIRST = "Not sure? Take the first: it plays the piece anew in the other style."
 ABOUT_PAPER = "For comparison: they change timbre and balance; rhythm and harmony stay."
 MAIN = ("style_strength", "keep_content")  # options that are seen at once
 MAX_WAITING = 64  # jobs; more are turned away
@@ -132,11 +132,15 @@ def _systems(controller: Controller, kind: Any, name: str) -> tuple[Any, Any]:
         chosen = [label for label in labels if label == controller.default()]
         several = kind is gr.CheckboxGroup
         groups.append(kind(
-            [(f"{label}: {controller.systems[label].about}", label) for label in labels],
+            [(f"{label}: {_about(controller.systems[label])}", label) for label in labels],
             value=chosen if several else next(iter(chosen), None), label=title, info=info,
             elem_id=f"{name}-paper" if of_paper else name, elem_classes="ts-systems",
         ))  # fmt: skip
     return groups[0], groups[1]
+
+
+def _about(system: Description) -> str:
+    return f"{system.about} (cannot be used yet)" if system.lack else system.about
 
 
 def _to(controller: Controller) -> gr.Radio:
