@@ -184,7 +184,7 @@ def unguarded(page: Any, shop: Workshop) -> Any:
     from thirdstream.web.uploads import Uploads
 
     inside = resources("thirdstream.web")
-    script = (inside / "page.js").read_text(encoding="utf-8")
+    script = (resources("thirdstream.report") / "player.js").read_text(encoding="utf-8")
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_route(UPLOAD, Uploads(shop).taken, methods=["POST"])
     # Gradio looks at whose file it is asked to take only in pages that it has launched itself: in a
