@@ -192,7 +192,7 @@ def unguarded(page: Any, sessions: Sessions) -> Any:
     from thirdstream.web.uploads import Uploads
 
     inside = resources("thirdstream.web")
-    script = (inside / "page.js").read_text(encoding="utf-8")
+    script = (resources("thirdstream.report") / "player.js").read_text(encoding="utf-8")
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_route(UPLOAD, Uploads(sessions).upload, methods=["POST"])
     app.add_route(EXAMPLE + "{name}", example.served)
