@@ -12,8 +12,7 @@ import soundfile as sf
 import torch
 
 from conftest import music
-from thirdstream import audio
-from thirdstream import system as systems
+from thirdstream import audio, registry
 from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.data.corpus import Corpus
@@ -44,7 +43,7 @@ def test_the_commands_are_listed_without_what_they_need(tmp_path: Path) -> None:
 
 def test_a_twin_is_there_without_what_it_does_not_use() -> None:
     code = (
-        "import sys; from thirdstream import system; system.load('twin-paired'); "
+        "import sys; from thirdstream import registry; registry.load('twin-paired'); "
         "assert not {'librosa', 'numba', 'scipy', 'sklearn'} & set(sys.modules), sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)  # these take a second to import
@@ -282,8 +281,8 @@ def test_a_signal_ends_it_without_traceback_and_leaves_nothing(
 
 
 def test_the_bundled_model_and_clips_are_there() -> None:
-    assert "twin-cnn" in systems.bundled_names()
-    styles = [clip.stem.partition("_")[0] for clip in systems.bundled_clips()]
+    assert "twin-cnn" in registry.bundled_names()
+    styles = [clip.stem.partition("_")[0] for clip in registry.bundled_clips()]
     assert styles == ["classical", "classical", "jazz", "jazz"]
 
 
@@ -293,7 +292,7 @@ def test_the_default_is_score_or_says_why_not(
     given = ("transfer", tmp_path / "song.wav", "--to", "jazz", "--out", tmp_path / "out")
     sf.write(tmp_path / "song.wav", np.zeros(2_000), 44_100)
     monkeypatch.setattr(ScoreSystem, "ready", lambda self: None)
-    assert systems.usual() == ("score", "")
+    assert registry.default_system() == ("score", "")
     reason = "the drums are missing; type: pip"
 
     def lacking(self: ScoreSystem) -> None:
@@ -314,13 +313,13 @@ def test_what_the_score_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
         ScoreSystem().ready()
 
 
-@pytest.mark.parametrize("name", systems.bundled_names())
+@pytest.mark.parametrize("name", registry.bundled_names())
 def test_bundled_models_reconstruct_their_clips(name: str) -> None:
     """The clips are of no piece that they were trained on. Silence would be at 1."""
-    model = systems.load(name)
+    model = registry.load(name)
     assert isinstance(model, MelSystem)
     errors = []
-    for clip in systems.bundled_clips():
+    for clip in registry.bundled_clips():
         style = clip.stem.partition("_")[0]
         wave, _ = audio.read(clip)
         segment = torch.from_numpy(wave[: audio.SEGMENT] * audio.level_of([wave[None]]).gain)[None]
@@ -330,10 +329,10 @@ def test_bundled_models_reconstruct_their_clips(name: str) -> None:
     assert np.mean(errors) < (0.6 if "paper" in name else most)
 
 
-@pytest.mark.parametrize("name", systems.bundled_names())
+@pytest.mark.parametrize("name", registry.bundled_names())
 def test_bundled_models_transfer_both_ways(name: str) -> None:
-    model = systems.load(name)
-    for clip in systems.bundled_clips()[::2]:
+    model = registry.load(name)
+    for clip in registry.bundled_clips()[::2]:
         wave, _ = audio.read(clip)
         wave = wave[: 2 * SR]
         for to in model.styles:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tyro
 from rich.table import Table
 
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.cli.console import OUT, Failed, complain, progress_bar, say, tell
 from thirdstream.cli.locks import writes_file, writes_folder
 from thirdstream.evaluation import Settings as Evaluation
@@ -24,7 +24,7 @@ def evaluate(
     *,
     corpus: str,
     out: Path,
-    models: tuple[str, ...] = (systems.BASELINE,),
+    models: tuple[str, ...] = (registry.BASELINE,),
     recordings: tuple[str, ...] = (),
     settings: tyro.conf.OmitArgPrefixes[Evaluation] = Evaluation(),  # noqa: B008
     workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
@@ -159,23 +159,22 @@ def figures(
         corpus: whose test recordings the systems are shown; without it, the bundled clips.
     """
     from thirdstream.data.corpus import Corpus, is_corpus
-    from thirdstream.mel.system import MelSystem
+    from thirdstream.mel.system import load
     from thirdstream.mel.training import history
     from thirdstream.research import figures as drawing
 
     shown = Corpus.open(corpus) if corpus else None
-    clips = systems.bundled_clips()
-    for path in paths or (systems.BASELINE,):
+    clips = registry.bundled_clips()
+    for path in paths or (registry.BASELINE,):
         if is_corpus(path):
             written = drawing.corpus_figures(Corpus.open(path), out)
         else:
-            system = systems.load(path)
-            if not isinstance(system, MelSystem):
-                raise ThirdstreamError(f"{path}: {system.name} has no mels to draw")
+            checkpoint = registry.find(path)
+            system = load(checkpoint)
             powers = drawing.examples(system, corpus=shown, clips=clips)
             name = Path(path).resolve().name.removesuffix(".safetensors")
             written = drawing.system_figures(system, powers, out, name=name)
-            learnt = history.beside(systems.find(path))
+            learnt = history.beside(checkpoint)
             if learnt is not None:
                 curves = drawing.learning_curves(history.read(learnt), out, name=name)
                 written = itertools.chain(written, curves)

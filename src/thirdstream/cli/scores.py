@@ -10,7 +10,7 @@ from thirdstream.cli.console import Failed, complain, progress_bar, say, tell
 from thirdstream.cli.locks import writes_folder
 from thirdstream.files import fault_of
 from thirdstream.parallel import Workers
-from thirdstream.transfer import plan
+from thirdstream.transfer.files import plan
 
 
 @writes_folder

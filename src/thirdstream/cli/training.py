@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 from rich.table import Table
 
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.cli import options
 from thirdstream.cli.console import OUT, Failed, complain, progress_bar, say, set_loudness, tell
 from thirdstream.cli.locks import writes_folder
@@ -18,7 +18,7 @@ from thirdstream.mel.features.inputs import View
 from thirdstream.mel.models import TWINS
 from thirdstream.mel.models.twin import TwinConfig
 from thirdstream.mel.networks.blocks import Norm
-from thirdstream.mel.system import MelSystem
+from thirdstream.mel.system import load
 from thirdstream.mel.training.loop import (
     State,
     Step,
@@ -152,8 +152,8 @@ def _state(
     if network.init is not None and preset != "default":
         raise ThirdstreamError("--init keeps a model's network; leave --preset out")
     if network.init is not None and network == Network(init=network.init):
-        model = systems.load(network.init)
-        if isinstance(model, MelSystem) and (model.name, model.styles) == (system, opened.styles):
+        model = load(registry.find(network.init))
+        if (model.name, model.styles) == (system, opened.styles):
             return begin_with(model, opened, training), training
         kind, wanted = " and ".join(model.styles), " and ".join(opened.styles)
         raise ThirdstreamError(

@@ -4,23 +4,23 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import joblib
 import tyro
 from rich.table import Table
 
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.cli import pipes
 from thirdstream.cli.console import OUT, Failed, complain, print_json, progress_bar, say, tell
 from thirdstream.cli.locks import writes_either, writes_folder
+from thirdstream.cli.system_options import options_of_all
 from thirdstream.files import ThirdstreamError
 from thirdstream.parallel import Workers, results
-from thirdstream.transfer import (
+from thirdstream.system import Options, System, options_of
+from thirdstream.transfer.files import (
     THERE,
-    Options,
     Outcome,
-    System,
     outcome_of,
     plan,
     transfer_file,
@@ -46,7 +46,11 @@ def transfer(
     /,
     *,
     out: Path,
-    style: tyro.conf.OmitArgPrefixes[Options],
+    style: Annotated[
+        Options,
+        tyro.conf.OmitArgPrefixes,
+        tyro.conf.arg(constructor_factory=options_of_all),
+    ],
     model: str | None = None,
     files: tyro.conf.OmitArgPrefixes[Files] = Files(),
     workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(n_jobs=1),  # noqa: B008
@@ -71,20 +75,20 @@ def transfer(
         json: print what became of each recording as JSON on standard output.
     """
     name = model or _usual()
-    loaded = systems.load(name)
+    loaded = registry.load(name)
+    options = loaded.accept(style)
     if pipes.DASH not in (*inputs, out):
         pairs = plan(inputs, out, suffix=f".{files.format}")
         if workers.alone:
-            outcomes = _transfer(loaded, pairs, style, files)
+            outcomes = _transfer(loaded, pairs, options, files)
         else:
-            loaded.check(style)
-            outcomes = _transfer_by(workers, name, pairs, style, files)
+            outcomes = _transfer_by(workers, name, pairs, options, files)
     elif len(inputs) != 1 or inputs[0].is_dir():
         raise ThirdstreamError("- stands for a single recording; give one file, or - and no other")
     elif json and out == pipes.DASH:
         raise ThirdstreamError("standard output can't hold both; leave --json out, or give a file")
     else:
-        outcomes = _piped(loaded, inputs[0], out, style, files)
+        outcomes = _piped(loaded, inputs[0], out, options, files)
     if json:
         print_json({"results": [_as_json(one) for one in outcomes]})
     n_failed = sum(one.error is not None for one in outcomes)
@@ -94,7 +98,7 @@ def transfer(
 
 
 def _transfer(
-    system: System, pairs: Sequence[tuple[Path, Path]], style: Options, files: Files
+    system: System[Any], pairs: Sequence[tuple[Path, Path]], options: Options, files: Files
 ) -> list[Outcome]:
     """All of them in turn, with a bar that shows how far each is."""
     with progress_bar() as bar:
@@ -106,7 +110,7 @@ def _transfer(
         made = transfer_files(
             system,
             pairs,
-            style,
+            options,
             force=files.force,
             skip_existing=files.skip_existing,
             progress=show,
@@ -115,10 +119,10 @@ def _transfer(
 
 
 def _transfer_by(
-    workers: Workers, model: str, pairs: Sequence[tuple[Path, Path]], style: Options, files: Files
+    workers: Workers, model: str, pairs: Sequence[tuple[Path, Path]], options: Options, files: Files
 ) -> list[Outcome]:
     """All of them by several workers, each of which loads the model; in the order of `pairs`."""
-    tasks = (joblib.delayed(_transfer_one)(model, *pair, style, files) for pair in pairs)
+    tasks = (joblib.delayed(_transfer_one)(model, *pair, options, files) for pair in pairs)
     with workers.ready() as n_jobs, progress_bar() as bar:
         task = bar.add_task("transferring", total=len(pairs))
         made = results(tasks, n_jobs=n_jobs)
@@ -127,17 +131,17 @@ def _transfer_by(
     return sorted(outcomes, key=lambda one: order[one.path, one.out])
 
 
-def _transfer_one(model: str, path: Path, out: Path, style: Options, files: Files) -> Outcome:
+def _transfer_one(model: str, path: Path, out: Path, options: Options, files: Files) -> Outcome:
     """One of them; runs in a process of its own."""
     return outcome_of(
-        _loaded(model), path, out, style, force=files.force, skip_existing=files.skip_existing
+        _loaded(model), path, out, options, force=files.force, skip_existing=files.skip_existing
     )
 
 
 @lru_cache(maxsize=2)
-def _loaded(model: str) -> System:
+def _loaded(model: str) -> System[Any]:
     """A system, read once a process."""
-    return systems.load(model)
+    return registry.load(model)
 
 
 def _reported(one: Outcome, advance: Callable[[], None]) -> Outcome:
@@ -154,14 +158,16 @@ def _written(one: Outcome) -> str:
     return f"{one.path} -> {one.out}" + (f" ({one.remark})" if one.remark else "")
 
 
-def _piped(system: System, path: Path, out: Path, style: Options, files: Files) -> list[Outcome]:
+def _piped(
+    system: System[Any], path: Path, out: Path, options: Options, files: Files
+) -> list[Outcome]:
     """One recording from standard input, or to standard output, or both. Raises its fault."""
     suffix = f".{files.format}"
     with pipes.recording_in(path) as recording, pipes.result_to(out, suffix=suffix) as made:
         [(_, target)] = plan([recording], made, suffix=suffix)
         if files.skip_existing and target.exists():
             return [Outcome(path, target, THERE)]
-        remark = transfer_file(system, recording, target, style, force=files.force)
+        remark = transfer_file(system, recording, target, options, force=files.force)
     done = Outcome(path, out if out == pipes.DASH else target, remark)
     say(_written(done))
     return [done]
@@ -180,7 +186,7 @@ def _as_json(one: Outcome) -> dict[str, str | None]:
 
 def _usual() -> str:
     """The default system; says what is missing where it is not the best."""
-    name, reason = systems.usual()
+    name, reason = registry.default_system()
     if reason:
         say(
             f"{name} transfers the sound alone; score, which plays the piece anew, is not complete "
@@ -199,9 +205,9 @@ def demo(*, out: Path = Path("out"), force: bool = False) -> None:
     """
     from thirdstream.report.demo import PAGE, run
 
-    names = dict.fromkeys([_usual(), *systems.DEMONSTRATED])
-    loaded = {name: systems.load(name) for name in names}
-    clips = systems.bundled_clips()
+    names = dict.fromkeys([_usual(), *registry.DEMONSTRATED])
+    loaded = {name: registry.load(name) for name in names}
+    clips = registry.bundled_clips()
     table = Table("clip", "system", "to", "RMS dB", "peak")
     with progress_bar() as bar:
         task = bar.add_task("demo", total=len(clips) * len(loaded))
@@ -220,8 +226,6 @@ def info(path: str, /, *, json: bool = False) -> None:
         path: a corpus folder or its address, a run folder, a .safetensors file, or a model's name.
         json: print it as JSON on standard output.
     """
-    if path == systems.SCORE:
-        raise ThirdstreamError(f"{path}: is a system without a model; see `thirdstream systems`")
     from thirdstream import checkpoint
     from thirdstream.cli.corpora import print_corpus
     from thirdstream.data.corpus import Corpus, is_corpus
@@ -233,7 +237,7 @@ def info(path: str, /, *, json: bool = False) -> None:
         else:
             print_corpus(opened)
         return
-    found = systems.find(path)
+    found = registry.find(path)
     header = checkpoint.read_header(found)
     if json:
         print_json({"kind": "model", "path": str(found), "header": header})
@@ -251,38 +255,40 @@ def list_systems(*, json: bool = False) -> None:
     Args:
         json: print them as JSON on standard output.
     """
-    from thirdstream.mel.models import TWINS
-
-    models = [_model(name, "bundled") for name in systems.bundled_names()]
-    models += [_model(name, "user") for name in systems.user_names()]
-    sizes = {
-        name: {
-            preset: sum(p.numel() for p in twin(("a", "b"), config).own_parameters())
-            for preset, config in twin.PRESETS.items()
-        }
-        for name, twin in TWINS.items()
-    }
+    models = [_model(name, "bundled") for name in registry.bundled_names()]
+    models += [_model(name, "user") for name in registry.user_names()]
+    entries, folder = registry.SYSTEMS.values(), str(registry.user_folder())
+    sizes = {entry.name: entry.sizes() for entry in entries}
     if json:
-        found = [{"name": name, "presets": presets} for name, presets in sizes.items()]
-        found.append({"name": systems.SCORE, "presets": {}})
-        folder = str(systems.user_folder())
+        found = [
+            {"name": one.name, "about": one.about, "presets": sizes[one.name],
+             "options": {option.name: option.help for option in options_of(one.options, own=True)}}
+            for one in entries
+        ]  # fmt: skip
         print_json({"systems": found, "models": models, "user_folder": folder})
         return
-    table = Table("system", "presets", "parameters", "models")
-    for name, presets in sizes.items():
-        own = [str(model["name"]) for model in models if model["system"] == name] or ["none"]
-        columns = (list(presets), [f"{size:,}" for size in presets.values()], own)
-        table.add_row(name, *("\n".join(column) for column in columns))
-    table.add_row(systems.SCORE, "", "", "needs no training")
-    OUT.print(table)
-    tell(f"your own: {systems.user_folder()}")
+    kinds = Table("system", "what it does", "its own options")
+    trained = Table("system", "presets", "parameters", "models")
+    for one in entries:
+        flags = (
+            f"--{option.name.replace('_', '-')}" for option in options_of(one.options, own=True)
+        )
+        kinds.add_row(one.name, one.about, "\n".join(flags))
+        if one.is_trained:
+            names = [str(model["name"]) for model in models if model["system"] == one.name]
+            numbers = [f"{size:,}" for size in sizes[one.name].values()]
+            columns = (list(sizes[one.name]), numbers, names or ["none"])
+            trained.add_row(one.name, *("\n".join(column) for column in columns))
+    OUT.print(kinds)
+    OUT.print(trained)
+    tell(f"your own: {folder}")
 
 
 def _model(name: str, origin: Literal["bundled", "user"]) -> dict[str, str | None]:
     """What is listed of a model; the system of a file that is none is None."""
     from thirdstream import checkpoint
 
-    path, system = systems.find(name), None
+    path, system = registry.find(name), None
     try:
         system = checkpoint.read_header(path)["system"]
     except ThirdstreamError as error:

@@ -20,15 +20,16 @@ from thirdstream.mel.features.logmel import LogMel, MelConfig, Statistics
 from thirdstream.mel.models import TWINS
 from thirdstream.mel.models.twin import HOP_FRAMES, WINDOW_FRAMES, Twin, TwinConfig
 from thirdstream.mel.networks.blocks import PerStyle
+from thirdstream.mel.options import MelOptions, StyledMelOptions
 from thirdstream.mel.vocoder.synthesis import Chunk, Synthesiser
 from thirdstream.records import record
-from thirdstream.transfer import Options, System
+from thirdstream.system import MelTrace, System
 
 MARGIN_FRAMES = 8  # at each inner end of a window: the cut is heard there
 BATCH = 4  # windows that go through the twin at a time
 
 
-class MelSystem(nn.Module, System):
+class MelSystem(nn.Module, System[MelOptions]):
     """Everything a mel twin needs, in one module: its state is the whole model.
 
     name: in SYSTEMS. card: what the model was trained on and how, for people.
@@ -50,8 +51,8 @@ class MelSystem(nn.Module, System):
             raise ValueError(f"a network for {twin.config.n_mels} mels gets {mel.n_mels}")
         self.name, self.twin, self.mel, self.card = name, twin, mel, dict(card or {})
         self.styles = twin.styles
-        self.takes = ("style_from",) if twin.HAS_STYLES else ()
-        self.follows = twin.FOLLOWS
+        self.options = StyledMelOptions if twin.HAS_STYLES else MelOptions
+        self.keeps_dynamics = twin.FOLLOWS
         self.features = PerStyle({style: LogMel(mel) for style in twin.styles})
         self.synthesiser = Synthesiser(mel)
 
@@ -118,7 +119,7 @@ class MelSystem(nn.Module, System):
         return torch.cat(codes).mean(0, keepdim=True)
 
     @torch.inference_mode()
-    def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
+    def stream(self, blocks: Iterable[Wave], options: MelOptions) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into as many samples and a few more.
 
         Windows overlap and are cross-faded as mel power, where nothing can cancel; phases are found
@@ -126,10 +127,10 @@ class MelSystem(nn.Module, System):
         """
         options = replace(options, phase=options.phase or self.twin.PHASE)
         generator = torch.Generator().manual_seed(options.seed)
-        carried = 1 - (options.keep_content or 0) if options.phase == "carried" else 0.0
+        carried = 1 - options.keep_content if options.phase == "carried" else 0.0
         source = options.source or self.twin.other(options.to)
         style = None
-        if options.style_from is not None:
+        if isinstance(options, StyledMelOptions) and options.style_from is not None:
             style = self.style_of(options.style_from, options.to)
             style = self.twin.complete(style, generator=generator)
         elif source != options.to:
@@ -160,12 +161,11 @@ class MelSystem(nn.Module, System):
         waves: Tensor,
         source: str,
         style: Tensor | None,
-        options: Options,
+        options: MelOptions,
         generator: torch.Generator,
     ) -> Chunk:
         """Windows (batch, SEGMENT) as what the synthesis needs."""
-        keep = options.keep_content or 0.0
-        strength = 1.0 if options.style_strength is None else options.style_strength
+        keep, strength = options.keep_content, options.style_strength
         original = self.log_mel(source).power(waves)
         power = self.convert(
             original, source=source, target=options.to, style=style, strength=strength
@@ -178,6 +178,25 @@ class MelSystem(nn.Module, System):
             start = torch.lerp(noise, torch.sgn(spectrum), keep)
         detail = self.synthesiser.detail(original, spectrum) ** keep if keep else None
         return Chunk(power.transpose(1, 2), start, detail)
+
+    def n_parameters(self) -> int:
+        """Of the networks that a transfer uses."""
+        return sum(one.numel() for one in self.twin.own_parameters())
+
+    @torch.inference_mode()
+    def trace(self, waves: Wave, *, source: str, target: str, seed: int) -> MelTrace:
+        """The mels of segments (batch, SEGMENT), 44.1 kHz, -20 dB."""
+        generator, content = torch.Generator().manual_seed(seed), torch.from_numpy(waves)
+        log_mel = self.log_mel(source)
+        power = log_mel.power(content)
+        mel = log_mel.normalise(power)
+        style = self.twin.usual_style(target, generator=generator)
+        requested = self.convert(power, source=source, target=target, style=style)
+        start = torch.Generator().manual_seed(0)
+        sound = self.synthesiser(requested, generator=start, content=content)
+        achieved = log_mel.power(sound)[:, : requested.shape[1]]
+        reconstruction = self.twin.reconstruct(mel, source)
+        return MelTrace(*(one.numpy() for one in (mel, reconstruction, requested, achieved)))
 
     def header(self) -> dict[str, Any]:
         """What rebuilds the model around its tensors: names, configuration, card, versions."""

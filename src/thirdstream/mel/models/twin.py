@@ -21,7 +21,7 @@ from thirdstream.mel.networks.blocks import (
     PerStyle,
 )
 from thirdstream.mel.networks.frames import FrameDecoder, FrameEncoder
-from thirdstream.transfer import Phase
+from thirdstream.mel.options import Phase
 
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every twin
 WARM_UP = 500  # batches in which what could kill a young network grows to its size
