@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from thirdstream import audio
+from thirdstream.report import html as report_html
 from thirdstream.web.jobs import Result
 
 if TYPE_CHECKING:
@@ -28,26 +27,11 @@ BASELINES = {  # in words
     "copy-content": "the recording unchanged",
     "resynthesis": "the recording through mel spectrogram and vocoder only",
 }
-TEMPLATES = Environment(
-    loader=PackageLoader("thirdstream.web"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def render(template: str, **values: Any) -> str:
     """A template of this package, filled in."""
-    return TEMPLATES.get_template(template).render(**values)
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, as players show them."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-TEMPLATES.filters["clock"] = clock
+    return str(report_html.render(template, package="thirdstream.web", **values))
 
 
 def url(path: Path) -> str:
@@ -70,8 +54,9 @@ def card(
     """
     header = audio.info(folder / result.tracks[0].path)
     return render(
-        template, result=result, url=link, seconds=header.n_samples / header.sr,
-        group=uuid.uuid4().hex[:8],
+        template, result=result, url=link, group=uuid.uuid4().hex[:8],
+        sounds={track.name: link(track.path) for track in result.tracks},
+        seconds=header.n_samples / header.sr,
     )  # fmt: skip
 
 
