@@ -16,7 +16,7 @@ from playwright import sync_api as playwright
 from conftest import music
 from thirdstream import registry
 from thirdstream.audio import SR
-from thirdstream.web.html import benchmark_results
+from thirdstream.report.results import benchmark_results
 from thirdstream.web.limits import Limits
 from thirdstream.web.server import running
 
@@ -286,8 +286,8 @@ def test_systems_are_compared_on_one_clip(tab: Tab, song: Path) -> None:
 def test_the_benchmark_is_shown(tab: Tab) -> None:
     tab.page.get_by_role("tab", name="Benchmark").click()
     row = tab.page.get_by_role("row").filter(has_text="twin-variational-gan").first
-    scores = benchmark_results()["scores"]["twin-variational-gan"]
-    shown = [f"{one['accepted_share']['mean']:.2f}" for one in scores.values()]
+    scores = benchmark_results().scores["twin-variational-gan"]
+    shown = [f"{one['accepted_share'].mean:.2f}" for one in scores.values()]
     assert ", ".join(shown) in row.inner_text()
     tab.page.get_by_text("All numbers, classical to jazz").click()
     assert tab.page.locator("svg[role=img]").first.is_visible()
