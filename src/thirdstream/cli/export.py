@@ -23,8 +23,8 @@ class Direction:
     source: str | None = None
     """The style they come from; by default the model's other one."""
     style_from: Path | None = None
-    """A recording of the target style to take the style from, for models that tell style from
-    content; without it the style is the usual one, or drawn by the seed."""
+    """A recording of the target style to take the style from, for models that encode content and
+    style apart. By default the style is the mean style, or drawn by the seed."""
     seed: int = 0
     """Of a style that is drawn."""
 
