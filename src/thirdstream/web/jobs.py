@@ -148,13 +148,13 @@ def measured(
         from thirdstream.evaluation.material import excerpt
         from thirdstream.evaluation.measure import analysed, compared, judges
 
-    ears = judges()
+    networks = judges()
     with without_folders(original, made):
-        heard = [analysed(excerpt(path, MEASURED_S), ears) for path in (original, made)]
-        row = compared(original=heard[0], made=heard[1], source=source, target=target)
-    left = ears.left_out((source, target))
-    reasons = {reason: [name for name in SHOWN if left.get(name) == reason]
-               for reason in left.values()}  # fmt: skip
-    missing = [f"{', '.join(names).replace('_', ' ')}: {reason}"
-               for reason, names in reasons.items() if names]  # fmt: skip
+        before, after = [analysed(excerpt(path, MEASURED_S), networks) for path in (original, made)]
+        row = compared(original=before, made=after, source=source, target=target)
+    left = networks.left_out((source, target))
+    missing = []
+    for reason in dict.fromkeys(left[name] for name in SHOWN if name in left):
+        names = [name.replace("_", " ") for name in SHOWN if left.get(name) == reason]
+        missing.append(f"{', '.join(names)}: {reason}")
     return {name: float(row[name]) for name in SHOWN if name in row}, missing
