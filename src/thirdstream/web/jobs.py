@@ -154,7 +154,7 @@ def measured(
         row = compared(original=before, made=after, source=source, target=target)
     left = networks.left_out((source, target))
     missing = []
-    for reason in dict.fromkeys(left[name] for name in SHOWN if name in left):
+    for reason in dict.fromkeys(left.values()):
         names = [name.replace("_", " ") for name in SHOWN if left.get(name) == reason]
-        missing.append(f"{', '.join(names)}: {reason}")
+        missing += [f"{', '.join(names)}: {reason}"] if names else []
     return {name: float(row[name]) for name in SHOWN if name in row}, missing
