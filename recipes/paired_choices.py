@@ -2,7 +2,7 @@
 
 The model that chooses its answers by less, with other moments, and with other memories of the
 corpus VERSIONS, which it was trained on; 15 s from the middle of every validation recording, both
-ways. It needs the tagger (musicnn). No test recording is heard here: these are choices.
+ways. No test recording is heard here: these are choices.
 """
 
 import sys
@@ -16,8 +16,8 @@ from thirdstream import registry
 from thirdstream.audio import SR
 from thirdstream.data.corpus import Corpus
 from thirdstream.evaluation import measure, metrics
-from thirdstream.evaluation.judges import Tagger, accepted
 from thirdstream.evaluation.material import excerpt
+from thirdstream.evaluation.tagger import Tagger, is_target_style
 from thirdstream.mel.models import paired
 from thirdstream.mel.system import MelSystem
 
@@ -45,9 +45,9 @@ def heard(
     for path in recordings:
         original = excerpt(path, EXCERPT_S)
         made = model.transfer(original, SR, to=target, source=source, seed=0)
-        tags = ears.listen(measure.levelled(made), SR)
+        tags = ears.predict(measure.normalise_level(made), SR)
         rows.append((
-            accepted(target=tags.style(target), other=tags.style(source)),
+            is_target_style(target=tags.style(target), other=tags.style(source)),
             metrics.chroma_cosine(reference=original, estimate=made, sr=SR),
             metrics.beat_f_measure(
                 reference=metrics.beat_times(original, SR), estimate=metrics.beat_times(made, SR)

@@ -225,21 +225,19 @@ def test_scores_of_a_copy_are_perfect_and_what_is_missing_is_said(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from thirdstream.evaluation import measure
+    from thirdstream.evaluation.tagger import Tagger
 
-    nobody = measure.Judges(None, None, {"tagger": "no tagger", "transcriber": "no transcriber"})
-    monkeypatch.setattr(measure, "judges", lambda: nobody)
+    models = measure.EvaluationModels(Tagger(), None, "no transcriber")
+    monkeypatch.setattr(measure, "evaluation_models", lambda: models)
     clip = Path(put(shop, "a.wav", music(0, 4 * SR)))
     scores, missing = measured(original=clip, made=clip, source="classical", target="jazz")
     found = {score.metric: score.value for score in scores}
     assert found["chroma_cosine"] == pytest.approx(1, abs=1e-3)
     assert found["beat_f_measure"] == 1
-    assert missing == [
-        "target tag, source tag: no tagger",
-        "note precision, note recall: no transcriber",
-    ]
+    assert missing == ["note precision, note recall: no transcriber"]
     html = cards.scores({"mine": scores}, missing)
     assert "chroma cosine" in html
-    assert "Not measured: target tag, source tag: no tagger" in html
+    assert "Not measured: note precision, note recall: no transcriber" in html
 
 
 def test_file_names_cannot_write_html(tmp_path: Path) -> None:

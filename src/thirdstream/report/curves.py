@@ -11,7 +11,7 @@ SHOWN = {
     "chroma_cosine": ("content: chroma cosine", "#1f5fa8", ""),
     "melody_recall": ("content: melody recall", "#1f5fa8", "6 4"),
     "target_tag": ("style: target tag", "#c2571a", ""),
-    "accepted_share": ("style: accepted share", "#c2571a", "6 4"),
+    "target_style_rate": ("style: accepted share", "#c2571a", "6 4"),
 }
 WIDTH, HEIGHT, MARGIN = 560, 300, 44  # SVG units
 
@@ -23,8 +23,8 @@ def series(results: Mapping[str, Any], direction: str) -> dict[tuple[str, str], 
     found: dict[tuple[str, str], list[Point]] = defaultdict(list)
     for name, about in results["systems"].items():
         scores = results["scores"][name].get(direction)
-        if len(about.get("knobs", {})) == 1 and scores:
-            ((knob, place),) = about["knobs"].items()
+        if len(about.get("options", {})) == 1 and scores:
+            ((knob, place),) = about["options"].items()
             found[about["model"], knob].append((place, scores))
     ordered = {key: sorted(points, key=lambda p: p[0]) for key, points in found.items()}
     return {key: points for key, points in ordered.items() if len(points) > 1}

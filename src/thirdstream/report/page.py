@@ -221,13 +221,13 @@ def plane(results: Results, direction: str) -> str:
         (name, one[direction]["chroma_cosine"], one[direction]["tag_difference"])
         for name, one in results["scores"].items()
         if {"chroma_cosine", "tag_difference"} <= one.get(direction, {}).keys()
-        and not results["systems"][name].get("knobs")  # they have curves of their own
+        and not results["systems"][name].get("options")  # they have curves of their own
     ]
     if not points:
         return "<p>The plane of content against style needs the tagger.</p>"
     heights = label_heights([(_x(c["mean"]), _y(s["mean"])) for _, c, s in points])
     marks = "".join(
-        _mark(name, number, content, style, corner=results["systems"][name]["kind"] == "corner")
+        _mark(name, number, content, style, corner=results["systems"][name]["kind"] == "baseline")
         + _label(name, _x(content["mean"]), heights[number], point=_y(style["mean"]))
         for number, (name, content, style) in enumerate(points)
     )
@@ -376,7 +376,7 @@ def mel_picture(path: Path, log_mel: LogMel) -> bytes:
 
 def _notes(results: Results) -> str:
     versions = ", ".join(f"{name} {one}" for name, one in results["versions"].items())
-    judged = ", ".join(one["package"] for one in results["judges"].values()) or "none"
+    judged = ", ".join(one["package"] for one in results["evaluation_models"].values()) or "none"
     references = ", ".join(f"{n} of {style}" for style, n in results["references"].items())
     skipped = "".join(f"<li>{in_html(one['reason'])}</li>" for one in results["skipped"])
     skipped = f"<p>Not measured:</p><ul>{skipped}</ul>" if skipped else ""

@@ -12,7 +12,7 @@ from thirdstream.evaluation import VERSION
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.records import fitting
 
-INTERVALS = ("chroma_cosine", "melody_recall", "tag_difference", "target_tag", "accepted_share")
+INTERVALS = ("chroma_cosine", "melody_recall", "tag_difference", "target_tag", "target_style_rate")
 
 
 class Score(TypedDict):
@@ -31,11 +31,11 @@ class Metric(TypedDict):
 
 
 class Subject(TypedDict):
-    """A row of the tables: a corner or a model."""
+    """A row of the tables: a baseline or a model."""
 
     kind: str
     model: NotRequired[str]
-    knobs: NotRequired[Mapping[str, float]]
+    options: NotRequired[Mapping[str, float]]
 
 
 class Settings(TypedDict):
@@ -78,7 +78,7 @@ class Results(TypedDict):
     corpus: str
     settings: Settings
     versions: Mapping[str, str]
-    judges: Mapping[str, Judge]
+    evaluation_models: Mapping[str, Judge]
     left_out: Mapping[str, str]
     styles: list[str]
     metrics: Mapping[str, Metric]
@@ -120,7 +120,7 @@ def _faults(results: Mapping[str, Any]) -> Iterator[str]:
     if set(results["scores"]) != set(results["systems"]):
         yield "its scores are not those of its systems"
     for name, about in results["systems"].items():
-        if about.get("knobs") and "model" not in about:
+        if about.get("options") and "model" not in about:
             yield f"it does not say which model {name[:60]!r} is"
     for directions in results["scores"].values():
         for direction, scores in directions.items():

@@ -25,7 +25,7 @@ HOW_TO_READ = (
     "ears, hears the new style in it; one without the other is no transfer."
 )
 PLAIN = {  # what the benchmark's first table shows: metric -> heading
-    "accepted_share": "taken for the target style",
+    "target_style_rate": "taken for the target style",
     "melody_recall": "melody heard in it",
     "chroma_cosine": "chroma cosine",
 }
