@@ -15,8 +15,8 @@ from playwright import sync_api as playwright
 
 from conftest import music
 from thirdstream.audio import SR
-from thirdstream.web.cards import benchmark_results
-from thirdstream.web.rooms import Limits
+from thirdstream.web.html import benchmark_results
+from thirdstream.web.limits import Limits
 from thirdstream.web.server import running
 
 CHROMIUM = shutil.which("chromium")
@@ -86,9 +86,9 @@ class Tab:
 
     def choose(self, label: str) -> None:
         """A system, and wait until the form shows what it takes."""
-        self.page.locator("#system").get_by_label(label, exact=True).check()
+        self.page.locator("#system-paper").get_by_label(f"{label}: ").check()
         self.page.wait_for_function(
-            "() => [...document.querySelectorAll('input[type=number]')][1].value === '0'"
+            "() => document.querySelector('#keep-content input[type=number]').value === '0'"
         )
 
     def start(self, name: str = "transfer") -> None:
@@ -125,7 +125,7 @@ def test_a_wav_becomes_jazz_and_can_be_taken_away(tab: Tab, song: Path, tmp_path
     tab.page.get_by_label("Measure the result", exact=True).uncheck()
     tab.start()
     tab.status("Done")
-    heading = tab.page.locator("#transfer-result h2").inner_text()
+    heading = tab.page.locator("#transfer-result h2").inner_text().replace("\n", " ")
     assert heading == "my song.wav: classical to jazz, by twin-cnn"
     for label, ending in (("WAV", ".wav"), ("MP3", ".mp3")):
         with tab.page.expect_download() as waiting:
@@ -243,7 +243,9 @@ def test_cancelling_stops_the_work_and_leaves_nothing(tab: Tab, served: Page, so
     assert set(served.root.glob("*/result-*")) != before
     tab.page.locator("#transfer-cancel").click()
     tab.status("Cancelled")
+    until = time.monotonic() + PATIENCE_MS / 1000
     while set(served.root.glob("*/result-*")) != before:
+        assert time.monotonic() < until
         time.sleep(0.1)
 
 
@@ -251,7 +253,7 @@ def test_systems_are_compared_on_one_clip(tab: Tab, song: Path) -> None:
     tab.page.get_by_role("tab", name="Compare").click()
     systems = tab.page.get_by_role("tabpanel").filter(has=tab.page.locator("#compare-start"))
     for name in ("score", "twin-cnn", "twin-vae"):
-        systems.get_by_label(name, exact=True).set_checked(name != "score")
+        systems.get_by_label(f"{name}: ").set_checked(name != "score")
     tab.upload(song, where="[role=tabpanel]:has(#compare-start)")
     systems.get_by_label("Measure the results").uncheck()
     tab.start("compare")

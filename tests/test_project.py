@@ -14,7 +14,7 @@ import thirdstream
 from conftest import music
 from thirdstream.cli import main
 from thirdstream.data.corpus import Corpus
-from thirdstream.web.cards import benchmark_results
+from thirdstream.web.html import benchmark_results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
