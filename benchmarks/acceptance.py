@@ -10,11 +10,11 @@ from collections import defaultdict
 from pathlib import Path
 
 from thirdstream.audio import SR
+from thirdstream.data.pairs import MANIFEST
 from thirdstream.evaluation.judges import Tagger, accepted
 from thirdstream.evaluation.material import excerpt
 from thirdstream.files import read_json
 from thirdstream.notes.arranging import STYLES
-from thirdstream.notes.pairs import MANIFEST
 
 EXCERPT_S = 30.0
 

@@ -8,7 +8,7 @@ import numpy as np
 from signals import segments
 from tables import show, time_in_turn
 from thirdstream.audio import SR
-from thirdstream.mel.features import LogMel
+from thirdstream.mel.features.logmel import LogMel
 
 N = 16
 

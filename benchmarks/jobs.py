@@ -13,8 +13,9 @@ import numpy as np
 import soundfile as sf
 
 import specimens
-from thirdstream import checkpoint, preparing
+from thirdstream import checkpoint
 from thirdstream.audio import SEGMENT, SR
+from thirdstream.data import preparing
 from thirdstream.evaluation import measure
 from thirdstream.files import ThirdstreamError, make_folder
 from thirdstream.notes.arranging import STYLES

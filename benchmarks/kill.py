@@ -30,7 +30,7 @@ from rich.table import Table
 import jobs
 from jobs import Job
 from tables import CONSOLE
-from thirdstream import cli
+from thirdstream.cli import main as cli
 
 IN_A_ROW = 8  # kills before a run may end
 PATIENCE_S = 120.0  # after Ctrl-C; a step or a recording may have to be finished

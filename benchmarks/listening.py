@@ -27,9 +27,9 @@ from thirdstream import audio
 from thirdstream.audio import SR
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
-from thirdstream.notes.listening import Heard, listen
-from thirdstream.notes.midi import read_midi
-from thirdstream.notes.score import Chord, Note, Score, read_score
+from thirdstream.notes.io.midi import read_midi
+from thirdstream.notes.transcription.listening import Heard, listen
+from thirdstream.notes.types import Chord, Note, Score, read_score
 
 SECONDS = 40
 NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")

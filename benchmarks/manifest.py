@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 from tables import peak_mb, show
-from thirdstream import preparing
-from thirdstream.corpus import TRAIN, Corpus, Pairs, Recording
-from thirdstream.mel.features import Statistics
-from thirdstream.preparing import Found
+from thirdstream.data import preparing
+from thirdstream.data.corpus import TRAIN, Corpus, Pairs, Recording
+from thirdstream.data.preparing import Found
+from thirdstream.mel.features.logmel import Statistics
 
 FMA_FULL = 106_574  # tracks, 270 s each on average
 NONE = Statistics(1.0, [1.0] * 256, [1.0] * 256)

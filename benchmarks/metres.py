@@ -15,11 +15,11 @@ from tables import show
 from thirdstream.audio import SR
 from thirdstream.evaluation.metrics import Notes, chroma_cosine, melody_recall
 from thirdstream.evaluation.transcriber import BasicPitch
-from thirdstream.notes.listening import listen
-from thirdstream.notes.midi import Song, Track
+from thirdstream.notes.io.midi import Song, Track
 from thirdstream.notes.rendering import ORCHESTRA, play
-from thirdstream.notes.score import Note
-from thirdstream.notes.transcription import notes_of
+from thirdstream.notes.transcription.listening import listen
+from thirdstream.notes.transcription.transcriber import notes_of
+from thirdstream.notes.types import Note
 
 FLUTE, CLARINET, PIANO, BASS, STRINGS = 73, 71, 0, 32, 48
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from thirdstream import audio, systems
+from thirdstream import audio
+from thirdstream import system as systems
 from thirdstream.audio import SEGMENT
 
 

@@ -19,21 +19,25 @@ import soundfile as sf
 import torch
 
 import mutation
-from thirdstream import audio, preparing
+from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.corpus import Corpus, Pairs
-from thirdstream.evaluation import VERSION, report, work_of
+from thirdstream.data import preparing
+from thirdstream.data.corpus import Corpus, Pairs
+from thirdstream.evaluation import VERSION, work_of
 from thirdstream.evaluation.material import paired
 from thirdstream.files import make_folder, write_json
-from thirdstream.mel import run, system, training
-from thirdstream.mel.cnn import TwinCNN
+from thirdstream.mel import system
+from thirdstream.mel.models.cnn import TwinCNN
+from thirdstream.mel.models.twin import TwinConfig
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.twin import TwinConfig
+from thirdstream.mel.training import loop as training
+from thirdstream.mel.training import run
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
-from thirdstream.notes.midi import Song, Track, write_midi
+from thirdstream.notes.io.midi import Song, Track, write_midi
 from thirdstream.notes.rendering import play
 from thirdstream.notes.rendering.soundfont import Generator
-from thirdstream.notes.score import Note, read_score
+from thirdstream.notes.types import Note, read_score
+from thirdstream.report import page as report
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 from soundfont_writer import Preset, Sample, write

@@ -18,8 +18,8 @@ from torch.nn.functional import pad
 from signals import segments
 from tables import show, time_in_turn
 from thirdstream.audio import SR
-from thirdstream.mel.features import LogMel
-from thirdstream.mel.synthesis import Synthesiser
+from thirdstream.mel.features.logmel import LogMel
+from thirdstream.mel.vocoder.synthesis import Synthesiser
 
 N = 4
 

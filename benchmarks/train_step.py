@@ -4,10 +4,10 @@ import torch
 
 from signals import segments
 from tables import show, time_in_turn
-from thirdstream.mel import TWINS
-from thirdstream.mel.cnn import TwinCNN
-from thirdstream.mel.features import LogMel
-from thirdstream.mel.twin import Code, Twin, TwinConfig
+from thirdstream.mel.features.logmel import LogMel
+from thirdstream.mel.models import TWINS
+from thirdstream.mel.models.cnn import TwinCNN
+from thirdstream.mel.models.twin import Code, Twin, TwinConfig
 
 STYLES = ("classical", "jazz")
 BATCH = 4

@@ -12,7 +12,7 @@ import soundfile as sf
 
 from signals import segments
 from tables import peak_mb, show
-from thirdstream import systems
+from thirdstream import system as systems
 from thirdstream.audio import SR
 from thirdstream.transfer import Options, transfer_file
 

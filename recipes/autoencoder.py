@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from paired_regression import spent  # a script beside this one
-from thirdstream.corpus import TRAIN, Corpus, Segments
-from thirdstream.mel.augment import weathered
-from thirdstream.mel.cnn import TwinCNN
+from thirdstream.data.corpus import TRAIN, Corpus, Segments
+from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem, build
+from thirdstream.mel.training.augment import weathered
 
 BATCH = 2  # crops of each style
 CROP = 64  # frames

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import torch
 
-from thirdstream import systems
-from thirdstream.mel import TWINS
+from thirdstream import system as systems
+from thirdstream.mel.models import TWINS
 from thirdstream.mel.system import MelSystem, build
 
 

@@ -1,7 +1,7 @@
 """How beats and chords are told from what is observed: listening_weights.py PAIRS WORK
 
 PAIRS: folder of `recipes/versions.py`; the first 60 s of each recording are used. WORK: keeps what
-was observed of them. The weights go to src/thirdstream/notes/listening.json. Chords: maximum
+was observed of them. The weights go to notes/transcription/listening.json. Chords: maximum
 likelihood of what is played (in jazz, the changes of the arranger), given the beats; sevenths are
 left open. Beats: bar lines by logistic regression, then of all readings of a recording the one
 whose beats and bar lines are the most right (expected F, a softmax over readings).
@@ -20,13 +20,20 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from thirdstream import audio
-from thirdstream.notes import beats, learned
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
-from thirdstream.notes.chords import KINDS, MEMBERS, N_STATES, PLACES, beat_chroma, place_of
-from thirdstream.notes.observed import FPS, Observed, observe
-from thirdstream.notes.score import Chord, Note, Score
-from thirdstream.notes.transcription import Posteriors
+from thirdstream.notes.transcription import beats, learned
+from thirdstream.notes.transcription.chords import (
+    KINDS,
+    MEMBERS,
+    N_STATES,
+    PLACES,
+    beat_chroma,
+    place_of,
+)
+from thirdstream.notes.transcription.observed import FPS, Observed, observe
+from thirdstream.notes.transcription.transcriber import Posteriors
+from thirdstream.notes.types import Chord, Note, Score
 
 SECONDS, MOST_BEATS = 60, 130
 STEPS, RATE = 150, 0.08  # of Adam, for the chords
@@ -85,7 +92,7 @@ def sung(record: dict[str, Any], observed: Observed, style: str) -> tuple[np.nda
 
 
 class Field(nn.Module):
-    """The random field of `thirdstream.notes.chords`, as a likelihood."""
+    """The random field of `thirdstream.notes.transcription.chords`, as a likelihood."""
 
     def __init__(self) -> None:
         super().__init__()

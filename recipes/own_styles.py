@@ -16,7 +16,7 @@ from tqdm import tqdm
 from thirdstream import audio
 from thirdstream.audio import SR, level_of
 from thirdstream.files import make_folder
-from thirdstream.notes.midi import Song, read_midi
+from thirdstream.notes.io.midi import Song, read_midi
 from thirdstream.notes.rendering import ORCHESTRA, play
 
 PROGRAMS = {"organ": 19, "guitar": 25}  # General MIDI, counted from 0

@@ -12,13 +12,13 @@ import numpy as np
 from tqdm import tqdm
 
 from remember import N_SEGMENTS, remembering  # a script beside this one
-from thirdstream import systems
+from thirdstream import system as systems
 from thirdstream.audio import SR
-from thirdstream.corpus import Corpus
+from thirdstream.data.corpus import Corpus
 from thirdstream.evaluation import measure, metrics
 from thirdstream.evaluation.judges import Tagger, accepted
 from thirdstream.evaluation.material import excerpt
-from thirdstream.mel import paired
+from thirdstream.mel.models import paired
 from thirdstream.mel.system import MelSystem
 
 EXCERPT_S = 15.0

@@ -15,10 +15,10 @@ import torch
 from torch.nn.functional import l1_loss
 from torch.utils.data import DataLoader
 
-from thirdstream.corpus import TRAIN, Corpus, Versions
-from thirdstream.mel.cnn import TwinCNN
-from thirdstream.mel.training import TWIN, TrainingConfig, begin
-from thirdstream.mel.twin import RECONSTRUCTION, mean_over, reconstruction_loss
+from thirdstream.data.corpus import TRAIN, Corpus, Versions
+from thirdstream.mel.models.cnn import TwinCNN
+from thirdstream.mel.models.twin import RECONSTRUCTION, mean_over, reconstruction_loss
+from thirdstream.mel.training.loop import TWIN, TrainingConfig, begin
 
 CONFIG = TrainingConfig(batch_size=8, lr=1e-3)
 

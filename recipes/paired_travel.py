@@ -16,14 +16,14 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from thirdstream.corpus import TRAIN, VALIDATION, Corpus, Recording, Versions
-from thirdstream.mel import training
-from thirdstream.mel.augment import weathered
-from thirdstream.mel.features import MelConfig
-from thirdstream.mel.paired import TwinPaired, disagreement
+from thirdstream.data.corpus import TRAIN, VALIDATION, Corpus, Recording, Versions
+from thirdstream.mel.features.logmel import MelConfig
+from thirdstream.mel.models.paired import TwinPaired, disagreement
+from thirdstream.mel.models.travel import TRAVEL
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.training import TrainingConfig
-from thirdstream.mel.travel import TRAVEL
+from thirdstream.mel.training import loop as training
+from thirdstream.mel.training.augment import weathered
+from thirdstream.mel.training.loop import TrainingConfig
 
 BATCH = 16
 MIXED = "mixed"

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from thirdstream.corpus import Corpus
-from thirdstream.mel import TWINS
+from thirdstream.data.corpus import Corpus
+from thirdstream.mel.models import TWINS
 from thirdstream.mel.system import MelSystem
 
 FILES = {

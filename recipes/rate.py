@@ -17,13 +17,13 @@ import torch
 from matplotlib.figure import Figure
 
 import score  # a script beside this one
-from thirdstream import systems
+from thirdstream import system as systems
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.corpus import Corpus
-from thirdstream.figures import COLOURS, save
-from thirdstream.mel import training
-from thirdstream.mel.paired import TwinPaired
+from thirdstream.data.corpus import Corpus
+from thirdstream.mel.models.paired import TwinPaired
 from thirdstream.mel.system import MelSystem
+from thirdstream.mel.training import loop as training
+from thirdstream.research.figures import COLOURS, save
 
 PAPER_RATE = 65 * 64 * 4 * SR / SEGMENT
 N_COMPONENTS = (16, 32, 64, 96, 128, 256, 512)  # of four frames

@@ -9,10 +9,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from thirdstream import checkpoint, systems
-from thirdstream.corpus import Corpus
-from thirdstream.mel import training
+from thirdstream import checkpoint
+from thirdstream import system as systems
+from thirdstream.data.corpus import Corpus
 from thirdstream.mel.system import MelSystem, build
+from thirdstream.mel.training import loop as training
 
 BATCH = 16
 N_SEGMENTS = 512

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import torch
 
-from thirdstream import checkpoint, systems
-from thirdstream.corpus import SPLITS, TEST, Corpus
-from thirdstream.mel import TWINS
+from thirdstream import checkpoint
+from thirdstream import system as systems
+from thirdstream.data.corpus import SPLITS, TEST, Corpus
+from thirdstream.mel.models import TWINS
 from thirdstream.mel.system import MelSystem
 
 PAPER = {  # test-time eq. 1 as printed in the paper, on its own corpus

@@ -16,7 +16,7 @@ DOCS = ROOT / "docs"
 OUTSIDE = {
     "src/thirdstream/models/README.md": "models.md",
     "src/thirdstream/clips/README.md": "clips.md",
-    "src/thirdstream/notes/benchmark.csv": "benchmark.csv",
+    "src/thirdstream/data/benchmark.csv": "benchmark.csv",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",

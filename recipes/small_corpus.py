@@ -11,7 +11,7 @@ alone, so each keeps the split that it has in CORPUS.
 import sys
 from pathlib import Path
 
-from thirdstream.corpus import TRAIN, Corpus, Recording
+from thirdstream.data.corpus import TRAIN, Corpus, Recording
 
 MINUTES = 21
 

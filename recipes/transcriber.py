@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from thirdstream.notes.spectra import COMPRESSION, N_BINS, PER_SEMITONE
+from thirdstream.notes.transcription.spectra import COMPRESSION, N_BINS, PER_SEMITONE
 from thirdstream.packages import onnxruntime
 from transcriber_data import BEGINS, BESIDE, LEADS, SOUNDS
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from thirdstream.notes.benchmark import plan
-from thirdstream.notes.pairs import Left, make_pairs
+from thirdstream.data.benchmark import plan
+from thirdstream.data.pairs import Left, make_pairs
 
 
 def main(sheets: str, out: str, variants: str = "2") -> None:

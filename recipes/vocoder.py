@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from thirdstream import audio, checkpoint
 from thirdstream.audio import SEGMENT
-from thirdstream.mel.features import LogMel, MelConfig
-from thirdstream.mel.filters import FilterBank
-from thirdstream.mel.frames import blocks_along
-from thirdstream.mel.synthesis import Synthesiser
+from thirdstream.mel.features.filters import FilterBank
+from thirdstream.mel.features.logmel import LogMel, MelConfig
+from thirdstream.mel.networks.frames import blocks_along
+from thirdstream.mel.vocoder.synthesis import Synthesiser
 
 BATCH = 8
 LR = 1e-3

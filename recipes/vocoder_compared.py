@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from thirdstream import audio, checkpoint, systems
+from thirdstream import audio, checkpoint
+from thirdstream import system as systems
 from thirdstream.audio import SEGMENT
 from thirdstream.evaluation import metrics
-from thirdstream.mel.phases import carried_on
-from thirdstream.mel.synthesis import Synthesiser
 from thirdstream.mel.system import MelSystem
+from thirdstream.mel.vocoder.phases import carried_on
+from thirdstream.mel.vocoder.synthesis import Synthesiser
 from vocoder import Vocoder
 
 N = 4

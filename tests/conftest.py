@@ -11,13 +11,13 @@ import soundfile as sf
 import torch
 from hypothesis import settings
 
-from thirdstream import corpus, preparing
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.corpus import Corpus
-from thirdstream.mel.cnn import TwinCNN
+from thirdstream.data import corpus, preparing
+from thirdstream.data.corpus import Corpus
+from thirdstream.data.preparing import Found
+from thirdstream.mel.models.cnn import TwinCNN
+from thirdstream.mel.models.twin import RECONSTRUCTION, TwinConfig
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.twin import RECONSTRUCTION, TwinConfig
-from thirdstream.preparing import Found
 
 pytest_plugins = ("leftovers", "skips")
 # Modules of whole trainings, transfers, evaluations and commands: slow, every test of them.

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from conftest import STYLES, TINY
-from thirdstream.mel import vae
-from thirdstream.mel.blocks import Critic, MapStyle, adain, moments
-from thirdstream.mel.critics import ADVERSARIAL, GENTLE, SLOPE, relativistic
-from thirdstream.mel.gan import CONTENT, STYLE, TwinGAN
-from thirdstream.mel.twin import WARM_UP, Code, Pass, TwinConfig, diversity
-from thirdstream.mel.vae import TwinVAE, divergence
-from thirdstream.mel.variational_gan import TwinVariationalGAN
+from thirdstream.mel.models import vae
+from thirdstream.mel.models.adversarial import ADVERSARIAL, GENTLE, SLOPE, relativistic
+from thirdstream.mel.models.gan import CONTENT, STYLE, TwinGAN
+from thirdstream.mel.models.twin import WARM_UP, Code, Pass, TwinConfig, diversity
+from thirdstream.mel.models.vae import TwinVAE, divergence
+from thirdstream.mel.models.variational_gan import TwinVariationalGAN
+from thirdstream.mel.networks.blocks import Critic, MapStyle, adain, moments
 
 TINY_GAN = dataclasses.replace(TINY, critic_channels=(2,), weights=TwinGAN.PRESETS["paper"].weights)
 

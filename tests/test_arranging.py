@@ -24,8 +24,8 @@ from thirdstream.notes.arranging.voicing import (
     parallels,
     slots,
 )
-from thirdstream.notes.midi import Track
-from thirdstream.notes.score import CHORDS, Chord, Note, Score, without_gaps
+from thirdstream.notes.io.midi import Track
+from thirdstream.notes.types import CHORDS, Chord, Note, Score, without_gaps
 
 MAJOR, MINOR, DOMINANT, MINOR_7 = (0, 4, 7), (0, 3, 7), (0, 4, 7, 10), (0, 3, 7, 10)
 # One chord a bar: C Am Dm G7 C F G7 C, twice; the second half by way of E7.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from thirdstream.corpus import Corpus
+from thirdstream.data.corpus import Corpus
 from thirdstream.mel import system
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))

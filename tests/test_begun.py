@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from conftest import STYLES
-from thirdstream.mel.cnn import TwinCNN
+from thirdstream.mel.features.inputs import VIEWS
+from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem, build, load
-from thirdstream.mel.views import VIEWS
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 import begun

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from pytest import approx
 
-from thirdstream import cli
 from thirdstream.audio import SR
+from thirdstream.cli import main
+from thirdstream.data import benchmark
+from thirdstream.data.benchmark import Font, Piece, content_sha256
 from thirdstream.evaluation import Settings, evaluate, material, measure
 from thirdstream.files import ThirdstreamError, sha256
-from thirdstream.notes import benchmark
-from thirdstream.notes.benchmark import Font, Piece, content_sha256
-from thirdstream.notes.score import read_score
+from thirdstream.notes.types import read_score
 
 NOTE = (
     "<note><pitch><step>{step}</step><octave>4</octave></pitch><duration>1</duration>"
@@ -119,7 +119,7 @@ def test_what_is_missing_is_named(sheets: Path, fixed: Path, tmp_path: Path) -> 
 def bench(sheets: Path, fixed: Path, tmp_path: Path) -> Path:
     """The small benchmark, made by the command."""
     out = tmp_path / "bench"
-    cli.main(["benchmark", str(sheets), "--out", str(out), "--n-jobs", "1"])
+    main.main(["benchmark", str(sheets), "--out", str(out), "--n-jobs", "1"])
     return out
 
 

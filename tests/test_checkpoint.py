@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from conftest import STYLES, TINY
 from thirdstream import checkpoint
 from thirdstream.checkpoint import CheckpointError
-from thirdstream.mel.features import Statistics
+from thirdstream.mel.features.logmel import Statistics
 from thirdstream.mel.system import MelSystem, load
 
 
@@ -71,7 +71,7 @@ def test_a_header_that_does_not_fit_is_explained(system: MelSystem, tmp_path: Pa
 
 
 def test_mels_must_divide_into_the_code() -> None:
-    from thirdstream.mel.features import MelConfig
+    from thirdstream.mel.features.logmel import MelConfig
     from thirdstream.mel.system import build
 
     with pytest.raises(checkpoint.ThirdstreamError, match="60 mels are not a multiple of 8"):

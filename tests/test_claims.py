@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import music
-from thirdstream import claims
 from thirdstream.audio import SEGMENT
-from thirdstream.corpus import Corpus
-from thirdstream.mel.synthesis import Synthesiser
+from thirdstream.data.corpus import Corpus
+from thirdstream.mel.vocoder.synthesis import Synthesiser
+from thirdstream.research import claims
 
 
 @pytest.mark.parametrize("rank", [1, 3, 8])

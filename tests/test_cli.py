@@ -12,9 +12,11 @@ import soundfile as sf
 import torch
 
 from conftest import music
-from thirdstream import audio, cli, systems
+from thirdstream import audio
+from thirdstream import system as systems
 from thirdstream.audio import SR
-from thirdstream.corpus import Corpus
+from thirdstream.cli import main
+from thirdstream.data.corpus import Corpus
 from thirdstream.mel.system import MelSystem
 from thirdstream.notes.system import ScoreSystem
 from thirdstream.packages import MissingPackage
@@ -23,7 +25,7 @@ from thirdstream.packages import MissingPackage
 def run(*arguments: object) -> int:
     """The exit code of a command."""
     try:
-        cli.main([str(argument) for argument in arguments])
+        main.main([str(argument) for argument in arguments])
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0
@@ -31,24 +33,24 @@ def run(*arguments: object) -> int:
 
 def test_the_commands_are_listed_without_what_they_need(tmp_path: Path) -> None:
     code = (
-        "import sys; from thirdstream import cli; cli.main(['--help']); "
+        "import sys; from thirdstream.cli import main; main.main(['--help']); "
         "assert not {'torch', 'librosa', 'scipy'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for command in cli.COMMANDS:
-        summary = (cli.function_of(command).__doc__ or "").partition("\n")[0]
+    for command in main.COMMANDS:
+        summary = (main.function_of(command).__doc__ or "").partition("\n")[0]
         assert f"{command} {summary}" in " ".join(done.stdout.split())
 
 
 def test_a_twin_is_there_without_what_it_does_not_use() -> None:
     code = (
-        "import sys; from thirdstream import systems; systems.load('twin-paired'); "
+        "import sys; from thirdstream import system; system.load('twin-paired'); "
         "assert not {'librosa', 'numba', 'scipy', 'sklearn'} & set(sys.modules), sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)  # these take a second to import
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS)
+@pytest.mark.parametrize("command", main.COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0
     text = capsys.readouterr().out
@@ -228,11 +230,11 @@ def test_unexpected_faults_show_a_traceback_only_with_debug(monkeypatch, capsys)
         """Break."""
         raise RuntimeError("inner detail")
 
-    monkeypatch.setattr("thirdstream.commands.transferring.list_systems", broken)
+    monkeypatch.setattr("thirdstream.cli.transferring.list_systems", broken)
     assert run("systems") == 1
     assert "run it with --debug" in capsys.readouterr().err.replace("\n", "")
     with pytest.raises(RuntimeError, match="inner detail"):
-        cli.main(["systems", "--debug"])
+        main.main(["systems", "--debug"])
 
 
 def test_misuse_exits_with_2(capsys) -> None:
@@ -307,7 +309,7 @@ def test_what_the_score_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> Path:
         raise MissingPackage(f"{name} is missing; type: pip")
 
-    monkeypatch.setattr("thirdstream.notes.transcription.folder_of", missing)
+    monkeypatch.setattr("thirdstream.notes.transcription.transcriber.folder_of", missing)
     with pytest.raises(MissingPackage, match="onnxruntime is missing; type: pip"):
         ScoreSystem().ready()
 
@@ -364,8 +366,8 @@ def test_a_model_of_another_kind_is_no_beginning(
 def test_a_search_from_the_command_line(
     small_corpus: Corpus, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thirdstream.mel.tuning.BATCH_SIZES", (2,))
-    monkeypatch.setattr("thirdstream.mel.tuning.WIDTHS", (0.1,))
+    monkeypatch.setattr("thirdstream.research.tuning.BATCH_SIZES", (2,))
+    monkeypatch.setattr("thirdstream.research.tuning.WIDTHS", (0.1,))
     given = ("--corpus", small_corpus.path, "--out", tmp_path / "search", "--epochs", 1)
     assert run("tune", "twin-cnn", *given, "--trials", 1) == 0
     assert "complete" in capsys.readouterr().out

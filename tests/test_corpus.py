@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import found_in, music
-from thirdstream import audio, preparing
+from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.corpus import (
+from thirdstream.data import preparing
+from thirdstream.data.corpus import (
     SPLITS,
     TEST,
     TRAIN,
@@ -30,7 +31,7 @@ from thirdstream.corpus import (
     Skipped,
 )
 from thirdstream.files import read_json
-from thirdstream.mel.features import LogMel, measure_statistics
+from thirdstream.mel.features.logmel import LogMel, measure_statistics
 
 
 def make(sources: dict[str, Path], out: Path) -> tuple[Corpus, list[Skipped]]:

@@ -29,7 +29,7 @@ from thirdstream.notes.arranging.keeping import by_salience, displacement, kept_
 from thirdstream.notes.arranging.phrasing import Feel, performed, sources, swing_of
 from thirdstream.notes.arranging.pulse import evened, swung
 from thirdstream.notes.metre import Metres, metre
-from thirdstream.notes.score import CHORDS, Chord, Note, Score
+from thirdstream.notes.types import CHORDS, Chord, Note, Score
 
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 

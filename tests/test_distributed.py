@@ -11,17 +11,17 @@ import pytest
 
 from conftest import TINY
 from test_cli import run
-from thirdstream.corpus import Corpus
-from thirdstream.mel import run as runs
-from thirdstream.mel.training import TrainingConfig, TrainingError, begin
+from thirdstream.data.corpus import Corpus
+from thirdstream.mel.training import run as runs
+from thirdstream.mel.training.loop import TrainingConfig, TrainingError, begin
 
 SMALL = ["--channels", "2", "3", "--patch", "4", "--n-convs", "1", "--batch-size", "4"]
 GAN = [*SMALL, "--style-channels", "2", "2", "--style-size", "3", "--critic-channels", "2"]
 REPLICAS = """
 import sys, torch
 from torch import distributed
-from thirdstream import cli
-from thirdstream.mel import run
+from thirdstream.cli import main
+from thirdstream.mel.training import run
 whole = run.fit
 def fit(state, *rest):
     for step in whole(state, *rest):
@@ -31,7 +31,7 @@ def fit(state, *rest):
         distributed.all_gather(both, own)
         assert torch.equal(*both), "the copies drift apart"
 run.fit = fit
-cli.main(sys.argv[1:])
+main.main(sys.argv[1:])
 """
 
 

@@ -23,9 +23,10 @@ import soundfile as sf
 from conftest import STYLES, music
 from test_benchmark import TUNES
 from test_cli import run
-from thirdstream import cli, systems
+from thirdstream import system as systems
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.notes.transcription import Transcriber
+from thirdstream.cli import main
+from thirdstream.notes.transcription.transcriber import Transcriber
 from thirdstream.packages import MissingPackage
 
 ROOT = Path(__file__).parents[1]
@@ -97,7 +98,7 @@ def test_examples_are_understood(
     page: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Commands, options and their values exist."""
-    seen, function_of = [], cli.function_of
+    seen, function_of = [], main.function_of
 
     def noting(name: str) -> Callable[..., None]:
         @functools.wraps(function_of(name))
@@ -106,7 +107,7 @@ def test_examples_are_understood(
 
         return noted
 
-    monkeypatch.setattr(cli, "function_of", noting)
+    monkeypatch.setattr(main, "function_of", noting)
     assert run(*words_of(line)) == 0, capsys.readouterr().err
     assert len(seen) == 1
 
@@ -171,9 +172,9 @@ def piped(line: str) -> Iterator[None]:
 
 def test_every_command_has_an_example() -> None:
     named = {words_of(line)[0] for _, line in EXAMPLES}
-    assert named == set(cli.COMMANDS)
+    assert named == set(main.COMMANDS)
     headings = re.findall(r"^### (\w+)$", (ROOT / "docs" / "commands.md").read_text(), re.M)
-    assert set(headings) == set(cli.COMMANDS)
+    assert set(headings) == set(main.COMMANDS)
     for command, test in RUN_ELSEWHERE.items():
         assert command in (ROOT / "tests" / test).read_text(encoding="utf-8")
 

@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import music
-from thirdstream import dynamics
-from thirdstream.audio import SR, Wave
-from thirdstream.dynamics import AFTER, BEFORE, FADE, HOP, MOST_UP_DB, Contour, followed
+from thirdstream.audio import SR, Wave, dynamics
+from thirdstream.audio.dynamics import AFTER, BEFORE, FADE, HOP, MOST_UP_DB, Contour, followed
 from thirdstream.transfer import Options, System
 
 powers = st.lists(st.just(0.0) | st.floats(1e-9, 10), min_size=1, max_size=200).map(np.array)

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from conftest import STYLES, music, tone
-from thirdstream import cli
 from thirdstream.audio import SR
-from thirdstream.corpus import TEST, Corpus
+from thirdstream.cli import main
+from thirdstream.data.corpus import TEST, Corpus
 from thirdstream.evaluation import Settings, evaluate, material, measure
 from thirdstream.evaluation.judges import Heard
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes.transcription import Posteriors
+from thirdstream.notes.transcription.transcriber import Posteriors
 
 CORNERS = ["copy-content", "copy-target", "resynthesis"]  # where no pair is known
 QUICK = Settings(excerpt_s=3.0, max_recordings=1, references=4, examples=1)
@@ -275,7 +275,7 @@ def test_the_command(
     other.write_text('{"a": 1}')
     monkeypatch.setattr(evaluate, "made", lambda subject, wave, job, settings: (wave, {}))
     out = tmp_path / "results.json"
-    cli.main(
+    main.main(
         ["evaluate", "--corpus", str(small_corpus.path), "--models", str(model), "--out", str(out),
          "--excerpt-s", "3", "--max-recordings", "1", "--references", "2", "--examples", "0",
          "--n-jobs", "1"]
@@ -285,5 +285,5 @@ def test_the_command(
     assert "tiny" in said.out
     assert json.loads(out.read_text())["systems"].keys() == {*CORNERS, "tiny"}
     with pytest.raises(SystemExit):
-        cli.main(["evaluate", "--corpus", str(small_corpus.path), "--out", str(other)])
+        main.main(["evaluate", "--corpus", str(small_corpus.path), "--out", str(other)])
     assert other.read_text() == '{"a": 1}'

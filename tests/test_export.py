@@ -12,8 +12,9 @@ from torch import Tensor
 from conftest import STYLES
 from test_cli import run
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel import TWINS, export
-from thirdstream.mel.features import Statistics
+from thirdstream.mel import export
+from thirdstream.mel.features.logmel import Statistics
+from thirdstream.mel.models import TWINS
 from thirdstream.mel.system import MelSystem
 from thirdstream.packages import onnxruntime
 

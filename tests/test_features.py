@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conftest import music, tone
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.mel.features import LogMel, MelConfig, Statistics, measure_statistics
+from thirdstream.mel.features.logmel import LogMel, MelConfig, Statistics, measure_statistics
 
 
 @pytest.fixture(scope="module")

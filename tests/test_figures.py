@@ -8,15 +8,15 @@ import torch
 from matplotlib.image import imread
 
 from conftest import STYLES
-from thirdstream import figures
-from thirdstream.corpus import Corpus
-from thirdstream.figures import draw_mels
+from thirdstream.data.corpus import Corpus
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.features import LogMel, MelConfig
-from thirdstream.mel.history import Epoch
-from thirdstream.mel.paired import TwinPaired
+from thirdstream.mel.features.logmel import LogMel, MelConfig
+from thirdstream.mel.models.paired import TwinPaired
 from thirdstream.mel.system import MelSystem, build
-from thirdstream.systems import bundled_clips
+from thirdstream.mel.training.history import Epoch
+from thirdstream.research import figures
+from thirdstream.research.figures import draw_mels
+from thirdstream.system import bundled_clips
 
 
 def test_each_mel_has_its_panel_and_low_frequencies_are_below(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from thirdstream.mel.features import MelConfig
-from thirdstream.mel.filters import FilterBank
+from thirdstream.mel.features.filters import FilterBank
+from thirdstream.mel.features.logmel import MelConfig
 
 
 @pytest.mark.parametrize(

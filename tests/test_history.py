@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from thirdstream import systems
+from thirdstream import system as systems
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel import history
-from thirdstream.mel.history import Epoch
+from thirdstream.mel.training import history
+from thirdstream.mel.training.history import Epoch
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:

@@ -17,15 +17,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from thirdstream import audio, checkpoint, preparing, systems
+from thirdstream import audio, checkpoint
+from thirdstream import system as systems
 from thirdstream.audio import AudioError
 from thirdstream.checkpoint import CheckpointError
-from thirdstream.corpus import Corpus, CorpusError
-from thirdstream.evaluation import report
+from thirdstream.data import preparing
+from thirdstream.data.corpus import Corpus, CorpusError
 from thirdstream.files import ThirdstreamError, read_json
+from thirdstream.mel.models.twin import TwinConfig
 from thirdstream.mel.system import MelSystem, load
-from thirdstream.mel.twin import TwinConfig
-from thirdstream.notes.score import ScoreError, read_score
+from thirdstream.notes.types import ScoreError, read_score
+from thirdstream.report import page as report
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 import mutation

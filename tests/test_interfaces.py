@@ -14,10 +14,10 @@ import soundfile as sf
 from rich.console import Console
 
 from test_cli import run
-from thirdstream import cli, systems
+from thirdstream import system as systems
 from thirdstream.audio import SR
-from thirdstream.commands import console
-from thirdstream.corpus import Corpus
+from thirdstream.cli import console, main
+from thirdstream.data.corpus import Corpus
 
 
 @pytest.fixture(autouse=True)
@@ -249,7 +249,7 @@ def test_no_color(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
         assert run("transfer") == 2
         assert "\x1b" not in capsys.readouterr().err
     finally:
-        cli.tyro._experimental_options["ansi_codes"] = True
+        main.tyro._experimental_options["ansi_codes"] = True
     monkeypatch.delenv("NO_COLOR")
     assert "\x1b[3" in _shown(Console(force_terminal=True, file=io.StringIO()))
 

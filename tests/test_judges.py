@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from conftest import tone
-from thirdstream import systems
+from thirdstream import system as systems
 from thirdstream.audio import read
 from thirdstream.evaluation import judges, measure, tensorbundle
 from thirdstream.evaluation.transcriber import BasicPitch

@@ -13,17 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import music
-from thirdstream import audio, cli
+from thirdstream import audio
 from thirdstream.audio import SR
+from thirdstream.cli import main
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes import beats, chords, listening, melody
-from thirdstream.notes.beats import Bars
-from thirdstream.notes.listening import Heard, listen, listen_file
-from thirdstream.notes.observed import FPS, Observed, observe
-from thirdstream.notes.score import CHORDS, Chord, Note, Score, read_score
-from thirdstream.notes.sheet import chords_of_bars, symbol, write_lead_sheet, write_sheets
+from thirdstream.notes.io.sheet import chords_of_bars, symbol, write_lead_sheet, write_sheets
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription import LOWEST, Posteriors, Transcriber, Transcription
+from thirdstream.notes.transcription import beats, chords, listening, melody
+from thirdstream.notes.transcription.beats import Bars
+from thirdstream.notes.transcription.listening import Heard, listen, listen_file
+from thirdstream.notes.transcription.observed import FPS, Observed, observe
+from thirdstream.notes.transcription.transcriber import (
+    LOWEST,
+    Posteriors,
+    Transcriber,
+    Transcription,
+)
+from thirdstream.notes.types import CHORDS, Chord, Note, Score, read_score
 
 
 @pytest.fixture(scope="module")
@@ -504,7 +510,7 @@ def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.Mo
 
     score = lead_sheet()
     heard = Heard(score, rubato(16), score.melody, 0, False, 8.0)
-    monkeypatch.setattr("thirdstream.notes.sheet.write_lead_sheet", broken)
+    monkeypatch.setattr("thirdstream.notes.io.sheet.write_lead_sheet", broken)
     with pytest.raises(ValueError, match="music21 fails"):
         write_sheets(heard, tmp_path, "a")
     assert list(tmp_path.iterdir()) == []
@@ -533,7 +539,7 @@ def test_awkward_names_in_a_folder_harm_no_others(
         sf.write(songs / "one.wav", wave, SR)
         (songs / "one.wav").rename(songs / os.fsdecode(name))
     with pytest.raises(SystemExit) as stop:
-        cli.main(["listen", str(songs), "--out", str(tmp_path / "out")])
+        main.main(["listen", str(songs), "--out", str(tmp_path / "out")])
     assert stop.value.code == 1
     said = capsys.readouterr().err
     assert "shorten the name" in said and "1 of 5 recordings could not" in said
@@ -553,7 +559,7 @@ def test_the_command(ears: None, tmp_path: Path, capsys: pytest.CaptureFixture[s
     for force in ([], ["--force"]):
         command = ["listen", str(tmp_path / "song.wav"), str(tmp_path / "text.wav")]
         with pytest.raises(SystemExit) as stop:
-            cli.main([*command, "--out", str(tmp_path / "out"), *force])
+            main.main([*command, "--out", str(tmp_path / "out"), *force])
         assert stop.value.code == 1
         assert "text.wav: is not audio" in capsys.readouterr().err
     again = read_score(tmp_path / "out" / "song.musicxml")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from thirdstream import cli, lock
+from thirdstream import lock
+from thirdstream.cli import main
 from thirdstream.files import ThirdstreamError, whole_file
 
 HOLD = """
@@ -63,7 +64,7 @@ def holders() -> Iterator[list[Holder]]:
 
 def test_every_command_that_writes_is_tried() -> None:
     parameters = {
-        name: inspect.signature(cli.function_of(name)).parameters for name in cli.COMMANDS
+        name: inspect.signature(main.function_of(name)).parameters for name in main.COMMANDS
     }
     assert set(WRITING) == {name for name, of in parameters.items() if "out" in of}
 
@@ -76,7 +77,7 @@ def test_the_second_process_says_who_writes_there(
     out = tmp_path / "out.html" if is_file else tmp_path / "out"
     holders.append(Holder("of_file" if is_file else "of_folder", out))
     with pytest.raises(SystemExit) as stop:
-        cli.main([command, *arguments, "--out", str(out)])
+        main.main([command, *arguments, "--out", str(out)])
     assert stop.value.code == 1
     said = capsys.readouterr().err
     assert f"{out}: process {holders[0].process.pid} on " in said
@@ -90,9 +91,9 @@ def test_a_file_for_one_recording_is_held_and_not_its_folder(
     holders.append(Holder("of_file", tmp_path / "a.wav"))
     common = ["transfer", str(song), "--to", "jazz", "--model", str(model), "--out"]
     with pytest.raises(SystemExit):
-        cli.main([*common, str(tmp_path / "a.wav")])
+        main.main([*common, str(tmp_path / "a.wav")])
     assert "writes there" in capsys.readouterr().err
-    cli.main([*common, str(tmp_path / "b.wav")])
+    main.main([*common, str(tmp_path / "b.wav")])
     assert (tmp_path / "b.wav").exists()
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from partwise import CHORD, TIME, back, note, part, read, rest, sheet
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
-from thirdstream.notes.score import UNNAMED, Note, ScoreError, skyline
+from thirdstream.notes.types import UNNAMED, Note, ScoreError, skyline
 
 PITCHES = (72, 76, 79, 76, 74, 71, 67, 71)
 TUNE = [CHORD + "".join(note(p) for p in PITCHES[:4]), "".join(note(p) for p in PITCHES[4:])] * 2
@@ -288,7 +288,7 @@ def test_a_fault_of_ours_is_not_the_file_s(tmp_path: Path, monkeypatch: pytest.M
 
     for name in ("written.Part._note", "musicxml.metres_of", "musicxml.skyline"):
         with monkeypatch.context() as patched:
-            patched.setattr(f"thirdstream.notes.{name}", broken)
+            patched.setattr(f"thirdstream.notes.io.{name}", broken)
             with pytest.raises(ValueError, match="zip") as caught:
                 read(sheet(part(TUNE)), tmp_path)
             assert not isinstance(caught.value, ScoreError)

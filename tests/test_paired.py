@@ -11,15 +11,12 @@ import torch
 from sklearn.decomposition import PCA
 
 from conftest import STYLES, music
-from thirdstream import preparing
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Versions
-from thirdstream.mel import augment, training
-from thirdstream.mel.augment import weathered
-from thirdstream.mel.features import LogMel, MelConfig
-from thirdstream.mel.frames import Along, FrameDecoder, FrameEncoder, columns_of
-from thirdstream.mel.landmarks import N_CLASSES, attacks, harmony
-from thirdstream.mel.paired import (
+from thirdstream.data import preparing
+from thirdstream.data.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Versions
+from thirdstream.mel.features.chroma import N_CLASSES, attacks, harmony
+from thirdstream.mel.features.logmel import LogMel, MelConfig
+from thirdstream.mel.models.paired import (
     AGREEMENT,
     CHOICE,
     FADE,
@@ -36,8 +33,12 @@ from thirdstream.mel.paired import (
     places,
     straying,
 )
-from thirdstream.mel.travel import TRAVEL
-from thirdstream.mel.twin import HOP_FRAMES, MOST, RECONSTRUCTION, WINDOW_FRAMES, Pass
+from thirdstream.mel.models.travel import TRAVEL
+from thirdstream.mel.models.twin import HOP_FRAMES, MOST, RECONSTRUCTION, WINDOW_FRAMES, Pass
+from thirdstream.mel.networks.frames import Along, FrameDecoder, FrameEncoder, columns_of
+from thirdstream.mel.training import augment
+from thirdstream.mel.training import loop as training
+from thirdstream.mel.training.augment import weathered
 
 SMALL = dataclasses.replace(
     TwinPaired.PRESETS["default"],
@@ -439,7 +440,7 @@ def test_it_is_judged_on_versions_alone(versions: Corpus) -> None:
 def test_it_trains_and_its_best_epoch_is_the_one_that_agrees_best(
     versions: Corpus, tmp_path: Path
 ) -> None:
-    from thirdstream.mel import run as runs
+    from thirdstream.mel.training import run as runs
 
     config = training.TrainingConfig(epochs=3, batch_size=2, lr=2e-3)
     state = training.begin("twin-paired", SMALL, versions, config)
@@ -451,7 +452,7 @@ def test_it_trains_and_its_best_epoch_is_the_one_that_agrees_best(
 def test_without_versions_it_is_refused_and_leaves_nothing(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:
-    from thirdstream.mel import run as runs
+    from thirdstream.mel.training import run as runs
 
     config = training.TrainingConfig(epochs=1, batch_size=2)
     state = training.begin("twin-paired", SMALL, small_corpus, config)

@@ -17,8 +17,8 @@ from scipy.signal import convolve2d, correlate2d
 import thirdstream
 from conftest import STYLES
 from test_judges import write_bundle
-from thirdstream.mel import TWINS
-from thirdstream.mel.twin import Twin
+from thirdstream.mel.models import TWINS
+from thirdstream.mel.models.twin import Twin
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 import published  # scripts beside the tests

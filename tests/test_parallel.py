@@ -16,14 +16,14 @@ import soundfile as sf
 
 from conftest import found_in, music
 from test_cli import run
-from thirdstream import parallel, preparing
+from thirdstream import parallel
 from thirdstream.audio import SR
-from thirdstream.corpus import Corpus
+from thirdstream.data import pairs, preparing
+from thirdstream.data.corpus import Corpus
 from thirdstream.evaluation import Settings
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes import pairs
-from thirdstream.notes.midi import Song, Track, write_midi
-from thirdstream.notes.score import Note
+from thirdstream.notes.io.midi import Song, Track, write_midi
+from thirdstream.notes.types import Note
 from thirdstream.parallel import WorkerError, Workers
 
 pytestmark = pytest.mark.filterwarnings("default")  # the clusters' own

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from conftest import music, tone
 from thirdstream.audio import SR
-from thirdstream.mel.features import LogMel
-from thirdstream.mel.phases import carried_on
-from thirdstream.mel.synthesis import Chunk, Synthesiser
+from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.system import MelSystem
+from thirdstream.mel.vocoder.phases import carried_on
+from thirdstream.mel.vocoder.synthesis import Chunk, Synthesiser
 
 SYNTHESISER = Synthesiser()
 HOW = {"n_fft": 2048, "hop_length": 512}

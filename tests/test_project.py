@@ -12,8 +12,8 @@ import soundfile as sf
 
 import thirdstream
 from conftest import music
-from thirdstream import cli
-from thirdstream.corpus import Corpus
+from thirdstream.cli import main
+from thirdstream.data.corpus import Corpus
 from thirdstream.web.cards import benchmark_results
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +23,7 @@ METRICS = ("accepted_share", "melody_recall", "chroma_cosine")
 
 
 def test_every_command_is_in_the_readme() -> None:
-    assert {f"`{name}`" for name in cli.COMMANDS} <= set(re.findall(r"`\w+`", README))
+    assert {f"`{name}`" for name in main.COMMANDS} <= set(re.findall(r"`\w+`", README))
 
 
 CORNERS = {

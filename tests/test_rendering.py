@@ -9,15 +9,16 @@ import pytest
 
 from test_arranging import tune
 from test_room import DRY
-from thirdstream import cli
 from thirdstream.audio import SR
+from thirdstream.cli import main
+from thirdstream.data import pairs
 from thirdstream.files import ThirdstreamError, sha256
-from thirdstream.notes import pairs, rendering
+from thirdstream.notes import rendering
 from thirdstream.notes.arranging import STYLES, Arrangement, Setting, arrange
-from thirdstream.notes.midi import Song, Track, write_midi
+from thirdstream.notes.io.midi import Song, Track, write_midi
 from thirdstream.notes.rendering import ORCHESTRA, draw_scene
 from thirdstream.notes.rendering.recording import PEAK
-from thirdstream.notes.score import Note, Score
+from thirdstream.notes.types import Note, Score
 
 
 def short(style: str = "jazz") -> Arrangement:
@@ -86,7 +87,7 @@ def test_pairs_from_scores(
     def arranged(out: Path) -> int:
         command = ["arrange", str(scores), "--out", str(out), "--n-jobs", "1", "--seed", "3"]
         with pytest.raises(SystemExit) as stop:
-            cli.main([*command, "--soundfont", str(ORCHESTRA)])
+            main.main([*command, "--soundfont", str(ORCHESTRA)])
         return int(stop.value.code or 0)
 
     out = tmp_path / "pairs"

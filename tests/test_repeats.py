@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partwise import CHORD, note, part, read, sheet
-from thirdstream.notes.repeats import MAX_BARS, Endless, Marks, played
-from thirdstream.notes.score import ScoreError
+from thirdstream.notes.io.repeats import MAX_BARS, Endless, Marks, played
+from thirdstream.notes.types import ScoreError
 
 # Bars as words of marks: |: and :| are repeats, [1 begins an ending and ] ends one.
 WRITTEN = {

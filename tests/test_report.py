@@ -18,11 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import music
-from thirdstream import audio, cli
+from thirdstream import audio
 from thirdstream.audio import SR
-from thirdstream.evaluation import VERSION, curves, report, work_of
+from thirdstream.cli import main
+from thirdstream.evaluation import VERSION, work_of
 from thirdstream.files import ThirdstreamError, read_json, write_json
-from thirdstream.mel.features import LogMel
+from thirdstream.mel.features.logmel import LogMel
+from thirdstream.report import curves
+from thirdstream.report import page as report
 
 VOID = {"meta", "img", "br", "rect", "circle", "line"}
 
@@ -216,12 +219,12 @@ def test_the_command_replaces_nothing_unasked(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "page.html"
-    cli.main(["report", str(results), "--out", str(out)])
+    main.main(["report", str(results), "--out", str(out)])
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["report", str(results), "--out", str(out)])
+        main.main(["report", str(results), "--out", str(out)])
     assert stopped.value.code == 1
     assert "--force" in capsys.readouterr().err
-    cli.main(["report", str(results), "--out", str(out), "--force"])
+    main.main(["report", str(results), "--out", str(out), "--force"])
 
 
 def test_tables_alone(results: Path) -> None:

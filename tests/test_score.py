@@ -13,23 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from test_metre import named
-from thirdstream.commands.scores import _left_out
+from thirdstream.cli.scores import _left_out
+from thirdstream.data.pairs import Left, Made
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes import midi
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
 from thirdstream.notes.harmonising import harmonised
+from thirdstream.notes.io import midi
+from thirdstream.notes.io.midi import TICKS, Song, Track, read_midi, write_midi
 from thirdstream.notes.metre import Metres, metre
-from thirdstream.notes.midi import TICKS, Song, Track, read_midi, write_midi
-from thirdstream.notes.pairs import Left, Made
-from thirdstream.notes.score import (
-    CHORDS,
-    Chord,
-    Note,
-    Score,
-    ScoreError,
-    read_score,
-    without_gaps,
-)
+from thirdstream.notes.types import CHORDS, Chord, Note, Score, ScoreError, read_score, without_gaps
 
 FOUR = Metres.steady(metre(4, 4))
 TUNE = [music21.pitch.Pitch(p).nameWithOctave for p in (60, 64, 67, 72, 71, 67, 69, 65)] * 2

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from conftest import music
 from test_cover import heard as piece_of
 from test_room import DRY
-from thirdstream import systems
+from thirdstream import system as systems
 from thirdstream.audio import SR, Wave
+from thirdstream.data.benchmark import find_soundfonts
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes import rendering
 from thirdstream.notes import system as score_system
 from thirdstream.notes.arranging.keeping import kept_share
-from thirdstream.notes.benchmark import find_soundfonts
-from thirdstream.notes.listening import Heard
-from thirdstream.notes.midi import CLOCK, Song, Track, timed, write_midi
-from thirdstream.notes.score import Note, Score
+from thirdstream.notes.io.midi import CLOCK, Song, Track, timed, write_midi
 from thirdstream.notes.system import ScoreSystem, arranged
 from thirdstream.notes.timing import Timing
+from thirdstream.notes.transcription.listening import Heard
+from thirdstream.notes.types import Note, Score
 from thirdstream.transfer import Options
 
 DURATION_S = 12.3

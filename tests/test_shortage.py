@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thirdstream import cli, shortage
+from thirdstream import shortage
+from thirdstream.cli import main
 from thirdstream.files import unwritable
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
-COMMANDS = [name for name in cli.COMMANDS if name != "completion"]
+COMMANDS = [name for name in main.COMMANDS if name != "completion"]
 LIMITS = [("RLIMIT_AS", 1_000_000 * one) for one in (200, 400, 700)]
 LIMITS += [("RLIMIT_NOFILE", 6), ("RLIMIT_NOFILE", 12)]
 FULL = [["systems"], ["systems", "--json"], ["--help"], ["--version"], ["train", "--help"]]
@@ -55,7 +56,7 @@ def test_no_command_begins_with_too_little(
         low = {name: limit - 1}
         monkeypatch.setattr(shortage, "_limit", low.get)
         with pytest.raises(SystemExit) as stop:
-            cli.main([command])
+            main.main([command])
         assert stop.value.code == 1
         assert " short: this process may have" in capsys.readouterr().err
 
@@ -100,9 +101,9 @@ def _wrapped() -> None:
 def test_a_shortage_is_told_by_whatever_says_it(
     fault: Callable[[], None], said: str, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr("thirdstream.commands.transferring.list_systems", fault)
+    monkeypatch.setattr("thirdstream.cli.transferring.list_systems", fault)
     with pytest.raises(SystemExit) as stop:
-        cli.main(["systems"])
+        main.main(["systems"])
     assert stop.value.code == 1
     assert said in capsys.readouterr().err.replace("\n", "")
 
@@ -135,7 +136,7 @@ def test_what_tensorboard_cannot_write_is_a_full_disk(
     small = "--channels 2 3 --patch 4 --n-convs 1 --epochs 1 --batch-size 2".split()  # noqa: SIM905
     out = tmp_path / "run"
     with pytest.raises(SystemExit) as stop:
-        cli.main(
+        main.main(
             ["train", "twin-cnn", "--corpus", str(small_corpus.path), "--out", str(out), *small]
         )
     assert stop.value.code == 1
@@ -146,9 +147,9 @@ def test_what_tensorboard_cannot_write_is_a_full_disk(
 def test_a_full_disk_is_no_fault_of_a_recording_or_a_score(
     small_corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from thirdstream.data import pairs
     from thirdstream.evaluation import evaluate
     from thirdstream.files import ThirdstreamError
-    from thirdstream.notes import pairs
 
     def full(path: Path, content: object) -> None:
         error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from markdown import markdown
 from rich.table import Table
 
-from thirdstream import cli
-from thirdstream.commands import console
+from thirdstream.cli import console, main
 from thirdstream.shown import in_markdown, shown
 
 EVIL = "a\x1b[31mRED\x1b]0;t\x07\r\nb\x9b2J\u202egnp\u2066\u2028\u200b\x7f\t[/x] [red]"
@@ -70,7 +69,7 @@ def test_no_command_prints_a_name_raw(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.main([one.replace("{}", str(tmp_path / "o")) for one in arguments])
+        main.main([one.replace("{}", str(tmp_path / "o")) for one in arguments])
     assert stop.value.code in (1, 2)
     said = "".join(capsys.readouterr())
     assert said

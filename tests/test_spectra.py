@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thirdstream.melscale import mel_places_hz
-from thirdstream.notes.spectra import (
+from thirdstream.audio.melscale import mel_places_hz
+from thirdstream.notes.transcription.spectra import (
     COLUMN,
     COMPRESSION,
     HOP,

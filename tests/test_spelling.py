@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from test_metre import named
 from thirdstream.notes.harmonising import Key, key_of_notes
+from thirdstream.notes.io.sheet import symbol, write_lead_sheet
+from thirdstream.notes.io.spelling import root_name, sharps_of, spelt, tonic_name
 from thirdstream.notes.metre import Metres
-from thirdstream.notes.score import CHORDS, Chord, Note, Score, read_score
-from thirdstream.notes.sheet import symbol, write_lead_sheet
-from thirdstream.notes.spelling import root_name, sharps_of, spelt, tonic_name
+from thirdstream.notes.types import CHORDS, Chord, Note, Score, read_score
 
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 TUNE = (0, 2, 4, 2, 0, 4, 5, 6, 4, 1, 2, 0)  # degrees; ends at home

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from test_cli import run
-from thirdstream.corpus import TRAIN, Corpus, CorpusError, Pairs
+from thirdstream.data.corpus import TRAIN, Corpus, CorpusError, Pairs
 from thirdstream.evaluation.material import open_material
 from thirdstream.storage import Remote, StorageError
 

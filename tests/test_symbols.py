@@ -9,8 +9,8 @@ import pytest
 
 from partwise import CHORD, note, part, read, sheet
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
-from thirdstream.notes.score import Score, ScoreError
-from thirdstream.notes.symbols import FUNCTIONS, KINDS, Odd, Symbol, read_symbol
+from thirdstream.notes.io.symbols import FUNCTIONS, KINDS, Odd, Symbol, read_symbol
+from thirdstream.notes.types import Score, ScoreError
 
 KIND_VALUES = {  # of the specification, version 4.0: the notes of each on C, by name
     "major": "C E G",

@@ -7,8 +7,8 @@ import torch
 
 from conftest import music, tone
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.mel.features import LogMel
-from thirdstream.mel.synthesis import Chunk, Synthesiser
+from thirdstream.mel.features.logmel import LogMel
+from thirdstream.mel.vocoder.synthesis import Chunk, Synthesiser
 
 PADDED = torch.nn.ConstantPad1d((0, 1024), 0.0)
 

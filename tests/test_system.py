@@ -11,9 +11,9 @@ import torch
 from conftest import STYLES, TINY, music
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.gan import TwinGAN
+from thirdstream.mel.models.gan import TwinGAN
+from thirdstream.mel.models.variational_gan import TwinVariationalGAN
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.variational_gan import TwinVariationalGAN
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 GAN = dataclasses.replace(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from thirdstream.notes.midi import Song, Track, from_zero, write_midi
-from thirdstream.notes.score import Note
+from thirdstream.notes.io.midi import Song, Track, from_zero, write_midi
 from thirdstream.notes.timing import Timing
+from thirdstream.notes.types import Note
 
 gaps = st.lists(st.floats(0.05, 4.0), min_size=1, max_size=30)
 

@@ -16,16 +16,17 @@ import torch
 from accelerate.state import AcceleratorState
 
 from conftest import STYLES, TINY, found_in, music
-from thirdstream import checkpoint, preparing
+from thirdstream import checkpoint
 from thirdstream.audio import SEGMENT, SR
-from thirdstream.corpus import Corpus
+from thirdstream.data import preparing
+from thirdstream.data.corpus import Corpus
 from thirdstream.files import Interrupted
-from thirdstream.mel import run as runs
 from thirdstream.mel import system as systems
-from thirdstream.mel import training
-from thirdstream.mel.gan import TwinGAN
-from thirdstream.mel.training import State, Step, TrainingConfig, TrainingError
-from thirdstream.mel.vae import TwinVAE
+from thirdstream.mel.models.gan import TwinGAN
+from thirdstream.mel.models.vae import TwinVAE
+from thirdstream.mel.training import loop as training
+from thirdstream.mel.training import run as runs
+from thirdstream.mel.training.loop import State, Step, TrainingConfig, TrainingError
 
 CONFIG = TrainingConfig(epochs=3, batch_size=2, lr=1e-2, schedule="cosine")
 

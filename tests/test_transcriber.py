@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from thirdstream.evaluation.metrics import MetricError
 from thirdstream.evaluation.transcriber import EDGE, KEPT, BasicPitch
-from thirdstream.notes.spectra import HOP, SR
-from thirdstream.notes.transcription import Posteriors, notes_of
+from thirdstream.notes.transcription.spectra import HOP, SR
+from thirdstream.notes.transcription.transcriber import Posteriors, notes_of
 
 
 class Echo(BasicPitch):

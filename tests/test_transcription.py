@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import music
-from thirdstream.notes.spectra import COLUMN, HOP, SR
-from thirdstream.notes.transcription import (
+from thirdstream.notes.transcription.spectra import COLUMN, HOP, SR
+from thirdstream.notes.transcription.transcriber import (
     EDGE,
     GAP,
     KEPT,
@@ -40,7 +40,7 @@ def test_windows_cover_a_recording_and_join(n_samples: int) -> None:
 
 def test_the_runtime_reports_nothing_to_its_makers_and_leaves_nothing(tmp_path: Path) -> None:
     """By itself onnxruntime 1.32 keeps an identifier of the user in the temporary folder."""
-    code = "from thirdstream.notes.transcription import Transcriber; Transcriber()"
+    code = "from thirdstream.notes.transcription.transcriber import Transcriber; Transcriber()"
     environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
     subprocess.run(
         [sys.executable, "-c", code], check=True, env=environment | {"TMPDIR": str(tmp_path)}

@@ -19,7 +19,7 @@ from conftest import music, tone
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, AudioError
 from thirdstream.files import ThirdstreamError, apart
-from thirdstream.mel.features import Statistics
+from thirdstream.mel.features.logmel import Statistics
 from thirdstream.mel.system import HOP_FRAMES, MelSystem
 from thirdstream.transfer import Options, System, plan, transfer_file, transfer_files
 
@@ -420,9 +420,9 @@ SCRIPT = """
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from thirdstream.mel.cnn import TwinCNN
+from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.twin import TwinConfig
+from thirdstream.mel.models.twin import TwinConfig
 from thirdstream.transfer import Options, transfer_file
 system = MelSystem("x", TwinCNN(("classical", "jazz"), TwinConfig((2, 3), 2, 3, 1, patch=4)))
 print("ready", flush=True)

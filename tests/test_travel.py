@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import STYLES, TINY
-from thirdstream.mel import TWINS
-from thirdstream.mel.travel import APART, CHUNK, MARGIN, TRAVEL, Travel, travelled
-from thirdstream.mel.twin import Twin, TwinConfig
-from thirdstream.mel.views import VIEWS, difference, envelope, mfcc, seen
+from thirdstream.mel.features.inputs import VIEWS, difference, envelope, mfcc, seen
+from thirdstream.mel.models import TWINS
+from thirdstream.mel.models.travel import APART, CHUNK, MARGIN, TRAVEL, Travel, travelled
+from thirdstream.mel.models.twin import Twin, TwinConfig
 
 
 def vectors(seed: int, n: int = 4) -> torch.Tensor:

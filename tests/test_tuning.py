@@ -4,13 +4,14 @@ from pathlib import Path
 import pytest
 
 from conftest import STYLES, TINY, found_in, music
-from thirdstream import cli, preparing
-from thirdstream.corpus import Corpus
+from thirdstream.cli import main
+from thirdstream.data import preparing
+from thirdstream.data.corpus import Corpus
 from thirdstream.files import Interrupted, ThirdstreamError
-from thirdstream.mel import tuning
-from thirdstream.mel.paired import TwinPaired
-from thirdstream.mel.training import TrainingError
-from thirdstream.mel.tuning import Outcome, Search
+from thirdstream.mel.models.paired import TwinPaired
+from thirdstream.mel.training.loop import TrainingError
+from thirdstream.research import tuning
+from thirdstream.research.tuning import Outcome, Search
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -60,7 +61,7 @@ def test_where_every_trial_fails_the_reason_is_said(
     monkeypatch.setattr(tuning, "BATCH_SIZES", (4096,))
     where = ["--corpus", str(small_corpus.path), "--out", str(tmp_path)]
     with pytest.raises(SystemExit) as stop:
-        cli.main(["tune", "twin-cnn", *where, "--trials", "1", "--epochs", "1"])
+        main.main(["tune", "twin-cnn", *where, "--trials", "1", "--epochs", "1"])
     assert stop.value.code == 1
     told = capsys.readouterr().err.replace("\n", " ")
     assert "has too few training segments" in told

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from conftest import STYLES, TINY
-from thirdstream.mel import TWINS
-from thirdstream.mel.blocks import PerStyle, pad_time
-from thirdstream.mel.cnn import TwinCNN
-from thirdstream.mel.gan import TwinGAN
-from thirdstream.mel.twin import LATENT, RECONSTRUCTION, Code, Twin, TwinConfig
+from thirdstream.mel.models import TWINS
+from thirdstream.mel.models.cnn import TwinCNN
+from thirdstream.mel.models.gan import TwinGAN
+from thirdstream.mel.models.twin import LATENT, RECONSTRUCTION, Code, Twin, TwinConfig
+from thirdstream.mel.networks.blocks import PerStyle, pad_time
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 import published  # a script beside the tests

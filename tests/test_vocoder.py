@@ -9,8 +9,8 @@ import torch
 
 from conftest import music
 from thirdstream.audio import SEGMENT
-from thirdstream.mel.features import LogMel
-from thirdstream.mel.synthesis import Synthesiser
+from thirdstream.mel.features.logmel import LogMel
+from thirdstream.mel.vocoder.synthesis import Synthesiser
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 from vocoder import Vocoder, magnitude_loss

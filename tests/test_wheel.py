@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from test_cli import run
-from thirdstream import systems
+from thirdstream import system as systems
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,7 +54,7 @@ def test_the_wheel_runs_the_demo_in_a_clean_environment(
     with zipfile.ZipFile(wheel) as packed:
         names = packed.namelist()
     assert not [name for name in names if not name.startswith("thirdstream")]
-    for needed in ("models/README.md", "clips/README.md", "py.typed", "notes/benchmark.csv"):
+    for needed in ("models/README.md", "clips/README.md", "py.typed", "data/benchmark.csv"):
         assert f"thirdstream/{needed}" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

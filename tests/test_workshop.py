@@ -11,12 +11,13 @@ import pytest
 import soundfile as sf
 
 from conftest import music, tone
-from thirdstream import audio, systems
+from thirdstream import audio
+from thirdstream import system as systems
 from thirdstream.audio import SR
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes.score import CHORDS, Chord, Score
-from thirdstream.notes.sheet import chords_of_bars
+from thirdstream.notes.io.sheet import chords_of_bars
+from thirdstream.notes.types import CHORDS, Chord, Score
 from thirdstream.packages import MissingPackage
 from thirdstream.transfer import Options
 from thirdstream.web import cards, workshop
@@ -197,7 +198,7 @@ def test_systems_say_what_they_take_and_what_they_lack(monkeypatch: pytest.Monke
     def missing(name: str) -> Path:
         raise MissingPackage(f"the package {name} is not installed; type: pip install it")
 
-    monkeypatch.setattr("thirdstream.notes.transcription.folder_of", missing)
+    monkeypatch.setattr("thirdstream.notes.transcription.transcriber.folder_of", missing)
     with pytest.raises(MissingPackage, match="onnxruntime is not installed"):
         systems.load("score").ready()
 
@@ -207,7 +208,7 @@ def test_score_listens_once_and_hands_out_what_it_played(
 ) -> None:
     score = systems.load("score")
     score.ready()
-    from thirdstream.notes import listening
+    from thirdstream.notes.transcription import listening
 
     heard, observe = [], listening.observe
     monkeypatch.setattr(

@@ -1,5 +1,5 @@
 """`python -m thirdstream` is the command `thirdstream`."""
 
-from thirdstream.cli import main
+from thirdstream.cli.main import main
 
 main()

@@ -25,7 +25,8 @@ import numpy as np
 import torch
 
 import thirdstream
-from thirdstream import audio, checkpoint, shortage, systems
+from thirdstream import audio, checkpoint, shortage
+from thirdstream import system as systems
 from thirdstream.audio import SR, Wave
 from thirdstream.evaluation import VERSION, Settings, measure, metrics
 from thirdstream.evaluation.cost import Cost, cost_of_transfer

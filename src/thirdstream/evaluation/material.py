@@ -15,14 +15,14 @@ import numpy as np
 
 from thirdstream import audio
 from thirdstream.audio import SR, Wave
-from thirdstream.corpus import TEST, VARIANT, Corpus
+from thirdstream.data import benchmark, pairs
+from thirdstream.data.corpus import TEST, VARIANT, Corpus
 from thirdstream.evaluation import measure
 from thirdstream.evaluation.measure import Truth
 from thirdstream.evaluation.metrics import Notes
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes import benchmark, pairs
 from thirdstream.notes.arranging import STYLES
-from thirdstream.notes.midi import read_midi
+from thirdstream.notes.io.midi import read_midi
 from thirdstream.storage import place_of
 
 REFERENCE_SPLITS = ("train", "validation")  # of the benchmark

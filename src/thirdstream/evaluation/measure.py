@@ -23,10 +23,10 @@ from thirdstream.evaluation.judges import (
 )
 from thirdstream.evaluation.metrics import Notes
 from thirdstream.evaluation.transcriber import BasicPitch
-from thirdstream.mel.features import LogMel
-from thirdstream.mel.synthesis import Synthesiser
+from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes.transcription import Posteriors, notes_of
+from thirdstream.mel.vocoder.synthesis import Synthesiser
+from thirdstream.notes.transcription.transcriber import Posteriors, notes_of
 from thirdstream.packages import MissingPackage
 
 N_MEL_SEGMENTS = 4  # of an excerpt, for what is measured inside a mel system

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from thirdstream.audio import Wave, windows
 from thirdstream.evaluation.judges import checked
 from thirdstream.files import sha256
-from thirdstream.notes.spectra import HOP, SR
-from thirdstream.notes.transcription import Posteriors, session
+from thirdstream.notes.transcription.spectra import HOP, SR
+from thirdstream.notes.transcription.transcriber import Posteriors, session
 from thirdstream.packages import INSTALL, MissingPackage, folder_of
 
 WINDOW = 43_844  # samples the network takes: 172 frames

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from thirdstream import checkpoint
 from thirdstream.files import ThirdstreamError, whole_file
-from thirdstream.mel.blocks import Block
+from thirdstream.mel.models.twin import Code
+from thirdstream.mel.networks.blocks import Block
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.twin import Code
 from thirdstream.packages import onnxruntime
 
 KEY = "thirdstream"  # of the description, in the file's own metadata

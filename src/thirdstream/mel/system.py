@@ -16,11 +16,11 @@ from thirdstream import audio, checkpoint
 from thirdstream.audio import SEGMENT, SR, Wave
 from thirdstream.checkpoint import CheckpointError
 from thirdstream.files import ThirdstreamError, is_style
-from thirdstream.mel import TWINS
-from thirdstream.mel.blocks import PerStyle
-from thirdstream.mel.features import LogMel, MelConfig, Statistics
-from thirdstream.mel.synthesis import Chunk, Synthesiser
-from thirdstream.mel.twin import HOP_FRAMES, WINDOW_FRAMES, Twin, TwinConfig
+from thirdstream.mel.features.logmel import LogMel, MelConfig, Statistics
+from thirdstream.mel.models import TWINS
+from thirdstream.mel.models.twin import HOP_FRAMES, WINDOW_FRAMES, Twin, TwinConfig
+from thirdstream.mel.networks.blocks import PerStyle
+from thirdstream.mel.vocoder.synthesis import Chunk, Synthesiser
 from thirdstream.records import record
 from thirdstream.transfer import Options, System
 

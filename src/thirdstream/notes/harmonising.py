@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thirdstream.notes.metre import Metres
-from thirdstream.notes.score import CHORDS, Chord, Note, without_gaps
+from thirdstream.notes.types import CHORDS, Chord, Note, without_gaps
 
 Array = NDArray[np.float64]
 

@@ -13,12 +13,12 @@ from thirdstream.files import sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.casting import Piece, counting
 from thirdstream.notes.arranging.cover import Wish, cover
-from thirdstream.notes.listening import Heard, listen
 from thirdstream.notes.rendering import ORCHESTRA, VERSION, draw_scene, stream
 from thirdstream.notes.rendering.soundfont import opened
-from thirdstream.notes.score import Score, read_score
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription import Transcriber
+from thirdstream.notes.transcription.listening import Heard, listen
+from thirdstream.notes.transcription.transcriber import Transcriber
+from thirdstream.notes.types import Score, read_score
 from thirdstream.transfer import Options, System
 
 LOGGER = logging.getLogger("thirdstream")

@@ -164,7 +164,7 @@ def benchmark_results() -> Any:
 
 def benchmark() -> str:
     """The benchmark: what matters first, then every table and the plane of both directions."""
-    from thirdstream.evaluation.report import plane, table
+    from thirdstream.report.page import plane, table
 
     results = benchmark_results()
     settings, n = results["settings"], len(results["recordings"]) // 2

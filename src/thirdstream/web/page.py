@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from thirdstream import systems
+from thirdstream import system as systems
 from thirdstream.files import ThirdstreamError
 from thirdstream.web import cards, tasks
 from thirdstream.web.cards import notice

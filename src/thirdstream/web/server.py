@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Any
 
-from thirdstream import systems
+from thirdstream import system as systems
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.system import ScoreSystem
 from thirdstream.web.rooms import Limits, Workshop

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from thirdstream import audio, systems
+from thirdstream import audio
+from thirdstream import system as systems
 from thirdstream.files import ThirdstreamError
 from thirdstream.transfer import Options
 from thirdstream.web import worker, workshop

@@ -124,8 +124,8 @@ def transferred(
 
 def track(name: str, wav: Path) -> Track:
     """A file to listen to, and the picture of its mel, drawn here."""
-    from thirdstream.evaluation.report import mel_picture
-    from thirdstream.mel.features import LogMel
+    from thirdstream.mel.features.logmel import LogMel
+    from thirdstream.report.page import mel_picture
 
     picture = wav.with_suffix(".mel.png")
     picture.write_bytes(mel_picture(wav, LogMel()))
@@ -156,8 +156,8 @@ def written_down(played: "Played", wav: Path, *, midi: Path) -> tuple[Sheet, dic
     midi: where to write what is played in the new style.
     """
     from thirdstream.notes.harmonising import Key
-    from thirdstream.notes.midi import write_midi
-    from thirdstream.notes.sheet import chords_of_bars, write_sheets
+    from thirdstream.notes.io.midi import write_midi
+    from thirdstream.notes.io.sheet import chords_of_bars, write_sheets
 
     heard = replace(played.heard, score=replace(played.heard.score, title=wav.stem))
     with owners_names(wav):

@@ -19,7 +19,7 @@ from thirdstream.notes.arranging.ensembles import (
 )
 from thirdstream.notes.arranging.jazz import jazz
 from thirdstream.notes.arranging.pulse import Pulse, suits
-from thirdstream.notes.score import Score
+from thirdstream.notes.types import Score
 
 __all__ = ["GROOVES", "STYLES", "Arrangement", "Setting", "arrange", "draw_setting"]
 

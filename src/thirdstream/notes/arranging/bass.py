@@ -8,7 +8,7 @@ from itertools import pairwise
 from thirdstream.notes.arranging.ensembles import DOUBLE_BASS, loudness, nearest
 from thirdstream.notes.arranging.harmony import Change
 from thirdstream.notes.arranging.pulse import Cell
-from thirdstream.notes.score import Chord, Note
+from thirdstream.notes.types import Chord, Note
 
 LOWEST, HIGHEST = DOUBLE_BASS.lowest, DOUBLE_BASS.highest
 CENTRE = 40.0

@@ -30,7 +30,7 @@ from thirdstream.notes.arranging.ensembles import (
 )
 from thirdstream.notes.arranging.pulse import Pulse, suits
 from thirdstream.notes.metre import Metres, of_length
-from thirdstream.notes.score import Note, Score
+from thirdstream.notes.types import Note, Score
 
 SLOW, DENSE, QUICK = 92.0, 4.0, 3.5  # beats a minute; notes at a time; melody notes a second
 HALVED, DOUBLED = 235.0, 62.0  # beats a minute beyond which a jazz group counts otherwise

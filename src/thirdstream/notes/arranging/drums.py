@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from thirdstream.notes.arranging.ensembles import loudness
 from thirdstream.notes.arranging.pulse import Cell
-from thirdstream.notes.score import Note
+from thirdstream.notes.types import Note
 
 KICK, RIM, SNARE, LOW_TOM, CLOSED_HAT, PEDAL_HAT, MIDDLE_TOM, HIGH_TOM, CRASH, RIDE = (
     36, 37, 38, 43, 42, 44, 47, 50, 49, 51

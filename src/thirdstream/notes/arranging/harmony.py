@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from thirdstream.notes.arranging.ensembles import during
-from thirdstream.notes.score import Chord, Note, Score, without_gaps
+from thirdstream.notes.types import Chord, Note, Score, without_gaps
 
 DORIAN = frozenset([0, 2, 3, 5, 7, 9, 10])
 MIXOLYDIAN_SHARP_11 = frozenset([0, 2, 4, 6, 7, 9, 10, 11])  # with the natural seventh too

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from thirdstream.notes.arranging.bass import scale_of
-from thirdstream.notes.score import Chord, Note, Score
+from thirdstream.notes.types import Chord, Note, Score
 
 COVERED = 0.2  # quarter notes
 

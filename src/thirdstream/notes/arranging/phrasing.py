@@ -13,7 +13,7 @@ import numpy as np
 
 from thirdstream.notes.arranging.ensembles import loudness
 from thirdstream.notes.arranging.pulse import evened, swung
-from thirdstream.notes.score import Note
+from thirdstream.notes.types import Note
 
 SAME = 0.55  # quarter notes between a note of the melody and its transcription, at most
 GRID = 0.25  # quarter notes: what quick notes are drawn to

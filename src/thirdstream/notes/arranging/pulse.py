@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from thirdstream.notes.arranging.ensembles import GROOVES
 from thirdstream.notes.metre import Metre, Metres
-from thirdstream.notes.score import Chord, Note, Score, Span
+from thirdstream.notes.types import Chord, Note, Score, Span
 
 Part = TypeVar("Part", Note, Chord, Span)
 

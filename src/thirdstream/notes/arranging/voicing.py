@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from thirdstream.notes.arranging.ensembles import Instrument, during, nearest
 from thirdstream.notes.metre import Metres
-from thirdstream.notes.score import Chord, Note
+from thirdstream.notes.types import Chord, Note
 
 N_CANDIDATES = 80  # voicings of a chord that the search looks at
 PARALLEL = 1000.0  # cost of parallel fifths or octaves

@@ -13,7 +13,7 @@ import numpy as np
 from thirdstream.audio import SR, Wave, ahead, exactly, level_of, limited
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import Arrangement
-from thirdstream.notes.midi import Song, timed
+from thirdstream.notes.io.midi import Song, timed
 from thirdstream.notes.rendering import synthesiser
 from thirdstream.notes.rendering.room import Scene, in_room
 from thirdstream.notes.timing import Timing

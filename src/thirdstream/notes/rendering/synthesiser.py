@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from thirdstream.audio import SR, Wave
-from thirdstream.notes.midi import Song, Track
+from thirdstream.notes.io.midi import Song, Track
 from thirdstream.notes.rendering.soundfont import DRUM_BANK, Region, SoundFont, opened
 from thirdstream.notes.rendering.tones import FALL_DB, Tone, made
 

@@ -1,0 +1,56 @@
+"""What commands write into is theirs alone while they run."""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from thirdstream import lock
+
+Command = Callable[..., None]
+
+
+def writes_folder(command: Command) -> Command:
+    """The same command, which holds the folder `out` while it runs."""
+    return _holding(command, _folder)
+
+
+def writes_file(command: Command) -> Command:
+    """The same command, which holds the file `out` while it runs."""
+    return _holding(command, lock.of_file)
+
+
+def writes_either(command: Command) -> Command:
+    """The same command, which holds the file or folder `out`, and of standard output nothing."""
+    return _holding(command, _file_or_folder)
+
+
+def _holding(command: Command, held: Callable[[Path], AbstractContextManager[None]]) -> Command:
+    signature = inspect.signature(command)
+
+    @functools.wraps(command)
+    def holding(*given: Any, **named: Any) -> None:
+        bound = signature.bind(*given, **named)
+        bound.apply_defaults()
+        with held(bound.arguments["out"]):
+            command(*given, **named)
+
+    return holding
+
+
+def _folder(out: Path) -> AbstractContextManager[None]:
+    """Of processes that were launched together, the first holds it for all."""
+    return lock.of_folder(out) if os.environ.get("RANK", "0") == "0" else nullcontext()
+
+
+def _file_or_folder(out: Path) -> AbstractContextManager[None]:
+    from thirdstream.audio import SUFFIXES, WRITERS
+    from thirdstream.cli.pipes import DASH
+
+    if out == DASH:
+        return nullcontext()
+    is_file = out.suffix.lower() in (*SUFFIXES, *WRITERS) and not out.is_dir()
+    return lock.of_file(out) if is_file else lock.of_folder(out)

@@ -1,0 +1,150 @@
+"""Scores into sound in both styles."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from thirdstream.cli.console import Failed, complain, progress_bar, say, tell
+from thirdstream.cli.locks import writes_folder
+from thirdstream.files import fault_of
+from thirdstream.parallel import Workers
+from thirdstream.transfer import plan
+
+
+@writes_folder
+def arrange(
+    scores: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    seed: int = 0,
+    workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
+    soundfont: tuple[Path, ...] = (),
+    variants: int = 1,
+    format: Literal["flac", "wav", "ogg", "mp3", "aiff"] = "flac",
+) -> None:
+    """Turn scores into pairs: the same piece in both styles, as sound and as MIDI.
+
+    Example: thirdstream arrange scores --out pairs
+
+    Both versions have one key and one tempo, and the same bars at the same moments. Run it again
+    after an interruption or with more scores: what is done is not done again.
+
+    Args:
+        scores: lead sheets, or scores of any parts (MusicXML or MIDI), or folders of them; chords
+            that are not named are found from the notes.
+        out: folder of the pairs; pairs.json says how each was made.
+        seed: of key, tempo, ensemble, groove, soundfont, room and microphone.
+        workers: who does the work.
+        soundfont: files from which each pair draws one; by default the orchestra that comes along.
+        variants: pairs of each score, each in another setting.
+        format: of the sound; WAV, FLAC and AIFF have 24 bits.
+    """
+    from thirdstream.data import pairs
+
+    found = pairs.find_scores(scores)
+    jobs = pairs.plan(found, seed=seed, variants=variants, soundfonts=soundfont, format=format)
+    with workers.ready() as n_jobs:
+        left = _left_out(pairs.make_pairs(jobs, out, n_jobs=n_jobs), n_pairs=len(jobs))
+    n_made = len(found) - len(left)
+    tell(f"{out} holds the pairs of {n_made} scores")
+    if left:
+        raise Failed(
+            f"{len(left)} of {len(found)} scores could not be used; see {out / 'pairs.json'}"
+        )
+
+
+def _left_out(outcomes: Iterable[Any], *, n_pairs: int) -> set[Path]:
+    """Go through what becomes of pairs, with a bar, and return the scores that were left out."""
+    from thirdstream.data.pairs import Left
+
+    left: set[Path] = set()
+    remarked: set[Path] = set()
+    with progress_bar() as bar:
+        task = bar.add_task("arranging", total=n_pairs)
+        for outcome in outcomes:
+            bar.advance(task)
+            if isinstance(outcome, Left) and outcome.path not in left:
+                left.add(outcome.path)
+                complain(f"skipped {outcome.path}: {outcome.reason}")
+            elif not isinstance(outcome, Left) and outcome.path not in remarked:
+                remarked.add(outcome.path)
+                for remark in outcome.remarks:
+                    say(f"{outcome.path}: {remark}")
+    return left
+
+
+@writes_folder
+def benchmark(
+    sheets: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    splits: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test"),
+    soundfonts: tuple[Path, ...] = (),
+    workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
+) -> None:
+    """Make the benchmark: fixed pieces in both styles, test pieces through another soundfont.
+
+    Example: thirdstream benchmark OpenEWLD --out bench
+
+    `thirdstream evaluate --corpus bench` judges systems on it. Run it again after an interruption:
+    what is done is not done again.
+
+    Args:
+        sheets: a copy of the collection OpenEWLD (github.com/00sapo/OpenEWLD).
+        out: folder of the benchmark; the manifests in it have the hash of every file.
+        splits: which to make; `test` is judged, the others are what sets are compared with.
+        soundfonts: files of the benchmark's soundfonts, where they are not installed.
+        workers: who does the work.
+    """
+    from thirdstream.data import benchmark as fixed
+
+    jobs = fixed.plan(sheets, splits=splits, soundfonts=soundfonts)
+    n_pairs = sum(map(len, jobs.values()))
+    with workers.ready() as n_jobs:
+        left = _left_out(fixed.make(jobs, out, n_jobs=n_jobs), n_pairs=n_pairs)
+    tell(f"the benchmark is in {out}")
+    if left:
+        raise Failed(f"{len(left)} pieces could not be made; without them it is not the benchmark")
+
+
+@writes_folder
+def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -> None:
+    """Write down what is played in recordings: notes, lead sheet, piano roll.
+
+    Example: thirdstream listen song.mp3 --out heard
+
+    Of each recording NAME.mid has all notes in its own tempo, NAME.musicxml melody and chords,
+    NAME.png a picture of both, NAME.json beats, key, chords and melody. Bars of four and of three
+    quarter notes are told apart, no others.
+
+    Args:
+        recordings: files, or folders that are searched for recordings.
+        out: folder for the results.
+        force: replace results that exist.
+    """
+    from thirdstream.notes.io.sheet import write_sheets
+    from thirdstream.notes.transcription.listening import listen_file
+
+    pairs = plan(recordings, out, suffix="")
+    n_failed = 0
+    with progress_bar() as bar:
+        task = bar.add_task("listening", total=len(pairs))
+        for path, target in pairs:
+
+            def show(share: float, path: Path = path) -> None:
+                bar.update(task, description=f"{path.name} {share:.0%}")
+
+            try:
+                heard = listen_file(path, progress=show)
+                write_sheets(heard, target.parent, target.name, force=force)
+                say(f"{path} -> {target}.*")
+            except Exception as error:  # whatever it is, the other recordings are heard
+                n_failed += 1
+                complain(fault_of(path, error))
+            bar.advance(task)
+    if n_failed:
+        raise Failed(f"{n_failed} of {len(pairs)} recordings could not be written down")

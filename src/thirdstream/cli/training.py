@@ -1,0 +1,291 @@
+"""Training twins, and the search for better ones."""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import tyro
+from rich.table import Table
+
+from thirdstream import system as systems
+from thirdstream.cli import options
+from thirdstream.cli.console import OUT, Failed, complain, progress_bar, say, set_loudness, tell
+from thirdstream.cli.locks import writes_folder
+from thirdstream.data.corpus import Corpus
+from thirdstream.files import ThirdstreamError, read_json
+from thirdstream.mel.features.inputs import View
+from thirdstream.mel.models import TWINS
+from thirdstream.mel.models.twin import TwinConfig
+from thirdstream.mel.networks.blocks import Norm
+from thirdstream.mel.system import MelSystem
+from thirdstream.mel.training.loop import (
+    State,
+    Step,
+    TrainingConfig,
+    begin,
+    begin_with,
+    steps_per_epoch,
+)
+from thirdstream.mel.training.run import load_state
+from thirdstream.mel.training.run import train as train_run
+from thirdstream.research import tuning
+
+MAY_CHANGE = ("epochs", "mixed_precision", "compile")  # how long and where; not what is learnt
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """Changes to the preset's network; what is not given is as in the preset."""
+
+    init: str | None = None
+    """Begin with the weights of a trained model instead of random ones: its name, file or run. The
+    network is that model's, then."""
+    channels: tuple[int, ...] | None = None
+    """Of each encoder block; between blocks both axes are halved."""
+    latent_channels: int | None = None
+    """Of the code; the paper's code has 4."""
+    kernel_size: int | None = None
+    """Of all convolutions, odd."""
+    n_convs: int | None = None
+    """Convolutions a block."""
+    norm: Norm | None = None
+    """Normalisation after each convolution."""
+    patch: int | None = None
+    """Fold patch x patch points of the mel into channels first."""
+    features: tuple[View, ...] | None = None
+    """What the encoders see besides or instead of the mel: its cosine transform, its growth, its
+    envelope (Lu et al. 2018)."""
+    style_channels: tuple[int, ...] | None = None
+    """Of the style encoder's blocks, in adversarial twins."""
+    style_size: int | None = None
+    """Numbers that a style is reduced to, in adversarial twins."""
+    critic_channels: tuple[int, ...] | None = None
+    """Of the discriminators' convolutions, in adversarial twins."""
+
+    def changed(self, preset: TwinConfig) -> TwinConfig:
+        """The preset with these changes. Raises ThirdstreamError if they make no sense."""
+        given = {key: value for key, value in vars(self).items() if value is not None}
+        if "init" in given:
+            raise ThirdstreamError("--init keeps a model's network; leave changes to it out")
+        try:
+            return dataclasses.replace(preset, **given)
+        except ValueError as error:
+            raise ThirdstreamError(str(error)) from error
+
+
+@writes_folder
+def train(
+    system: str,
+    /,
+    *,
+    corpus: str,
+    out: Path,
+    preset: str = "default",
+    resume: bool = False,
+    training: tyro.conf.OmitArgPrefixes[TrainingConfig] = TrainingConfig(),  # noqa: B008
+    network: tyro.conf.OmitArgPrefixes[Network] = Network(),
+) -> None:
+    """Train a system on a prepared corpus.
+
+    Example: thirdstream train twin-cnn --corpus corpus --out run --epochs 50 --batch-size 16
+
+    Ctrl-C saves everything; --resume goes on exactly where it stopped, with --epochs also to more
+    epochs than the run was begun with. Watch the losses, pictures
+    and sounds with: tensorboard --logdir run
+
+    Args:
+        system: which one; `thirdstream systems` lists them.
+        corpus: folder that `thirdstream prepare` made, or its address (s3://..., https://...), from
+            where only the segments that are asked for are fetched.
+        out: folder of the run; its best model is best.safetensors.
+        preset: size of the network and weights of the losses: default, or paper, as published;
+            of twin-paired also travel: with the travel loss, for recordings without a version.
+        resume: go on with the run in --out, with the settings it was begun with; --epochs,
+            --mixed-precision and --compile may be others. A cosine of the learning rate is then
+            laid out over all epochs.
+        training: how long and how fast.
+        network: changes to the preset.
+    """
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that were launched together
+    if not first:
+        set_loudness(quiet=True, verbose=False)
+    opened = Corpus.open(corpus)
+    state, config = _state(system, opened, out, preset, resume, (training, network))
+    with progress_bar() as bar:
+        task = bar.add_task(f"training {system}", total=None, completed=state.step)
+        for step in train_run(state, opened, config, out):
+            text = f"epoch {step.epoch}/{config.epochs} {_losses(step.losses)}"
+            bar.update(task, total=step.n_steps, completed=step.step, description=text)
+            _report_epoch(step)
+    if first:
+        tell(f"the best model is {out / 'best.safetensors'}")
+
+
+def _report_epoch(step: Step) -> None:
+    if step.validation is not None:
+        scores = _losses(step.validation) or "none, for want of validation recordings"
+        line = f"epoch {step.epoch}: last step {_losses(step.losses)}; validation {scores}"
+        say(line)
+    if step.alarm:
+        complain(f"warning: {step.alarm}")
+
+
+def _losses(losses: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items())
+
+
+def _state(
+    system: str,
+    opened: Corpus,
+    out: Path,
+    preset: str,
+    resume: bool,
+    changes: tuple[TrainingConfig, Network],
+) -> tuple[State, TrainingConfig]:
+    """A new run's state, or an old one's."""
+    training, network = changes
+    if resume:
+        return _resumed(out, (system, opened, preset), changes)
+    if (out / "resume.safetensors").exists() or (out / "best.safetensors").exists():
+        raise ThirdstreamError(f"{out}: holds a run; go on with --resume, or choose another folder")
+    if network.init is not None and preset != "default":
+        raise ThirdstreamError("--init keeps a model's network; leave --preset out")
+    if network.init is not None and network == Network(init=network.init):
+        model = systems.load(network.init)
+        if isinstance(model, MelSystem) and (model.name, model.styles) == (system, opened.styles):
+            return begin_with(model, opened, training), training
+        kind, wanted = " and ".join(model.styles), " and ".join(opened.styles)
+        raise ThirdstreamError(
+            f"{network.init}: is a {model.name} of {kind}, not a {system} of {wanted}; "
+            "begin without --init"
+        )
+    return begin(system, network.changed(_preset(system, preset)), opened, training), training
+
+
+def _resumed(
+    out: Path, wanted: tuple[str, Corpus, str], changes: tuple[TrainingConfig, Network]
+) -> tuple[State, TrainingConfig]:
+    """An old run's state, and how it goes on.
+
+    What is as by default and was not typed counts as not asked for. Raises ThirdstreamError where
+    the run was begun otherwise than it is asked for.
+    """
+    state, config = load_state(out)
+    training, opened = changes[0], wanted[1]
+    asked = {
+        name: value
+        for name, value in vars(training).items()
+        if name in options.typed() or value != getattr(TrainingConfig(), name)
+    }
+    faults = [
+        f"{name} {getattr(config, name)}, not {value}"
+        for name, value in asked.items()
+        if value != getattr(config, name) and name not in MAY_CHANGE
+    ]
+    faults += _other_systems(state, *wanted, changes[1])
+    if faults:
+        raise ThirdstreamError(
+            f"{out}: was begun with {'; '.join(faults)}; leave the options out to go on (only "
+            f"{', '.join(MAY_CHANGE)} may change), or start a new run"
+        )
+    later = dataclasses.replace(config, **{name: asked.get(name, getattr(config, name))
+                                           for name in MAY_CHANGE})  # fmt: skip
+    if later.epochs != config.epochs:
+        _lay_out_anew(state, opened, config, later, out)
+    state.system.card["training"] = dataclasses.asdict(later)
+    return state, later
+
+
+def _other_systems(
+    state: State, system: str, opened: Corpus, preset: str, network: Network
+) -> Iterator[str]:
+    """What a run was begun with, where another is asked for."""
+    began = state.system
+    new = (preset, network) != ("default", Network()) or "preset" in options.typed()
+    if began.name != system:
+        yield f"{began.name}, not {system}"
+    elif began.styles != opened.styles:
+        yield f"{' and '.join(began.styles)}, not {' and '.join(opened.styles)}"
+    elif (
+        new
+        and network.init is None
+        and network.changed(_preset(system, preset)) != began.twin.config
+    ):
+        yield "another network"
+
+
+def _lay_out_anew(
+    state: State, opened: Corpus, config: TrainingConfig, later: TrainingConfig, out: Path
+) -> None:
+    """Say what another number of epochs does to the learning rate.
+
+    Raises ThirdstreamError where more epochs are done already.
+    """
+    per_epoch = steps_per_epoch(state.system.twin, opened, config)
+    if later.epochs * per_epoch < state.step:
+        raise ThirdstreamError(
+            f"{out}: has been trained for {state.step / per_epoch:g} epochs already; "
+            f"ask for more than {later.epochs}, or leave --epochs out"
+        )
+    was, is_now = (
+        one.lr_at(min(1.0, state.step / (one.epochs * per_epoch))) for one in (config, later)
+    )
+    rate = f"stays {is_now:.3g}"
+    if config.schedule != "constant":
+        rate = (
+            f"follows its {config.schedule} over all {later.epochs} epochs from here on: it is "
+            f"{is_now:.3g} now, not {was:.3g}"
+        )
+    say(f"{later.epochs} epochs instead of {config.epochs}; the learning rate {rate}")
+
+
+def _preset(system: str, preset: str) -> TwinConfig:
+    if system not in TWINS:
+        raise ThirdstreamError(f"{system}: no such system to train; there are {', '.join(TWINS)}")
+    presets = TWINS[system].PRESETS
+    if preset not in presets:
+        raise ThirdstreamError(f"{system} has no preset {preset!r}; it has {', '.join(presets)}")
+    return presets[preset]
+
+
+@writes_folder
+def tune(
+    system: str,
+    /,
+    *,
+    corpus: str,
+    out: Path,
+    search: tyro.conf.OmitArgPrefixes[tuning.Search] = tuning.Search(),  # noqa: B008
+) -> None:
+    """Search for hyper-parameters: width, depth, batch size and learning rate.
+
+    Example: thirdstream tune twin-cnn --corpus corpus --out search --trials 30
+
+    Trials are short trainings, compared by the error of the self-reconstruction (eq. 1) on the
+    validation recordings. Run it again to go on after an interruption, or with more trials.
+
+    Args:
+        system: which one; `thirdstream systems` lists them.
+        corpus: folder that `thirdstream prepare` made, or its address.
+        out: folder of the search; trials.json has every trial.
+        search: how long.
+    """
+    network, opened = _preset(system, search.preset), Corpus.open(corpus)
+    with progress_bar() as bar:
+        task = bar.add_task(f"tuning {system}", total=search.trials)
+        for one in tuning.search(system, network, opened, out, search):
+            bar.advance(task)
+            score = "" if one.score is None else f" {one.score:.5f}"
+            say(f"trial {one.number}: {one.state}{score} {one.settings}")
+            if one.fault:
+                complain(f"trial {one.number} failed: {one.fault}")
+    table = Table("trial", "state", "eq. 1", "settings")
+    rows = read_json(out / "trials.json", kind="table of trials")
+    for row in rows:
+        score = "" if row["score"] is None else f"{row['score']:.5f}"
+        settings = ", ".join(f"{name} {value:.4g}" for name, value in row["settings"].items())
+        table.add_row(str(row["number"]), row["state"], score, settings)
+    OUT.print(table)
+    if rows and all(row["score"] is None for row in rows):
+        raise Failed("no trial came to its end; see above")

@@ -1,0 +1,1 @@
+"""What models learn from and are measured on: corpora, pairs, the benchmark."""

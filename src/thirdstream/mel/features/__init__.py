@@ -1,0 +1,1 @@
+"""Wave -> normalised mel, and what can be read off a mel without learning."""

@@ -1,0 +1,390 @@
+"""Training a twin: a generator that yields one record a step.
+
+Every random draw depends on the seed and on the number of the epoch or step alone, so that nothing
+but these numbers has to be remembered.
+"""
+
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from thirdstream.data.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Pairs, Versions
+from thirdstream.files import ThirdstreamError
+from thirdstream.mel.models.adversarial import CRITIC
+from thirdstream.mel.models.twin import Pass, Twin, TwinConfig, diversity
+from thirdstream.mel.system import MelSystem, build
+from thirdstream.mel.training.augment import weathered
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+N_FIRST = 256  # segments that a twin sees before its first step
+TWIN = "twin"  # the players' names; the other is CRITIC
+COLLAPSED = 0.1  # diversity below which an alarm is raised
+CRITIC_WINS = 0.05  # mean critic loss of an epoch, likewise; at a draw it is 2
+
+
+class TrainingError(ThirdstreamError):
+    """Training that cannot start or go on."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train. Adam and 50 epochs are the paper's."""
+
+    epochs: int = 50
+    """Passes over the style with fewer segments."""
+    batch_size: int = 16
+    """Pairs a step, over all processes."""
+    lr: float = 1e-3
+    """Learning rate of Adam."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Of the learning rate; cosine goes down to zero at the last step."""
+    seed: int = 0
+    """Of the weights, the pairs and the noise."""
+    ema: float = 0.0
+    """Keep a moving average of the weights, which changes by 1 - EMA a step, and judge and save
+    that; 0: the weights themselves. 0.999 suits a thousand steps or more."""
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    """For GPUs."""
+    compile: bool = False
+    """Compile the network first (torch.compile; on a processor it needs a C++ compiler): minutes
+    that only long trainings give back."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1 or not self.lr > 0:
+            raise TrainingError(
+                f"epochs, batch size and lr must be positive (got {self.epochs}, "
+                f"{self.batch_size} and {self.lr:g})"
+            )
+        if not 0 <= self.ema < 1:
+            raise TrainingError(f"ema must be at least 0 and less than 1 (got {self.ema})")
+
+    def lr_at(self, share: float) -> float:
+        """The learning rate when `share` (0 to 1) of all steps is done."""
+        return (
+            self.lr
+            if self.schedule == "constant"
+            else self.lr * (1 + math.cos(math.pi * share)) / 2
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step, numbered from 1; the rest only on the last step of an epoch.
+
+    validation: losses. diversity: see `twin.diversity`, of adversarial twins. alarm: a sentence, if
+    a game between twin and discriminators has gone wrong.
+    """
+
+    step: int
+    n_steps: int
+    epoch: int
+    losses: Mapping[str, float]
+    validation: Mapping[str, float] | None = None
+    diversity: float | None = None
+    alarm: str | None = None
+
+
+@dataclass
+class State:
+    """What changes during training.
+
+    optimizers: of the twin and, where it has discriminators, of these. averaged: holds the system
+    with the moving average of the weights. sums: of each loss over the steps of the running epoch.
+    """
+
+    system: MelSystem
+    optimizers: dict[str, torch.optim.Adam]
+    averaged: AveragedModel | None = None
+    step: int = 0
+    best: float = math.inf
+    sums: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> MelSystem:
+        """The system to judge and to save."""
+        return self.system if self.averaged is None else cast(MelSystem, self.averaged.module)
+
+
+def begin(name: str, network: TwinConfig, corpus: Corpus, config: TrainingConfig) -> State:
+    """The state before the first step: weights drawn from the seed, statistics of the corpus."""
+    torch.manual_seed(config.seed)
+    system = build(name, corpus.styles, network, corpus.mel)
+    system.set_statistics(corpus.statistics)
+    system.card["training"] = asdict(config)
+    system.twin.begin_on(some(system, corpus, N_FIRST, config))
+    return with_optimizers(system, config)
+
+
+def some(
+    system: MelSystem, corpus: Corpus, n: int, config: TrainingConfig
+) -> Iterator[dict[str, Tensor]]:
+    """Normalised mels of `n` random training segments of each style, or of all, in batches."""
+    pairs = Pairs(corpus, TRAIN, seed=config.seed)
+    loader = DataLoader(pairs, config.batch_size, sampler=range(min(n, len(pairs))))
+    return (_normalised(system, _moved(batch, system)) for batch in loader)
+
+
+def begin_with(model: MelSystem, corpus: Corpus, config: TrainingConfig) -> State:
+    """As `begin`, but with the weights of a trained model, which is not changed."""
+    state = begin(model.name, model.twin.config, corpus, config)
+    state.system.twin.load_state_dict(model.twin.state_dict())
+    state.system.card["began_with"] = model.card
+    return with_optimizers(state.system, config)  # the average starts from these weights too
+
+
+@contextmanager
+def compiling_in(folder: Path) -> Iterator[None]:
+    """Within it, what torch's compiler keeps lies in `folder`, which goes at the end.
+
+    By itself it leaves code and headers in the temporary folder, and an empty folder there when
+    the first optimiser is made.
+    """
+    name, default = "TORCHINDUCTOR_CACHE_DIR", tempfile.tempdir
+    before = os.environ.get(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ[name] = tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = default
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def with_optimizers(system: MelSystem, config: TrainingConfig) -> State:
+    """The state of a system that has taken no step."""
+    players = {TWIN: system.twin.own_parameters()}
+    if system.twin.critics is not None:
+        players[CRITIC] = system.twin.critics.parameters()
+    with compiling_in(Path(tempfile.mkdtemp())):
+        optimizers = {name: torch.optim.Adam(own, lr=config.lr) for name, own in players.items()}
+    average = get_ema_multi_avg_fn(config.ema) if config.ema else None
+    averaged = AveragedModel(system, multi_avg_fn=average) if average else None
+    return State(system, optimizers, averaged)
+
+
+def pairs_for(
+    twin: Twin, corpus: Corpus, split: str, *, seed: int = 0, epoch: int = 0
+) -> Pairs | Versions:
+    """What the twin is shown in an epoch; it is judged on versions alone where it flies."""
+    if not twin.PAIRED:
+        return Pairs(corpus, split, seed=seed, epoch=epoch)
+    return Versions(corpus, split, seed=seed, epoch=epoch, others=split == TRAIN)
+
+
+def steps_per_epoch(twin: Twin, corpus: Corpus, config: TrainingConfig) -> int:
+    """Whole batches an epoch.
+
+    Raises TrainingError if the corpus has not even one, or no versions for a twin that needs them.
+    """
+    if twin.PAIRED and not corpus.aligned(TRAIN):
+        raise TrainingError(
+            f"{corpus.path}: has no two versions of a piece to learn from; prepare it with --paired"
+        )
+    n_pairs = len(pairs_for(twin, corpus, TRAIN))
+    if n_pairs < config.batch_size:
+        n_segments = {style: corpus.n_segments(style, TRAIN) for style in corpus.styles}
+        have = ", ".join(f"{count} of {style}" for style, count in n_segments.items())
+        raise TrainingError(
+            f"{corpus.path}: has too few training segments ({have}) for batches of "
+            f"{config.batch_size}; add recordings, or lower --batch-size"
+        )
+    return n_pairs // config.batch_size
+
+
+def fit(
+    state: State, corpus: Corpus, config: TrainingConfig, accelerator: "Accelerator"
+) -> Iterator[Step]:
+    """Train from where `state` is to the last epoch, yielding after every step.
+
+    Raises TrainingError at the first loss or gradient that is not finite, before it reaches the
+    weights, and if the corpus is too small.
+    """
+    per_epoch = steps_per_epoch(state.system.twin, corpus, config)
+    n_steps = config.epochs * per_epoch
+    system = state.system.to(accelerator.device)
+    twin = _prepared(system.twin, config, accelerator)
+    optimizers = {name: accelerator.prepare(one) for name, one in state.optimizers.items()}
+    while state.step < n_steps:
+        epoch, first = divmod(state.step, per_epoch)
+        pairs = pairs_for(system.twin, corpus, TRAIN, seed=config.seed, epoch=epoch)
+        left = range(first * config.batch_size, per_epoch * config.batch_size)
+        loader = accelerator.prepare(DataLoader(pairs, config.batch_size, sampler=left))  # type: ignore[arg-type]
+        twin.train()
+        for batch in loader:
+            torch.manual_seed(_seed(config, state, accelerator))
+            lr, (mels, passes) = config.lr_at(state.step / n_steps), _passed(twin, system, batch)
+            record = {}
+            for name, optimizer in optimizers.items():  # in turn: the twin, then its critics
+                players = system.twin.losses if name == TWIN else system.twin.critic_losses
+                losses = players(mels, passes)
+                total = system.twin.total(losses) if name == TWIN else sum(losses.values())
+                _take_step(optimizer, total, losses, lr, accelerator, step=state.step + 1)
+                record |= {name: loss.item() for name, loss in losses.items()}
+            if state.averaged is not None:
+                state.averaged.update_parameters(system)
+            record = _of_all(record, accelerator)
+            state.step += 1
+            state.sums = {name: state.sums.get(name, 0.0) + loss for name, loss in record.items()}
+            step = Step(state.step, n_steps, epoch + 1, record)
+            if state.step % per_epoch == 0:
+                step = _ended(step, state, corpus, config, diversity(mels, passes), per_epoch)
+            yield step
+        accelerator._dataloaders.remove(loader)  # it would keep every epoch's order of pairs
+
+
+def _prepared(twin: Twin, config: TrainingConfig, accelerator: "Accelerator") -> Any:
+    """The twin as training calls it: prepared as for evaluation, see `_average_gradients`."""
+    ready = accelerator.prepare_model(twin, evaluation_mode=True)
+    return torch.compile(ready) if config.compile else ready
+
+
+def _seed(config: TrainingConfig, state: State, accelerator: "Accelerator") -> int:
+    """Of the noise of a step, in which each process has its own."""
+    return config.seed * 1_000_003 + state.step + accelerator.process_index * 999_983
+
+
+def _of_all(record: dict[str, float], accelerator: "Accelerator") -> dict[str, float]:
+    """Losses of the whole batch: the mean over processes, whose shares are equally large."""
+    if accelerator.num_processes == 1:
+        return record
+    own = torch.tensor(list(record.values()), device=accelerator.device)
+    means: Any = accelerator.reduce(own, "mean")
+    return dict(zip(record, means.tolist(), strict=True))
+
+
+def _average_gradients(parameters: list[Tensor], accelerator: "Accelerator") -> None:
+    """Give every process the gradients of the whole batch.
+
+    Torch's DistributedDataParallel, which does so as gradients come, waits for those of all
+    parameters; here players step in turn, so that it would let their copies drift apart.
+    """
+    if accelerator.num_processes == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    whole: Any = accelerator.reduce(torch.cat([one.flatten() for one in gradients]), "mean")
+    parts = whole.split([one.numel() for one in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def _take_step(
+    optimizer: Any,
+    total: Any,
+    losses: Mapping[str, Tensor],
+    lr: float,
+    accelerator: "Accelerator",
+    *,
+    step: int,
+) -> None:
+    """One player's gradient step. Raises TrainingError if a loss or gradient is not finite."""
+    optimizer.zero_grad()
+    accelerator.backward(total)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    _average_gradients(parameters, accelerator)
+    norm = accelerator.clip_grad_norm_(parameters, math.inf)
+    scaled = accelerator.mixed_precision == "fp16"  # there the scaler skips what overflows
+    _check_finite(losses, None if scaled else norm, step=step)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.step()
+
+
+def _ended(
+    step: Step,
+    state: State,
+    corpus: Corpus,
+    config: TrainingConfig,
+    spread: float,
+    per_epoch: int,
+) -> Step:
+    """The epoch's last step, with what is known at its end."""
+    shown = state.shown
+    shown.twin.remember(some(shown, corpus, shown.twin.n_to_hear, config))
+    step = replace(step, validation=validate(shown, corpus, config))
+    if CRITIC not in state.optimizers:
+        return step
+    alarm, critic = None, state.sums[CRITIC] / per_epoch
+    if spread < COLLAPSED:
+        alarm = (
+            f"the transfers hardly differ from one another (diversity {spread:.3f}): the twin has "
+            "collapsed; raise the weight of the reconstruction or lower the learning rate"
+        )
+    elif critic < CRITIC_WINS:
+        alarm = (
+            f"the discriminators tell all transfers from recordings (critic loss {critic:.3f}), "
+            "so the twin learns little from them; lower the learning rate or make them smaller"
+        )
+    return replace(step, diversity=spread, alarm=alarm)
+
+
+def _passed(
+    twin: Any, system: MelSystem, batch: Mapping[str, Tensor], *, worn: bool = True
+) -> tuple[dict[str, Tensor], dict[str, Pass]]:
+    """Normalised mels, and their way through the twin; `twin` may be shared between processes.
+
+    worn: twins that learn from pairs hear worse recordings than they shall write.
+    """
+    if not system.twin.PAIRED:
+        mels = _normalised(system, batch)
+        return mels, twin(mels)
+    powers = {style: batch[style] for style in system.styles}
+    mels, heard = _normalised(system, powers), None
+    if worn:
+        heard = _normalised(system, {s: weathered(p, system.mel) for s, p in powers.items()})
+    return mels, twin(mels, heard=heard, aligned=batch[ALIGNED])
+
+
+def _moved(batch: Mapping[str, Tensor], system: MelSystem) -> dict[str, Tensor]:
+    """To where the system is."""
+    return {style: power.to(system.device) for style, power in batch.items()}
+
+
+def _normalised(system: MelSystem, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    with torch.no_grad():
+        return {style: system.log_mel(style).normalise(power) for style, power in batch.items()}
+
+
+def _check_finite(losses: Mapping[str, Tensor], norm: Tensor | None, *, step: int) -> None:
+    bad = [name for name, loss in losses.items() if not torch.isfinite(loss)]
+    if norm is not None and not torch.isfinite(norm):
+        bad.append("gradient")
+    if bad:
+        raise TrainingError(
+            f"training stopped at step {step}: {' and '.join(bad)} not finite. The last good model "
+            "is kept; start again with a lower --lr, or check the corpus for damaged recordings"
+        )
+
+
+@torch.no_grad()
+def validate(system: MelSystem, corpus: Corpus, config: TrainingConfig) -> dict[str, float]:
+    """Every loss, averaged over fixed pairs of the validation split; empty if it has none."""
+    pairs = pairs_for(system.twin, corpus, VALIDATION)
+    sums: dict[str, float] = {}
+    training = system.training
+    system.twin.eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for batch in DataLoader(pairs, config.batch_size):
+            n = len(next(iter(batch.values())))
+            mels, passes = _passed(system.twin, system, _moved(batch, system), worn=False)
+            for name, loss in system.twin.losses(mels, passes).items():
+                sums[name] = sums.get(name, 0.0) + loss.item() * n / len(pairs)
+    system.twin.train(training)
+    return sums

@@ -1,0 +1,1 @@
+"""Mel power -> wave."""

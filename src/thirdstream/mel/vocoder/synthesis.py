@@ -1,0 +1,256 @@
+"""Mel power back to sound: magnitudes by non-negative least squares, phases by fast Griffin-Lim.
+
+Conventions: mel power (batch, n_frames, n_mels); magnitude (batch, n_freqs, n_frames) with
+n_freqs = 1 + n_fft // 2; wave (batch, n_samples). Frame t is centred on sample t * hop_length.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from thirdstream.mel.features.filters import FilterBank
+from thirdstream.mel.features.logmel import MelConfig
+from thirdstream.mel.vocoder.phases import carried_on
+
+MOMENTUM = 0.99  # alpha of fast Griffin-Lim; the authors' recommendation
+N_ITER = 32
+N_ITER_CARRIED = 8  # these come nearer to the mel than all 32 from noise
+N_UPDATES = 32  # of magnitudes
+N_UPDATES_CARRIED = 8  # two thirds of the time, a twentieth more of inconsistency
+MOST_DETAIL = 32.0  # +30 dB over what the mel power tells
+OVERLAP = 16  # frames a chunk of a stream shares with the one before
+N_FADE = 256  # samples in which what was held back gives way to what came of it
+HELD_BACK = 4  # frames at a chunk's end whose samples still lack neighbours
+
+
+class Chunk(NamedTuple):
+    """Some frames of a long spectrogram.
+
+    power: mel power (batch, n_mels, n_frames).
+    start: complex (batch, n_freqs, n_frames), the phases from which to search, where there are any.
+    detail: (batch, n_freqs, n_frames), a factor to the magnitudes that the power has, or None.
+    """
+
+    power: Tensor
+    start: Tensor | None
+    detail: Tensor | None = None
+
+    def joined(self, after: "Chunk") -> "Chunk":
+        """These frames and then those."""
+        return Chunk(
+            torch.cat([self.power, after.power], dim=2),
+            _cat(self.start, after.start),
+            _cat(self.detail, after.detail),
+        )
+
+    def last(self, n_frames: int) -> "Chunk":
+        """The last frames, all if there are fewer."""
+        start, detail = (
+            None if part is None else part[:, :, -n_frames:] for part in (self.start, self.detail)
+        )
+        return Chunk(self.power[:, :, -n_frames:], start, detail)
+
+    def magnitude(self, synthesiser: "Synthesiser", *, n_iter: int) -> Tensor:
+        """(batch, n_freqs, n_frames)."""
+        told = synthesiser.magnitude(self.power.transpose(1, 2), n_iter=n_iter)
+        return told if self.detail is None else told * self.detail
+
+
+class Synthesiser(nn.Module):
+    """mel power -> wave. Without learnt parts; filter bank and pseudo-inverse are derived."""
+
+    inverse: Tensor
+    window: Tensor
+
+    def __init__(self, config: MelConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or MelConfig()
+        filters = torch.from_numpy(self.config.filters())
+        inverse = torch.linalg.pinv(filters.double()).float()
+        self.filters = FilterBank(filters)
+        self.register_buffer("inverse", inverse, persistent=False)
+        self.register_buffer("window", torch.hann_window(self.config.n_fft), persistent=False)
+
+    def magnitude(self, power: Tensor, *, n_iter: int = N_UPDATES) -> Tensor:
+        """Least-squares magnitudes: (batch, n_frames, n_mels) -> (batch, n_freqs, n_frames).
+
+        Starts from the clipped pseudo-inverse and refines by the multiplicative updates of Lee and
+        Seung (2001), which keep every value at or above zero and never raise the error.
+        """
+        n_batch, n_frames, n_mels = power.shape
+        target = power.reshape(-1, n_mels).T.contiguous()  # (n_mels, batch * n_frames)
+        numerator = self.filters.spread(target)
+        # A bin clipped to 0 would stay 0 for ever: give it a trace of what its filters hold.
+        floor = 1e-2 * numerator / self.filters.energy.add(1e-12)
+        spectrum = torch.maximum(self.inverse @ target, floor)
+        for _ in range(n_iter):
+            denominator = self.filters.spread(self.filters.gather(spectrum))
+            spectrum.mul_(numerator / denominator.clamp_(min=1e-30))
+        return spectrum.sqrt_().reshape(-1, n_batch, n_frames).transpose(0, 1)
+
+    def detail(self, power: Tensor, spectrum: Tensor) -> Tensor:
+        """What a recording's magnitudes have that its mel power does not tell, as a factor.
+
+        power: (batch, n_frames, n_mels); spectrum: complex (batch, n_freqs, n_frames), of the same
+        recording. Returns (batch, n_freqs, n_frames) in [0, MOST_DETAIL].
+        """
+        told = self.magnitude(power)
+        return (spectrum.abs() / told.clamp(min=1e-12)).clamp_(max=MOST_DETAIL)
+
+    def stft(self, wave: Tensor) -> Tensor:
+        """(batch, n_samples) -> complex (batch, n_freqs, 1 + n_samples // hop_length)."""
+        return torch.stft(
+            wave,
+            self.config.n_fft,
+            self.config.hop_length,
+            window=self.window,
+            pad_mode="constant",
+            return_complex=True,
+        )
+
+    def istft(self, spectrum: Tensor) -> Tensor:
+        """The inverse of `stft`, with (n_frames - 1) * hop_length samples.
+
+        What torch.istft does, in half its time.
+        """
+        n_fft, hop = self.config.n_fft, self.config.hop_length
+        frames = torch.fft.irfft(spectrum.transpose(1, 2), n=n_fft) * self.window
+        wave = self._overlapped(frames)
+        weight = self._overlapped(self.window.square().expand(1, frames.shape[1], -1))
+        inner = slice(n_fft // 2, n_fft // 2 + (frames.shape[1] - 1) * hop)
+        return wave[:, inner] / weight[:, inner]
+
+    def _overlapped(self, frames: Tensor) -> Tensor:
+        """Add frames (batch, n_frames, n_fft) up, each `hop_length` after the one before."""
+        n_batch, n_frames, _ = frames.shape
+        parts = frames.unflatten(2, (-1, self.config.hop_length))
+        n_parts = parts.shape[2]
+        sums = frames.new_zeros(n_batch, n_frames + n_parts - 1, self.config.hop_length)
+        for part in range(n_parts):
+            sums[:, part : part + n_frames] += parts[:, :, part]
+        return sums.flatten(1)
+
+    def griffin_lim(
+        self,
+        magnitude: Tensor,
+        *,
+        start: Tensor,
+        n_iter: int = N_ITER,
+        known: Tensor | None = None,
+    ) -> Tensor:
+        """Find a wave with these magnitudes by fast Griffin-Lim (Perraudin et al. 2013, alg. 2).
+
+        start: complex, shaped as `magnitude`; only its phase counts.
+        known: (batch, n_known) first samples that are already fixed, kept as they are.
+
+        Returns (batch, (n_frames - 1) * hop_length).
+        """
+        magnitude = magnitude.mT.contiguous().mT  # frames lie one after the other, as in `stft`
+        spectrum = _with_phase(magnitude, start.mT.contiguous().mT.clone())
+        previous = spectrum.clone()
+        for _ in range(n_iter):
+            projected = self.stft(self._pinned(self.istft(spectrum), known))
+            # projected + MOMENTUM * (projected - previous), but for a factor: only phases count
+            share = MOMENTUM / (1 + MOMENTUM)
+            accelerated = torch.sub(projected, previous, alpha=share, out=previous)
+            spectrum, previous = _with_phase(magnitude, accelerated), projected
+        return self._pinned(self.istft(spectrum), known)
+
+    @staticmethod
+    def _pinned(wave: Tensor, known: Tensor | None) -> Tensor:
+        if known is None:
+            return wave
+        return torch.cat([known, wave[:, known.shape[1] :]], dim=1)
+
+    def noise(self, shape: torch.Size | tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Random phases, complex, from the generator: where Griffin-Lim starts in the paper."""
+        angle = torch.rand(shape, generator=generator, device=generator.device) * (2 * torch.pi)
+        return torch.polar(torch.ones_like(angle), angle).to(self.window.device)
+
+    def forward(
+        self, power: Tensor, *, generator: torch.Generator, content: Tensor | None = None
+    ) -> Tensor:
+        """(batch, n_frames, n_mels) -> (batch, (n_frames - 1) * hop_length).
+
+        content: (batch, n_samples) recording whose phases to start from; without it, noise.
+        """
+        magnitude = self.magnitude(power)
+        if content is None:
+            return self.griffin_lim(magnitude, start=self.noise(magnitude.shape, generator))
+        n_samples = (magnitude.shape[2] - 1) * self.config.hop_length
+        padded = nn.functional.pad(content, (0, max(0, n_samples - content.shape[1])))
+        return self.griffin_lim(magnitude, start=self.stft(padded[:, :n_samples]))
+
+    def stream(self, chunks: Iterable[Chunk], *, carried: float = 0.0) -> Iterator[np.ndarray]:
+        """Synthesise mel power that comes in chunks, without seams, in the memory of one chunk.
+
+        Every chunk is computed from OVERLAP frames before its own first: there the samples found
+        before are held fixed, so that the phases go on from them. A cross-fade would cancel where
+        two independent solutions meet; this cannot.
+
+        carried: from 0 to 1, how much of the phases to search from are those that are carried on
+            from frame to frame (see `phases`). At 1 chunks need none, and few iterations will do.
+
+        Yields (batch, n_samples) blocks, together (n_frames - 1) * hop_length samples.
+        """
+        hop, reach = self.config.hop_length, self.config.n_fft // (2 * self.config.hop_length)
+        before: Chunk | None = None  # the frames that the next chunk repeats
+        found = torch.zeros(1, 0, 0)  # the spectrum of those of them that all samples are known of
+        known = held = torch.zeros(1, 0)
+        carried_only = (N_ITER_CARRIED, N_UPDATES_CARRIED)
+        n_iter, n_updates = carried_only if carried == 1 else (N_ITER, N_UPDATES)
+        for chunk in chunks:
+            whole = chunk if before is None else before.joined(chunk)
+            magnitude = whole.magnitude(self, n_iter=n_updates)
+            wave = self.griffin_lim(
+                magnitude,
+                start=self._start(magnitude, given=whole.start, found=found, carried=carried),
+                n_iter=n_iter,
+                known=None if before is None else known,
+            )
+            n_known = 0 if before is None else known.shape[1]
+            n_final = max(n_known, wave.shape[1] - HELD_BACK * hop)
+            n_fade = min(N_FADE, held.shape[1], n_final - n_known)
+            seam = wave[:, n_known : n_known + n_fade]  # both ways on from `known` are alike here
+            seam.copy_(torch.lerp(held[:, :n_fade], seam, torch.linspace(0, 1, n_fade)))
+            yield wave[:, n_known:n_final].numpy()
+            before = whole.last(OVERLAP)
+            if carried:
+                end = wave[:, -(OVERLAP + reach) * hop :]
+                found = self.stft(end)[:, :, -OVERLAP : -HELD_BACK - reach]
+            n_repeated = (before.power.shape[2] - 1) * hop
+            known, held = wave[:, wave.shape[1] - n_repeated : n_final], wave[:, n_final:]
+        yield held.numpy()
+
+    def _start(
+        self, magnitude: Tensor, *, given: Tensor | None, found: Tensor, carried: float
+    ) -> Tensor:
+        """Phases of frames, of the first of which the spectrum has been found before: those given,
+        and a share of those that go on from there.
+        """
+        if given is not None and carried == 0:
+            return given
+        n_found = found.shape[2]
+        fresh = carried_on(
+            magnitude[:, :, n_found:],
+            n_fft=self.config.n_fft,
+            hop_length=self.config.hop_length,
+            before=found[:, :, -1] if n_found else None,
+        )
+        phases = torch.cat([torch.sgn(found), fresh], dim=2) if n_found else fresh
+        return phases if given is None else torch.lerp(torch.sgn(given), phases, carried)
+
+
+def _cat(before: Tensor | None, after: Tensor | None) -> Tensor | None:
+    """Along time; None where there is neither."""
+    return None if before is None or after is None else torch.cat([before, after], dim=2)
+
+
+def _with_phase(magnitude: Tensor, phase_of: Tensor) -> Tensor:
+    """Give complex `phase_of` these magnitudes, in place."""
+    real, imaginary = torch.view_as_real(phase_of).unbind(-1)
+    squares = real.square().addcmul_(imaginary, imaginary)
+    return phase_of.mul_(squares.clamp_(min=1e-32).rsqrt_().mul_(magnitude))

@@ -1,0 +1,1 @@
+"""Scores in files: MusicXML and MIDI, read and written."""

@@ -1,0 +1,1 @@
+"""Recording -> notes, beats, metre, chords and melody."""

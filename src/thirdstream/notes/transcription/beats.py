@@ -1,0 +1,337 @@
+"""Where the beats and the bar lines of a recording are: from what is observed to a tempo map.
+
+A pulse first: the tempo as a path through a tempogram (Viterbi), and beats along it by dynamic
+programming (Ellis 2007). Then its meaning: which level of the pulse is the quarter note, whether
+the pulse lies on the beats or between them, how many make a bar, and where bars begin, is decided
+by where harmony and bass change. `recipes/listening_weights.py` finds what speaks for a reading.
+"""
+
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
+
+from thirdstream.notes.transcription.chords import beat_chroma, change_probability
+from thirdstream.notes.transcription.learned import learned
+from thirdstream.notes.transcription.observed import FPS, Observed
+from thirdstream.notes.transcription.transcriber import LOWEST
+
+Array = NDArray[np.float64]
+
+PERIODS_S = 60 / np.geomspace(48, 220, 120)  # of the quarter note
+USUAL_S, SPREAD = 60 / 118, 0.5  # the usual period, and how far periods lie from it (log)
+TEMPO_HOP_S, TEMPO_WINDOW_S = 1.0, 10.0
+SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to the next
+TIGHT = 60.0  # of a beat's distance from its tempo
+BASS_BELOW = 52  # MIDI pitch
+METRES = (4, 3)  # quarter notes a bar that are told apart; two are heard as four, six as three
+BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
+SLIP = 6.0  # cost of a bar of another length
+SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.27, 1.3
+SHORTEST_S, MIN_BEATS = 4.0, 8  # of a recording in which beats are looked for
+LATE_S = 0.012  # how much later onsets are observed than they sound
+
+
+class Weights(NamedTuple):
+    """marks: (n_marks,) of `marks_of`, as bar lines have them. readings: of `Reading.evidence`."""
+
+    marks: Array
+    readings: Array
+
+
+def weights() -> Weights:
+    """Those that the recipe found."""
+    return Weights(**learned("beats"))
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Beats in seconds from a bar line to a bar line, every `beats_per_bar` of them a bar."""
+
+    beats_s: Array
+    beats_per_bar: int
+
+
+def onset_strength(observed: Observed) -> Array:
+    """(n_frames,): how much begins, in the sound and among the notes; its local scale is 1."""
+    begins = observed.posteriors.begins.sum(axis=1, dtype=np.float32).astype(np.float64)
+    parts = (observed.flux.astype(np.float64), begins)
+    return np.mean([_scaled(part) for part in parts], axis=0)
+
+
+def _scaled(strength: Array) -> Array:
+    """What rises above the local mean, over its local size; silence stays 0."""
+    rise = np.maximum(strength - uniform_filter1d(strength, round(0.6 * FPS)), 0)
+    power = np.maximum(uniform_filter1d(rise**2, round(8 * FPS)), 0)  # its running sum may dip
+    floor = 0.1 * np.sqrt((rise**2).mean()) + 1e-6
+    return np.minimum(rise / np.maximum(np.sqrt(power), floor), 4.0)
+
+
+def tempogram(onsets: Array) -> Array:
+    """(n_windows, n_periods): how well each of PERIODS_S explains the onsets around each second."""
+    size, hop = round(TEMPO_WINDOW_S * FPS), round(TEMPO_HOP_S * FPS)
+    smooth = gaussian_filter1d(onsets, 1.5)
+    padded = np.pad(smooth, size // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop] * np.hanning(size)
+    n_fft = 1 << (2 * size - 1).bit_length()
+    power = np.abs(np.fft.rfft(frames, n_fft)) ** 2
+    correlation = np.fft.irfft(power)[:, : size // 2 + 1]
+    overlap = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(size), n_fft)) ** 2)[: size // 2 + 1]
+    correlation /= overlap * np.maximum(correlation[:, :1], 1e-9) / overlap[0]
+    lags = PERIODS_S * FPS
+    found = np.zeros((len(correlation), len(lags)))
+    for multiple, weight in ((1, 1.0), (2, 0.8), (3, 0.4), (4, 0.6)):
+        at = np.minimum(multiple * lags, size // 2 - 1)
+        below = at.astype(int)
+        share = at - below
+        found += weight * ((1 - share) * correlation[:, below] + share * correlation[:, below + 1])
+    return found / 2.8
+
+
+def tempo_path(gram: Array) -> Array:
+    """The period in seconds at each window: the smoothest good path."""
+    logs = np.log(PERIODS_S)
+    prior = -0.15 * ((logs - np.log(USUAL_S)) / SPREAD) ** 2
+    cost = SMOOTH * np.abs(logs[:, None] - logs[None])
+    score = gram[0] * 10 + prior
+    back = np.zeros(gram.shape, int)
+    for number, row in enumerate(gram[1:], 1):
+        reached = score[:, None] - cost
+        back[number] = reached.argmax(axis=0)
+        score = reached.max(axis=0) + row * 10 + prior
+    path = [int(score.argmax())]
+    for row in back[:0:-1]:
+        path.append(row[path[-1]])
+    return PERIODS_S[path[::-1]]
+
+
+def track(onsets: Array, periods_s: Array) -> Array:
+    """Frames of beats that follow the periods (n_frames, in frames) and fall on onsets."""
+    smooth = gaussian_filter1d(onsets, 1.0)
+    periods = np.round(periods_s).astype(int)
+    n_frames = len(onsets)
+    score, back = smooth.copy(), np.full(n_frames, -1)
+    size = max(1, int(periods.min()) // 2)  # frames so near that none is the beat before another
+    fewer = np.arange(2 * int(periods.max()) + 1)
+    for first in range(0, n_frames, size):
+        now = np.arange(first, min(first + size, n_frames))
+        period = periods[now, None]
+        lags = 2 * period - fewer
+        known = (lags >= period // 2) & (lags <= now[:, None])
+        earlier = now[:, None] - np.where(known, lags, 0)
+        cost = TIGHT * np.log(np.where(known, lags, period) / period) ** 2
+        reached = np.where(known, score[earlier] - cost, 0)
+        best = reached.argmax(axis=1)[:, None]
+        gain = np.take_along_axis(reached, best, 1)[:, 0]
+        back[now] = np.where(gain > 0, np.take_along_axis(earlier, best, 1)[:, 0], -1)
+        score[now] += np.maximum(gain, 0)
+    last = int(periods_s[-1])
+    at = n_frames - last + int(score[-last:].argmax()) if n_frames > last else int(score.argmax())
+    beats = []
+    while at >= 0:
+        beats.append(at)
+        at = int(back[at])
+    return np.array(beats[::-1], float)
+
+
+# --- what the pulse means -----------------------------------------------------------------------
+
+
+def marks_of(observed: Observed, beats: Array, *, onsets: Array, bass: Array) -> Array:
+    """(n_beats, n_marks): how much harmony, bass and onsets change at each beat (in frames)."""
+    chroma = beat_chroma(observed.posteriors, np.append(beats, 2 * beats[-1] - beats[-2]))
+    found = [change_probability(chroma)]
+    found += [_novelty(chroma[:, 0], 1), _novelty(chroma[:, 0], 2), _novelty(chroma[:, 1], 1)]
+    found += [_peaks(bass, beats), _peaks(onsets, beats)]
+    return np.stack(found, axis=1)
+
+
+def _novelty(chroma: Array, n_beats: int) -> Array:
+    """How different, 0 to 1, the pitch classes of so many beats are from those before."""
+    sums = np.concatenate([np.zeros((1, 12)), np.cumsum(chroma, axis=0)])
+    at = np.arange(len(chroma))
+    before = sums[at] - sums[np.maximum(at - n_beats, 0)]
+    after = sums[np.minimum(at + n_beats, len(chroma))] - sums[at]
+    sizes = [np.linalg.norm(part, axis=1) + 0.3 for part in (before, after)]
+    return 1 - (before * after).sum(axis=1) / (sizes[0] * sizes[1])
+
+
+def _peaks(strength: Array, beats: Array) -> Array:
+    """The highest strength within 35 ms of each beat."""
+    at = np.clip(np.round(beats).astype(int), 0, len(strength) - 1)
+    return maximum_filter1d(strength, 7)[at]
+
+
+def bar_path(accents: Array, beats_per_bar: int) -> tuple[float, NDArray[np.int_]]:
+    """Each beat's place in its bar (n_beats,), 0 the bar line, and how good that is.
+
+    Bars have `beats_per_bar` beats; one of another length costs SLIP. The score is that of the
+    accents on bar lines, in standard deviations of what chance would bring.
+    """
+    m = beats_per_bar
+    score, back = np.zeros(m), np.zeros((len(accents), m), int)
+    source = (np.arange(m) - 1) % m
+    for beat, accent in enumerate(accents):
+        come = score[source]
+        best = int(score.argmax())
+        slips = score[best] - SLIP > come
+        back[beat] = np.where(slips, best, source)
+        score = np.where(slips, score[best] - SLIP, come)
+        score[0] += accent
+    at = int(score.argmax())
+    path = [at]
+    for row in back[:0:-1]:
+        path.append(int(row[path[-1]]))
+    n_bars = len(accents) / m
+    return float(score[at]) / np.sqrt(n_bars * (1 - 1 / m)), np.array(path[::-1])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A reading of the pulse: its beats, in frames, and their places in the bar.
+
+    evidence: (n,) what speaks for it and against it, as `Weights.readings` weighs it.
+    """
+
+    beats: Array
+    places: NDArray[np.int_]
+    beats_per_bar: int
+    evidence: Array
+
+
+def readings(observed: Observed, marks_weigh: Array) -> list[Reading]:
+    """The ways to count the recording, at several levels of its pulse; none without a pulse.
+
+    marks_weigh: (n_marks,), how `marks_of` tells bar lines.
+    """
+    onsets, bass = onset_strength(observed), bass_onsets(observed)
+    if observed.duration_s < SHORTEST_S or not onsets.any():
+        return []
+    pace = _n_peaks(onsets) / observed.duration_s  # onsets a second
+    found = []
+    for beats in _levels(onsets):
+        period_s = float(np.median(np.diff(beats))) / FPS if len(beats) >= MIN_BEATS else 0.0
+        if not SHORTEST_BEAT_S < period_s < LONGEST_BEAT_S:
+            continue
+        marks = marks_of(observed, beats, onsets=onsets, bass=bass)
+        level = [*_curve(np.log(period_s / 0.5)), *_curve(np.log(pace * period_s + 0.05))]
+        for strength in (onsets, bass):
+            level += [_peaks(strength, shifted(beats, by)).mean() for by in BETWEEN]
+        accents = standard(standard(marks) @ marks_weigh)
+        mean = marks.mean(axis=0)
+        for metre in METRES:
+            of_bars, places = bar_path(accents, metre)
+            found.append(Reading(beats, places, metre, np.array([
+                *level, *mean, of_bars, metre == 3,
+                *(_mean(marks[places == 0], mean) - mean),
+                *(_mean(marks[2 * places == metre], mean) - mean),
+            ])))  # fmt: skip
+    return found
+
+
+def _curve(value: float) -> tuple[float, float]:
+    return value, value**2
+
+
+def _mean(marks: Array, none: Array) -> Array:
+    """Over beats; `none` where there are none."""
+    return marks.mean(axis=0) if len(marks) else none
+
+
+def _n_peaks(onsets: Array) -> int:
+    """How many onsets rise to their local scale."""
+    beside = np.pad(onsets, 1)
+    return int(((onsets > 1) & (onsets > beside[:-2]) & (onsets >= beside[2:])).sum())
+
+
+def bass_onsets(observed: Observed) -> Array:
+    low = observed.posteriors.begins[:, : BASS_BELOW - LOWEST].sum(axis=1, dtype=np.float32)
+    return _scaled(low.astype(float)) + 0.5 * _scaled(observed.bass_flux.astype(float))
+
+
+def standard(values: Array) -> Array:
+    return (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)
+
+
+def _levels(onsets: Array) -> list[Array]:
+    """Beats in frames: the pulse, its halves and thirds, each second and third beat of it, and the
+    pulses two thirds and three halves as long; and, since a pulse may lie between the beats, most
+    of them half a beat later, and a third, where swung eighths lie before the beat."""
+    path = tempo_path(tempogram(onsets))
+    at = np.arange(len(path)) * round(TEMPO_HOP_S * FPS)
+    pulse, *others = (
+        track(onsets, np.interp(np.arange(len(onsets)), at, factor * path) * FPS)
+        for factor in (1.0, 2 / 3, 3 / 2)
+    )
+    if len(pulse) < 2:
+        return []
+    number = np.arange(len(pulse))
+    halves, thirds = (np.interp(np.arange(0, len(pulse) - 1, 1 / n), number, pulse) for n in (2, 3))
+    found = [pulse[first::3] for first in range(3)] + [thirds, shifted(thirds, 1 / 2)]
+    for by in (0, 1 / 2, 1 / 3):
+        later = shifted(pulse, by)
+        found += [later, later[0::2], later[1::2]]
+        found += [shifted(beats, by) for beats in (halves, *others)]
+    return found
+
+
+def shifted(beats: Array, by: float) -> Array:
+    """Each beat later by this share of the way to the next; by=0 keeps the last one."""
+    return beats[:-1] + by * np.diff(beats) if by else beats
+
+
+def bars_of(observed: Observed) -> Bars | None:
+    """The best reading, as bars that cover the whole recording; None where there is no pulse."""
+    of = weights()
+    found = readings(observed, of.marks)
+    if not found:
+        return None
+    return as_bars(max(found, key=lambda one: float(one.evidence @ of.readings)), observed)
+
+
+def as_bars(reading: Reading, observed: Observed) -> Bars:
+    """A reading as bars that cover the whole recording."""
+    beats_s = even_bars(reading.beats / FPS - LATE_S, reading.places, reading.beats_per_bar)
+    return covering(Bars(beats_s, reading.beats_per_bar), observed.duration_s)
+
+
+def even_bars(beats_s: Array, places: NDArray[np.int_], beats_per_bar: int) -> Array:
+    """Beats of which every `beats_per_bar` are a bar, the first one a bar line.
+
+    A bar with a beat too many or too few, as `bar_path` leaves them, is divided evenly; beats
+    before the first bar line are left to `covering`.
+    """
+    lines = np.flatnonzero(places == 0)
+    found: list[float] = []
+    for start, end in itertools.pairwise(lines.tolist()):
+        inner = beats_s[start:end]
+        n_bars = max(1, round((end - start) / beats_per_bar))
+        if end - start != beats_per_bar:
+            step = np.arange(n_bars * beats_per_bar) / (n_bars * beats_per_bar)
+            inner = beats_s[start] + step * (beats_s[end] - beats_s[start])
+        found += inner.tolist()
+    return np.array([*found, *beats_s[lines[-1] :].tolist()])
+
+
+def covering(bars: Bars, duration_s: float) -> Bars:
+    """The bars, prolonged in the tempo of their ends: from 0 s or before, to `duration_s` or after.
+
+    A first bar line up to a quarter beat late is moved to 0 s.
+    """
+    beats_s, m = bars.beats_s, bars.beats_per_bar
+    n_edge = min(len(beats_s) - 1, 2 * m)
+    first = (beats_s[n_edge] - beats_s[0]) / n_edge
+    last = (beats_s[-1] - beats_s[-1 - n_edge]) / n_edge
+    if 0 < beats_s[0] < first / 4:
+        beats_s = np.concatenate([[0.0], beats_s[1:]])
+    n_before = m * max(0, int(np.ceil(beats_s[0] / (first * m) - 1e-9)))
+    before = beats_s[0] - first * np.arange(n_before, 0, -1)
+    n_after = max(0, int(np.ceil((duration_s - beats_s[-1]) / last)))
+    n_after += -(len(beats_s) - 1 + n_after) % m
+    after = beats_s[-1] + last * np.arange(1, n_after + 1)
+    found = np.concatenate([before, beats_s, after])
+    found[0] = min(found[0], 0.0)  # not 1e-14 s after it, by rounding
+    return Bars(found, m)

@@ -1,0 +1,257 @@
+"""The chords of a recording, from what sounds in each beat: a linear-chain random field.
+
+A state is a root and one of CHORDS. What sounds is weighed by its interval above the root, for each
+kind of chord, above and in the bass: the ninths and thirteenths of jazz speak for a chord whose
+root is left out. A change costs the less the stronger its place in the bar, and the bass likes to
+mark it by the root. `recipes/listening_weights.py` finds the weights.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thirdstream.notes.transcription.learned import learned
+from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
+from thirdstream.notes.types import CHORDS, Chord, Note, without_gaps
+
+Array = NDArray[np.float64]
+
+KINDS = tuple(CHORDS.values())
+N_STATES = 12 * len(KINDS)
+ABOVE, BELOW = 48, 55  # MIDI pitch: chords are heard from the one up, basses up to the other
+SEVENTH_AT = 0.8  # of what the triad's notes sound on average, a seventh sounds at least
+MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
+
+
+class Weights(NamedTuple):
+    """What speaks for a chord, as logarithms of odds.
+
+    sounds: (3, n_kinds, 12) of what `beat_chroma` finds, by semitones above the root. kinds:
+    (n_kinds,) in CHORDS' order. A change costs `change` by its place in the bar (bar line, half of
+    it, other); it brings `change_bass` by the role of its lowest note (none, root, third, fifth,
+    seventh), and `motion` (12,) by the semitones that the root goes up.
+    """
+
+    sounds: Array
+    kinds: Array
+    change: Array
+    change_bass: Array
+    motion: Array
+
+
+PLACES = ("bar", "half", "other")
+
+
+def weights() -> Weights:
+    """Those that the recipe found."""
+    return Weights(**learned("chords"))
+
+
+def _members() -> NDArray[np.int_]:
+    """(n_kinds, 12): 0 for no member, 1 root, 2 third, 3 fifth, 4 seventh."""
+    found = np.zeros((len(KINDS), 12), int)
+    for kind, intervals in enumerate(KINDS):
+        found[kind, list(intervals)] = range(1, len(intervals) + 1)
+    return found
+
+
+def _alike() -> NDArray[np.bool_]:
+    """(N_STATES, N_STATES): which chords have one triad; a seventh more or less is no other."""
+    triads = [kind[:3] for kind in KINDS]
+    same = np.array([[one == other for other in triads] for one in triads])
+    return np.kron(np.eye(12, dtype=bool), same)
+
+
+MEMBERS, ALIKE = _members(), _alike()
+
+
+def beat_chroma(posteriors: Posteriors, edges: Array) -> Array:
+    """What sounds between edges (n_beats + 1,) in frames: (n_beats, 3, 12) pitch classes.
+
+    Of the pitches above, of the bass, both as log(1 + 5 * sum of posteriors), and of the lowest
+    note at each beat's beginning, 0 to 1.
+    """
+    n_beats, n_frames = len(edges) - 1, len(posteriors.sounds)
+    starts, ends = edges[:-1], edges[1:]
+    first = np.clip(np.round(starts + 3), 0, n_frames - 2).astype(int)
+    whole, early = (
+        _means(posteriors.sounds, first, np.round(last).astype(int))
+        for last in (ends, starts + 2 + 0.6 * (ends - starts))
+    )
+    pitches = np.arange(88) + LOWEST
+    fold = np.eye(12)[pitches % 12]
+    free, lowest = np.ones(n_beats), np.zeros((n_beats, 12))
+    for pitch in range(48):
+        there = np.clip((early[:, pitch] - 0.15) / 0.35, 0, 1)
+        lowest[:, (pitch + LOWEST) % 12] += free * there
+        free = free * (1 - there)
+    upper = np.log1p(5 * (whole * (pitches >= ABOVE)) @ fold)
+    bass = np.log1p(5 * (whole * (pitches < BELOW)) @ fold)
+    return np.stack([upper, bass, lowest], axis=1)
+
+
+def _means(frames: NDArray[np.floating], first: NDArray[np.int_], last: NDArray[np.int_]) -> Array:
+    """(n_spans, n_columns): of each span, one frame or longer; the last frame of all is in none."""
+    last = np.clip(last, first + 1, len(frames) - 1)
+    spans = np.stack([first, last], axis=1).ravel()
+    sums = np.add.reduceat(frames, spans, dtype=np.float32)[::2]
+    return sums.astype(np.float64) / (last - first)[:, None]
+
+
+def _potentials(chroma: Array) -> tuple[Array, Array]:
+    """How well each chord suits each beat, and how well it begins there; (n_beats, N_STATES)."""
+    rolled = np.stack([np.roll(chroma, -root, axis=2) for root in range(12)], axis=1)
+    of = weights()
+    suits = np.einsum("brfp,fkp->brk", rolled, of.sounds) + of.kinds
+    begins = np.einsum("brp,kp->brk", rolled[:, :, 2], of.change_bass[MEMBERS])
+    return suits.reshape(len(chroma), -1), begins.reshape(len(chroma), -1)
+
+
+def _motion() -> Array:
+    """What a change of the root is worth, (N_STATES, N_STATES); -inf from a chord to itself."""
+    roots = np.arange(N_STATES) // len(KINDS)
+    found = weights().motion[(roots[None] - roots[:, None]) % 12]
+    np.fill_diagonal(found, -np.inf)
+    return found
+
+
+def change_probability(chroma: Array) -> Array:
+    """(n_beats,): how likely another triad begins at each beat, wherever bar lines are; first 1."""
+    suits, begins = _potentials(chroma)
+    suits = np.exp(suits - suits.max(axis=1, keepdims=True))
+    moved = np.exp(_motion() - weights().change[PLACES.index("half")])
+    within, entered = moved * ALIKE, np.exp(begins)
+    forward = np.empty_like(suits)
+    forward[0] = suits[0] / suits[0].sum()
+    for beat in range(1, len(suits)):
+        reached = (forward[beat - 1] @ moved) * entered[beat] + forward[beat - 1]
+        forward[beat] = reached * suits[beat]
+        forward[beat] /= forward[beat].sum()
+    stays = np.zeros(len(suits))
+    later = np.ones(N_STATES)
+    for beat in range(len(suits) - 1, 0, -1):
+        after = suits[beat] * later
+        kept = forward[beat - 1] @ within * entered[beat] * after + forward[beat - 1] * after
+        later = moved @ (entered[beat] * after) + after
+        stays[beat] = kept.sum() / (forward[beat - 1] @ later)
+        later /= later.sum()
+    return 1 - stays
+
+
+def decode(
+    chroma: Array, beats_per_bar: int, *, heard: NDArray[np.bool_] | None = None
+) -> tuple[Chord, ...]:
+    """The best sequence of chords (Viterbi), inverted as the bass has it; beat 0 is a bar line.
+
+    heard: (n_beats,) whether there are notes; the other beats say nothing. By default all are.
+    """
+    suits, begins = _potentials(chroma)
+    if heard is not None:
+        suits, begins = suits * heard[:, None], begins * heard[:, None]
+    motion, states, costs = _motion(), np.arange(N_STATES), weights().change
+    score, back = suits[0], np.zeros(suits.shape, int)
+    for beat in range(1, len(suits)):
+        reached = score[:, None] + motion
+        best = reached.argmax(axis=0)
+        change = reached[best, states] + begins[beat] - costs[place_of(beat, beats_per_bar)]
+        back[beat] = np.where(change > score, best, states)
+        score = np.maximum(change, score) + suits[beat]
+    path = [int(score.argmax())]
+    for row in back[:0:-1]:
+        path.append(int(row[path[-1]]))
+    return _chords(path[::-1], chroma)
+
+
+def place_of(beat: int, beats_per_bar: int) -> int:
+    """Of PLACES."""
+    within = beat % beats_per_bar
+    return 0 if within == 0 else 1 if 2 * within == beats_per_bar else 2
+
+
+def _with_seventh(intervals: tuple[int, ...], sounding: Array) -> tuple[int, ...]:
+    """The chord with the seventh that sounds, or without: triads are told from beats together.
+
+    sounding: (12,) from the root up.
+    """
+    triad = intervals[:3]
+    sevenths = [kind[3] for kind in KINDS if kind[:3] == triad and len(kind) > 3]
+    best = max(sevenths, key=lambda interval: sounding[interval])
+    if sounding[best] > SEVENTH_AT * sounding[list(triad)].mean():
+        return (*triad, best)
+    return triad
+
+
+def _chords(path: Sequence[int], chroma: Array) -> tuple[Chord, ...]:
+    bounds = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
+    found = []
+    for start, end in itertools.pairwise(bounds):
+        root, kind = divmod(path[start], len(KINDS))
+        upper, lowest = chroma[start:end, 0].mean(axis=0), chroma[start:end, 2]
+        intervals = _with_seventh(KINDS[kind], np.roll(upper, -root))
+        heard = lowest.sum(axis=0) + lowest[0]
+        members = [(root + interval) % 12 for interval in intervals]
+        heard[root] += 0.5
+        bass = max(members, key=heard.__getitem__)
+        found.append(Chord(float(start), float(end - start), root, intervals, bass))
+    return without_gaps(found, float(len(path)))
+
+
+def with_evidence(
+    chords: Sequence[Chord], notes: Sequence[Note], beats_per_bar: float
+) -> tuple[Chord, ...]:
+    """The chords without what nothing speaks for: where no note sounds for more than a bar, and
+    those of which fewer than two pitch classes are heard.
+    """
+    spans: list[list[float]] = []
+    for note in sorted(notes):
+        if spans and note.start <= spans[-1][1] + beats_per_bar:
+            spans[-1][1] = max(spans[-1][1], note.end)
+        else:
+            spans.append([note.start, note.end])
+    found = []
+    for chord in chords:
+        members = {(chord.root + interval) % 12 for interval in chord.intervals}
+        for first, last in spans:
+            start = max(chord.start, math.floor(first + 0.1))
+            end = min(chord.start + chord.length, math.ceil(last - 0.1))
+            classes = {n.pitch % 12 for n in notes if n.start < end - 0.1 and n.end > start + 0.1}
+            if start < end and len(members & classes) >= 2:
+                found.append(replace(chord, start=float(start), length=float(end - start)))
+    return tuple(found)
+
+
+def key_of(chords: Sequence[Chord], melody: Sequence[Note]) -> tuple[int, bool]:
+    """Tonic and whether the key is minor.
+
+    The scale must hold the melody and the chords' triads (sevenths leave it readily), and its
+    chord be at home: long, last, and reached from its dominant. Without chords the last note is.
+    """
+    sounding, home = np.zeros(12), np.zeros((12, 2))
+    for note in melody:
+        sounding[note.pitch % 12] += note.length
+    for chord in chords:
+        for interval in chord.intervals[:3]:
+            sounding[(chord.root + interval) % 12] += chord.length
+    if not chords:
+        tonic = melody[-1].pitch % 12
+        home[tonic, int(sounding[(tonic + 3) % 12] > sounding[(tonic + 4) % 12])] = 1.0
+    for before, chord in itertools.pairwise([*chords[-1:], *chords]):
+        falls = (before.root - chord.root) % 12 == 7 and not before.is_minor
+        home[chord.root, int(chord.is_minor)] += min(chord.length, 8.0) * (2.0 if falls else 1.0)
+    for chord in chords[-1:]:
+        home[chord.root, int(chord.is_minor)] += 0.1 * home.sum()
+    scores = {
+        (tonic, is_minor): float(
+            sounding[[(tonic + step) % 12 for step in scale]].sum() / sounding.sum()
+            + 0.6 * home[tonic, int(is_minor)] / home.sum()
+            + 0.4 * sounding[(tonic + 7) % 12] / sounding.sum()
+        )
+        for tonic in range(12)
+        for is_minor, scale in ((False, MAJOR), (True, MINOR))
+    }
+    return max(scores, key=lambda key: scores[key])

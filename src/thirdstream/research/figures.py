@@ -1,0 +1,303 @@
+"""Pictures of what the systems see and make: the paper's figures 1-4, 7, 8, 9 and 11; and of how
+they learnt.
+
+All are readable at half a page: mels have a frequency axis in Hz, time is in seconds, and panels
+that are compared share one colour scale. The path's ending, .png or .svg, decides the format.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import pad
+
+from thirdstream import audio
+from thirdstream.audio import SEGMENT, SR, Wave
+from thirdstream.data.corpus import TEST, TRAIN, Corpus, Recording
+from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.mel.features.logmel import LogMel, MelConfig
+from thirdstream.mel.system import MelSystem
+from thirdstream.mel.training.history import Epoch
+from thirdstream.mel.vocoder.synthesis import Synthesiser
+
+TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
+FORMATS = (".png", ".svg")
+NUMBERS = {"twin-cnn": 7, "twin-vae": 8, "twin-gan": 9, "twin-variational-gan": 11}
+COLOURS = ("#1f5fa8", "#c2571a")  # of the two styles; told apart without colour vision too
+
+
+def draw_mels(mels: Mapping[str, Tensor], path: Path, *, config: MelConfig, title: str) -> None:
+    """Mels (n_frames, n_mels) as log10(1 + power), three a row, on one colour scale."""
+    n_columns = min(3, len(mels))
+    n_rows = -(-len(mels) // n_columns)
+    size = (3.2 * n_columns + 1, 3.1 * n_rows + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(n_rows, n_columns, sharey=True, sharex=True, squeeze=False)
+    top = _top(list(mels.values()))
+    for axis, (name, mel) in zip(grid.flat, mels.items(), strict=False):
+        _mel_image(axis, mel, config, top=top)
+        axis.set_title(name)
+    for axis in grid.flat[len(mels) :]:
+        axis.set_visible(False)
+    for axes in grid:
+        axes[0].set_ylabel("frequency (Hz)")
+    for axis in grid[-1]:
+        axis.set_xlabel("time (s)")
+    figure.colorbar(grid[0][0].images[0], ax=grid, label="log10(1 + mel power)")
+    figure.suptitle(title)
+    save(figure, path)
+
+
+def draw_grid(
+    rows: Mapping[str, Mapping[str, Tensor]], path: Path, *, config: MelConfig, title: str = ""
+) -> None:
+    """Normalised mels (n_frames, n_mels) by row and column, all on one colour scale."""
+    n_columns = len(next(iter(rows.values())))
+    size = (3.2 * n_columns + 1, 3.1 * len(rows) + 0.5)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(rows), n_columns, sharey=True, sharex=True, squeeze=False)
+    top = _top([mel for row in rows.values() for mel in row.values()])
+    for axes, (name, row) in zip(grid, rows.items(), strict=True):
+        for axis, (column, mel) in zip(axes, row.items(), strict=True):
+            _mel_image(axis, mel, config, top=top)
+            axis.set_title(column)
+        axes[0].set_ylabel(f"{name}\nfrequency (Hz)" if len(rows) > 1 else "frequency (Hz)")
+    for axis in grid[-1]:
+        axis.set_xlabel("time (s)")
+    figure.colorbar(grid[0][0].images[0], ax=grid, label="normalised mel")
+    figure.suptitle(title or (next(iter(rows)) if len(rows) == 1 else ""))
+    save(figure, path)
+
+
+def _top(mels: Sequence[Tensor]) -> float:
+    """The end of a colour scale for all of them: few points lie above."""
+    return float(np.percentile(np.concatenate([mel.numpy().ravel() for mel in mels]), 99.9))
+
+
+def _mel_image(axis: Axes, mel: Tensor, config: MelConfig, *, top: float) -> None:
+    length_s = mel.shape[0] * config.hop_length / config.sr
+    axis.imshow(
+        mel.T.numpy(),
+        origin="lower",
+        aspect="auto",
+        vmin=0,
+        vmax=top,
+        extent=(0, length_s, 0, config.n_mels),
+        cmap="magma",
+        interpolation="none",
+    )
+    centres = config.places_hz[1:-1]
+    places = [int(np.argmin(np.abs(centres - hz))) for hz in TICKS_HZ]
+    axis.set_yticks(places, [str(hz) for hz in TICKS_HZ])
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, whole or not at all, in the format of the path's ending.
+
+    The same figure gives the same file.
+    """
+    undated = {"Date": None} if path.suffix == ".svg" else {}
+    with rc_context({"svg.hashsalt": "thirdstream"}), whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=120, metadata=undated)
+
+
+def corpus_figures(corpus: Corpus, out: Path) -> Iterator[Path]:
+    """Figures 1 to 4 of the paper, from test recordings and training statistics of a corpus.
+
+    Yields each file written. Raises ThirdstreamError if a recording is no longer where it was.
+    """
+    waves = {style: segment_of(_example(corpus, style)) for style in corpus.styles}
+    for ending in FORMATS:
+        path = out / f"figure-01-waveform{ending}"
+        _draw_waves(waves, path)
+        yield path
+        path = out / f"figure-02-stft{ending}"
+        _draw_stfts(waves, path)
+        yield path
+        path = out / f"figure-03-mel{ending}"
+        mels = {style: _normalised(corpus, style, wave) for style, wave in waves.items()}
+        draw_grid({"": mels}, path, config=corpus.mel)
+        yield path
+        path = out / f"figure-04-statistics{ending}"
+        _draw_statistics(corpus, path)
+        yield path
+
+
+def _example(corpus: Corpus, style: str) -> Recording:
+    """The first recording that was not trained on, or the first of all if there is none."""
+    return (corpus.of(style, TEST) or corpus.of(style, TRAIN))[0]
+
+
+def segment_of(recording: Recording) -> Wave:
+    """The middle segment of a prepared recording at -20 dB, (SEGMENT,).
+
+    Raises ThirdstreamError if it is no longer where it was, or has become shorter.
+    """
+    path = Path(recording.path)
+    segments = audio.windows(audio.blocks(path), size=SEGMENT, hop=SEGMENT)
+    wave = next(itertools.islice(segments, recording.n_segments // 2, None), None)
+    if wave is None:
+        raise ThirdstreamError(f"{path}: has changed since the corpus was made; prepare it anew")
+    return wave[0] * np.float32(recording.gain)
+
+
+def _normalised(corpus: Corpus, style: str, wave: Wave) -> Tensor:
+    log_mel = LogMel(corpus.mel)
+    log_mel.set_statistics(corpus.statistics[style])
+    return log_mel(torch.from_numpy(wave)[None])[0]
+
+
+def _draw_waves(waves: Mapping[str, Wave], path: Path) -> None:
+    figure = Figure(figsize=(7.4, 1.9 * len(waves)), layout="constrained")
+    axes = figure.subplots(len(waves), 1, sharex=True, sharey=True)
+    for axis, colour, (style, wave) in zip(axes, COLOURS, waves.items(), strict=True):
+        axis.plot(np.arange(len(wave)) / SR, wave, color=colour, linewidth=0.4, rasterized=True)
+        axis.set(title=style, ylabel="amplitude", xlim=(0, len(wave) / SR))
+    axes[-1].set_xlabel("time (s)")
+    save(figure, path)
+
+
+def _draw_stfts(waves: Mapping[str, Wave], path: Path) -> None:
+    synthesiser = Synthesiser()
+    figure = Figure(figsize=(7.4, 3.2), layout="constrained")
+    axes = figure.subplots(1, len(waves), sharey=True)
+    levels = {}
+    for style, wave in waves.items():
+        spectrum = synthesiser.stft(pad(torch.from_numpy(wave), (0, 1024))[None])[0].abs()
+        levels[style] = 20 * torch.log10(spectrum.clamp(min=1e-5)).numpy()
+    top = max(float(level.max()) for level in levels.values())
+    for axis, (style, level) in zip(axes, levels.items(), strict=True):
+        extent = (0, len(waves[style]) / SR, 0, SR / 2000)
+        axis.imshow(
+            level, origin="lower", aspect="auto", extent=extent, vmin=top - 100, vmax=top,
+            cmap="magma", interpolation="none",
+        )  # fmt: skip
+        axis.set(title=style, xlabel="time (s)")
+    axes[0].set_ylabel("frequency (kHz)")
+    figure.colorbar(axes[0].images[0], ax=axes, label="STFT magnitude (dB)")
+    save(figure, path)
+
+
+def mel_moments(
+    corpus: Corpus, style: str, *, normalised: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation of each mel over the training data, (n_mels,) each."""
+    log_mel = LogMel(corpus.mel)
+    log_mel.set_statistics(corpus.statistics[style])
+    count, sums, squares = 0, np.zeros(corpus.mel.n_mels), np.zeros(corpus.mel.n_mels)
+    for power in corpus.chunks(style, TRAIN):
+        values = log_mel.normalise(torch.from_numpy(power)).numpy() if normalised else power
+        rows = values.reshape(-1, corpus.mel.n_mels).astype(np.float64)
+        count += len(rows)
+        sums += rows.sum(0)
+        squares += np.square(rows).sum(0)
+    mean = sums / count
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0))
+
+
+def _draw_statistics(corpus: Corpus, path: Path) -> None:
+    figure = Figure(figsize=(7.4, 4.6), layout="constrained")
+    grid = figure.subplots(2, 2, sharex=True)
+    hz = corpus.mel.places_hz[1:-1]
+    for colour, style in zip(COLOURS, corpus.styles, strict=True):
+        for row, (axes, normalised) in enumerate(zip(grid, (False, True), strict=True)):
+            for axis, values in zip(
+                axes, mel_moments(corpus, style, normalised=normalised), strict=True
+            ):
+                axis.plot(hz, values, color=colour, label=style, linestyle=("-", "--")[row])
+    for axes, when in zip(grid, ("before", "after"), strict=True):
+        for axis, what in zip(axes, ("mean", "deviation"), strict=True):
+            axis.set(title=f"{what} {when} normalisation", xscale="log")
+            if when == "before":
+                axis.set_yscale("log")
+    for axis in grid[1]:
+        axis.set_xlabel("frequency (Hz)")
+    grid[0][0].legend()
+    save(figure, path)
+
+
+@torch.inference_mode()
+def system_figures(
+    system: MelSystem, powers: Mapping[str, Tensor], out: Path, *, name: str
+) -> Iterator[Path]:
+    """Figure 7, 8, 9 or 11: original, self-reconstruction and transfer, of both styles.
+
+    powers: mel power (n_frames, n_mels) at -20 dB by style. Twins that tell style from content take
+    it from the other style's example, those that draw one draw it. Yields each file written.
+    """
+    mels = {style: system.log_mel(style).normalise(power) for style, power in powers.items()}
+    usual, styles = torch.Generator().manual_seed(0), {}
+    for style, mel in mels.items():
+        own = system.twin.encode(mel[None], style).style
+        styles[style] = system.twin.usual_style(style, generator=usual) if own is None else own
+    rows = {}
+    for style, mel in mels.items():
+        other = system.twin.other(style)
+        made = system.twin.transfer(mel[None], source=style, target=other, style=styles[other])
+        rows[style] = {
+            "original": mel,
+            "self-reconstruction": system.twin.reconstruct(mel[None], style)[0],
+            f"to {other}": made[0],
+        }
+    number = NUMBERS.get(system.name, 0)
+    for ending in FORMATS:
+        path = out / f"figure-{number:02d}-{name}{ending}"
+        draw_grid(rows, path, config=system.mel, title=name)
+        yield path
+
+
+def learning_curves(epochs: Sequence[Epoch], out: Path, *, name: str) -> Iterator[Path]:
+    """Every loss by epoch, on training and on validation recordings. Yields each file written."""
+    losses = list(dict.fromkeys(loss for epoch in epochs for loss in epoch.train))
+    figure = Figure(figsize=(2.6 * len(losses) + 0.6, 2.6), layout="constrained")
+    panels = figure.subplots(1, len(losses), squeeze=False)[0]
+    for axis, loss in zip(panels, losses, strict=True):
+        for label, colour in zip(("train", "validation"), COLOURS, strict=True):
+            by_epoch = {one.epoch: (getattr(one, label) or {}).get(loss) for one in epochs}
+            known = {number: value for number, value in by_epoch.items() if value is not None}
+            if known:
+                axis.plot(list(known), list(known.values()), ".-", color=colour, label=label)
+        axis.set(title=loss, xlabel="epoch")
+        axis.set_ylim(bottom=0)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    panels[0].legend(frameon=False)
+    figure.suptitle(name)
+    for ending in FORMATS:
+        path = out / f"curves-{name}{ending}"
+        save(figure, path)
+        yield path
+
+
+def examples(
+    system: MelSystem, *, corpus: Corpus | None, clips: Sequence[Path]
+) -> dict[str, Tensor]:
+    """One segment of mel power at -20 dB a style: of a corpus's test recordings, or of clips.
+
+    clips: STYLE_TITLE files. Raises ThirdstreamError if the styles are not the system's.
+    """
+    powers = {}
+    for style in system.styles:
+        if corpus is not None:
+            if style not in corpus.styles:
+                raise ThirdstreamError(f"{corpus.path}: has no {style}, which {system.name} needs")
+            recording = _example(corpus, style)
+            at = recording.n_segments // 2
+            powers[style] = torch.from_numpy(corpus.power(recording, slice(at, at + 1))[0])
+            continue
+        own = [clip for clip in clips if clip.stem.startswith(f"{style}_")]
+        if not own:
+            raise ThirdstreamError(
+                f"no bundled clip is {style}; give --corpus, whose test recordings are"
+            )
+        wave, _ = audio.read(own[0])
+        gain = audio.level_of([wave[None]]).gain
+        segment = torch.from_numpy(wave[:SEGMENT] * np.float32(gain))[None]
+        powers[style] = system.log_mel(style).power(segment)[0]
+    return powers
