@@ -30,7 +30,7 @@ from thirdstream.notes.transcription.transcriber import Transcriber
 from thirdstream.packages import MissingPackage
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("index.md", "train.md", "commands.md", "scripting.md")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in ("index", "train", "commands", "scripting")))
 # These take longer than all others together; they are parsed here, and run in other tests.
 RUN_ELSEWHERE = {
     "demo": "test_wheel.py",
@@ -47,12 +47,13 @@ RUN_ELSEWHERE = {
 
 
 def lines_of(page: str) -> list[str]:
-    """The lines of all examples of a page."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    """The lines of all examples of a page that call thirdstream."""
+    text = (ROOT / page).read_text(encoding="utf-8")
     return [
         line
         for block in re.findall(r"^```sh\n(.*?)^```", text, re.S | re.M)
         for line in block.splitlines()
+        if "thirdstream " in line
     ]
 
 
@@ -68,12 +69,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for k in range(2):
             wave = music(10 * number + k, SEGMENT + 5_000)
             sf.write(folder / "music" / style / f"piece{k}.wav", wave, SR)
-    for name in ("song.wav", "other.wav", "song.mp3"):
+    clips = "src/thirdstream/clips"
+    (folder / clips).mkdir(parents=True)
+    for name in ("song.wav", "other.wav", "song.mp3", f"{clips}/classical_greensleeves.ogg"):
         sf.write(folder / name, music(0, SR), SR)
     (folder / "scores").mkdir()
     (folder / "scores" / "tune.musicxml").write_bytes(TUNES["first"])
     with contextlib.chdir(folder):
-        run_all(lines_of("train.md"))
+        run_all(lines_of("docs/train.md"))
         shutil.rmtree("restyled")
     return folder
 
@@ -119,7 +122,7 @@ def words_of(line: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "train.md"])
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/train.md"])
 def test_examples_run(
     page: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
