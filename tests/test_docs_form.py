@@ -16,8 +16,9 @@ EXPERIMENTS = ROOT / "docs" / "experiments"
 PAGES = [
     README,
     ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     *sorted((ROOT / "docs").rglob("*.md")),
-    *(ROOT / "src" / "thirdstream" / folder / "README.md" for folder in ("models", "clips")),
+    *sorted((ROOT / "src").rglob("*.md")),
 ]
 WRITTEN_BY_HAND = [one for one in PAGES if one.name not in ("benchmark-results.md", "results.md")]
 # A word that no paper of the field has for it, and what to write. `memory` is a computer's.
