@@ -104,3 +104,10 @@ def test_a_visitor_can_play_two_pairs() -> None:
 def test_links_to_files_have_their_files(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_scripts_and_tests_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"\b(?:benchmarks|recipes|research|tests)/[\w/]+\.\w+", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
