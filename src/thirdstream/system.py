@@ -7,13 +7,13 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.models import CLASSES
+from thirdstream.mel.models import FAMILIES
 from thirdstream.transfer import System
 
 MODELS = Path(__file__).parent / "models"
 CLIPS = Path(__file__).parent / "clips"
 SCORE = "score"  # needs no model
-SYSTEMS = (*CLASSES, SCORE)
+SYSTEMS = (*FAMILIES, SCORE)
 BASELINE = "twin-cnn"  # needs nothing that is not always installed
 DEMONSTRATED = ("twin-paired", "twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")
 BEST = "best.safetensors"  # of a run folder

@@ -162,6 +162,7 @@ def _call(command: str, given: Sequence[str]) -> None:
     def read(*values: Any, **named: Any) -> Any:
         return functools.partial(function, *values, **named)
 
+    options.note(given)
     written = io.StringIO()
     try:
         with ExitStack() as redirected:
@@ -174,7 +175,6 @@ def _call(command: str, given: Sequence[str]) -> None:
     finally:
         if written.getvalue():
             ERR.print(written.getvalue(), soft_wrap=True)
-    options.note(given)
     call()
 
 

@@ -251,16 +251,17 @@ def list_systems(*, json: bool = False) -> None:
     Args:
         json: print them as JSON on standard output.
     """
-    from thirdstream.mel.models import TWINS
+    from thirdstream.mel.models import FAMILIES
+    from thirdstream.mel.system import size_of
 
     models = [_model(name, "bundled") for name in systems.bundled_names()]
     models += [_model(name, "user") for name in systems.user_names()]
     sizes = {
         name: {
-            preset: sum(p.numel() for p in twin(("a", "b"), config).own_parameters())
-            for preset, config in twin.PRESETS.items()
+            preset: size_of(family.kind(("a", "b"), config))
+            for preset, config in family.kind.PRESETS.items()
         }
-        for name, twin in TWINS.items()
+        for name, family in FAMILIES.items()
     }
     if json:
         found = [{"name": name, "presets": presets} for name, presets in sizes.items()]
@@ -284,7 +285,7 @@ def _model(name: str, origin: Literal["bundled", "user"]) -> dict[str, str | Non
 
     path, system = systems.find(name), None
     try:
-        system = checkpoint.read_header(path)["system"]
+        system = checkpoint.read_header(path)["family"]
     except ThirdstreamError as error:
         complain(str(error))
     return {"name": name, "system": system, "origin": origin, "path": str(path)}

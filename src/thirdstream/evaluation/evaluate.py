@@ -11,7 +11,6 @@ name is a hash of all it depends on, so that work can resume; and the excerpts t
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -493,4 +492,4 @@ def n_parameters(model: str) -> int | None:
     system = _loaded(model)
     if not isinstance(system, MelSystem):
         return None
-    return sum(math.prod(one.shape) for one in system.twin.own_parameters())
+    return system.n_parameters

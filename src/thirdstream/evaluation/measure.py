@@ -240,10 +240,10 @@ def inside(
     log_mel = system.log_mel(source)
     power = log_mel.power(waves)
     mel = log_mel.normalise(power)
-    style = system.twin.usual_style(target, generator=generator)
-    asked = system.convert(power, source=source, target=target, style=style)
+    condition = system.model.default_condition(target, generator=generator)
+    asked = system.convert(power, source=source, target=target, condition=condition)
     error = metrics.mel_error(
-        reference=mel.numpy(), estimate=system.twin.reconstruct(mel, source).numpy()
+        reference=mel.numpy(), estimate=system.model.reconstruct(mel, source).numpy()
     )
     missed = consistency(system.synthesiser, log_mel, asked=asked, content=waves)
     return {"eq1_mel_error": error, "mel_consistency": missed}

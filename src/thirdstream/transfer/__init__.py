@@ -29,7 +29,7 @@ TARGET_RMS = 10 ** (audio.TARGET_RMS_DB / 20)
 MAX_STEP_DB = 20.0  # the largest correction at once
 OPTIONAL = ("style_from", "ensemble", "score", "soundfont")  # options for some systems only
 THERE = "is there already"  # the remark on a recording that was skipped
-Phase = Literal["content", "carried", "noise"]
+Phase = Literal["content", "propagated", "noise"]
 Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
 
 
@@ -44,7 +44,7 @@ class Options:
     recording as the model hears it: the self-reconstruction."""
     phase: Phase | None = None
     """Where the search for phases starts: from the recording's own (content), from what each
-    partial's was a frame before (carried), or from noise, as in the paper. By default where the
+    partial's was a frame before (propagated), or from noise, as in the paper. By default where the
     model's transfers sound best."""
     style_strength: float | None = None
     """From 0, the recording as the model hears it, to 1, the whole transfer. By default the model's
