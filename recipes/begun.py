@@ -12,14 +12,14 @@ from typing import Any, cast
 
 import torch
 
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.system import MelSystem, build
 
 
 @torch.no_grad()
 def main(name: str, autoencoder: str, out: str, *views: Any) -> None:
-    known = systems.load(autoencoder)
+    known = registry.load(autoencoder)
     assert isinstance(known, MelSystem)
     preset, shape = FAMILIES[name].kind.PRESETS["default"], known.model.config
     config = replace(

@@ -9,8 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from thirdstream import checkpoint
-from thirdstream import system as systems
+from thirdstream import checkpoint, registry
 from thirdstream.data.corpus import Corpus
 from thirdstream.mel.system import MelSystem, build
 from thirdstream.mel.training import loop as training
@@ -34,7 +33,7 @@ def with_index(model: MelSystem, n_segments: int, corpus: Corpus) -> MelSystem:
 
 
 def main(name: str, corpus: str, out: str, n_segments: str = str(N_SEGMENTS)) -> None:
-    model = systems.load(name)
+    model = registry.load(name)
     assert isinstance(model, MelSystem)
     other = with_index(model, int(n_segments), Corpus.open(corpus))
     halved = {

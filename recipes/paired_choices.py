@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from build_index import N_SEGMENTS, with_index  # a script beside this one
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.audio import SR
 from thirdstream.data.corpus import Corpus
 from thirdstream.evaluation import measure, metrics
@@ -58,7 +58,7 @@ def heard(
 
 
 def main(validation: str, versions: str, name: str) -> None:
-    model, corpus, ears = systems.load(name), Corpus.open(versions), Tagger()
+    model, corpus, ears = registry.load(name), Corpus.open(versions), Tagger()
     assert isinstance(model, MelSystem)
     files = {style: sorted((Path(validation) / style).glob("*.flac")) for style in model.styles}
     default = {name: getattr(retrieval, name) for name in SETTINGS}

@@ -17,7 +17,7 @@ import torch
 from matplotlib.figure import Figure
 
 import score  # a script beside this one
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.data.corpus import Corpus
 from thirdstream.mel.models.paired import TwinPaired
@@ -84,7 +84,7 @@ def main(corpus_path: str, out: str, *models: str) -> None:
         errors = [score.score(system, corpus, style)[0] for style in corpus.styles]
         points[f"{LINEAR}{n_components}"] = (rate(system), sum(errors) / len(errors))
     for name in models:
-        system = systems.load(name)
+        system = registry.load(name)
         assert isinstance(system, MelSystem)
         one = score.row(name, corpus)
         points[one.model] = (rate(system), one.mean)

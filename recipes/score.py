@@ -14,8 +14,7 @@ from pathlib import Path
 
 import torch
 
-from thirdstream import checkpoint
-from thirdstream import system as systems
+from thirdstream import checkpoint, registry
 from thirdstream.data.corpus import SPLITS, TEST, Corpus
 from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.models.twin import TwinAutoencoder
@@ -71,7 +70,7 @@ def score(
 
 def row(name: str, corpus: Corpus, splits: Sequence[str] = (TEST,)) -> Row:
     """Score one model on its own normalisation, as it would be used."""
-    system = systems.load(name)
+    system = registry.load(name)
     assert isinstance(system, MelSystem)
     twin = system.model
     scores = {style: score(system, corpus, style, splits) for style in corpus.styles}

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from thirdstream import audio, checkpoint
-from thirdstream import system as systems
+from thirdstream import audio, checkpoint, registry
 from thirdstream.audio import SEGMENT
 from thirdstream.evaluation import metrics
 from thirdstream.mel.system import MelSystem
@@ -99,10 +98,10 @@ def compared(path: Path, vocoder: Vocoder, model: MelSystem, way: str) -> tuple[
 
 def main(file: str, *recordings: str) -> None:
     torch.set_num_threads(1)
-    vocoder, model = Vocoder(), systems.load("twin-cnn")
+    vocoder, model = Vocoder(), registry.load("twin-cnn")
     vocoder.load_state_dict(checkpoint.read(Path(file))[0])
     assert isinstance(model, MelSystem)
-    paths = [Path(name) for name in recordings] or systems.bundled_clips()
+    paths = [Path(name) for name in recordings] or registry.bundled_clips()
     print(
         "| magnitudes, phases, iterations | s | STFT distance | mel consistency | of changed mels |"
     )

@@ -102,7 +102,7 @@ def test_the_command(system: MelSystem, tmp_path: Path, capsys: pytest.CaptureFi
     assert run(*given, "--force") == 0
     assert "classical to jazz" in capsys.readouterr().out
     for wrong, fault in (
-        (("score", "--to", "jazz"), "has no network to export"),
+        (("score", "--to", "jazz"), "is a system without a model"),
         ((model, "--to", "polka"), "does not know the style 'polka'"),
     ):
         assert run("export", *wrong, "--out", tmp_path / "x") == 1

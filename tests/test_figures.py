@@ -14,9 +14,9 @@ from thirdstream.mel.features.logmel import LogMel, MelConfig
 from thirdstream.mel.models.paired import TwinPaired
 from thirdstream.mel.system import MelSystem, build
 from thirdstream.mel.training.history import Epoch
+from thirdstream.registry import bundled_clips
 from thirdstream.research import figures
 from thirdstream.research.figures import draw_mels
-from thirdstream.system import bundled_clips
 
 
 def test_each_mel_has_its_panel_and_low_frequencies_are_below(tmp_path: Path) -> None:

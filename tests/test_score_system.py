@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conftest import music
 from test_cover import heard as piece_of
 from test_room import DRY
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.audio import SR, Wave
 from thirdstream.data.benchmark import find_soundfonts
 from thirdstream.files import ThirdstreamError
@@ -21,11 +21,11 @@ from thirdstream.notes import rendering
 from thirdstream.notes import system as score_system
 from thirdstream.notes.arranging.keeping import kept_share
 from thirdstream.notes.io.midi import CLOCK, Song, Track, timed, write_midi
+from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.system import ScoreSystem, arranged
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.listening import Heard
 from thirdstream.notes.types import Note, Score
-from thirdstream.transfer import Options
 
 DURATION_S = 12.3
 WOBBLING = Timing(tuple(float(b) for b in np.cumsum([-0.2, *(0.5 + 0.1 * np.sin(range(40)))])))
@@ -138,7 +138,7 @@ def test_where_nothing_is_heard_nothing_is_played(
 
 def test_its_own_style_is_the_notes_played_back() -> None:
     one = heard("jazz")
-    made, timing = arranged(one, Options("classical", source="classical"))
+    made, timing = arranged(one, ScoreOptions("classical", source="classical"))
     assert timing == WOBBLING
     played = [note for track in made.song.tracks for note in track.notes]
     assert kept_share(one.notes, played, within=0.1) > 0.98
@@ -150,7 +150,7 @@ def test_other_countings_follow_the_same_seconds(beat_s: float) -> None:
     """A jazz group counts very slow and very fast pieces otherwise; the melody stays in time."""
     beats_s = tuple((beat_s * np.arange(70)).tolist())
     one = heard("classical", Timing(beats_s))
-    made, timing = arranged(one, Options("jazz", keep_content=1.0, style_strength=0.0))
+    made, timing = arranged(one, ScoreOptions("jazz", keep_content=1.0, style_strength=0.0))
     assert len(timing.beats_s) != len(beats_s)
     played = [note for track in made.song.tracks for note in track.notes]
     in_seconds = [
@@ -179,7 +179,7 @@ def test_a_corrected_sheet_takes_the_place_of_what_is_heard(
     taken: list[Heard] = []
     whole = score_system.arranged
 
-    def seen(heard: Heard, options: Options) -> object:
+    def seen(heard: Heard, options: ScoreOptions) -> object:
         taken.append(heard)
         return whole(heard, options)
 
@@ -196,7 +196,7 @@ def test_a_corrected_sheet_takes_the_place_of_what_is_heard(
 
 
 def test_it_is_found_by_name_and_says_what_it_cannot_do(system: ScoreSystem) -> None:
-    assert isinstance(systems.load("score"), ScoreSystem)
+    assert isinstance(registry.load("score"), ScoreSystem)
     with pytest.raises(ThirdstreamError, match="takes no style_from; leave --style-from out"):
         system.transfer(music(0, SR), SR, to="jazz", style_from=Path("some.wav"))
     with pytest.raises(ThirdstreamError, match="kazoo: is nothing that plays jazz"):
@@ -222,12 +222,12 @@ def test_a_soundfont_of_ones_own_is_played_and_a_bad_one_refused_first(
     (tmp_path / "bad.sf2").write_bytes(b"RIFF")
     for name, fault in (("bad.sf2", "is no readable soundfont"), ("none.sf2", "cannot be read")):
         with pytest.raises(ThirdstreamError, match=rf"{name}: {fault}"):
-            system.check(Options("jazz", soundfont=tmp_path / name))
+            system.choose(to="jazz", soundfont=tmp_path / name)
     with pytest.raises(ThirdstreamError, match="takes no soundfont; leave --soundfont out"):
-        systems.load("twin-cnn").check(Options("jazz", soundfont=same))
+        registry.load("twin-cnn").accept(ScoreOptions("jazz", soundfont=same))
 
 
 def test_the_tempo_is_the_usual_one() -> None:
-    made, _ = arranged(heard("classical"), Options("jazz"))
+    made, _ = arranged(heard("classical"), ScoreOptions("jazz"))
     usual = 60 / float(np.median(np.diff(WOBBLING.beats_s)))
     assert math.isclose(made.song.beats_per_minute, usual)

@@ -4,15 +4,14 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import Annotated, Any, NamedTuple
 
 import tyro
 from rich.table import Table
 
-from thirdstream import system as registry
+from thirdstream import registry
 from thirdstream.cli import options
 from thirdstream.cli.console import OUT, Failed, complain, progress_bar, say, set_loudness, tell
-from thirdstream.cli.docs import attribute_docs
 from thirdstream.cli.locks import writes_folder
 from thirdstream.data.corpus import Corpus
 from thirdstream.files import ThirdstreamError, read_json
@@ -31,6 +30,7 @@ from thirdstream.mel.training.loop import (
 from thirdstream.mel.training.run import load_state
 from thirdstream.mel.training.run import train as train_run
 from thirdstream.research import tuning
+from thirdstream.system import options_of
 
 MAY_CHANGE = ("epochs", "mixed_precision", "compile")  # how long and where; not what is learnt
 
@@ -44,11 +44,10 @@ def network_options() -> type[Any]:
     kind = FAMILIES[name].kind if name in FAMILIES else None
     if kind is None or preset not in kind.PRESETS:
         return dataclasses.make_dataclass("Network", ())
-    texts, values = attribute_docs(kind.Config), vars(kind.PRESETS[preset])
-    hints = get_type_hints(kind.Config)
+    values = vars(kind.PRESETS[preset])
     fields = (
-        (name, Annotated[hints[name], tyro.conf.arg(help=text)], _default(values[name]))
-        for name, text in texts.items()
+        (one.name, Annotated[one.type, tyro.conf.arg(help=one.help)], _default(values[one.name]))
+        for one in options_of(kind.Config)
     )
     return dataclasses.make_dataclass("Network", fields, frozen=True)
 

@@ -20,15 +20,16 @@ from thirdstream.mel.features.logmel import LogMel, MelConfig, Statistics
 from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.models.model import HOP_FRAMES, MODEL, WINDOW_FRAMES, MelModel
 from thirdstream.mel.networks.blocks import PerStyle
+from thirdstream.mel.options import MelOptions, StyledMelOptions
 from thirdstream.mel.vocoder.synthesis import Chunk, Synthesiser, overlap_add
 from thirdstream.records import record
-from thirdstream.transfer import Options, System
+from thirdstream.system import MelTrace, System
 
 MARGIN_FRAMES = 8  # at each inner end of a window, which the cut disturbs
 BATCH = 4  # windows that go through the model at a time
 
 
-class MelSystem(nn.Module, System):
+class MelSystem(nn.Module, System[MelOptions]):
     """Everything that a model of mels needs, in one module: its state is the whole model.
 
     name: of its family. card: what the model was trained on and how, for people.
@@ -47,8 +48,8 @@ class MelSystem(nn.Module, System):
         model.check_mels(mel.n_mels)
         self.name, self.model, self.mel, self.card = name, model, mel, dict(card or {})
         self.styles = model.styles
-        self.takes = model.OPTIONS
-        self.follows = model.FOLLOWS_DYNAMICS
+        self.options = FAMILIES[name].options if name in FAMILIES else MelOptions
+        self.keeps_dynamics = model.FOLLOWS_DYNAMICS
         self.features = PerStyle({style: LogMel(mel) for style in model.styles})
         self.synthesiser = Synthesiser(mel)
 
@@ -65,11 +66,6 @@ class MelSystem(nn.Module, System):
         """Take over a corpus's statistics, by style."""
         for style in self.styles:
             self.log_mel(style).set_statistics(statistics[style])
-
-    @property
-    def n_parameters(self) -> int:
-        """Of what transfers: discriminators do not count."""
-        return size_of(self.model)
 
     def convert(
         self,
@@ -119,7 +115,7 @@ class MelSystem(nn.Module, System):
         return torch.cat(codes).mean(0, keepdim=True)
 
     @torch.inference_mode()
-    def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
+    def stream(self, blocks: Iterable[Wave], options: MelOptions) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into as many samples and a few more.
 
         Windows overlap and are cross-faded as mel power, where nothing can cancel; phases are found
@@ -128,7 +124,7 @@ class MelSystem(nn.Module, System):
         options = replace(options, phase=options.phase or self.model.PHASE)
         generator = torch.Generator().manual_seed(options.seed)
         source, condition = options.source or self.model.other(options.to), None
-        if options.style_from is not None:
+        if isinstance(options, StyledMelOptions) and options.style_from is not None:
             condition = self.style_of(options.style_from, options.to)
         elif source != options.to:
             condition = self.model.default_condition(options.to, generator=generator)
@@ -142,7 +138,7 @@ class MelSystem(nn.Module, System):
                 yield from chunk.split(len(batch))
 
         chunks = overlap_add(restyled(), hop=HOP_FRAMES, margin=MARGIN_FRAMES)
-        propagation = 1 - (options.keep_content or 0) if options.phase == "propagated" else 0.0
+        propagation = 1 - options.keep_content if options.phase == "propagated" else 0.0
         yield from self.synthesiser.stream(chunks, propagation=propagation)
 
     def _restyled(
@@ -150,12 +146,11 @@ class MelSystem(nn.Module, System):
         waves: Tensor,
         source: str,
         condition: Tensor | None,
-        options: Options,
+        options: MelOptions,
         generator: torch.Generator,
     ) -> Chunk:
         """Windows (batch, SEGMENT) as what the synthesis needs."""
-        keep = options.keep_content or 0.0
-        strength = 1.0 if options.style_strength is None else options.style_strength
+        keep, strength = options.keep_content, options.style_strength
         original = self.log_mel(source).power(waves)
         power = self.convert(
             original, source=source, target=options.to, condition=condition, strength=strength
@@ -168,6 +163,25 @@ class MelSystem(nn.Module, System):
             start = torch.lerp(noise, torch.sgn(spectrum), keep)
         detail = self.synthesiser.detail(original, spectrum) ** keep if keep else None
         return Chunk(power.transpose(1, 2), start, detail)
+
+    def n_parameters(self) -> int:
+        """Of the networks that a transfer uses."""
+        return size_of(self.model)
+
+    @torch.inference_mode()
+    def trace(self, waves: Wave, *, source: str, target: str, seed: int) -> MelTrace:
+        """The mels of segments (batch, SEGMENT), 44.1 kHz, -20 dB."""
+        generator, content = torch.Generator().manual_seed(seed), torch.from_numpy(waves)
+        log_mel = self.log_mel(source)
+        power = log_mel.power(content)
+        mel = log_mel.normalise(power)
+        condition = self.model.default_condition(target, generator=generator)
+        requested = self.convert(power, source=source, target=target, condition=condition)
+        start = torch.Generator().manual_seed(0)
+        sound = self.synthesiser(requested, generator=start, content=content)
+        achieved = log_mel.power(sound)[:, : requested.shape[1]]
+        reconstruction = self.model.reconstruct(mel, source)
+        return MelTrace(*(one.numpy() for one in (mel, reconstruction, requested, achieved)))
 
     def header(self) -> dict[str, Any]:
         """What rebuilds the model around its tensors: family, configuration, card, versions."""

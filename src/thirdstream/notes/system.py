@@ -2,8 +2,9 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,41 +14,53 @@ from thirdstream.files import sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.casting import Piece, counting
 from thirdstream.notes.arranging.cover import Wish, cover
+from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, VERSION, draw_scene, stream
 from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.listening import Heard, listen
 from thirdstream.notes.transcription.transcriber import Transcriber
 from thirdstream.notes.types import Score, read_score
-from thirdstream.transfer import Options, System
+from thirdstream.system import Sheet, System
 
 LOGGER = logging.getLogger("thirdstream")
-# Of the style, and of the recording's own notes, where nothing else is asked for.
-STRENGTH, KEEP = 0.75, 1.0
 
 
 class Played(NamedTuple):
-    """What a transfer went by way of: what was heard, its arrangement, and when that sounds."""
+    """The music of a transfer: what was transcribed, its arrangement, and when that sounds."""
 
     heard: Heard
     arrangement: Arrangement
     timing: Timing
 
+    def write(self, recording: Path, result: Path) -> Sheet:
+        """Write the arrangement as MIDI, and the transcription as lead sheet, MIDI and picture."""
+        # These draw and write: a transfer alone needs neither.
+        from thirdstream.notes.harmonising import Key
+        from thirdstream.notes.io.midi import write_midi
+        from thirdstream.notes.io.sheet import chords_of_bars, write_sheets
 
-class ScoreSystem(System):
-    """Transfers by way of a score; it has no weights, so any two of its makers are equal.
+        heard = replace(self.heard, score=replace(self.heard.score, title=recording.stem))
+        midi = result.with_suffix(".mid")
+        write_midi(midi, self.arrangement.song, self.timing)
+        name = f"{recording.stem}_heard"
+        heard_midi, lead_sheet, roll, _ = write_sheets(heard, result.parent, name)
+        bars = chords_of_bars(heard.score, Key(heard.key, heard.is_minor))
+        files = {
+            "MIDI": midi,
+            "Lead sheet (MusicXML)": lead_sheet,
+            "Transcription (MIDI)": heard_midi,
+        }
+        return Sheet(roll, bars, files)
 
-    tell: is given what each transfer went by way of, before the first of its sound.
-    """
+
+class ScoreSystem(System[ScoreOptions]):
+    """Transfers by way of a score; it has no weights, so any two of its outputs are equal."""
 
     name = "score"
-    styles = (STYLES[0], STYLES[1])
-    takes = ("ensemble", "score", "soundfont")
-    strength, keep = STRENGTH, KEEP
-    follows = False
-
-    def __init__(self, tell: Callable[[Played], None] | None = None) -> None:
-        self.tell = tell
+    styles = STYLES
+    options = ScoreOptions
+    keeps_dynamics = False
 
     def ready(self) -> None:
         """Raise ThirdstreamError without the transcriber."""
@@ -57,13 +70,13 @@ class ScoreSystem(System):
         """The synthesiser and its soundfont."""
         return VERSION, f"{ORCHESTRA.name} {sha256(ORCHESTRA)}"
 
-    def check(self, options: Options) -> None:
+    def check(self, options: ScoreOptions) -> None:
         """As every system does; and raise ThirdstreamError where the soundfont is not readable."""
         super().check(options)
         if options.soundfont is not None:
             opened(options.soundfont)
 
-    def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
+    def stream(self, blocks: Iterable[Wave], options: ScoreOptions) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
 
         The whole recording is heard before the first block comes. Two channels come back as stereo,
@@ -84,8 +97,8 @@ class ScoreSystem(System):
                 LOGGER.warning("%s: %s", options.score, remark)
             heard = replace(heard, score=score)
         arrangement, timing = arranged(heard, options)
-        if self.tell is not None:
-            self.tell(Played(heard, arrangement, timing))
+        if self.on_notation is not None:
+            self.on_notation(Played(heard, arrangement, timing))
         yield from stream(
             replace(arrangement.song, tuning=heard.tuning),
             timing,
@@ -96,15 +109,15 @@ class ScoreSystem(System):
         )
 
 
-def arranged(heard: Heard, options: Options) -> tuple[Arrangement, Timing]:
+def arranged(heard: Heard, options: ScoreOptions) -> tuple[Arrangement, Timing]:
     """What was heard, arranged as the options say, and when its quarter notes sound.
 
     With the source style as the target, the transcribed notes as they are, on that style's
     instruments. Raises ThirdstreamError as `cover` does.
     """
-    keep = KEEP if options.keep_content is None else options.keep_content
-    strength = STRENGTH if options.style_strength is None else options.style_strength
-    wish = Wish(options.to, options.ensemble, strength, keep, options.seed)
+    wish = Wish(
+        options.to, options.ensemble, options.style_strength, options.keep_content, options.seed
+    )
     if options.source == options.to:
         wish = replace(wish, strength=0.0, keep=1.0)
     beats_s = np.array(heard.timing.beats_s)

@@ -3,15 +3,21 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
+from thirdstream.mel.options import MelOptions, StyledMelOptions
+
 if TYPE_CHECKING:
     from thirdstream.mel.models.model import MelModel
 
 
 class Family(NamedTuple):
-    """Where a family's class is, and what it is in a sentence. Its module needs torch."""
+    """Where a family's class is, what it does in a sentence, and the options of its transfers.
+
+    The module of the class needs torch.
+    """
 
     place: str
     about: str
+    options: type[MelOptions] = MelOptions
 
     @property
     def kind(self) -> "type[MelModel]":
@@ -23,21 +29,30 @@ class Family(NamedTuple):
 HERE = "thirdstream.mel.models"
 FAMILIES = {
     "twin-cnn": Family(
-        f"{HERE}.cnn.TwinCNN", "two convolutional autoencoders that share a latent space"
+        f"{HERE}.cnn.TwinCNN",
+        "Changes the timbre with two convolutional autoencoders, one a style, that share their "
+        "latent space.",
     ),
-    "twin-vae": Family(f"{HERE}.vae.TwinVAE", "the same with a latent space of distributions"),
+    "twin-vae": Family(
+        f"{HERE}.vae.TwinVAE", "Changes the timbre with two variational autoencoders."
+    ),
     "twin-gan": Family(
-        f"{HERE}.gan.TwinGAN", "content and style apart, joined by AdaIN, against discriminators"
+        f"{HERE}.gan.TwinGAN",
+        "Changes the timbre with adversarial autoencoders that encode content and style apart.",
+        StyledMelOptions,
     ),
     "twin-variational-gan": Family(
-        f"{HERE}.variational_gan.TwinVariationalGAN", "the same with styles drawn at random"
+        f"{HERE}.variational_gan.TwinVariationalGAN",
+        "Is a twin-gan whose styles are drawn at random.",
+        StyledMelOptions,
     ),
     "twin-paired": Family(
         f"{HERE}.paired.TwinPaired",
-        "finds for each moment the training recording of the other style that fits best",
+        "Replaces each moment by frames of real recordings of the target style, retrieved from an "
+        "index of versions of the same pieces.",
     ),
     "travel": Family(
         f"{HERE}.travel.Travel",
-        "a network into each style, which keeps how segments lie to one another",
+        "Changes the spectrogram with a generator trained by a travel loss, without pairs.",
     ),
 }

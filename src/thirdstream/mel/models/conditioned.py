@@ -11,8 +11,6 @@ from thirdstream.mel.models.model import MelModel
 class StyleConditioned(MelModel):
     """A model whose condition is a style code, (batch, n_style)."""
 
-    OPTIONS = ("style_from",)
-
     @abstractmethod
     def style_code(self, mel: Tensor, style: str) -> Tensor:
         """(batch, n_style) of mels of `style`."""

@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 import tyro
 
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.cli.console import print_json, tell
 from thirdstream.cli.locks import writes_file
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.system import MelSystem
+from thirdstream.mel.system import MelSystem, load
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Direction:
     source: str | None = None
     """The style they come from; by default the model's other one."""
     style_from: Path | None = None
-    """A recording of the target style to take the style from, for models that tell style from
-    content; without it the style is the mean one, or drawn by the seed."""
+    """A recording of the target style to take the style from, for models that encode content and
+    style apart. By default the style is the mean style, or drawn by the seed."""
     seed: int = 0
     """Of a style that is drawn."""
 
@@ -58,9 +58,7 @@ def export(
     """
     from thirdstream.mel.export import export as write
 
-    system = systems.load(model)
-    if not isinstance(system, MelSystem):
-        raise ThirdstreamError(f"{model}: has no network to export; choose a twin")
+    system = load(registry.find(model))
     if out.exists() and not force:
         raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
     source, condition = _resolved(system, direction)
@@ -77,9 +75,7 @@ def export(
 
 def _resolved(system: MelSystem, direction: Direction) -> tuple[str, torch.Tensor | None]:
     """The source, and the condition of models that have one. Raises ThirdstreamError."""
-    from thirdstream.transfer import Options
-
-    system.check(Options(direction.to, source=direction.source, style_from=direction.style_from))
+    system.choose(to=direction.to, source=direction.source, style_from=direction.style_from)
     if direction.style_from is not None:
         condition = system.style_of(direction.style_from, direction.to)
     else:
