@@ -43,10 +43,13 @@ HISTORY = r"now|at first|before|formerly|previously|no longer|not any ?more|used
 PLACEHOLDERS = r"REPOSITORY|TODO|TBD|example\.(?:com|org)|github\.com/(?:thirdstream|USER|OWNER)"
 
 
+def without_fences(page: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+
+
 def prose(page: Path) -> str:
     """The page without code: options, file names and examples are the code's to name."""
-    text = page.read_text(encoding="utf-8")
-    text = re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M)
+    text = without_fences(page)
     text = re.sub(r"^    .*$", "", text, flags=re.M)
     text = re.sub(r"`[^`]*`", "", text)
     return re.sub(r"\]\([^)]*\)", "]", text)
@@ -102,7 +105,7 @@ def test_a_visitor_can_play_two_pairs() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_to_files_have_their_files(page: Path) -> None:
-    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", without_fences(page))
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
