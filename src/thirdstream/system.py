@@ -55,8 +55,8 @@ class Option(NamedTuple):
 
 
 @cache
-def options_of(kind: type[Options], *, own: bool = False) -> tuple[Option, ...]:
-    """The fields of an options dataclass; own: without those that every system takes."""
+def options_of(kind: type[Any], *, own: bool = False) -> tuple[Option, ...]:
+    """The fields of a dataclass with a text below each; own: without those that every system takes."""
     texts = {
         one.arg_name: " ".join((one.description or "").split())
         for base in reversed(kind.__mro__[:-1])

@@ -53,6 +53,7 @@ COMMANDS = {  # where each is; it is imported when it is asked for
     "benchmark": "scores.benchmark",
     "listen": "scores.listen",
     "export": "export.export",
+    "convert": "convert.convert",
     "serve": "serve.serve",
     "info": "systems.info",
     "systems": "systems.list_systems",
@@ -169,6 +170,7 @@ def _parsed_command(command: str, given: Sequence[str]) -> Callable[[], Any]:
     def read(*values: Any, **named: Any) -> Any:
         return functools.partial(function, *values, **named)
 
+    options.note(given)
     written = io.StringIO()
     try:
         with ExitStack() as redirected:
@@ -181,7 +183,6 @@ def _parsed_command(command: str, given: Sequence[str]) -> Callable[[], Any]:
     finally:
         if written.getvalue():
             ERR.print(written.getvalue(), soft_wrap=True)
-    options.note(given)
     return parsed
 
 

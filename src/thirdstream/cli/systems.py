@@ -92,7 +92,7 @@ def _model(name: str, origin: Literal["bundled", "user"]) -> dict[str, str | Non
 
     path, system = registry.find(name), None
     try:
-        system = checkpoint.read_header(path)["system"]
+        system = checkpoint.read_header(path)["family"]
     except ThirdstreamError as error:
         complain(str(error))
     return {"name": name, "system": system, "origin": origin, "path": str(path)}
