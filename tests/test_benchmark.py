@@ -18,7 +18,7 @@ from thirdstream.evaluation import Settings, evaluate, material, measure
 from thirdstream.evaluation.summary import summarise
 from thirdstream.evaluation.tagger import Tagger
 from thirdstream.files import ThirdstreamError, sha256
-from thirdstream.notes.types import read_score
+from thirdstream.notes.io.score import read_score
 
 NOTE = (
     "<note><pitch><step>{step}</step><octave>4</octave></pitch><duration>1</duration>"

@@ -25,7 +25,8 @@ from thirdstream.data.corpus import Corpus, CorpusError
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.mel.models.twin import TwinConfig
 from thirdstream.mel.system import MelSystem, load
-from thirdstream.notes.types import ScoreError, read_score
+from thirdstream.notes.io.score import read_score
+from thirdstream.notes.types import ScoreError
 from thirdstream.report import page as report
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))

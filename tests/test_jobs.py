@@ -1,6 +1,5 @@
 """What the page does with clips, and the HTML of it, without a browser."""
 
-import json
 import os
 import re
 import time
@@ -17,9 +16,10 @@ from thirdstream.audio import SR
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.options import MelOptions, StyledMelOptions
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes.io.sheet import chords_of_bars
+from thirdstream.notes.io.lead_sheet import chords_of_bars
 from thirdstream.notes.types import CHORDS, Chord, Score
 from thirdstream.packages import MissingPackage
+from thirdstream.report.results import benchmark_results
 from thirdstream.system import Options
 from thirdstream.web import example, html
 from thirdstream.web.controller import Cancelled
@@ -210,19 +210,19 @@ def test_score_listens_once_and_hands_out_what_it_played(
 ) -> None:
     score = registry.load("score")
     score.ready()
-    from thirdstream.notes.transcription import listening
+    from thirdstream.notes.transcription import transcribe
 
-    heard, observe = [], listening.observe
+    calls, features = [], transcribe.frame_features
     monkeypatch.setattr(
-        listening, "observe", lambda *of, **how: heard.append(1) or observe(*of, **how)
+        transcribe, "frame_features", lambda *of, **how: calls.append(1) or features(*of, **how)
     )
     wave, _ = audio.read(registry.bundled_clips()[0])
     clip = put(sessions, "tune.wav", wave[: 6 * SR])
     made = restyled(sessions, {"score": score}, clip, {"to": "jazz"})
-    assert heard == [1] and made.sheet is not None and made.sheet.bars
+    assert calls == [1] and made.sheet is not None and made.sheet.bars
     files = {"MIDI", "Lead sheet (MusicXML)", "Transcription (MIDI)"}
     assert files < set(made.downloads) and all(made.downloads[kind].is_file() for kind in files)
-    assert made.downloads["Lead sheet (MusicXML)"].name == "tune_heard.musicxml"
+    assert made.downloads["Lead sheet (MusicXML)"].name == "tune_transcription.musicxml"
 
 
 def test_scores_of_a_copy_are_perfect_and_what_is_missing_is_said(
@@ -288,22 +288,21 @@ def test_chords_of_each_bar() -> None:
     chords = (
         Chord(0.0, 2.0, 0, major, 0), Chord(2.0, 6.0, 7, seventh, 7), Chord(8.0, 4.0, 10, major, 2),
     )  # fmt: skip
-    score = Score("", (), chords, beats_per_bar=4.0)
+    score = Score("", (), chords)
     assert chords_of_bars(score) == ("C G7", "%", "Bb/D")
-    assert chords_of_bars(Score("", (), (), beats_per_bar=4.0)) == ()
+    assert chords_of_bars(Score("", (), ())) == ()
 
 
 def test_the_benchmark_comes_with_the_package_and_is_that_of_the_docs() -> None:
     text = html.benchmark()
-    results = html.benchmark_results()
+    results = benchmark_results()
     table = (Path(__file__).parents[1] / "docs" / "benchmark-results.md").read_text("utf-8")
-    for system, scores in results["scores"].items():
-        melody = scores["classical_to_jazz"]["melody_recall"]["mean"]
+    for system, scores in results.scores.items():
+        melody = scores["classical_to_jazz"]["melody_recall"].mean
         assert f"{melody:.3f} [" in next(
             line for line in table.splitlines() if line.startswith(f"| {system} |")
         )
         assert f"{melody:.2f}, " in text
-    json.dumps(results, allow_nan=False)
 
 
 def test_models_of_ones_own_are_offered(system: MelSystem, tmp_path: Path) -> None:

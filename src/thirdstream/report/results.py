@@ -4,14 +4,16 @@
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from thirdstream.evaluation import VERSION
+from thirdstream import evaluation
 from thirdstream.files import ThirdstreamError, read_json
 
+BENCHMARK = "benchmark-results.json"
 INTERVALS = ("chroma_cosine", "melody_recall", "tag_difference", "target_tag", "target_style_rate")
 Sound = Annotated[str, Field(pattern=r"^audio/[^/\\:]+\.mp3$")]  # in the work folder
 Direction = Annotated[str, Field(pattern=r"^(?s:.*)_to_(?s:.*)$")]  # STYLE_to_STYLE
@@ -109,6 +111,12 @@ class Results(Record):
         return {name: one[direction] for name, one in self.scores.items() if direction in one}
 
 
+@cache
+def benchmark_results() -> Results:
+    """The numbers of docs/benchmark.md, which come with the package."""
+    return read_results(Path(evaluation.__file__).with_name(BENCHMARK))
+
+
 def read_results(path: Path) -> Results:
     """The content of a results file: what is listed here, and nothing else of it.
 
@@ -118,7 +126,7 @@ def read_results(path: Path) -> Results:
     content = read_json(path, kind="results file of `thirdstream evaluate`")
     if not isinstance(content, dict) or "version" not in content:
         raise ThirdstreamError(f"{path}: is no results file of `thirdstream evaluate`")
-    if content["version"] != VERSION:
+    if content["version"] != evaluation.VERSION:
         raise ThirdstreamError(
             f"{path}: was written by another version of thirdstream, whose results this one does "
             "not read; run the same `thirdstream evaluate` again"

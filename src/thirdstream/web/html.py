@@ -3,22 +3,19 @@
 Whatever a user or a file name brings is escaped. Links are relative, to the page's own routes.
 """
 
-import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from importlib.resources import files as resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 from thirdstream import audio
+from thirdstream.report import html as report_html
 from thirdstream.web.jobs import Result
 
-BENCHMARK = "benchmark-results.json"
+if TYPE_CHECKING:
+    from thirdstream.report.results import Score
+
 PLAIN = {  # what the benchmark's first table shows: metric -> heading
     "target_style_rate": "target-style classification rate",
     "melody_recall": "melody recall",
@@ -30,26 +27,11 @@ BASELINES = {  # in words
     "copy-content": "the recording unchanged",
     "resynthesis": "the recording through mel spectrogram and vocoder only",
 }
-TEMPLATES = Environment(
-    loader=PackageLoader("thirdstream.web"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 def render(template: str, **values: Any) -> str:
     """A template of this package, filled in."""
-    return TEMPLATES.get_template(template).render(**values)
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, as players show them."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-
-
-TEMPLATES.filters["clock"] = clock
+    return str(report_html.render(template, package="thirdstream.web", **values))
 
 
 def url(path: Path) -> str:
@@ -72,8 +54,9 @@ def card(
     """
     header = audio.info(folder / result.tracks[0].path)
     return render(
-        template, result=result, url=link, seconds=header.n_samples / header.sr,
-        group=uuid.uuid4().hex[:8],
+        template, result=result, url=link, group=uuid.uuid4().hex[:8],
+        sounds={track.name: link(track.path) for track in result.tracks},
+        seconds=header.n_samples / header.sr,
     )  # fmt: skip
 
 
@@ -86,31 +69,25 @@ def scores(by_system: Mapping[str, Mapping[str, float]], missing: Sequence[str])
     return render("scores.html", metrics=about, scores=by_system, missing=missing)
 
 
-@cache
-def benchmark_results() -> Any:
-    """The numbers of docs/benchmark.md, as `thirdstream evaluate` wrote them."""
-    text = (resources("thirdstream.evaluation") / BENCHMARK).read_text(encoding="utf-8")
-    return json.loads(text)
-
-
 def benchmark() -> str:
     """The benchmark: what matters first, then every table and the plane of both directions."""
-    from thirdstream.report.page import plane, table
+    from thirdstream.report.page import table
+    from thirdstream.report.pictures import plane
+    from thirdstream.report.results import benchmark_results
 
     results = benchmark_results()
-    models = [name for name, one in results["systems"].items() if one["kind"] == "model"]
+    models = [name for name, one in results.systems.items() if one.kind == "model"]
     labels = {name: name for name in models} | BASELINES
-    rows = {label: [_means(results["scores"][name], metric) for metric in PLAIN]
-            for name, label in labels.items() if name in results["scores"]}  # fmt: skip
-    directions = next(iter(results["scores"].values()))
-    details = {one: Markup(plane(results, one) + table(results, one)) for one in directions}
+    rows = {label: [_means(results.scores[name], metric) for metric in PLAIN]
+            for name, label in labels.items() if name in results.scores}  # fmt: skip
+    details = {one: plane(results, one) + table(results, one) for one in results.directions()}
     return render(
-        "benchmark.html", n=len(results["recordings"]) // 2, headings=PLAIN.values(), rows=rows,
-        excerpt_s=results["settings"]["excerpt_s"], details=details,
+        "benchmark.html", n=len(results.recordings) // 2, headings=PLAIN.values(), rows=rows,
+        excerpt_s=results.settings.excerpt_s, details=details,
     )  # fmt: skip
 
 
-def _means(scores: Mapping[str, Any], metric: str) -> str:
+def _means(scores: "Mapping[str, Mapping[str, Score]]", metric: str) -> str:
     """Of a system, one a direction."""
     cells = [one.get(metric) for one in scores.values()]
-    return ", ".join("" if cell is None else f"{cell['mean']:.2f}" for cell in cells)
+    return ", ".join("" if cell is None else f"{cell.mean:.2f}" for cell in cells)

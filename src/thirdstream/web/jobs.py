@@ -120,7 +120,7 @@ def values_for(system: System[Any], options: Mapping[str, Any]) -> dict[str, Any
 def track(name: str, wav: Path) -> Track:
     """A file to listen to, and the picture of its mel spectrogram, drawn here."""
     from thirdstream.mel.features.logmel import LogMel
-    from thirdstream.report.page import mel_picture
+    from thirdstream.report.pictures import mel_picture
 
     picture = wav.with_suffix(".mel.png")
     picture.write_bytes(mel_picture(wav, LogMel()))
@@ -150,11 +150,11 @@ def measured(
 
     models = evaluation_models()
     with without_folders(original, made):
-        found = [analyse(excerpt(path, MEASURED_S), models) for path in (original, made)]
-        row = compare(original=found[0], output=found[1], source=source, target=target)
+        before, after = [analyse(excerpt(path, MEASURED_S), models) for path in (original, made)]
+        row = compare(original=before, output=after, source=source, target=target)
     left = models.left_out((source, target))
-    reasons = {reason: [name for name in SHOWN if left.get(name) == reason]
-               for reason in left.values()}  # fmt: skip
-    missing = [f"{', '.join(names).replace('_', ' ')}: {reason}"
-               for reason, names in reasons.items() if names]  # fmt: skip
+    missing = []
+    for reason in dict.fromkeys(left.values()):
+        names = [name.replace("_", " ") for name in SHOWN if left.get(name) == reason]
+        missing += [f"{', '.join(names)}: {reason}"] if names else []
     return {name: float(row[name]) for name in SHOWN if name in row}, missing
