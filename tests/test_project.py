@@ -14,12 +14,12 @@ import thirdstream
 from conftest import music
 from thirdstream.cli import main
 from thirdstream.data.corpus import Corpus
-from thirdstream.web.cards import benchmark_results
+from thirdstream.report.results import benchmark_results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 WAYS = ("classical_to_jazz", "jazz_to_classical")
-METRICS = ("accepted_share", "melody_recall", "chroma_cosine")
+METRICS = ("target_style_rate", "melody_recall", "chroma_cosine")
 
 
 def test_every_command_is_in_the_readme() -> None:
@@ -35,14 +35,14 @@ CORNERS = {
 
 def test_the_readmes_table_is_that_of_the_results() -> None:
     """To two decimals, both ways: accepted share, melody recall, chroma cosine."""
-    scores = benchmark_results()["scores"]
+    scores = benchmark_results().scores
     rows = re.findall(r"^\| ([^|]+) \| (\d[^|]+) \| (\d[^|]+) \| (\d[^|]+) \|$", README, re.M)
     shown = {name.strip("*"): cells for name, *cells in rows if cells[0].count(",") == 1}
     assert {"score", "twin-paired", "twin-cnn", *CORNERS} <= set(shown)
     for name, cells in shown.items():
         both = [scores[CORNERS.get(name, name)][way] for way in WAYS]
         for cell, metric in zip(cells, METRICS, strict=True):
-            expected = ", ".join(f"{one[metric]['mean']:.2f}" for one in both)
+            expected = ", ".join(f"{one[metric].mean:.2f}" for one in both)
             assert cell.strip() == expected, f"{name}, {metric}"
 
 
