@@ -33,11 +33,10 @@ LINES = {LINEAR: ("principal components", "grey"), SIZES: ("twin CNN, short trai
 
 
 def rate(system: MelSystem) -> float:
-    """Numbers a second of a model's code, of which the ears of a twin-paired have no part."""
-    segment, twin = torch.zeros(1, system.mel.n_frames, system.mel.n_mels), system.twin
-    content = twin.encode(segment, system.styles[0]).content
-    if isinstance(twin, TwinPaired):
-        content = twin.parted(content).sound
+    """Numbers a second of a model's code."""
+    segment, twin = torch.zeros(1, system.mel.n_frames, system.mel.n_mels), system.model
+    code = twin.encode(segment, system.styles[0])
+    content = code if isinstance(twin, TwinPaired) else code.content
     return content.numel() * SR / SEGMENT
 
 

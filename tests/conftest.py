@@ -16,7 +16,8 @@ from thirdstream.data import corpus, preparing
 from thirdstream.data.corpus import Corpus
 from thirdstream.data.preparing import Found
 from thirdstream.mel.models.cnn import TwinCNN
-from thirdstream.mel.models.twin import RECONSTRUCTION, TwinConfig
+from thirdstream.mel.models.model import RECONSTRUCTION
+from thirdstream.mel.models.twin import TwinConfig
 from thirdstream.mel.system import MelSystem
 
 pytest_plugins = ("leftovers", "skips")

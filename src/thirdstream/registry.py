@@ -10,7 +10,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.options import MelOptions, StyledMelOptions
+from thirdstream.mel.models import FAMILIES, Family
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.system import Options, System
 
@@ -53,18 +53,16 @@ def _mel(path: Path) -> System[Any]:
     return load(path)
 
 
-def _family(name: str, about: str, options: type[Options] = MelOptions) -> Entry:
+def _family(name: str, family: Family) -> Entry:
     """A family of models of mel spectrograms."""
 
     def sizes() -> dict[str, int]:
-        from thirdstream.mel.models import TWINS
+        from thirdstream.mel.system import size_of
 
-        return {
-            preset: sum(one.numel() for one in TWINS[name](("a", "b"), config).own_parameters())
-            for preset, config in TWINS[name].PRESETS.items()
-        }
+        presets = family.kind.PRESETS.items()
+        return {preset: size_of(family.kind(("a", "b"), config)) for preset, config in presets}
 
-    return Entry(name, about, _mel, options, is_trained=True, sizes=sizes)
+    return Entry(name, family.about, _mel, family.options, is_trained=True, sizes=sizes)
 
 
 SYSTEMS = {
@@ -72,20 +70,11 @@ SYSTEMS = {
     for entry in (
         Entry("score", "Transcribes the recording, arranges its notes in the target style, and "
               "plays them on sampled instruments.", _score, ScoreOptions),
-        _family("twin-cnn", "Changes the timbre with two convolutional autoencoders, one a style, "
-                "that share their latent space."),
-        _family("twin-vae", "Changes the timbre with two variational autoencoders."),
-        _family("twin-gan", "Changes the timbre with adversarial autoencoders that encode content "
-                "and style apart.", StyledMelOptions),
-        _family("twin-variational-gan", "Is a twin-gan whose styles are drawn at random.",
-                StyledMelOptions),
-        _family("twin-paired", "Replaces each moment by frames of real recordings of the target "
-                "style, retrieved from an index of versions of the same pieces."),
-        _family("travel", "Changes the spectrogram with a generator trained by a travel loss, "
-                "without pairs."),
+        *(_family(name, family) for name, family in FAMILIES.items()),
     )
 }  # fmt: skip
-"""The registry: to add a system of a new kind, add its entry here."""
+"""The registry: to add a system of a new kind, add its entry here. Models of mels have a line in
+`thirdstream.mel.models`."""
 
 
 def default_system() -> tuple[str, str]:
@@ -118,7 +107,8 @@ def entry_of(checkpoint: Path) -> Entry:
     """The entry of a checkpoint's system. Raises ThirdstreamError where there is none."""
     from thirdstream.checkpoint import read_header
 
-    name = read_header(checkpoint).get("system")
+    header = read_header(checkpoint)
+    name = header.get("family", header.get("system"))  # version 0.1 had the latter
     entry = SYSTEMS.get(name) if isinstance(name, str) else None
     if entry is None or not entry.is_trained:
         known = ", ".join(name for name, one in SYSTEMS.items() if one.is_trained)

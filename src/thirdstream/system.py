@@ -4,17 +4,14 @@ A system restyles blocks at 44.1 kHz and -20 dB. `System.transfer` adds rate and
 array, `thirdstream.transfer` for files and folders. `thirdstream.registry` has all systems by name.
 """
 
-import ast
-import inspect
-import textwrap
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+import docstring_parser
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,15 +55,13 @@ class Option(NamedTuple):
 
 
 @cache
-def options_of(kind: type[Options], *, own: bool = False) -> tuple[Option, ...]:
-    """The fields of an options dataclass; own: without those that every system takes."""
-    texts: dict[str, str] = {}
-    for one in reversed(kind.__mro__[:-1]):
-        [definition] = ast.parse(textwrap.dedent(inspect.getsource(one))).body
-        for field, text in pairwise(getattr(definition, "body", ())):
-            match field, text:
-                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(words))):
-                    texts[name] = " ".join(words.split())
+def options_of(kind: type[Any], *, own: bool = False) -> tuple[Option, ...]:
+    """The fields of a dataclass with a text below each; own: without those that every system takes."""
+    texts = {
+        one.arg_name: " ".join((one.description or "").split())
+        for base in reversed(kind.__mro__[:-1])
+        for one in docstring_parser.parse_from_object(base).params
+    }
     common = {one.name for one in fields(Options)} if own else ()
     return tuple(
         Option(one.name, one.type, one.default, texts.get(one.name, ""))

@@ -13,23 +13,24 @@ from thirdstream.system import Options, options_of
 
 def options_of_all() -> type[Options]:
     """The options of all systems as one dataclass, for tyro, each with its --help."""
-    kinds = {name: options_of(entry.options) for name, entry in registry.SYSTEMS.items()}
-    common = {one.name for one in options_of(Options)}
-    found = {one.name: one for kind in (*kinds.values(), options_of(Options)) for one in kind}
-    fields = []
-    for one in (*options_of(Options), *(found[name] for name in found if name not in common)):
-        defaults = {name: other.default for name, kind in kinds.items()
-                    for other in kind if other.name == one.name}  # fmt: skip
-        if one.name not in common:
-            text = f"For {_systems(defaults)}: {one.help[:1].lower()}{one.help[1:]}"
-        elif one.default is None and any(value is not None for value in defaults.values()):
-            text = f"{one.help} By default {_defaults(defaults)}."
-        else:
-            text = one.help
-        kind = Annotated[one.type, tyro.conf.arg(help=text)]
+    kinds = {
+        system: {one.name: one for one in options_of(entry.options)}
+        for system, entry in registry.SYSTEMS.items()
+    }
+    common = {one.name: one for one in options_of(Options)}
+    own = {name: one for kind in kinds.values() for name, one in kind.items() if name not in common}
+    made = []
+    for name, one in (common | own).items():
+        defaults = {system: kind[name].default for system, kind in kinds.items() if name in kind}
+        text, hint = one.help, None
+        if name in own:
+            text = f"For {_systems(defaults)}: {text[:1].lower()}{text[1:]}"
+        if one.default is None:
+            hint = _defaults(defaults)
+        kind = Annotated[one.type, tyro.conf.arg(help=text, help_behavior_hint=hint)]
         given = () if one.default is MISSING else (field(default=one.default),)
-        fields.append((one.name, kind, *given))
-    return make_dataclass("AllOptions", fields, bases=(Options,), frozen=True)
+        made.append((name, kind, *given))
+    return make_dataclass("AllOptions", made, bases=(Options,), frozen=True)
 
 
 def _systems(names: Collection[str]) -> str:
@@ -43,6 +44,8 @@ def _systems(names: Collection[str]) -> str:
 def _defaults(of_systems: Mapping[str, Any]) -> str:
     """What an option is by default, where systems have defaults of their own."""
     given = {name: value for name, value in of_systems.items() if value is not None}
+    if not given:
+        return "(optional)"
     [(usual, _)] = Counter(given.values()).most_common(1)
     special = (f", for {name} {value:g}" for name, value in given.items() if value != usual)
-    return f"{usual:g}{''.join(special)}"
+    return f"(default: {usual:g}{''.join(special)})"

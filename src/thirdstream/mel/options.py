@@ -6,7 +6,7 @@ from typing import Literal
 
 from thirdstream.system import Options
 
-Phase = Literal["content", "carried", "noise"]
+Phase = Literal["content", "propagated", "noise"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class MelOptions(Options):
     keep_content: float = 0.0
     phase: Phase | None = None
     """Where the search for phases starts: from the recording's own (content), from what each
-    partial's was a frame before (carried), or from noise, as in the paper. By default where the
+    partial's was a frame before (propagated), or from noise, as in the paper. By default where the
     model's transfers sound best."""
 
 

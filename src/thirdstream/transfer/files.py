@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,27 +134,12 @@ def transfer_files(
     for folder in {out.parent for _, out in pairs}:
         remove_orphans(folder)
     for path, out in pairs:
-        yield outcome_of(
-            system, path, out, accepted, force=force, skip_existing=skip_existing,
-            progress=lambda share, path=path: progress(path, share),
-        )  # fmt: skip
-
-
-def outcome_of(
-    system: System[Any],
-    path: Path,
-    out: Path,
-    options: Options,
-    *,
-    force: bool = False,
-    skip_existing: bool = False,
-    progress: Progress = lambda share: None,
-) -> Outcome:
-    """As `transfer_file`, but a fault is an outcome too."""
-    try:
-        if skip_existing and out.exists() and not out.samefile(path):
-            return Outcome(path, out, remark=THERE)
-        remark = transfer_file(system, path, out, options, force=force, progress=progress)
-        return Outcome(path, out, remark)
-    except Exception as error:  # whatever it is, the other recordings are transferred
-        return Outcome(path, out, error=fault_of(path, error))
+        try:
+            if skip_existing and out.exists() and not (path.exists() and out.samefile(path)):
+                yield Outcome(path, out, remark=THERE)
+                continue
+            share = partial(progress, path)
+            remark = transfer_file(system, path, out, accepted, force=force, progress=share)
+            yield Outcome(path, out, remark)
+        except Exception as error:  # whatever it is, the other recordings are transferred
+            yield Outcome(path, out, error=fault_of(path, error))

@@ -1,6 +1,5 @@
 """Evaluation, its page, and the paper's figures."""
 
-import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from rich.table import Table
 
 from thirdstream import registry
 from thirdstream.cli.console import OUT, Failed, complain, progress_bar, say, tell
-from thirdstream.cli.locks import writes_file, writes_folder
+from thirdstream.cli.locks import writes_file
 from thirdstream.evaluation import Settings as Evaluation
 from thirdstream.files import ThirdstreamError, read_json, write_json
 from thirdstream.parallel import Workers
@@ -34,17 +33,17 @@ def evaluate(
     Example: thirdstream evaluate --corpus corpus --models twin-cnn runs/mine --out results.json
 
     The table shows means; OUT has them with 95 % intervals over recordings. There are always three
-    corners: copying the content, copying a target recording, and resynthesis without transfer.
-    Run the same command again to go on after an interruption; see `thirdstream report`.
+    baselines: a copy of the content, a copy of a target recording, and resynthesis without
+    transfer. Run the same command again to go on after an interruption; see `thirdstream report`.
 
     Args:
         corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
             of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too;
             with --recordings also a corpus by its address.
         out: file for the results; beside it a folder .work keeps what is done and the excerpts.
-        models: names of bundled models, .safetensors files or run folders; with +style-strength=,
-            +keep-content= or +blend= and a number behind it, such as score+keep-content=0.25, with
-            that knob turned.
+        models: names of systems and models, .safetensors files or run folders. For other options
+            than the defaults add +style-strength=, +keep-content= or +blend= and a number, as in
+            score+keep-content=0.25.
         recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
         settings: what is measured.
         workers: who does the work.
@@ -135,48 +134,3 @@ def report(results: Path, /, *, out: Path, force: bool = False) -> None:
         raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
     page.write(results, out)
     tell(f"the page is {out}")
-
-
-@writes_folder
-def figures(
-    paths: tuple[str, ...],
-    /,
-    *,
-    out: Path = Path("figures"),
-    corpus: str | None = None,
-) -> None:
-    """Draw the paper's figures: 1-4 of a corpus; 7, 8, 9 and 11 of trained systems, and how these
-    learnt.
-
-    Example: thirdstream figures corpus run twin-vae --out figures
-
-    Each is written as PNG and as SVG; one that is there already is replaced.
-
-    Args:
-        paths: corpus folders or addresses, run folders, .safetensors files and names of bundled
-            models.
-        out: folder for the figures.
-        corpus: whose test recordings the systems are shown; without it, the bundled clips.
-    """
-    from thirdstream.data.corpus import Corpus, is_corpus
-    from thirdstream.mel.system import load
-    from thirdstream.mel.training import history
-    from thirdstream.research import figures as drawing
-
-    shown = Corpus.open(corpus) if corpus else None
-    clips = registry.bundled_clips()
-    for path in paths or (registry.BASELINE,):
-        if is_corpus(path):
-            written = drawing.corpus_figures(Corpus.open(path), out)
-        else:
-            checkpoint = registry.find(path)
-            system = load(checkpoint)
-            powers = drawing.examples(system, corpus=shown, clips=clips)
-            name = Path(path).resolve().name.removesuffix(".safetensors")
-            written = drawing.system_figures(system, powers, out, name=name)
-            learnt = history.beside(checkpoint)
-            if learnt is not None:
-                curves = drawing.learning_curves(history.read(learnt), out, name=name)
-                written = itertools.chain(written, curves)
-        for file in written:
-            tell(str(file))

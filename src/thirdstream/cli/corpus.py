@@ -6,11 +6,10 @@ from pathlib import Path
 import tyro
 from rich.table import Table
 
-from thirdstream.cli.console import OUT, TALK, Failed, complain, print_json, progress_bar, tell
+from thirdstream.cli.console import OUT, Failed, complain, print_json, progress_bar
 from thirdstream.cli.locks import writes_folder
 from thirdstream.data import preparing
 from thirdstream.data.corpus import Corpus, Skipped
-from thirdstream.files import write_json
 from thirdstream.parallel import Workers
 
 
@@ -75,33 +74,3 @@ def print_corpus(opened: Corpus) -> None:
             counts = f"{row['recordings']:.0f}", f"{row['segments']:.0f}", f"{row['hours']:.2f}"
             table.add_row(style, split, *counts)
     OUT.print(table)
-
-
-@writes_folder
-def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) -> None:
-    """Check what the paper says of mel spectrograms (section 2.2) on a corpus.
-
-    Size, sparsity and effective rank of each representation; quality of the sound that comes back
-    from so many mels and in so many iterations. Writes claims.json and a figure.
-
-    Args:
-        corpus: folder that `thirdstream prepare` made, with its recordings still in place.
-        out: folder for the results.
-        n_segments: how many a style, each from another recording.
-    """
-    from thirdstream.research import claims as checking
-
-    opened = Corpus.open(corpus)
-    with TALK.status("measuring") as status:
-        results = checking.check(opened, n_segments=n_segments, progress=status.update)
-    write_json(out / "claims.json", results)
-    table = Table("of one segment", "values", "near zero", "effective rank")
-    for row in checking.rows(results):
-        table.add_row(*row)
-    OUT.print(table)
-    for key, of in (("n_mels", "mels"), ("n_iter", "iterations")):
-        values = results[f"convergence_by_{key}"]
-        text = ", ".join(f"{count}: {value:.3f}" for count, value in values.items())
-        tell(f"spectral convergence by {of}: {text}")
-    for file in (out / "claims.json", *checking.draw(results, out)):
-        tell(str(file))

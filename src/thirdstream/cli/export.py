@@ -23,8 +23,8 @@ class Direction:
     source: str | None = None
     """The style they come from; by default the model's other one."""
     style_from: Path | None = None
-    """A recording of the target style to take the style from, for models that tell style from
-    content; without it the style is the usual one, or drawn by the seed."""
+    """A recording of the target style to take the style from, for models that encode content and
+    style apart. By default the style is the mean style, or drawn by the seed."""
     seed: int = 0
     """Of a style that is drawn."""
 
@@ -61,8 +61,10 @@ def export(
     system = load(registry.find(model))
     if out.exists() and not force:
         raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
-    source, style = _resolved(system, direction)
-    difference = write(system, out, source=source, target=direction.to, style=style, format=format)
+    source, condition = _resolved(system, direction)
+    difference = write(
+        system, out, source=source, target=direction.to, condition=condition, format=format
+    )
     if json:
         about = {"path": str(out), "format": format, "source": source, "target": direction.to}
         print_json(about | {"difference": difference})
@@ -72,11 +74,11 @@ def export(
 
 
 def _resolved(system: MelSystem, direction: Direction) -> tuple[str, torch.Tensor | None]:
-    """The source, and the style for twins that have one. Raises ThirdstreamError."""
+    """The source, and the condition of models that have one. Raises ThirdstreamError."""
     system.choose(to=direction.to, source=direction.source, style_from=direction.style_from)
     if direction.style_from is not None:
-        style = system.style_of(direction.style_from, direction.to)
+        condition = system.style_of(direction.style_from, direction.to)
     else:
         generator = torch.Generator().manual_seed(direction.seed)
-        style = system.twin.usual_style(direction.to, generator=generator)
-    return direction.source or system.twin.other(direction.to), style
+        condition = system.model.default_condition(direction.to, generator=generator)
+    return direction.source or system.model.other(direction.to), condition

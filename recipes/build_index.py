@@ -1,8 +1,8 @@
-"""Give a trained twin-paired another memory: python recipes/remember.py MODEL CORPUS OUT [N]
+"""Give a trained twin-paired another index: python recipes/build_index.py MODEL CORPUS OUT [N]
 
 Of the corpus's training recordings, N segments a style (512), drawn and chosen as at the end of an
 epoch of training; nothing is learnt anew. OUT is the new model, its matrices in half precision.
-CORPUS need not be the one it learnt from: what it remembers is what it plays.
+CORPUS need not be the one it learnt from: what is indexed is what it plays.
 """
 
 import sys
@@ -18,24 +18,24 @@ BATCH = 16
 N_SEGMENTS = 512
 
 
-def remembering(model: MelSystem, n_segments: int, corpus: Corpus) -> MelSystem:
-    """The same networks with another memory."""
-    network = replace(model.twin.config, n_remembered=n_segments)
+def with_index(model: MelSystem, n_segments: int, corpus: Corpus) -> MelSystem:
+    """The same networks with another index."""
+    network = replace(model.model.config, n_index_segments=n_segments)
     other = build(model.name, model.styles, network, model.mel).eval().requires_grad_(False)
-    fitting = {k: v for k, v in model.state_dict().items() if ".memories." not in k}
+    fitting = {k: v for k, v in model.state_dict().items() if ".indices." not in k}
     other.load_state_dict(
         fitting | {k: v for k, v in other.state_dict().items() if k not in fitting}
     )
     other.card.update(model.card)
     config = training.TrainingConfig(batch_size=BATCH)
-    other.twin.remember(training.some(other, corpus, other.twin.n_to_hear, config))
+    other.model.end_epoch(lambda n: training.some(other, corpus, n, config))
     return other
 
 
 def main(name: str, corpus: str, out: str, n_segments: str = str(N_SEGMENTS)) -> None:
     model = registry.load(name)
     assert isinstance(model, MelSystem)
-    other = remembering(model, int(n_segments), Corpus.open(corpus))
+    other = with_index(model, int(n_segments), Corpus.open(corpus))
     halved = {
         key: value.half() if value.is_floating_point() and value.ndim > 1 else value
         for key, value in other.state_dict().items()

@@ -1,4 +1,4 @@
-"""Mels as a bad recording would have them: what a network hears that shall not mind.
+"""Augmentation: mel power as a bad recording would have it.
 
 All at random, one draw an item, from torch's own generator. Mel power is (batch, n_frames, n_mels).
 """
@@ -17,17 +17,17 @@ NOISE_DB = (-70.0, -35.0)  # against the mean power
 DETUNE_CENTS = 40.0  # deviation
 REVERBERATION_S = (0.1, 1.2)  # time of 60 dB less
 WET = 0.5  # at most, of its energy against the direct sound's
-REACH = 64  # frames in which it is heard
+REACH = 64  # frames that its tail lasts
 
 
-def weathered(power: Tensor, config: MelConfig) -> Tensor:
+def augmented(power: Tensor, config: MelConfig) -> Tensor:
     """The same out of tune, in a room, through an equaliser, with noise, at another level."""
-    worn = _in_a_room(_detuned(power, config), config)
-    worn = worn * _gains(len(power), config.n_mels, power.device)
+    changed = _in_a_room(_detuned(power, config), config)
+    changed = changed * _gains(len(power), config.n_mels, power.device)
     span = NOISE_DB[1] - NOISE_DB[0]
     noise_db = NOISE_DB[0] + span * torch.rand(len(power), 1, 1, device=power.device)
-    hiss = torch.empty_like(worn).exponential_()  # as the power of noise is
-    return worn + 10 ** (noise_db / 10) * worn.mean(dim=(1, 2), keepdim=True) * hiss
+    hiss = torch.empty_like(changed).exponential_()  # as the power of noise is
+    return changed + 10 ** (noise_db / 10) * changed.mean(dim=(1, 2), keepdim=True) * hiss
 
 
 def _gains(n: int, n_mels: int, device: torch.device) -> Tensor:
