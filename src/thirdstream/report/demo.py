@@ -77,7 +77,7 @@ def run(
             shutil.copyfile(path, temporary)
         picture = out / f"{path.stem}.png"
         clip = Clip(
-            title.replace("_", " ").capitalize(), style, {f"original: {style}": original}, picture
+            title.replace("_", " ").title(), style, {f"original: {style}": original}, picture
         )
         for name, system in systems.items():
             yield _transferred(system, path, clip, name=name, force=force)

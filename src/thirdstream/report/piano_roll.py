@@ -27,7 +27,7 @@ def piano_roll(stages: Mapping[str, Mapping[str, Notes]]) -> Markup:
             axes.hlines(pitch, start_s, end_s, color=colour, lw=3, label=shown(part))
         axes.set(title=stage, ylabel="MIDI pitch")
         if sounding:
-            axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
-    panels[-1].set_xlabel("time (s)")
+            axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=11)
+    panels[-1].set(xlabel="time (s)", xlim=(0, None))
     parts = "; ".join(f"{stage}: {', '.join(parts)}" for stage, parts in stages.items())
     return svg(figure, f"Piano roll. {parts}")
