@@ -41,7 +41,7 @@ RUN_ELSEWHERE = {
     "claims": "test_claims.py",
     "arrange": "test_rendering.py",
     "benchmark": "test_benchmark.py",
-    "listen": "test_listening.py",
+    "listen": "test_transcribe.py",
     "serve": "test_page.py",
 }
 

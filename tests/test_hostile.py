@@ -25,7 +25,8 @@ from thirdstream.data.corpus import Corpus, CorpusError
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.mel.models.twin import TwinConfig
 from thirdstream.mel.system import MelSystem, load
-from thirdstream.notes.types import ScoreError, read_score
+from thirdstream.notes.io.score import read_score
+from thirdstream.notes.types import ScoreError
 from thirdstream.report import page as report
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
@@ -431,7 +432,7 @@ def test_a_report_plays_nothing_from_elsewhere_and_runs_no_script(tmp_path: Path
     evil = "<script>alert(1)</script>"
     content |= {"corpus": evil, "styles": [evil, "jazz"], "versions": {evil: evil}}
     content |= {"left_out": {evil: evil}, "skipped": [{"reason": evil}], "references": {evil: 1}}
-    content["judges"] = {evil: {"package": evil}}
+    content["evaluation_models"] = {evil: {"package": evil}}
     content["metrics"] = {evil: {"group": "content", "better": evil, "about": evil}}
     directions = {f"{evil}_to_{evil}": {evil: {"mean": 1.0}}}
     content["scores"], content["systems"] = {evil: directions}, {evil: {"kind": evil}}

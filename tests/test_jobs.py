@@ -16,7 +16,7 @@ from thirdstream.audio import SR
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.options import MelOptions, StyledMelOptions
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes.io.sheet import chords_of_bars
+from thirdstream.notes.io.lead_sheet import chords_of_bars
 from thirdstream.notes.types import CHORDS, Chord, Score
 from thirdstream.packages import MissingPackage
 from thirdstream.report.results import benchmark_results
@@ -210,39 +210,37 @@ def test_score_listens_once_and_hands_out_what_it_played(
 ) -> None:
     score = registry.load("score")
     score.ready()
-    from thirdstream.notes.transcription import listening
+    from thirdstream.notes.transcription import transcribe
 
-    heard, observe = [], listening.observe
+    calls, features = [], transcribe.frame_features
     monkeypatch.setattr(
-        listening, "observe", lambda *of, **how: heard.append(1) or observe(*of, **how)
+        transcribe, "frame_features", lambda *of, **how: calls.append(1) or features(*of, **how)
     )
     wave, _ = audio.read(registry.bundled_clips()[0])
     clip = put(sessions, "tune.wav", wave[: 6 * SR])
     made = restyled(sessions, {"score": score}, clip, {"to": "jazz"})
-    assert heard == [1] and made.sheet is not None and made.sheet.bars
+    assert calls == [1] and made.sheet is not None and made.sheet.bars
     files = {"MIDI", "Lead sheet (MusicXML)", "Transcription (MIDI)"}
     assert files < set(made.downloads) and all(made.downloads[kind].is_file() for kind in files)
-    assert made.downloads["Lead sheet (MusicXML)"].name == "tune_heard.musicxml"
+    assert made.downloads["Lead sheet (MusicXML)"].name == "tune_transcription.musicxml"
 
 
 def test_scores_of_a_copy_are_perfect_and_what_is_missing_is_said(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from thirdstream.evaluation import measure
+    from thirdstream.evaluation.tagger import Tagger
 
-    nobody = measure.Judges(None, None, {"tagger": "no tagger", "transcriber": "no transcriber"})
-    monkeypatch.setattr(measure, "judges", lambda: nobody)
+    models = measure.EvaluationModels(Tagger(), None, "no transcriber")
+    monkeypatch.setattr(measure, "evaluation_models", lambda: models)
     clip = Path(put(sessions, "a.wav", music(0, 4 * SR)))
     scores, missing = measured(original=clip, made=clip, source="classical", target="jazz")
     assert scores["chroma_cosine"] == pytest.approx(1, abs=1e-3)
     assert scores["beat_f_measure"] == 1
-    assert missing == [
-        "target tag, source tag: no tagger",
-        "note precision, note recall: no transcriber",
-    ]
+    assert missing == ["note precision, note recall: no transcriber"]
     text = html.scores({"mine": scores}, missing)
     assert "chroma cosine" in text
-    assert "Not measured: target tag, source tag: no tagger" in text
+    assert "Not measured: note precision, note recall: no transcriber" in text
 
 
 def test_file_names_cannot_write_html(tmp_path: Path) -> None:
@@ -290,9 +288,9 @@ def test_chords_of_each_bar() -> None:
     chords = (
         Chord(0.0, 2.0, 0, major, 0), Chord(2.0, 6.0, 7, seventh, 7), Chord(8.0, 4.0, 10, major, 2),
     )  # fmt: skip
-    score = Score("", (), chords, beats_per_bar=4.0)
+    score = Score("", (), chords)
     assert chords_of_bars(score) == ("C G7", "%", "Bb/D")
-    assert chords_of_bars(Score("", (), (), beats_per_bar=4.0)) == ()
+    assert chords_of_bars(Score("", (), ())) == ()
 
 
 def test_the_benchmark_comes_with_the_package_and_is_that_of_the_docs() -> None:

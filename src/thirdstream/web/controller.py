@@ -118,10 +118,7 @@ class Job:
         try:
             self.show((notice("Working ..."), "", ""))
             models = self._models()
-            with (
-                self.controller.sessions.place(self._check),
-                self.controller.pool.worker() as worker,
-            ):
+            with self.controller.pool.worker(self._check) as worker:
                 result = self._result(worker, models)
                 kept = "the result is below, not measured"
                 more = " Measuring ..." if order.measure else ""
@@ -151,14 +148,14 @@ class Job:
     def _call(self, worker: Worker, task: str, **arguments: Any) -> Any:
         return worker.call(
             task, arguments, minutes=self.controller.sessions.limits.job_minutes,
-            progress=self._tell, check=self._check,
+            progress=self._show_progress, check=self._check,
         )  # fmt: skip
 
     def _check(self) -> None:
         if self.cancelled.is_set():
             raise Cancelled
 
-    def _tell(self, share: float, what: str) -> None:
+    def _show_progress(self, share: float, what: str) -> None:
         self._check()
         self.progress(share, desc=what)
 
@@ -183,7 +180,7 @@ class Job:
         original, *made = result.tracks
         try:
             for one in made:
-                self._tell(1.0, f"{one.name}: measuring")
+                self._show_progress(1.0, f"{one.name}: measuring")
                 rows[one.name], missing = self._call(
                     worker, "measured", original=str(original.path), made=str(one.path),
                     source=result.source, target=result.to,

@@ -146,15 +146,15 @@ def measured(
     """
     with needed():
         from thirdstream.evaluation.material import excerpt
-        from thirdstream.evaluation.measure import analysed, compared, judges
+        from thirdstream.evaluation.measure import analyse, compare, evaluation_models
 
-    ears = judges()
+    models = evaluation_models()
     with without_folders(original, made):
-        heard = [analysed(excerpt(path, MEASURED_S), ears) for path in (original, made)]
-        row = compared(original=heard[0], made=heard[1], source=source, target=target)
-    left = ears.left_out((source, target))
-    reasons = {reason: [name for name in SHOWN if left.get(name) == reason]
-               for reason in left.values()}  # fmt: skip
-    missing = [f"{', '.join(names).replace('_', ' ')}: {reason}"
-               for reason, names in reasons.items() if names]  # fmt: skip
+        before, after = [analyse(excerpt(path, MEASURED_S), models) for path in (original, made)]
+        row = compare(original=before, output=after, source=source, target=target)
+    left = models.left_out((source, target))
+    missing = []
+    for reason in dict.fromkeys(left.values()):
+        names = [name.replace("_", " ") for name in SHOWN if left.get(name) == reason]
+        missing += [f"{', '.join(names)}: {reason}"] if names else []
     return {name: float(row[name]) for name in SHOWN if name in row}, missing

@@ -91,11 +91,14 @@ def _served(
     import uvicorn
 
     from thirdstream.web.controller import Controller
+    from thirdstream.web.guard import Guard
     from thirdstream.web.page import build
 
-    pool = WorkerPool()
+    pool = WorkerPool(sessions.limits.jobs)
     try:
-        guard = application(build(Controller(sessions, pool, labels)), sessions, hosts)
+        page = build(Controller(sessions, pool, labels))
+        inside, functions = unguarded(page, sessions), functions_of(page)
+        guard = Guard(inside, sessions=sessions, hosts=hosts, functions=functions)
         config = uvicorn.Config(guard, log_level="warning", timeout_graceful_shutdown=1)
         with _answering(sessions, guard, uvicorn.Server(config), bound):
             yield
@@ -163,14 +166,6 @@ def _gradio_kept_in(root: Path) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def application(page: Any, sessions: Sessions, hosts: "Hosts") -> "Guard":
-    """The page as an application, with the guard in front of it."""
-    from thirdstream.web.guard import Guard
-
-    inside = unguarded(page, sessions)
-    return Guard(inside, sessions=sessions, hosts=hosts, functions=functions_of(page))
-
-
 def functions_of(page: Any) -> "dict[int, Function]":
     """What a browser may ask the page to do, by number."""
     from thirdstream.web.guard import Function
@@ -186,6 +181,7 @@ def unguarded(page: Any, sessions: Sessions) -> Any:
     """The page as an application that answers everybody."""
     import gradio as gr
     from fastapi import FastAPI
+    from gradio.themes import Default
 
     from thirdstream.web import example
     from thirdstream.web.guard import EXAMPLE, UPLOAD
@@ -210,23 +206,12 @@ def unguarded(page: Any, sessions: Sessions) -> Any:
         mcp_server=False,
         enable_monitoring=False,
         max_file_size=f"{sessions.limits.max_mb}mb",
-        theme=_theme(),
+        theme=Default(
+            primary_hue="blue",
+            neutral_hue="zinc",
+            font=["system-ui", "sans-serif"],
+            font_mono=["ui-monospace", "monospace"],
+        ),
         css=(inside / "page.css").read_text(encoding="utf-8"),
         head=f"<script>{script}</script>",
     )
-
-
-def _theme() -> Any:
-    """Fonts of the reader's own, and colours that everybody can tell from their ground."""
-    from gradio.themes import Default
-
-    theme = Default(
-        primary_hue="blue",
-        neutral_hue="zinc",
-        font=["system-ui", "sans-serif"],
-        font_mono=["ui-monospace", "monospace"],
-    )
-    fill = {"button_primary_background_fill": "#1f5fa8",
-            "button_primary_background_fill_hover": "#174a84",
-            "button_primary_text_color": "#ffffff"}  # fmt: skip
-    return theme.set(**fill, **{f"{name}_dark": colour for name, colour in fill.items()})

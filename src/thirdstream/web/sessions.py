@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -149,16 +149,12 @@ class Session:
 
 
 class Sessions:
-    """The only folder whose files the page serves: what each session may write, and when it goes.
-
-    It also says how many jobs may work at a time.
-    """
+    """The only folder whose files the page serves, its sessions, and what they may write."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         remove_abandoned()
         self.root, self._lock = _locked_folder()
-        self._places = threading.BoundedSemaphore(limits.jobs)
         self._reserved: Counter[str] = Counter()
         self._counting = threading.Lock()
 
@@ -230,16 +226,6 @@ class Sessions:
                 f"now; try again later ({wait}), or start `thirdstream serve` with a larger "
                 "--total-mb"
             )
-
-    @contextmanager
-    def place(self, check: Callable[[], None]) -> Iterator[None]:
-        """Wait for one of the `jobs` places to work in, and hold it. check: may raise meanwhile."""
-        while not self._places.acquire(timeout=0.1):
-            check()
-        try:
-            yield
-        finally:
-            self._places.release()
 
 
 def size(session: Path) -> int:

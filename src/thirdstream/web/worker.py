@@ -125,30 +125,40 @@ class Worker:
 
 
 class WorkerPool:
-    """A process for each job; the next one is warm by then."""
+    """A process for each job, so many of them at a time; the next one is warm by then."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_jobs: int = 1) -> None:
+        self._places = threading.BoundedSemaphore(n_jobs)
         self._busy: set[Worker] = set()
         self._lock = threading.Lock()
         self._open = True
         self._next: Worker | None = Worker()
 
     @contextmanager
-    def worker(self) -> Iterator[Worker]:
-        """A worker that is gone afterwards."""
+    def worker(self, check: Callable[[], None] = lambda: None) -> Iterator[Worker]:
+        """A worker that is gone afterwards. check: is called while it waits, and may raise."""
+        while not self._places.acquire(timeout=POLL_S):
+            check()
+        try:
+            worker = self._taken()
+            try:
+                yield worker
+            finally:
+                worker.kill()
+                with self._lock:
+                    self._busy.discard(worker)
+                    if self._open and self._next is None:
+                        self._next = Worker()
+        finally:
+            self._places.release()
+
+    def _taken(self) -> Worker:
         with self._lock:
             if not self._open:
                 raise ThirdstreamError("the page is being closed")
             worker, self._next = self._next or Worker(), None
             self._busy.add(worker)
-        try:
-            yield worker
-        finally:
-            worker.kill()
-            with self._lock:
-                self._busy.discard(worker)
-                if self._open and self._next is None:
-                    self._next = Worker()
+        return worker
 
     def close(self) -> None:
         """All stop."""

@@ -13,7 +13,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from thirdstream.notes.types import MAX_NOTES, ScoreError
+from thirdstream.notes.io.limits import MAX_NOTES, too_long
+from thirdstream.notes.types import ScoreError
 
 MAX_BYTES = 40_000_000  # unpacked; the score of a symphony has about 30 MB
 MAX_DEPTH = 64  # of elements in one another
@@ -48,9 +49,8 @@ def opened(path: Path) -> Element:
 
     Time and memory grow with the length of the file.
     """
-    data = _unpacked(path) if zipfile.is_zipfile(path) else _plain(path)
     try:
-        root = _Reader(path).read(data)
+        root = _Reader(path).read(_contents(path))
     except ElementTree.ParseError as error:
         raise ScoreError(
             f"{path}: is no MusicXML ({error}); export it again from a notation program"
@@ -60,31 +60,24 @@ def opened(path: Path) -> Element:
     return root
 
 
-def _plain(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return _bounded(file.read(MAX_BYTES + 1), path)
-
-
-def _bounded(data: bytes, path: Path) -> bytes:
+def _contents(path: Path) -> bytes:
+    """The XML of a file, plain or in an archive, never more than may be read of it."""
+    if zipfile.is_zipfile(path):
+        data = _unpacked(path)
+    else:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise ScoreError(
-            f"{path}: holds more than {MAX_BYTES // 1_000_000} MB of XML; no score we read is so "
-            "long, give a part of it"
-        )
+        raise too_long(path, f"holds more than {MAX_BYTES // 1_000_000} MB of XML")
     return data
 
 
 def _unpacked(path: Path) -> bytes:
-    """The score in an archive, never more than may be read of it."""
     if path.stat().st_size > MAX_ARCHIVE:
-        raise ScoreError(
-            f"{path}: has more than {MAX_ARCHIVE // 1_000_000} MB; no score we read is so long, "
-            "give a part of it"
-        )
+        raise too_long(path, f"has more than {MAX_ARCHIVE // 1_000_000} MB")
     try:
         with zipfile.ZipFile(path) as archive:
-            name = _score_in(archive, path)
-            return _bounded(_member(archive, name, MAX_BYTES + 1), path)
+            return _member(archive, _score_in(archive, path), MAX_BYTES + 1)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError, EOFError,
             OSError, ValueError) as error:  # fmt: skip
         raise ScoreError(f"{path}: is a damaged archive ({error}); export it again") from error

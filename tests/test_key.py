@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from test_metre import named
-from thirdstream.notes.harmonising import Key, key_of_notes
-from thirdstream.notes.io.sheet import symbol, write_lead_sheet
-from thirdstream.notes.io.spelling import root_name, sharps_of, spelt, tonic_name
+from thirdstream.notes.io.lead_sheet import symbol, write_lead_sheet
+from thirdstream.notes.io.score import read_score
+from thirdstream.notes.key import Key, key_of_notes, root_name, sharps_of, spelt
 from thirdstream.notes.metre import Metres
-from thirdstream.notes.types import CHORDS, Chord, Note, Score, read_score
+from thirdstream.notes.types import CHORDS, Chord, Note, Score
 
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 TUNE = (0, 2, 4, 2, 0, 4, 5, 6, 4, 1, 2, 0)  # degrees; ends at home
@@ -28,7 +28,7 @@ def tune(key: Key) -> tuple[Note, ...]:
 def test_every_key_is_found_and_has_its_signature(tonic: int, is_minor: bool) -> None:
     key = Key(tonic, is_minor)
     assert key_of_notes(tune(key)) == key
-    theirs = music21.key.Key(tonic_name(key).replace("b", "-"), "minor" if is_minor else "major")
+    theirs = music21.key.Key(*key.name.replace("b", "-").split())
     assert theirs.tonic.pitchClass == tonic
     assert theirs.sharps == sharps_of(key)
     own = {pitch.name for pitch in theirs.pitches}

@@ -1,4 +1,4 @@
-"""Recording -> what is observed of it at every frame, in one pass and flat memory.
+"""Recording -> features of every frame, in one pass and flat memory.
 
 An hour is about 180 MB: posteriors as float16, and a few numbers a frame.
 """
@@ -25,7 +25,7 @@ FPS = SR / HOP  # frames a second: 86.1
 N_FFT = 1024  # samples, 46 ms
 N_MELS = 72
 F_MIN, F_MAX = 40.0, 10_000.0  # Hz
-COMPRESSION = 1000.0  # log(1 + this * magnitude): as loudness is heard
+COMPRESSION = 1000.0  # log(1 + this * magnitude): about as loudness
 LOW_HZ = 180.0  # below it, bass and bass drum
 
 Array = NDArray[np.float32]
@@ -33,17 +33,17 @@ fft: Any = scipy.fft  # its types are not those of arrays
 
 
 @dataclass(frozen=True)
-class Observed:
+class FrameFeatures:
     """A recording, frame by frame; frame t is centred on t / FPS seconds.
 
-    posteriors: of notes, float16. leads: (n_frames, 88), how sure it is that the melody has a
-    pitch, float16. tuning: semitones from A = 440 Hz, 0 where it is near (see `tuning`). flux:
-    (n_frames,) how much louder its mel bands become, on average, compressed; bass_flux: of those
-    below LOW_HZ. level: (n_frames,) RMS, full scale.
+    posteriors: of notes, float16. melody: (n_frames, 88), posterior of a pitch being the melody's,
+    float16. flux: (n_frames,) how much louder its mel bands become, on average, compressed;
+    bass_flux: of those below LOW_HZ. level: (n_frames,) RMS, full scale. tuning: semitones from
+    A = 440 Hz, 0 where it is near (see `tuning`).
     """
 
     posteriors: Posteriors
-    leads: NDArray[np.float16]
+    melody: NDArray[np.float16]
     flux: Array
     bass_flux: Array
     level: Array
@@ -55,10 +55,10 @@ class Observed:
         return len(self.flux)
 
 
-def observe(
+def frame_features(
     blocks: Iterable[Wave], *, progress: Callable[[float], None] = lambda seconds: None
-) -> Observed:
-    """Observe a stream of (n_channels, n_samples) blocks at 44,100 Hz, of -20 dB RMS.
+) -> FrameFeatures:
+    """Features of a stream of (n_channels, n_samples) blocks at 44,100 Hz, of -20 dB RMS.
 
     progress: told the seconds done so far. Raises MissingPackage without the transcriber.
     """
@@ -71,24 +71,24 @@ def observe(
             n_samples += block.shape[1]
             yield audio.mixed(block)
 
-    def seen(window: Wave) -> tuple[NDArray[Any], ...]:
-        posteriors, leads = transcriber.run(window)
-        heard = (part.astype(np.float16) for part in (*posteriors, leads))
-        return (*heard, *_spectral(window), shares(window[EDGE * HOP :][: KEPT * HOP])[None])
+    def features(window: Wave) -> tuple[NDArray[Any], ...]:
+        posteriors, melody = transcriber.run(window)
+        halves = (part.astype(np.float16) for part in (*posteriors, melody))
+        return (*halves, *_spectral(window), shares(window[EDGE * HOP :][: KEPT * HOP])[None])
 
     low = audio.resampled(mono(), sr_in=audio.SR, sr_out=SR, n_channels=1)
     # Threads suffice: the transcriber and the transforms run outside Python.
     threads: Any = joblib.Parallel(n_jobs=-1, backend="threading", return_as="generator")
     parts = []
-    for number, part in enumerate(threads(joblib.delayed(seen)(window) for window in cut(low))):
+    for number, part in enumerate(threads(joblib.delayed(features)(window) for window in cut(low))):
         parts.append(part)
         progress((number + 1) * KEPT / FPS)
     n_frames = 1 + math.ceil(n_samples / audio.SR * FPS)
-    sounds, begins, leads, flux, bass_flux, level, tuned = (
+    notes, onsets, melody, flux, bass_flux, level, tuned = (
         np.concatenate(part)[:n_frames] for part in zip(*parts, strict=True)
     )
-    posteriors, duration_s = Posteriors(sounds, begins), n_samples / audio.SR
-    return Observed(posteriors, leads, flux, bass_flux, level, duration_s, tuning_of(tuned))
+    posteriors, duration_s = Posteriors(notes, onsets), n_samples / audio.SR
+    return FrameFeatures(posteriors, melody, flux, bass_flux, level, duration_s, tuning_of(tuned))
 
 
 @lru_cache(1)

@@ -1,4 +1,4 @@
-"""The transcriber: its windows, its decoding and its ears."""
+"""The transcriber, and note events of its posteriors."""
 
 import os
 import subprocess
@@ -11,19 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import music
+from thirdstream.notes.transcription.note_events import GAP, SHORTEST, confident, notes_of
 from thirdstream.notes.transcription.spectra import COLUMN, HOP, SR
 from thirdstream.notes.transcription.transcriber import (
     EDGE,
-    GAP,
     KEPT,
     LOWEST,
-    SHORTEST,
     WINDOW,
     Posteriors,
     Transcriber,
     cut,
-    notes_of,
-    sure_ones,
 )
 
 
@@ -53,7 +50,7 @@ def transcriber() -> Transcriber:
     return Transcriber()
 
 
-def heard(transcriber: Transcriber, wave: np.ndarray) -> Posteriors:
+def posteriors_of(transcriber: Transcriber, wave: np.ndarray) -> Posteriors:
     """All of a wave at 22,050 Hz."""
     parts = zip(*(transcriber.run(window)[0] for window in cut([wave[None]])), strict=True)
     return Posteriors(*(np.concatenate(part)[: 1 + len(wave) // HOP] for part in parts))
@@ -72,9 +69,9 @@ def posteriors(
 ) -> Posteriors:
     found = Posteriors(*np.zeros((2, n_frames, 88), np.float32))
     for pitch, start, end in sounds:
-        found.sounds[start:end, pitch] = 0.6
+        found.notes[start:end, pitch] = 0.6
     for pitch, at in begins:
-        found.begins[at, pitch] = 0.8
+        found.onsets[at, pitch] = 0.8
     return found
 
 
@@ -119,29 +116,31 @@ def chord(pitches: tuple[int, ...]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("pitches", [(57, 64, 69), (40,), (48, 52, 55, 70), (81, 86)])
-def test_a_chord_is_heard_where_it_is(transcriber: Transcriber, pitches: tuple[int, ...]) -> None:
+def test_a_chord_is_found_where_it_is(transcriber: Transcriber, pitches: tuple[int, ...]) -> None:
     silence = np.zeros(5 * SR, np.float32)
-    notes = notes_of(heard(transcriber, np.concatenate([silence, chord(pitches), silence])))
+    notes = notes_of(posteriors_of(transcriber, np.concatenate([silence, chord(pitches), silence])))
     for pitch in pitches:
         starts = notes.intervals[notes.pitches == pitch, 0]
         assert np.abs(starts - 5.0).min(initial=9) < 0.05
-    sure = notes.pitches[notes.sureness >= 0.5]  # partials may be heard too, but not for sure
+    sure = notes.pitches[
+        notes.confidences >= 0.5
+    ]  # partials may be found too, with less confidence
     assert set(sure.tolist()) <= set(pitches)
 
 
 def test_silence_holds_no_notes_and_noise_none_that_is_sure(transcriber: Transcriber) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 5 * SR).astype(np.float32)
-    assert not len(notes_of(heard(transcriber, 0 * noise)).pitches)
-    found = heard(transcriber, noise)
+    assert not len(notes_of(posteriors_of(transcriber, 0 * noise)).pitches)
+    found = posteriors_of(transcriber, noise)
     notes = notes_of(found)
-    assert notes.sureness.max(initial=0) < 0.75
-    assert len(sure_ones(notes, found).pitches) <= len(notes.pitches) / 4
+    assert notes.confidences.max(initial=0) < 0.75
+    assert len(confident(notes, found).pitches) <= len(notes.pitches) / 4
 
 
-def test_a_note_is_believed_for_its_sound_or_its_beginning() -> None:
+def test_a_note_is_kept_for_its_sound_or_its_onset() -> None:
     sounds, begins = np.zeros((2, 300, 88), np.float32)
     for key, (sound, begin) in enumerate([(0.9, 0.0), (0.4, 0.9), (0.4, 0.4), (0.6, 0.2)]):
         sounds[50:100, key], begins[50, key] = sound, begin
     given = Posteriors(sounds, begins)
-    found = sure_ones(notes_of(given), given)
+    found = confident(notes_of(given), given)
     assert found.pitches.tolist() == [LOWEST, LOWEST + 1]

@@ -14,9 +14,9 @@ import re
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from thirdstream.notes.io.elements import FormatError, number_of, step_of
 from thirdstream.notes.types import Chord
 
-STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 SCALE = (0, 2, 4, 5, 7, 9, 10)  # against which added degrees count: a dominant chord's
 
 Degrees = dict[int, int]  # degree of a chord: semitones above its root
@@ -70,17 +70,13 @@ class Symbol(NamedTuple):
     remark: str = ""
 
 
-class Odd(ValueError):
-    """Something that is against the format; the text says what."""
-
-
 Tones = list[tuple[int, int]]  # degrees and semitones; a degree may be there twice, as in 7(b9,#9)
 
 
 def read_symbol(harmony: Element, transposition: int) -> Symbol | None:
     """The chord of a harmony element, sounding `transposition` semitones above what is written.
 
-    Its start and length are 0. None for numerals and functions. Raises Odd.
+    Its start and length are 0. None for numerals and functions. Raises FormatError.
     """
     kind = harmony.find("kind")
     name = (kind.text or "").strip() if kind is not None else ""
@@ -104,7 +100,7 @@ def read_symbol(harmony: Element, transposition: int) -> Symbol | None:
     bass = harmony.find("bass")
     if bass is not None:
         low = (_pitch_class(bass, "bass") + transposition) % 12
-    elif inversion := _whole(harmony, "inversion", 0):
+    elif inversion := _whole(harmony, "inversion"):
         heights = sorted(semitones for _, semitones in changed)
         low = (root_class + heights[inversion]) % 12 if inversion < len(heights) else root_class
     else:
@@ -128,10 +124,10 @@ def _changed(tones: Tones, harmony: Element) -> Tones:
     """Tones after all degree elements. A degree that is added takes the place of the kind's own."""
     own = frozenset(tones)
     for element in harmony.findall("degree"):
-        degree = _whole(element, "degree-value", 0)
+        degree = _whole(element, "degree-value")
         if not 1 <= degree <= 20:
-            raise Odd(f"a chord with the degree {degree}")
-        alter = _whole(element, "degree-alter", 0)
+            raise FormatError(f"a chord with the degree {degree}")
+        alter = _whole(element, "degree-alter")
         kind = (element.findtext("degree-type") or "").strip()
         same = [tone for tone in tones if tone[0] == degree]
         same = same or [tone for tone in tones if (tone[0] - degree) % 7 == 0]
@@ -214,19 +210,9 @@ def _change(tones: Degrees, found: re.Match[str]) -> None:
 
 
 def _pitch_class(element: Element, of: str) -> int:
-    step = (element.findtext(f"{of}-step") or "").strip()
-    if step not in STEPS:
-        raise Odd(f"a chord with the {of} {step[:20]!r}")
-    return STEPS[step] + _whole(element, f"{of}-alter", 0)
+    return step_of(element, f"{of}-step") + _whole(element, f"{of}-alter")
 
 
-def _whole(element: Element, tag: str, default: int) -> int:
+def _whole(element: Element, tag: str) -> int:
     """The number in a child, to the nearest whole one."""
-    text = (element.findtext(tag) or "").strip()
-    try:
-        number = float(text) if text else float(default)
-        if not -100 <= number <= 100:
-            raise ValueError
-    except ValueError:
-        raise Odd(f"a chord with the {tag} {text[:20]!r}") from None
-    return round(number)
+    return round(number_of(element, tag, most=100) or 0)

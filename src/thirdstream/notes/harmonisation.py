@@ -8,19 +8,22 @@ both ends.
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thirdstream.notes.key import Key, key_of_notes
 from thirdstream.notes.metre import Metres
 from thirdstream.notes.types import CHORDS, Chord, Note, without_gaps
+from thirdstream.notes.viterbi import best_path
 
 Array = NDArray[np.float64]
 
 KINDS = tuple(CHORDS.values())
 NAMES = tuple(CHORDS)
 N_STATES = 12 * len(KINDS)
+BARE = "is a melody alone: the chords are guessed; write chord symbols for others"
+UNNAMED = "has no chord symbols: the chords are found from its notes"
 EVIDENCE = (0.0, 1.0, 2.0, 4.5, 7.0)  # what a beat counts by how many notes sound at a time in it
 LEAD = 0.5  # what a note of the melody counts against one below it
 BASS = 60  # MIDI pitch below which the lowest note is a bass
@@ -38,34 +41,6 @@ IN_MINOR = {
     (0, "minor"): 0.15, (7, "major"): 0.05, (7, "dominant seventh"): 0.15, (5, "minor"): 0.1,
     (8, "major"): 0.0, (3, "major"): 0.0, (10, "major"): -0.1, (2, "half-diminished"): 0.0,
 }  # fmt: skip
-# How much of each degree a key has (Krumhansl and Kessler 1982).
-PROFILES = (
-    (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
-    (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
-)
-
-
-class Key(NamedTuple):
-    """A tonic's pitch class, and whether the key is minor."""
-
-    tonic: int
-    is_minor: bool
-
-
-C_MAJOR = Key(0, False)
-
-
-def key_of_notes(notes: Sequence[Note]) -> Key:
-    """The key whose profile is nearest to how long each pitch class sounds; the last note, at
-    least a beat of it, is likely the tonic."""
-    sounding = np.zeros(12)
-    for note in notes:
-        sounding[note.pitch % 12] += note.length
-    last = max(notes, key=lambda note: (note.start, -note.pitch))
-    sounding[last.pitch % 12] += max(last.length, 1.0)
-    keys = [Key(tonic, is_minor) for is_minor in (False, True) for tonic in range(12)]
-    fits = [np.corrcoef(np.roll(PROFILES[k.is_minor], k.tonic), sounding)[0, 1] for k in keys]
-    return keys[int(np.nan_to_num(fits).argmax())]
 
 
 def harmonised(parts: Sequence[Sequence[Note]], metres: Metres, *, end: float) -> tuple[Chord, ...]:
@@ -84,7 +59,9 @@ def harmonised(parts: Sequence[Sequence[Note]], metres: Metres, *, end: float) -
     home = 12 * NAMES.index("minor" if key.is_minor else "major") + key.tonic
     suits[0, home] += HOME
     suits[-1, home] += ENDS_HOME
-    path = _best(suits, costs)
+    roots = np.arange(N_STATES) % 12
+    falls = FALLING * ((roots[:, None] - roots[None]) % 12 == 7)
+    path = best_path(suits, falls, -costs[:, None])
     return _chords(path, edges, lowest, end)
 
 
@@ -154,24 +131,6 @@ def _of_key(key: Key) -> Array:
     for (degree, name), value in (IN_MINOR if key.is_minor else IN_MAJOR).items():
         prior[12 * NAMES.index(name) + (key.tonic + degree) % 12] = value
     return prior
-
-
-def _best(suits: Array, costs: Array) -> list[int]:
-    """The best states, one a beat (Viterbi)."""
-    roots = np.arange(N_STATES) % 12
-    falls = FALLING * ((roots[:, None] - roots[None]) % 12 == 7)
-    states = np.arange(N_STATES)
-    total, back = suits[0], np.zeros(suits.shape, int)
-    for beat in range(1, len(suits)):
-        reached = total[:, None] + falls
-        best = reached.argmax(axis=0)
-        changed = reached[best, states] - costs[beat]
-        back[beat] = np.where(changed > total, best, states)
-        total = np.maximum(changed, total) + suits[beat]
-    path = [int(total.argmax())]
-    for row in back[:0:-1]:
-        path.append(int(row[path[-1]]))
-    return path[::-1]
 
 
 def _chords(

@@ -1,9 +1,9 @@
-"""How well recordings are heard, stage by stage, on rendered pairs whose notes are known.
+"""How well recordings are found, stage by stage, on rendered pairs whose notes are known.
 
-usage: listening.py PAIRS SCORES [NAME ...]
+usage: transcription.py PAIRS SCORES [NAME ...]
 
 PAIRS: folder that `thirdstream arrange` made. SCORES: folder of the scores it was made of. Without
-names, all pairs. The first 40 s of each version are heard. True beats and bar lines are those of
+names, all pairs. The first 40 s of each version are found. True beats and bar lines are those of
 the record, true chords what is played: the score's, in jazz with the arranger's sevenths and
 two-fives; true melody is what the first track plays of the score's melody.
 
@@ -28,8 +28,9 @@ from thirdstream.audio import SR
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
 from thirdstream.notes.io.midi import read_midi
-from thirdstream.notes.transcription.listening import Heard, listen
-from thirdstream.notes.types import Chord, Note, Score, read_score
+from thirdstream.notes.io.score import read_score
+from thirdstream.notes.transcription.transcribe import Transcription, transcribe
+from thirdstream.notes.types import Chord, Note, Score
 
 SECONDS = 40
 NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
@@ -53,21 +54,23 @@ def label(chord: Chord) -> str:
     return f"{NAMES[chord.root]}:{KINDS.get(chord.intervals, third)}"
 
 
-def chord_scores(heard: Heard, chords: Sequence[Chord], beat_s: float) -> tuple[float, float]:
+def chord_scores(
+    found: Transcription, chords: Sequence[Chord], beat_s: float
+) -> tuple[float, float]:
     """Weighted by length, in mir_eval's vocabularies of triads and of sevenths."""
-    end = min(heard.duration_s, chords[-1].end * beat_s)
+    end = min(found.duration_s, chords[-1].end * beat_s)
     bounds = [(chord.start * beat_s, min(chord.end * beat_s, end)) for chord in chords]
     truth = [(bound, label(c)) for bound, c in zip(bounds, chords, strict=True)
              if bound[0] < end]  # fmt: skip
     found, at = [], 0.0
-    for chord in (*heard.score.chords, None):  # where none is heard, N
+    for chord in (*found.score.chords, None):  # where none is found, N
         if chord is None or chord.start > at:
             found.append((at, chord.start if chord else math.inf, "N"))
         if chord:
             found.append((chord.start, chord.end, label(chord)))
             at = chord.end
     found[-1] = (at, at + 1, "N")
-    seconds = heard.timing.seconds([span[:2] for span in found])
+    seconds = found.timing.seconds([span[:2] for span in found])
     intervals, labels = mir_eval.util.adjust_intervals(
         seconds, [name for _, _, name in found],
         t_min=truth[0][0][0], t_max=truth[-1][0][1], start_label="N", end_label="N",
@@ -94,10 +97,12 @@ def true_melody(track: tuple[Note, ...], score: Score, n_beats: float) -> list[N
     return list(found.values())
 
 
-def melody_scores(heard: Heard, truth: list[Note], beat_s: float) -> tuple[float, float, float]:
-    """Shares of the true notes that are heard, as written and in any octave, and of the heard notes
+def melody_scores(
+    found: Transcription, truth: list[Note], beat_s: float
+) -> tuple[float, float, float]:
+    """Shares of the true notes that are found, as written and in any octave, and of the heard notes
     that are true; onsets within 80 ms or, for swing, a sixth of a beat."""
-    ours = [(float(heard.timing.seconds(n.start)), n.pitch) for n in heard.score.melody]
+    ours = [(float(found.timing.seconds(n.start)), n.pitch) for n in found.score.melody]
     true = [(n.start * beat_s, n.pitch) for n in truth]
     near = max(0.08, beat_s / 6)
 
@@ -108,11 +113,11 @@ def melody_scores(heard: Heard, truth: list[Note], beat_s: float) -> tuple[float
     return share(true, ours, 999), share(true, ours, 12), share(ours, true, 12)
 
 
-def note_f1(heard: Heard, tracks: list[tuple[Note, ...]], beat_s: float) -> float:
-    played = [n for track in tracks for n in track if n.start * beat_s < heard.duration_s]
+def note_f1(found: Transcription, tracks: list[tuple[Note, ...]], beat_s: float) -> float:
+    played = [n for track in tracks for n in track if n.start * beat_s < found.duration_s]
     sides = []
     for times, notes in ((lambda b: np.asarray(b) * beat_s, played),
-                         (heard.timing.seconds, list(heard.notes))):  # fmt: skip
+                         (found.timing.seconds, list(found.notes))):  # fmt: skip
         spans = times([[n.start, n.end] for n in notes])
         spans = np.maximum(spans - min(0, spans.min()), 0)
         sides += [spans, 440 * 2 ** ((np.array([n.pitch for n in notes]) - 69) / 12)]
@@ -126,27 +131,26 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
     tracks = [t.notes for t in read_midi(pairs / style / f"{name}.mid").tracks if not t.is_drums]
     wave = list(excerpt(pairs / style / f"{name}.{record['format']}"))
     start = time.process_time()
-    heard = listen(wave, title=name)
+    found = transcribe(wave, title=name)
     spent = time.process_time() - start
     played = score.chords if style == "classical" else [one.chord for one in changes(score)]
-    end = min(heard.duration_s, score.n_beats * beat_s)
-    beats, ours = np.arange(0, end, beat_s), np.array(heard.timing.beats_s)
-    bars, our_bars = np.arange(0, end, beat_s * metre), ours[:: int(heard.score.beats_per_bar)]
+    end = min(found.duration_s, score.n_beats * beat_s)
+    beats, ours = np.arange(0, end, beat_s), np.array(found.timing.beats_s)
+    bars, our_bars = np.arange(0, end, beat_s * metre), ours[:: int(found.score.beats_per_bar)]
     f_beats, f_bars = (
         mir_eval.beat.f_measure(true[true > 0.1], mine[(mine > 0.1) & (mine < end)])
         for true, mine in ((beats, ours), (bars, our_bars))
     )
-    kind = "minor" if heard.is_minor else "major"
     spelt = ("C", "D flat", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
     return [
-        note_f1(heard, tracks, beat_s),
-        *melody_scores(heard, true_melody(tracks[0], score, end / beat_s), beat_s),
-        *chord_scores(heard, played, beat_s),
+        note_f1(found, tracks, beat_s),
+        *melody_scores(found, true_melody(tracks[0], score, end / beat_s), beat_s),
+        *chord_scores(found, played, beat_s),
         f_beats,
         f_bars,
-        float(heard.score.beats_per_bar == metre),
-        float(record["key"] == f"{spelt[heard.key]} {kind}"),
-        spent / heard.duration_s * 60,
+        float(found.score.beats_per_bar == metre),
+        float(record["key"] == f"{spelt[found.key.tonic]} {found.key.name.split()[1]}"),
+        spent / found.duration_s * 60,
     ]
 
 

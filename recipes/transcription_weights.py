@@ -1,10 +1,10 @@
-"""How beats and chords are told from what is observed: listening_weights.py PAIRS WORK
+"""Weights of the decoders of beats and chords: transcription_weights.py PAIRS WORK
 
-PAIRS: folder of `recipes/versions.py`; the first 60 s of each recording are used. WORK: keeps what
-was observed of them. The weights go to notes/transcription/listening.json. Chords: maximum
+PAIRS: folder of `recipes/versions.py`; the first 60 s of each recording are used. WORK: keeps their
+features. The weights go to notes/transcription/weights.json. Chords: maximum
 likelihood of what is played (in jazz, the changes of the arranger), given the beats; sevenths are
-left open. Beats: bar lines by logistic regression, then of all readings of a recording the one
-whose beats and bar lines are the most right (expected F, a softmax over readings).
+left open. Beats: bar lines by logistic regression, then of all hypotheses of a recording the one
+whose beats and bar lines are the most right (expected F, a softmax over hypotheses).
 """
 
 import json
@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from thirdstream import audio
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
-from thirdstream.notes.transcription import beats, learned
+from thirdstream.notes.metre import Metres, of_length
+from thirdstream.notes.transcription import beats, weights
 from thirdstream.notes.transcription.chords import (
     KINDS,
     MEMBERS,
@@ -31,7 +32,7 @@ from thirdstream.notes.transcription.chords import (
     beat_chroma,
     place_of,
 )
-from thirdstream.notes.transcription.observed import FPS, Observed, observe
+from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_features
 from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.notes.types import Chord, Note, Score
 
@@ -41,19 +42,21 @@ SOFT, SHRINK = 3e-4, 3e-4  # weights of the squares, chords and beats
 PARTS = {"whole": (0, SECONDS), "first": (0, 30), "second": (30, SECONDS)}
 
 
-def seen(pairs: Path, work: Path, name: str, style: str) -> Observed:
+def features_of(pairs: Path, work: Path, name: str, style: str) -> FrameFeatures:
     kept = work / f"{name}.{style}.npz"
     if not kept.is_file():
         record = json.loads((pairs / "records" / f"{name}.json").read_text())
         path = pairs / style / f"{name}.{record['format']}"
         wave = np.concatenate(list(audio.blocks(path)), axis=1)[:, : SECONDS * audio.SR]
-        o = observe([(wave * audio.level_of([wave]).gain).astype(np.float32)])
-        np.savez(kept, sounds=o.posteriors.sounds, begins=o.posteriors.begins, flux=o.flux,
+        o = frame_features([(wave * audio.level_of([wave]).gain).astype(np.float32)])
+        np.savez(kept, sounds=o.posteriors.notes, begins=o.posteriors.onsets, flux=o.flux,
                  bass_flux=o.bass_flux, level=o.level, duration_s=o.duration_s)  # fmt: skip
     z = dict(np.load(kept))
-    # Nothing here asks which pitch leads: any array of its shape will do.
-    return Observed(Posteriors(z["sounds"], z["begins"]), z["sounds"], z["flux"], z["bass_flux"],
-                    z["level"], float(z["duration_s"]))  # fmt: skip
+    # Nothing here asks for the melody: any array of its shape will do.
+    return FrameFeatures(
+        Posteriors(z["sounds"], z["begins"]), z["sounds"], z["flux"], z["bass_flux"], z["level"],
+        float(z["duration_s"]),
+    )  # fmt: skip
 
 
 def played(record: dict[str, Any], style: str) -> tuple[Chord, ...]:
@@ -61,7 +64,7 @@ def played(record: dict[str, Any], style: str) -> tuple[Chord, ...]:
         title="",
         melody=tuple(Note(*note) for note in record["melody"]),
         chords=tuple(Chord(*one[:3], tuple(one[3]), one[4]) for one in record["chords"]),
-        beats_per_bar=record["beats_per_bar"],
+        metres=Metres.steady(of_length(record["beats_per_bar"])),
         beats_per_minute=record["beats_per_minute"],
     )
     return score.chords if style == "classical" else tuple(c.chord for c in changes(score))
@@ -70,13 +73,13 @@ def played(record: dict[str, Any], style: str) -> tuple[Chord, ...]:
 # --- chords -------------------------------------------------------------------------------------
 
 
-def beats_of(record: dict[str, Any], observed: Observed) -> tuple[np.ndarray, float]:
-    """All beats of what was observed, in seconds, and where the music ends."""
+def beats_of(record: dict[str, Any], observed: FrameFeatures) -> tuple[np.ndarray, float]:
+    """All beats of a recording, in seconds, and where the music ends."""
     end = min(observed.duration_s, record["n_bars"] * record["bar_s"])
     return np.arange(0, end, 60 / record["beats_per_minute"]), end
 
 
-def sung(record: dict[str, Any], observed: Observed, style: str) -> tuple[np.ndarray, ...]:
+def sung(record: dict[str, Any], observed: FrameFeatures, style: str) -> tuple[np.ndarray, ...]:
     """chroma (n_beats, 3, 12), which states are right (n_beats, N_STATES), places (n_beats,)."""
     at, _ = beats_of(record, observed)
     chroma = beat_chroma(observed.posteriors, at[: MOST_BEATS + 1] * FPS)
@@ -96,7 +99,7 @@ class Field(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        sizes = {"sounds": (3, len(KINDS), 12), "kinds": (len(KINDS),), "change": (len(PLACES),),
+        sizes = {"chroma": (3, len(KINDS), 12), "kinds": (len(KINDS),), "change": (len(PLACES),),
                  "change_bass": (5,), "motion": (12,)}  # fmt: skip
         for name, size in sizes.items():
             setattr(self, name, nn.Parameter(torch.zeros(size)))
@@ -106,7 +109,7 @@ class Field(nn.Module):
     def forward(self, chroma: Tensor, right: Tensor, places: Tensor, there: Tensor) -> Tensor:
         """Of batches (n_beats, n, ...), the negative logarithm of the likelihood a beat."""
         rolled = torch.stack([chroma.roll(-root, 3) for root in range(12)], dim=2)
-        suits = torch.einsum("tbrfp,fkp->tbrk", rolled, self.sounds) + self.kinds
+        suits = torch.einsum("tbrfp,fkp->tbrk", rolled, self.chroma) + self.kinds
         bass = self.change_bass[torch.as_tensor(MEMBERS)]
         enters = torch.einsum("tbrp,kp->tbrk", rolled[:, :, :, 2], bass).flatten(2)
         enters = enters - self.change[places][..., None]
@@ -127,7 +130,7 @@ class Field(nn.Module):
         return reached.logsumexp(dim=1)
 
 
-def chord_weights(material: list[tuple[dict[str, Any], Observed, str]]) -> dict[str, Any]:
+def chord_weights(material: list[tuple[dict[str, Any], FrameFeatures, str]]) -> dict[str, Any]:
     rows = [sung(*one) for one in material]
     sizes = torch.tensor([len(row[0]) for row in rows])
     chroma, right, places = (
@@ -140,7 +143,7 @@ def chord_weights(material: list[tuple[dict[str, Any], Observed, str]]) -> dict[
     for step in range(STEPS):
         optimizer.zero_grad()
         loss = field(chroma.float(), right | ~there[..., None], places, there)
-        (loss + SOFT * field.sounds.square().sum()).backward()
+        (loss + SOFT * field.chroma.square().sum()).backward()
         optimizer.step()
         schedule.step()
         if step % 30 == 29:
@@ -155,28 +158,30 @@ def rounded(values: Any) -> Any:
 # --- beats --------------------------------------------------------------------------------------
 
 
-def marks_of(record: dict[str, Any], observed: Observed) -> tuple[np.ndarray, np.ndarray]:
-    """The marks of true beats, in standard deviations, and which of them are bar lines."""
+def true_downbeats(
+    record: dict[str, Any], observed: FrameFeatures
+) -> tuple[np.ndarray, np.ndarray]:
+    """The features of true beats, in standard deviations, and which of them are bar lines."""
     frames = (beats_of(record, observed)[0][:-1] + beats.LATE_S) * FPS
     onsets, bass = beats.onset_strength(observed), beats.bass_onsets(observed)
-    marks = beats.standard(beats.marks_of(observed, frames, onsets=onsets, bass=bass))
+    marks = beats.standard(beats.downbeat_features(observed, frames, onsets=onsets, bass=bass))
     bar = counted(record)
     return marks[1:], (np.arange(len(marks)) % bar == 0)[1:]
 
 
 def counted(record: dict[str, Any]) -> int:
-    """Quarter notes a bar; bars of two in pairs, as they are heard."""
+    """Quarter notes a bar; bars of two in pairs, as they are counted."""
     metre = round(record["beats_per_bar"])
     return 4 if metre == 2 else metre
 
 
 def read(
-    record: dict[str, Any], whole: Observed, span: tuple[int, int], marks_weigh: np.ndarray
+    record: dict[str, Any], whole: FrameFeatures, span: tuple[int, int], of_downbeats: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The evidence of each reading of a span, and the mean F of its beats and bar lines."""
+    """The evidence of each hypothesis for a span, and the mean F of its beats and bar lines."""
     start, end = (min(round(s * FPS), whole.n_frames) for s in span)
-    o = Observed(
-        Posteriors(*(part[start:end] for part in whole.posteriors)), whole.leads[start:end],
+    o = FrameFeatures(
+        Posteriors(*(part[start:end] for part in whole.posteriors)), whole.melody[start:end],
         whole.flux[start:end], whole.bass_flux[start:end], whole.level[start:end],
         min(whole.duration_s - span[0], span[1] - span[0]),
     )  # fmt: skip
@@ -184,36 +189,36 @@ def read(
     bar, end_s = counted(record), min(stop, span[1]) - span[0]
     lines = [at[first::bar] for first in ((0, 2) if record["beats_per_bar"] == 2 else (0,))]
     evidence, right = [], []
-    for reading in beats.readings(o, marks_weigh):
-        bars = beats.as_bars(reading, o)
+    for hypothesis in beats.hypotheses(o, of_downbeats):
+        bars = beats.as_bars(hypothesis, o)
 
         def f(true: np.ndarray, ours: np.ndarray) -> float:
             true, ours = (x[(x > 0.1) & (x < end_s)] for x in (true - span[0], ours))
             return mir_eval.beat.f_measure(true, ours)
 
         of_lines = max(f(line, bars.beats_s[:: bars.beats_per_bar]) for line in lines)
-        evidence.append(reading.evidence)
+        evidence.append(hypothesis.evidence)
         right.append((f(at, bars.beats_s) + of_lines) / 2)
     return np.array(evidence), np.array(right)
 
 
 def beat_weights(
-    material: list[tuple[dict[str, Any], Observed, str]], parallel: joblib.Parallel
+    material: list[tuple[dict[str, Any], FrameFeatures, str]], parallel: joblib.Parallel
 ) -> dict[str, Any]:
-    found = parallel(joblib.delayed(marks_of)(record, o) for record, o, _ in material)
+    found = parallel(joblib.delayed(true_downbeats)(record, o) for record, o, _ in material)
     marks, lines = (np.concatenate([one[k] for one in found]) for k in range(2))
-    of_marks = LogisticRegression().fit(marks, lines).coef_[0]
-    print(f"beats: weights of marks {rounded(of_marks)}", flush=True)
+    of_downbeats = LogisticRegression().fit(marks, lines).coef_[0]
+    print(f"beats: weights of downbeat features {rounded(of_downbeats)}", flush=True)
     rows = parallel(
-        joblib.delayed(read)(record, o, span, of_marks)
+        joblib.delayed(read)(record, o, span, of_downbeats)
         for record, o, _ in material for span in PARTS.values() if o.duration_s > span[0] + 20
     )  # fmt: skip
     rows = [row for row in rows if len(row[1])]
-    return {"marks": rounded(of_marks), "readings": rounded(chosen(rows))}
+    return {"downbeats": rounded(of_downbeats), "hypotheses": rounded(chosen(rows))}
 
 
 def chosen(rows: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Weights (n_evidence,) by which a softmax over readings expects the best F."""
+    """Weights (n_evidence,) by which a softmax over hypotheses expects the best F."""
     sizes = np.concatenate([evidence for evidence, _ in rows]).std(axis=0) + 1e-6
     pad = nn.utils.rnn.pad_sequence
     evidence = pad([torch.tensor(e / sizes) for e, _ in rows], batch_first=True)
@@ -238,7 +243,8 @@ def main(pairs: str, work: str) -> None:
     parallel = joblib.Parallel(n_jobs=-1)
     names = [(path, style) for path in paths for style in STYLES]
     found = parallel(
-        joblib.delayed(seen)(Path(pairs), Path(work), path.stem, style) for path, style in names
+        joblib.delayed(features_of)(Path(pairs), Path(work), path.stem, style)
+        for path, style in names
     )
     records = [json.loads(path.read_text()) for path, _ in names]
     material = [
@@ -246,10 +252,10 @@ def main(pairs: str, work: str) -> None:
         for record, o, (_, style) in zip(records, found, names, strict=True)
         if record["beats_per_bar"] in (2, 3, 4, 6)
     ]
-    weights = {"chords": chord_weights(material)}
-    learned.PATH.write_text(json.dumps(weights))  # marks of bar lines are found by its chords
-    weights["beats"] = beat_weights(material, parallel)
-    learned.PATH.write_text(json.dumps(weights, indent=1) + "\n")
+    found_weights = {"chords": chord_weights(material)}
+    weights.PATH.write_text(json.dumps(found_weights))  # bar lines are found by its chords
+    found_weights["beats"] = beat_weights(material, parallel)
+    weights.PATH.write_text(json.dumps(found_weights, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,29 +1,16 @@
-"""What was heard, on paper: MIDI, a lead sheet, a piano roll, and JSON.
-
-NAME.mid has every note, as played, over the tempo map; it begins when the recording does, so its
-first bar may be a short one. NAME.musicxml is melody and chord symbols.
-"""
+"""Lead sheets: melody and chord symbols, as text and as MusicXML, through music21."""
 
 import itertools
 import math
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from thirdstream.files import ThirdstreamError, whole_file, write_json
-from thirdstream.notes.harmonising import C_MAJOR, Key, key_of_notes
-from thirdstream.notes.io.midi import Song, Track, write_midi
-from thirdstream.notes.io.spelling import root_name, sharps_of, spelt, tonic_name
+from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.notes.key import C_MAJOR, Key, key_of_notes, root_name, sharps_of, spelt
 from thirdstream.notes.metre import Metres
-from thirdstream.notes.transcription.listening import Heard
 from thirdstream.notes.types import CHORDS, Chord, Note, Score
 
 FIGURES = {  # of chords: music21's kind, and what is written after the root
@@ -38,43 +25,6 @@ FIGURES = {  # of chords: music21's kind, and what is written after the root
 }
 NO_CHORD = "N.C."
 KINDS = {CHORDS[name]: figure for name, figure in FIGURES.items()}
-ENDINGS = (".mid", ".musicxml", ".png", ".json")
-ROW_S, MAX_ROWS = 20.0, 40  # seconds a row of the piano roll has at least; rows it has at most
-
-
-def write_sheets(heard: Heard, out: Path, name: str, *, force: bool = False) -> list[Path]:
-    """Write NAME.mid, .musicxml, .png and .json into the folder `out`: all four, whole, or none.
-
-    Raises ThirdstreamError without the extra `scores`, or where one exists without `force`.
-    """
-    paths = [out / f"{name}{ending}" for ending in ENDINGS]
-    for path in paths:
-        if path.exists() and not force:
-            raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
-    score = heard.score
-    tempo = score.beats_per_minute or 120.0
-    song = Song((Track("heard", 0, heard.notes),), tempo, metres=score.metres)
-    with ExitStack() as stack:  # what went wrong with one leaves none
-        midi, sheet, roll, data = (stack.enter_context(whole_file(path)) for path in paths)
-        write_midi(midi, song, heard.timing)
-        write_lead_sheet(sheet, score, Key(heard.key, heard.is_minor))
-        draw_roll(roll, heard)
-        write_json(data, _data(heard))
-    return paths
-
-
-def _data(heard: Heard) -> dict[str, Any]:
-    key = Key(heard.key, heard.is_minor)
-    return {
-        "duration_s": heard.duration_s,
-        "key": f"{tonic_name(key)} {'minor' if heard.is_minor else 'major'}",
-        "tuning_semitones": round(heard.tuning, 3),
-        "beats_per_bar": heard.score.beats_per_bar,
-        "beats_per_minute": heard.score.beats_per_minute,
-        "beats_s": [round(beat, 4) for beat in heard.timing.beats_s],
-        "chords": [asdict(c) | {"symbol": symbol(c, key)} for c in heard.score.chords],
-        "melody": [asdict(note) for note in heard.score.melody],
-    }
 
 
 def symbol(chord: Chord, key: Key = C_MAJOR) -> str:
@@ -97,7 +47,7 @@ def chords_of_bars(score: Score, key: Key = C_MAJOR) -> tuple[str, ...]:
 
 
 def _rests(chords: Sequence[Chord]) -> list[tuple[float, str]]:
-    """Where no chord is heard: at the beginning, and after a chord that no other follows."""
+    """Where there is no chord: at the beginning, and after a chord that no other follows."""
     starts = {0.0, *(round(chord.start + chord.length, 3) for chord in chords)}
     return [(at, NO_CHORD) for at in sorted(starts - {round(chord.start, 3) for chord in chords})]
 
@@ -133,14 +83,14 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
         if any(note.end > start for note in score.melody):
             part.insert(_exact(start), harmony.NoChord(text))
     whole = stream.Score([part])
-    whole.metadata = metadata.Metadata(title=_in_xml(score.title or path.stem))
+    whole.metadata = metadata.Metadata(title=without_controls(score.title or path.stem))
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         part.makeNotation(inPlace=True)
         whole.write("musicxml", fp=str(temporary))
 
 
-def _in_xml(title: str) -> str:
+def without_controls(title: str) -> str:
     """Without what a file's name may hold and XML may not: control characters, bytes of no text."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in title)
 
@@ -175,40 +125,3 @@ def _pieces(start: Fraction, end: Fraction, metres: Metres) -> list[tuple[Fracti
              if start <= line + Fraction(place) <= end]  # fmt: skip
     cuts = {start, *beats[:1], *lines[1:], *beats[-1:], end}
     return list(itertools.pairwise(sorted(cuts)))
-
-
-def draw_roll(path: Path, heard: Heard) -> None:
-    """Draw all notes over time, the melody in colour, with bar lines, beats and chord symbols."""
-    n_rows = min(MAX_ROWS, max(1, int(np.ceil(heard.duration_s / ROW_S))))
-    row_s = max(heard.duration_s / n_rows, 1e-3)
-    figure = Figure(figsize=(12, 2.2 * n_rows + 0.6), layout="constrained")
-    rows = figure.subplots(n_rows, 1, squeeze=False, sharey=True)[:, 0]
-    for number, axes in enumerate(rows):
-        _draw_row(axes, heard, number * row_s, (number + 1) * row_s)
-    rows[-1].set_xlabel("time (s)")
-    figure.suptitle(_in_xml(heard.score.title), parse_math=False)
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=100)
-
-
-def _draw_row(axes: Axes, heard: Heard, start_s: float, end_s: float) -> None:
-    for number, beat_s in enumerate(heard.timing.beats_s):
-        if start_s <= beat_s <= end_s:
-            is_line = heard.score.metres.within(number) == 0
-            axes.axvline(beat_s, color="0.5" if is_line else "0.9", lw=0.8, zorder=0)
-    layers: tuple[tuple[Sequence[Note], str], ...] = (
-        (heard.notes, "0.65"),
-        (heard.score.melody, "#c2571a"),
-    )
-    for notes, colour in layers:
-        spans = heard.timing.seconds(np.array([[n.start, n.end] for n in notes]).reshape(-1, 2))
-        inside = (spans[:, 1] > start_s) & (spans[:, 0] < end_s)
-        pitches = np.array([n.pitch for n in notes])[inside]
-        axes.hlines(pitches, *spans[inside].T, color=colour, lw=3)
-    low, high = (f(n.pitch for n in heard.notes) for f in (min, max))
-    axes.set(xlim=(start_s, end_s), ylim=(low - 2, high + 8), ylabel="MIDI pitch")
-    for chord in heard.score.chords:
-        at = float(heard.timing.seconds(chord.start))
-        if start_s <= at < end_s:
-            text = symbol(chord, Key(heard.key, heard.is_minor))
-            axes.text(at, high + 3, text, fontsize=8, clip_on=True)
