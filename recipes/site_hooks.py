@@ -16,7 +16,9 @@ DOCS = ROOT / "docs"
 OUTSIDE = {
     "src/thirdstream/models/README.md": "models.md",
     "src/thirdstream/clips/README.md": "clips.md",
+    "src/thirdstream/notes/rendering/orchestra.md": "instruments.md",
     "src/thirdstream/data/benchmark.csv": "benchmark.csv",
+    "src/thirdstream/evaluation/benchmark-results.json": "benchmark-results.json",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
