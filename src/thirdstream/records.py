@@ -7,13 +7,11 @@ from types import NoneType, UnionType
 from typing import (
     Any,
     Literal,
-    NotRequired,
     TypeVar,
     Union,
     get_args,
     get_origin,
     get_type_hints,
-    is_typeddict,
 )
 
 T = TypeVar("T")
@@ -37,27 +35,19 @@ def record(kind: type[T], content: Any) -> T:
         raise ValueError(str(error)) from error
 
 
-def fitting(value: Any, hint: Any) -> Any:
-    """A JSON value as a type has it: a simple one, list, tuple, Mapping, Literal, or TypedDict.
+def _fitting(value: Any, hint: Any) -> Any:
+    """A JSON value as a type has it: a simple one, list, tuple, Mapping, or Literal.
 
-    Keys that a TypedDict does not know are left out, so that nobody reads what was not looked at.
     Raises TypeError where the value does not fit.
     """
-    if is_typeddict(hint) and isinstance(value, dict):
-        hints = _hints(hint)
-        needed = {name for name, one in hints.items() if get_origin(one) is not NotRequired}
-        names = [name for name in hints if name in needed or name in value]
-        return {name: _named(name, value, hints) for name in names}
     origin, inner = get_origin(hint) or hint, get_args(hint)
     if origin in (Union, UnionType):  # with None
         known = next(one for one in inner if one is not NoneType)
-        return None if value is None else fitting(value, known)
-    if origin is NotRequired:
-        return fitting(value, inner[0])
+        return None if value is None else _fitting(value, known)
     if origin in (list, tuple) and isinstance(value, list):
-        return origin(fitting(one, inner[0]) for one in value)
+        return origin(_fitting(one, inner[0]) for one in value)
     if origin is Mapping and isinstance(value, dict):
-        return {key: fitting(one, inner[1]) for key, one in value.items()}
+        return {key: _fitting(one, inner[1]) for key, one in value.items()}
     if not _is_simple(value, origin, inner):
         raise TypeError(f"{_short(value)} is out of place")
     return value
@@ -73,9 +63,7 @@ def _is_simple(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
 
 def _named(name: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> Any:
     try:
-        return fitting(values[name], hints[name])
-    except KeyError:
-        raise TypeError(f"{name} is missing") from None
+        return _fitting(values[name], hints[name])
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from error
 
@@ -83,7 +71,7 @@ def _named(name: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> An
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     """Of the fields; a dataclass has annotations that are none."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = get_type_hints(kind)
     if dataclasses.is_dataclass(kind):
         return {one.name: hints[one.name] for one in dataclasses.fields(kind)}
     return hints
