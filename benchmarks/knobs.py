@@ -14,7 +14,7 @@ from thirdstream.notes.arranging import STYLES, arrange, draw_setting
 from thirdstream.notes.arranging.casting import Piece
 from thirdstream.notes.arranging.cover import Wish, cover
 from thirdstream.notes.arranging.keeping import displacement, kept_share
-from thirdstream.notes.types import read_score
+from thirdstream.notes.io.score import read_score
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 

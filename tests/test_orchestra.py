@@ -10,11 +10,10 @@ import pytest
 from thirdstream.audio import SR, Wave
 from thirdstream.notes.arranging import ensembles
 from thirdstream.notes.arranging.ensembles import Instrument
-from thirdstream.notes.io.midi import Song, Track
 from thirdstream.notes.rendering import ORCHESTRA, play
 from thirdstream.notes.rendering.soundfont import DRUM_BANK, Region, SoundFont
 from thirdstream.notes.rendering.tones import Tone, made
-from thirdstream.notes.types import Note
+from thirdstream.notes.types import Note, Song, Track
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 from orchestra import NEAR_DB, lufs

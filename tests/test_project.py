@@ -13,7 +13,7 @@ import soundfile as sf
 import thirdstream
 from conftest import music
 from thirdstream.data.corpus import Corpus
-from thirdstream.web.cards import benchmark_results
+from thirdstream.report.results import benchmark_results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,16 +30,16 @@ def rows_of(text: str) -> dict[str, list[str]]:
     """The cells of those rows of a page's tables that begin with a system or a baseline."""
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     named = {BASELINES.get(name, name.strip("*")): cells for name, *cells in rows}
-    return {name: cells for name, cells in named.items() if name in benchmark_results()["scores"]}
+    return {name: cells for name, cells in named.items() if name in benchmark_results().scores}
 
 
 def test_the_readmes_table_is_that_of_the_results() -> None:
     """To two decimals with intervals, to jazz and to classical: classification rate, melody."""
-    shown, scores = rows_of(README), benchmark_results()["scores"]
+    shown, scores = rows_of(README), benchmark_results().scores
     assert {"score", "twin-paired", "twin-cnn", *BASELINES.values()} <= set(shown)
     for name, cells in shown.items():
         expected = [
-            "{mean:.2f} [{low:.2f}, {high:.2f}]".format(**scores[name][way][metric])
+            "{0.mean:.2f} [{0.low:.2f}, {0.high:.2f}]".format(scores[name][way][metric])
             for way in WAYS
             for metric in METRICS[:2]
         ]
@@ -49,11 +49,11 @@ def test_the_readmes_table_is_that_of_the_results() -> None:
 def test_the_benchmarks_table_is_that_of_the_results() -> None:
     """Of all systems and baselines, to two decimals, to jazz and to classical."""
     page = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
-    shown, scores = rows_of(page.partition("\n## Results\n")[2]), benchmark_results()["scores"]
+    shown, scores = rows_of(page.partition("\n## Results\n")[2]), benchmark_results().scores
     assert set(shown) == set(scores)
     for name, cells in shown.items():
         expected = [
-            ", ".join(f"{scores[name][way][metric]['mean']:.2f}" for way in WAYS)
+            ", ".join(f"{scores[name][way][metric].mean:.2f}" for way in WAYS)
             for metric in METRICS
         ]
         assert cells == expected, name

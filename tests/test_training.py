@@ -129,21 +129,23 @@ def test_a_resumed_run_equals_one_that_never_stopped(
     assert histories[0] == histories[1]
 
 
-def test_twin_and_critics_are_trained_in_turn(small_corpus: Corpus, tmp_path: Path) -> None:
+def test_model_and_discriminators_are_trained_in_turn(small_corpus: Corpus, tmp_path: Path) -> None:
     state = begin(small_corpus, name="twin-gan")
     before = {name: value.clone() for name, value in state.system.model.named_parameters()}
-    twins, critics = ({id(p) for group in one.param_groups for p in group["params"]}
+    own, discriminators = ({id(p) for group in one.param_groups for p in group["params"]}
                       for one in state.optimizers.values())  # fmt: skip
-    assert not twins & critics
-    assert len(twins) + len(critics) == len(before)
+    assert not own & discriminators
+    assert len(own) + len(discriminators) == len(before)
     steps = run(state, small_corpus, tmp_path)
     unmoved = [name for name, value in state.system.model.named_parameters()
                if torch.equal(value, before[name])]  # fmt: skip
     assert unmoved == []
-    assert {"critic", "adversarial", "content", "style"} <= set(steps[0].losses)
+    assert {"discriminator", "gradient_penalty", "adversarial", "content", "style"} <= set(
+        steps[0].losses
+    )
     rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert all({"diversity", "alarm"} <= set(row) for row in rows)
-    assert all("critic" in row["train"] for row in rows)
+    assert all("discriminator" in row["train"] for row in rows)
 
 
 def test_a_collapsed_twin_is_reported(small_corpus: Corpus, tmp_path: Path) -> None:

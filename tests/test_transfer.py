@@ -470,10 +470,10 @@ def test_a_fault_names_its_file(
     system: MelSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deaf(*_: object) -> Iterator[np.ndarray]:
-        raise ThirdstreamError("no notes are heard in it")
+        raise ThirdstreamError("no notes are found in it")
 
     monkeypatch.setattr(system, "stream", deaf)
     song = tmp_path / "song.wav"
     sf.write(song, music(0, SR), SR)
     (outcome,) = transfer_files(system, [(song, tmp_path / "out.wav")], JAZZ)
-    assert outcome.error == f"{song}: no notes are heard in it"
+    assert outcome.error == f"{song}: no notes are found in it"

@@ -126,8 +126,8 @@ def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -
         out: folder for the results.
         force: replace results that exist.
     """
-    from thirdstream.notes.io.sheet import write_sheets
-    from thirdstream.notes.transcription.listening import listen_file
+    from thirdstream.notes.transcription.sheets import write_sheets
+    from thirdstream.notes.transcription.transcribe import transcribe_file
 
     pairs = plan(recordings, out, suffix="")
     n_failed = 0
@@ -139,7 +139,7 @@ def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -
                 bar.update(task, description=f"{path.name} {share:.0%}")
 
             try:
-                heard = listen_file(path, progress=show)
+                heard = transcribe_file(path, progress=show)
                 write_sheets(heard, target.parent, target.name, force=force)
                 say(f"{path} -> {target}.*")
             except Exception as error:  # whatever it is, the other recordings are transcribed

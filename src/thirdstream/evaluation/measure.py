@@ -25,7 +25,8 @@ from thirdstream.evaluation.metrics import Notes
 from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.vocoder.synthesis import Synthesiser
-from thirdstream.notes.transcription.transcriber import Posteriors, notes_of
+from thirdstream.notes.transcription.note_events import notes_of
+from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.packages import MissingPackage
 from thirdstream.system import System
 

@@ -1,4 +1,4 @@
-"""The score system: a recording is heard as notes, arranged in the target style, and played."""
+"""The score system: a recording is transcribed, arranged in the target style, and played."""
 
 import logging
 import math
@@ -14,13 +14,14 @@ from thirdstream.files import sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.casting import Piece, counting
 from thirdstream.notes.arranging.cover import Wish, cover
+from thirdstream.notes.io.score import read_score
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, VERSION, draw_scene, stream
 from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription.listening import Heard, listen
+from thirdstream.notes.transcription.transcribe import Transcription, transcribe
 from thirdstream.notes.transcription.transcriber import Transcriber
-from thirdstream.notes.types import Score, read_score
+from thirdstream.notes.types import Score
 from thirdstream.system import Sheet, System
 
 LOGGER = logging.getLogger("thirdstream")
@@ -29,29 +30,26 @@ LOGGER = logging.getLogger("thirdstream")
 class Played(NamedTuple):
     """The music of a transfer: what was transcribed, its arrangement, and when that sounds."""
 
-    heard: Heard
+    transcription: Transcription
     arrangement: Arrangement
     timing: Timing
 
     def write(self, recording: Path, result: Path) -> Sheet:
         """Write the arrangement as MIDI, and the transcription as lead sheet, MIDI and picture."""
         # These draw and write: a transfer alone needs neither.
-        from thirdstream.notes.harmonising import Key
+        from thirdstream.notes.io.lead_sheet import chords_of_bars
         from thirdstream.notes.io.midi import write_midi
-        from thirdstream.notes.io.sheet import chords_of_bars, write_sheets
+        from thirdstream.notes.transcription.sheets import write_sheets
 
-        heard = replace(self.heard, score=replace(self.heard.score, title=recording.stem))
+        score = replace(self.transcription.score, title=recording.stem)
+        found = replace(self.transcription, score=score)
         midi = result.with_suffix(".mid")
         write_midi(midi, self.arrangement.song, self.timing)
-        name = f"{recording.stem}_heard"
-        heard_midi, lead_sheet, roll, _ = write_sheets(heard, result.parent, name)
-        bars = chords_of_bars(heard.score, Key(heard.key, heard.is_minor))
-        files = {
-            "MIDI": midi,
-            "Lead sheet (MusicXML)": lead_sheet,
-            "Transcription (MIDI)": heard_midi,
-        }
-        return Sheet(roll, bars, files)
+        notes, lead_sheet, roll, _ = write_sheets(
+            found, result.parent, f"{recording.stem}_transcription"
+        )
+        files = {"MIDI": midi, "Lead sheet (MusicXML)": lead_sheet, "Transcription (MIDI)": notes}
+        return Sheet(roll, chords_of_bars(score, found.key), files)
 
 
 class ScoreSystem(System[ScoreOptions]):
@@ -79,8 +77,8 @@ class ScoreSystem(System[ScoreOptions]):
     def stream(self, blocks: Iterable[Wave], options: ScoreOptions) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
 
-        The whole recording is heard before the first block comes. Two channels come back as stereo,
-        any other number as copies of one. Raises ThirdstreamError where no notes are heard.
+        The whole recording is transcribed before the first block comes. Two channels come back as
+        stereo, any other number as copies of one. Raises ThirdstreamError where no notes are found.
         """
         n_channels = n_samples = 0
 
@@ -90,17 +88,17 @@ class ScoreSystem(System[ScoreOptions]):
                 n_channels, n_samples = block.shape[0], n_samples + block.shape[1]
                 yield block
 
-        heard = listen(counted())
+        found = transcribe(counted())
         if options.score is not None:
             score = read_score(options.score)
             for remark in score.remarks:
                 LOGGER.warning("%s: %s", options.score, remark)
-            heard = replace(heard, score=score)
-        arrangement, timing = arranged(heard, options)
+            found = replace(found, score=score)
+        arrangement, timing = arranged(found, options)
         if self.on_notation is not None:
-            self.on_notation(Played(heard, arrangement, timing))
+            self.on_notation(Played(found, arrangement, timing))
         yield from stream(
-            replace(arrangement.song, tuning=heard.tuning),
+            replace(arrangement.song, tuning=found.tuning),
             timing,
             options.soundfont or ORCHESTRA,
             draw_scene(options.to, seed=str(options.seed)),
@@ -109,8 +107,8 @@ class ScoreSystem(System[ScoreOptions]):
         )
 
 
-def arranged(heard: Heard, options: ScoreOptions) -> tuple[Arrangement, Timing]:
-    """What was heard, arranged as the options say, and when its quarter notes sound.
+def arranged(found: Transcription, options: ScoreOptions) -> tuple[Arrangement, Timing]:
+    """A transcription, arranged as the options say, and when its quarter notes sound.
 
     With the source style as the target, the transcribed notes as they are, on that style's
     instruments. Raises ThirdstreamError as `cover` does.
@@ -120,15 +118,15 @@ def arranged(heard: Heard, options: ScoreOptions) -> tuple[Arrangement, Timing]:
     )
     if options.source == options.to:
         wish = replace(wish, strength=0.0, keep=1.0)
-    beats_s = np.array(heard.timing.beats_s)
-    length = float(heard.timing.beats(heard.duration_s))
-    score = within(heard.score, length)
-    piece = Piece(score, heard.notes, 60 / float(np.median(np.diff(beats_s))))
+    beats_s = np.array(found.timing.beats_s)
+    length = float(found.timing.beats(found.duration_s))
+    score = within(found.score, length)
+    piece = Piece(score, found.notes, 60 / float(np.median(np.diff(beats_s))))
     factor = counting(piece, options.to)
     if factor == 1:
-        return cover(piece, wish), heard.timing
+        return cover(piece, wish), found.timing
     n_beats = math.ceil(len(beats_s) * factor) + 1
-    timing = Timing(tuple(heard.timing.seconds(np.arange(n_beats) / factor).tolist()))
+    timing = Timing(tuple(found.timing.seconds(np.arange(n_beats) / factor).tolist()))
     return cover(piece.counted(factor), wish), timing
 
 

@@ -25,9 +25,8 @@ from thirdstream.notes.arranging.ensembles import (
 )
 from thirdstream.notes.arranging.pulse import in_thirds
 from thirdstream.notes.arranging.voicing import Slot, lead_voices, slots
-from thirdstream.notes.io.midi import Song, Track
 from thirdstream.notes.metre import Metres
-from thirdstream.notes.types import Note, Score
+from thirdstream.notes.types import Note, Score, Song, Track
 
 MELODY_LOWEST = {  # room for the voices below it
     "string quartet": 64,

@@ -54,10 +54,9 @@ from thirdstream.notes.arranging.jazz import (
 from thirdstream.notes.arranging.keeping import Starts, by_salience
 from thirdstream.notes.arranging.phrasing import Feel, drawn, evened, performed, sources, swing_of
 from thirdstream.notes.arranging.pulse import Pulse
-from thirdstream.notes.harmonising import harmonised
-from thirdstream.notes.io.midi import Song, Track
+from thirdstream.notes.harmonisation import harmonised
 from thirdstream.notes.metre import Metres
-from thirdstream.notes.types import Chord, Note, Score, without_gaps
+from thirdstream.notes.types import Chord, Note, Score, Song, Track, without_gaps
 
 SECTION_BARS = 8
 FREE = 0.3  # below this share of kept content, chords are replaced too

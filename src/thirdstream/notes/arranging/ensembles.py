@@ -8,8 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from thirdstream.notes.io.midi import Song, Track
-from thirdstream.notes.types import Note, Span
+from thirdstream.notes.types import Note, Song, Span, Track
 
 
 @dataclass(frozen=True)

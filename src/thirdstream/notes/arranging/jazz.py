@@ -30,8 +30,7 @@ from thirdstream.notes.arranging.ensembles import (
 from thirdstream.notes.arranging.harmony import Change, changes
 from thirdstream.notes.arranging.pulse import Cell, Pulse
 from thirdstream.notes.arranging.voicing import comping_pitches
-from thirdstream.notes.io.midi import Song
-from thirdstream.notes.types import Note, Score, Span
+from thirdstream.notes.types import Note, Score, Song, Span
 
 DRUM_SET = Instrument("drums", 0, 0, 127)
 # Where so many beats are struck, and for how long; in beats, before swing.
