@@ -432,7 +432,7 @@ def test_a_report_plays_nothing_from_elsewhere_and_runs_no_script(tmp_path: Path
     evil = "<script>alert(1)</script>"
     content |= {"corpus": evil, "styles": [evil, "jazz"], "versions": {evil: evil}}
     content |= {"left_out": {evil: evil}, "skipped": [{"reason": evil}], "references": {evil: 1}}
-    content["judges"] = {evil: {"package": evil}}
+    content["evaluation_models"] = {evil: {"package": evil}}
     content["metrics"] = {evil: {"group": "content", "better": evil, "about": evil}}
     directions = {f"{evil}_to_{evil}": {evil: {"mean": 1.0}}}
     content["scores"], content["systems"] = {evil: directions}, {evil: {"kind": evil}}

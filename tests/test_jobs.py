@@ -229,20 +229,18 @@ def test_scores_of_a_copy_are_perfect_and_what_is_missing_is_said(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from thirdstream.evaluation import measure
+    from thirdstream.evaluation.tagger import Tagger
 
-    nobody = measure.Judges(None, None, {"tagger": "no tagger", "transcriber": "no transcriber"})
-    monkeypatch.setattr(measure, "judges", lambda: nobody)
+    models = measure.EvaluationModels(Tagger(), None, "no transcriber")
+    monkeypatch.setattr(measure, "evaluation_models", lambda: models)
     clip = Path(put(sessions, "a.wav", music(0, 4 * SR)))
     scores, missing = measured(original=clip, made=clip, source="classical", target="jazz")
     assert scores["chroma_cosine"] == pytest.approx(1, abs=1e-3)
     assert scores["beat_f_measure"] == 1
-    assert missing == [
-        "target tag, source tag: no tagger",
-        "note precision, note recall: no transcriber",
-    ]
+    assert missing == ["note precision, note recall: no transcriber"]
     text = html.scores({"mine": scores}, missing)
     assert "chroma cosine" in text
-    assert "Not measured: target tag, source tag: no tagger" in text
+    assert "Not measured: note precision, note recall: no transcriber" in text
 
 
 def test_file_names_cannot_write_html(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def made(work: Path) -> dict[str, Any]:
     for number, name in enumerate(("original", "model")):
         wave = music(number, 2 * SR)[None]
         audio.write(work / "audio" / f"{name}.mp3", iter([wave]), sr=SR, n_channels=1)
-    names = {"copy-content": "corner", "copy-target": "corner", "<b>&'\"": "model"}
+    names = {"copy-content": "baseline", "copy-target": "baseline", "<b>&'\"": "model"}
     metric = {"group": "content", "better": "higher", "about": "harmony & <more>"}
     style = {"group": "style", "better": "higher", "about": "tags"}
     sets = {"group": "sets", "better": "lower", "about": "distance"}
@@ -56,7 +56,7 @@ def made(work: Path) -> dict[str, Any]:
                "chroma_cosine": 0.5}}}  # fmt: skip
     return {
         "version": VERSION, "corpus": "c", "settings": {"excerpt_s": 3.0, "seed": 0},
-        "versions": {"python": "3"}, "judges": {}, "left_out": {"note_f1": "no <ears>"},
+        "versions": {"python": "3"}, "evaluation_models": {}, "left_out": {"note_f1": "no <ears>"},
         "styles": ["classical", "jazz"],
         "metrics": {"chroma_cosine": metric, "tag_difference": style, "kad": sets},
         "systems": {name: {"kind": kind} for name, kind in names.items()},
@@ -157,12 +157,12 @@ def test_no_name_covers_another(points: list[tuple[float, float]]) -> None:
             assert not left < other_x < right or abs(y - height) >= pictures.POINT_HEIGHT - 1e-9
 
 
-def test_knobs_have_curves_and_no_point(results: Path) -> None:
+def test_options_have_curves_and_no_point(results: Path) -> None:
     data = json.loads(results.read_text())
     for place in (1.0, 0.0, 0.5):
         name = f"model+keep-content={place:g}"
         data["systems"][name] = {"kind": "model", "model": "model",
-                                 "knobs": {"keep_content": place}}  # fmt: skip
+                                 "options": {"keep_content": place}}  # fmt: skip
         data["scores"][name] = {"classical_to_jazz": {"chroma_cosine": score(0.4 + place / 2),
                                                       "tag_difference": score(0.0)}}  # fmt: skip
     given = Results.model_validate(data)

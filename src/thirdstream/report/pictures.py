@@ -44,7 +44,7 @@ CURVES = {  # metrics from 0 to 1: what each is called, its colour and its dashe
     "chroma_cosine": ("content: chroma cosine", COLOURS[0], "-"),
     "melody_recall": ("content: melody recall", COLOURS[0], "--"),
     "target_tag": ("style: target tag", COLOURS[1], "-"),
-    "accepted_share": ("style: target-style classification rate", COLOURS[1], "--"),
+    "target_style_rate": ("style: target-style classification rate", COLOURS[1], "--"),
 }
 
 
@@ -68,9 +68,9 @@ def plane(results: Results, direction: str) -> Markup:
     """
     points = [
         Point(name, one["chroma_cosine"], one["tag_difference"],
-              results.systems[name].kind == "corner")
+              results.systems[name].kind == "baseline")
         for name, one in results.of(direction).items()
-        if {"chroma_cosine", "tag_difference"} <= one.keys() and not results.systems[name].knobs
+        if {"chroma_cosine", "tag_difference"} <= one.keys() and not results.systems[name].options
     ]  # fmt: skip
     if not points:
         return Markup("<p>The plane of content against style needs the tagger.</p>")
@@ -148,8 +148,8 @@ def series(results: Results, direction: str) -> dict[tuple[str, str], Series]:
     found: dict[tuple[str, str], Series] = defaultdict(dict)
     for name, scores in results.of(direction).items():
         about = results.systems[name]
-        if len(about.knobs) == 1 and about.model is not None:
-            ((option, value),) = about.knobs.items()
+        if len(about.options) == 1 and about.model is not None:
+            ((option, value),) = about.options.items()
             found[about.model, option][value] = scores
     return {key: dict(sorted(one.items())) for key, one in found.items() if len(one) > 1}
 

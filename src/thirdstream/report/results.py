@@ -14,7 +14,7 @@ from thirdstream import evaluation
 from thirdstream.files import ThirdstreamError, read_json
 
 BENCHMARK = "benchmark-results.json"
-INTERVALS = ("chroma_cosine", "melody_recall", "tag_difference", "target_tag", "accepted_share")
+INTERVALS = ("chroma_cosine", "melody_recall", "tag_difference", "target_tag", "target_style_rate")
 Sound = Annotated[str, Field(pattern=r"^audio/[^/\\:]+\.mp3$")]  # in the work folder
 Direction = Annotated[str, Field(pattern=r"^(?s:.*)_to_(?s:.*)$")]  # STYLE_to_STYLE
 
@@ -43,11 +43,11 @@ class Metric(Record):
 
 
 class Subject(Record):
-    """A row of the tables: a baseline or a model; knobs: its options that were set, by name."""
+    """A row of the tables: a baseline or a model; options: what was set, by name."""
 
     kind: str
     model: str | None = None
-    knobs: Mapping[str, float] = {}
+    options: Mapping[str, float] = {}
 
 
 class Settings(Record):
@@ -60,7 +60,7 @@ class Recording(Record):
     style: str
 
 
-class Judge(Record):
+class EvaluationModel(Record):
     package: str
 
 
@@ -90,7 +90,7 @@ class Results(Record):
     corpus: str
     settings: Settings
     versions: Mapping[str, str]
-    judges: Mapping[str, Judge]
+    evaluation_models: Mapping[str, EvaluationModel]
     left_out: Mapping[str, str]
     styles: Annotated[list[str], Field(min_length=2)]
     metrics: Mapping[str, Metric]
@@ -124,9 +124,12 @@ def read_results(path: Path) -> Results:
     writes there.
     """
     content = read_json(path, kind="results file of `thirdstream evaluate`")
-    if not isinstance(content, dict) or content.get("version") != evaluation.VERSION:
+    if not isinstance(content, dict) or "version" not in content:
+        raise ThirdstreamError(f"{path}: is no results file of `thirdstream evaluate`")
+    if content["version"] != evaluation.VERSION:
         raise ThirdstreamError(
-            f"{path}: is no results file of this version; run `thirdstream evaluate` again"
+            f"{path}: was written by another version of thirdstream, whose results this one does "
+            "not read; run the same `thirdstream evaluate` again"
         )
     try:
         results = Results.model_validate(content)
@@ -150,7 +153,7 @@ def _contradictions(results: Results) -> Iterator[str]:
     if results.scores.keys() != results.systems.keys():
         yield "its scores are not those of its systems"
     for name, about in results.systems.items():
-        if about.knobs and about.model is None:
+        if about.options and about.model is None:
             yield f"it does not say which model {name[:60]!r} is"
     for directions in results.scores.values():
         for scores in directions.values():

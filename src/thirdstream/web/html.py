@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from thirdstream.report.results import Score
 
 PLAIN = {  # what the benchmark's first table shows: metric -> heading
-    "accepted_share": "target-style classification rate",
+    "target_style_rate": "target-style classification rate",
     "melody_recall": "melody recall",
     "chroma_cosine": "chroma cosine",
 }

@@ -146,13 +146,13 @@ def measured(
     """
     with needed():
         from thirdstream.evaluation.material import excerpt
-        from thirdstream.evaluation.measure import analysed, compared, judges
+        from thirdstream.evaluation.measure import analyse, compare, evaluation_models
 
-    networks = judges()
+    models = evaluation_models()
     with without_folders(original, made):
-        before, after = [analysed(excerpt(path, MEASURED_S), networks) for path in (original, made)]
-        row = compared(original=before, made=after, source=source, target=target)
-    left = networks.left_out((source, target))
+        before, after = [analyse(excerpt(path, MEASURED_S), models) for path in (original, made)]
+        row = compare(original=before, output=after, source=source, target=target)
+    left = models.left_out((source, target))
     missing = []
     for reason in dict.fromkeys(left.values()):
         names = [name.replace("_", " ") for name in SHOWN if left.get(name) == reason]
