@@ -17,6 +17,8 @@ OUTSIDE = {
     "src/thirdstream/models/README.md": "models.md",
     "src/thirdstream/clips/README.md": "clips.md",
     "src/thirdstream/data/benchmark.csv": "benchmark.csv",
+    "src/thirdstream/notes/styles/classical.toml": "classical.toml",
+    "src/thirdstream/notes/styles/jazz.toml": "jazz.toml",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",

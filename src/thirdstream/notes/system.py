@@ -11,8 +11,9 @@ import numpy as np
 from thirdstream.audio import Wave
 from thirdstream.files import sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
-from thirdstream.notes.arranging.casting import Piece, counting
-from thirdstream.notes.arranging.cover import Wish, cover
+from thirdstream.notes.arranging.cover import cover
+from thirdstream.notes.arranging.options import ArrangementOptions
+from thirdstream.notes.arranging.piece import Piece, metrical_level
 from thirdstream.notes.rendering import ORCHESTRA, VERSION, draw_scene, stream
 from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.timing import Timing
@@ -104,19 +105,19 @@ def arranged(heard: Heard, options: Options) -> tuple[Arrangement, Timing]:
     """
     keep = KEEP if options.keep_content is None else options.keep_content
     strength = STRENGTH if options.style_strength is None else options.style_strength
-    wish = Wish(options.to, options.ensemble, strength, keep, options.seed)
+    asked = ArrangementOptions(options.to, options.ensemble, strength, keep, options.seed)
     if options.source == options.to:
-        wish = replace(wish, strength=0.0, keep=1.0)
+        asked = replace(asked, style_strength=0.0, keep_content=1.0)
     beats_s = np.array(heard.timing.beats_s)
     length = float(heard.timing.beats(heard.duration_s))
     score = within(heard.score, length)
     piece = Piece(score, heard.notes, 60 / float(np.median(np.diff(beats_s))))
-    factor = counting(piece, options.to)
+    factor = metrical_level(piece, asked.read_style())
     if factor == 1:
-        return cover(piece, wish), heard.timing
+        return cover(piece, asked), heard.timing
     n_beats = math.ceil(len(beats_s) * factor) + 1
     timing = Timing(tuple(heard.timing.seconds(np.arange(n_beats) / factor).tolist()))
-    return cover(piece.counted(factor), wish), timing
+    return cover(piece.scaled(factor), asked), timing
 
 
 def within(score: Score, length: float) -> Score:
