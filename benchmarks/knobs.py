@@ -15,7 +15,7 @@ from thirdstream.notes.arranging.cover import cover
 from thirdstream.notes.arranging.coverage import content_coverage, mean_displacement
 from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.piece import Piece
-from thirdstream.notes.types import read_score
+from thirdstream.notes.io.score import read_score
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 

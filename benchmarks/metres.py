@@ -15,11 +15,11 @@ from tables import show
 from thirdstream.audio import SR
 from thirdstream.evaluation.metrics import Notes, chroma_cosine, melody_recall
 from thirdstream.evaluation.transcriber import BasicPitch
-from thirdstream.notes.io.midi import Song, Track
+from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.rendering import ORCHESTRA, play
-from thirdstream.notes.transcription.listening import listen
-from thirdstream.notes.transcription.transcriber import notes_of
-from thirdstream.notes.types import Note
+from thirdstream.notes.transcription.note_events import notes_of
+from thirdstream.notes.transcription.transcribe import transcribe
+from thirdstream.notes.types import Note, Song, Track
 
 FLUTE, CLARINET, PIANO, BASS, STRINGS = 73, 71, 0, 32, 48
 
@@ -38,7 +38,11 @@ def in_five(rng: random.Random, *, n_bars: int = 14) -> Song:
             tune.append(Note(start + at, 0.95 * length, pitch, 92))
             at += length
     tracks = ("flute", FLUTE, tune), ("piano", PIANO, chords), ("bass", BASS, bass)
-    return Song(tuple(Track(name, by, tuple(notes)) for name, by, notes in tracks), 150.0, 5.0)
+    return Song(
+        tuple(Track(name, by, tuple(notes)) for name, by, notes in tracks),
+        150.0,
+        Metres.steady(metre(5, 4)),
+    )
 
 
 def without_beat(rng: random.Random, *, n_notes: int = 30) -> Song:
@@ -65,7 +69,7 @@ def rows() -> Iterator[list[str]]:
         end_s = max(note.end for track in song.tracks for note in track.notes) * beat_s
         wave = play(song, ORCHESTRA, round((end_s + 1) * SR)).mean(axis=0)
         wave *= 0.1 / np.sqrt(np.square(wave).mean())
-        heard = listen([wave[None]])
+        heard = transcribe([wave[None]])
         tempo = 60 / np.median(np.diff(heard.timing.beats_s))
         metre = f"{heard.score.beats_per_bar:g} beats a bar at {tempo:.0f}"
         spans = [(note.start * beat_s, note.end * beat_s) for note in song.tracks[0].notes]

@@ -16,10 +16,10 @@ import soundfile
 
 from tables import show
 from thirdstream.audio import SR, Wave
-from thirdstream.notes.io.midi import Song, Track, write_midi
+from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.rendering import synthesiser
 from thirdstream.notes.rendering.soundfont import SoundFont
-from thirdstream.notes.types import Note
+from thirdstream.notes.types import Note, Song, Track
 
 SECONDS = 60
 

@@ -5,15 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from thirdstream import audio
-from thirdstream import system as systems
+from thirdstream import audio, registry
 from thirdstream.audio import SEGMENT
 
 
 def segments(n: int, *recordings: str) -> torch.Tensor:
     """(n, 131072) segments at -20 dB, from the recordings in turn; without any, from the clips."""
     found = []
-    for clip in [Path(name) for name in recordings] or systems.bundled_clips():
+    for clip in [Path(name) for name in recordings] or registry.bundled_clips():
         wave, _ = audio.read(clip)
         wave = wave * audio.level_of([wave[None]]).gain
         found += list(wave[: len(wave) // SEGMENT * SEGMENT].reshape(-1, SEGMENT))

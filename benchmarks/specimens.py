@@ -33,10 +33,11 @@ from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training import loop as training
 from thirdstream.mel.training import run
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
-from thirdstream.notes.io.midi import Song, Track, write_midi
+from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.io.score import read_score
 from thirdstream.notes.rendering import play
 from thirdstream.notes.rendering.soundfont import Generator
-from thirdstream.notes.types import Note, read_score
+from thirdstream.notes.types import Note, Song, Track
 from thirdstream.report import page as report
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))

@@ -5,9 +5,10 @@ import torch
 from signals import segments
 from tables import show, time_in_turn
 from thirdstream.mel.features.logmel import LogMel
-from thirdstream.mel.models import TWINS
+from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.models.cnn import TwinCNN
-from thirdstream.mel.models.twin import Code, Twin, TwinConfig
+from thirdstream.mel.models.model import Batch, MelModel, weighted_sum
+from thirdstream.mel.models.twin import Code, TwinConfig
 
 STYLES = ("classical", "jazz")
 BATCH = 4
@@ -28,23 +29,22 @@ def main() -> None:
     mel = LogMel()(segments(2 * BATCH))
     batch = {"classical": mel[:BATCH], "jazz": mel[BATCH:]}
 
-    def step(twin: Twin) -> None:
-        twin.zero_grad()
-        passes = twin(batch)
-        twin.total(twin.losses(batch, passes)).backward()
-        critics = twin.critic_losses(batch, passes)
-        if critics:
-            torch.stack([*critics.values()]).sum().backward()
+    def step(model: MelModel) -> None:
+        model.zero_grad()
+        for player, losses in model(Batch(batch, batch)).items():
+            weighted_sum(losses, model.loss_weights(player)).backward()
 
-    twins = {
-        f"{name}, {preset}": twin(STYLES, config)
-        for name, twin in TWINS.items()
-        for preset, config in twin.PRESETS.items()
+    models: dict[str, MelModel] = {
+        f"{name}, {preset}": family.kind(STYLES, config)
+        for name, family in FAMILIES.items()
+        for preset, config in family.kind.PRESETS.items()
     }
-    twins["twin-cnn, paper, channels first"] = Plain(STYLES, TwinCNN.PRESETS["paper"])
-    seconds = time_in_turn({name: lambda twin=twin: step(twin) for name, twin in twins.items()})
+    models["twin-cnn, paper, channels first"] = Plain(STYLES, TwinCNN.PRESETS["paper"])
+    seconds = time_in_turn(
+        {name: lambda model=model: step(model) for name, model in models.items()}
+    )
     rows = [
-        [name, f"{sum(p.numel() for p in twins[name].parameters()):,}", f"{s / BATCH:.3f}"]
+        [name, f"{sum(p.numel() for p in models[name].parameters()):,}", f"{s / BATCH:.3f}"]
         for name, s in seconds.items()
     ]
     show(f"Training step, batch {BATCH}", ["", "parameters", "s a pair"], rows)

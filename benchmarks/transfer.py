@@ -12,12 +12,13 @@ import soundfile as sf
 
 from signals import segments
 from tables import peak_mb, show
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.audio import SR
-from thirdstream.transfer import Options, transfer_file
+from thirdstream.system import Options
+from thirdstream.transfer.files import transfer_file
 
 MINUTES = (1, 4, 16)
-NAMES = (systems.SCORE, "twin-paired", "twin-cnn", "twin-gan")
+NAMES = (registry.DEFAULT, "twin-paired", "twin-cnn", "twin-gan")
 
 
 def one(name: str, minutes: float, n_channels: int, folder: Path) -> tuple[float, float]:
@@ -31,7 +32,7 @@ def one(name: str, minutes: float, n_channels: int, folder: Path) -> tuple[float
             file.write(np.stack([part] * n_channels, axis=1))
             n_left -= len(part)
     start = time.perf_counter()
-    system = systems.load(name)
+    system = registry.load(name)
     transfer_file(system, path, folder / "out.wav", Options("jazz"), force=True)
     return time.perf_counter() - start, peak_mb()
 

@@ -21,9 +21,9 @@ from torch.utils.data import ConcatDataset
 
 from paired_regression import spent  # a script beside this one
 from thirdstream.data.corpus import TRAIN, Corpus, Segments
+from thirdstream.mel.features.augmentation import augmented
 from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem, build
-from thirdstream.mel.training.augment import weathered
 
 BATCH = 2  # crops of each style
 CROP = 64  # frames
@@ -46,7 +46,7 @@ def batches(system: MelSystem, corpora: list[Corpus], *, first: int) -> Iterator
             places = torch.randint(len(segments), (BATCH,)).tolist()
             power = torch.stack([segments[place] for place in places])
             if torch.rand(()) < WORN:
-                power = weathered(power, system.mel)
+                power = augmented(power, system.mel)
             start = int(torch.randint(power.shape[1] - CROP + 1, ()))
             mels.append(system.log_mel(style).normalise(power[:, start : start + CROP]))
         yield torch.cat(mels)
@@ -61,7 +61,7 @@ def main(out: str, minutes: str, channels: str, latent: str, *paths: str) -> Non
     torch.manual_seed(0)
     system = build("twin-cnn", corpora[0].styles, config, corpora[0].mel)
     system.set_statistics(corpora[0].statistics)
-    twin, style = system.twin, system.styles[0]
+    twin, style = system.model, system.styles[0]
     half = (twin.encoders[style], twin.decoders[style])
     parameters = [p for part in half for p in part.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=LR)

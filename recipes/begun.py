@@ -12,16 +12,16 @@ from typing import Any, cast
 
 import torch
 
-from thirdstream import system as systems
-from thirdstream.mel.models import TWINS
+from thirdstream import registry
+from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.system import MelSystem, build
 
 
 @torch.no_grad()
 def main(name: str, autoencoder: str, out: str, *views: Any) -> None:
-    known = systems.load(autoencoder)
+    known = registry.load(autoencoder)
     assert isinstance(known, MelSystem)
-    preset, shape = TWINS[name].PRESETS["default"], known.twin.config
+    preset, shape = FAMILIES[name].kind.PRESETS["default"], known.model.config
     config = replace(
         preset, channels=shape.channels, n_convs=shape.n_convs, features=views or ("mel",)
     )
@@ -29,9 +29,9 @@ def main(name: str, autoencoder: str, out: str, *views: Any) -> None:
     system = build(name, known.styles, config, known.mel)
     system.features.load_state_dict(known.features.state_dict())
     for style in known.styles:
-        system.twin.decoders[style].load_state_dict(known.twin.decoders[style].state_dict())
-        weights = known.twin.encoders[style].state_dict()
-        for key, value in system.twin.encoders[style].state_dict().items():
+        system.model.decoders[style].load_state_dict(known.model.decoders[style].state_dict())
+        weights = known.model.encoders[style].state_dict()
+        for key, value in system.model.encoders[style].state_dict().items():
             value.zero_()
             n_known = weights[key].shape[1:2]  # of inputs: the mel's stand first
             cast(torch.Tensor, value[:, : n_known[0]] if n_known else value).copy_(weights[key])

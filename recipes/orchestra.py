@@ -36,7 +36,6 @@ from rich.table import Table
 from soundfont_mends import closed, evened, hit_db, tuned
 from soundfont_writer import Preset, Sample, write
 from thirdstream.audio import SR, Wave
-from thirdstream.notes.io.midi import Song, Track
 from thirdstream.notes.rendering.soundfont import (
     ATTENUATED,
     DRUM_BANK,
@@ -46,7 +45,7 @@ from thirdstream.notes.rendering.soundfont import (
 )
 from thirdstream.notes.rendering.synthesiser import play
 from thirdstream.notes.rendering.tones import N_BEYOND, Tone, low_passed, made
-from thirdstream.notes.types import Note
+from thirdstream.notes.types import Note, Song, Track
 
 G = Generator
 LAYERS = (

@@ -16,8 +16,9 @@ from tqdm import tqdm
 from thirdstream import audio
 from thirdstream.audio import SR, level_of
 from thirdstream.files import make_folder
-from thirdstream.notes.io.midi import Song, read_midi
+from thirdstream.notes.io.midi import read_midi
 from thirdstream.notes.rendering import ORCHESTRA, play
+from thirdstream.notes.types import Song
 
 PROGRAMS = {"organ": 19, "guitar": 25}  # General MIDI, counted from 0
 MAX_S = 60.0  # of each piece

@@ -1,8 +1,8 @@
 """What mattered in twin-paired: python recipes/paired_choices.py BENCH/validation VERSIONS MODEL
 
-The model that chooses its answers by less, with other moments, and with other memories of the
-corpus VERSIONS, which it was trained on; 15 s from the middle of every validation recording, both
-ways. It needs the tagger (musicnn). No test recording is heard here: these are choices.
+The model that retrieves by less, in other units, and from other indices of the corpus
+ VERSIONS, which it was trained on; 15 s from the middle of every validation recording, both
+ways. It needs the tagger (musicnn). No test recording is used: these are choices.
 """
 
 import sys
@@ -11,27 +11,27 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from remember import N_SEGMENTS, remembering  # a script beside this one
-from thirdstream import system as systems
+from build_index import N_SEGMENTS, with_index  # a script beside this one
+from thirdstream import registry
 from thirdstream.audio import SR
 from thirdstream.data.corpus import Corpus
 from thirdstream.evaluation import measure, metrics
 from thirdstream.evaluation.judges import Tagger, accepted
 from thirdstream.evaluation.material import excerpt
-from thirdstream.mel.models import paired
+from thirdstream.mel.models import retrieval
 from thirdstream.mel.system import MelSystem
 
 EXCERPT_S = 15.0
-SETTINGS = ("HARMONY", "ATTACKS", "MOMENT", "FADE", "CHOICE")
-CHOICES = {  # what differs from the model as it is; and how many segments it remembers
+SETTINGS = ("CHROMA_WEIGHT", "ONSET_WEIGHT", "UNIT", "FADE", "N_CANDIDATES")
+CHOICES = {  # what differs from the model as it is; and how many segments are indexed
     "as it is": ({}, N_SEGMENTS),
-    "by ear alone": ({"HARMONY": 0.0, "ATTACKS": 0.0}, N_SEGMENTS),
-    "by ear and harmony": ({"ATTACKS": 0.0}, N_SEGMENTS),
-    "by ear and attacks": ({"HARMONY": 0.0}, N_SEGMENTS),
-    "moments of 8 columns": ({"MOMENT": 8}, N_SEGMENTS),
+    "by the embedding alone": ({"CHROMA_WEIGHT": 0.0, "ONSET_WEIGHT": 0.0}, N_SEGMENTS),
+    "by embedding and chroma": ({"ONSET_WEIGHT": 0.0}, N_SEGMENTS),
+    "by embedding and onsets": ({"CHROMA_WEIGHT": 0.0}, N_SEGMENTS),
+    "units of 8 columns": ({"UNIT": 8}, N_SEGMENTS),
     "without fading": ({"FADE": 0}, N_SEGMENTS),
     "fading over 2 columns": ({"FADE": 2}, N_SEGMENTS),
-    "512 segments at random": ({"CHOICE": 1}, N_SEGMENTS),
+    "512 segments at random": ({"N_CANDIDATES": 1}, N_SEGMENTS),
     "128 segments": ({}, 128),
     "2,048 segments": ({}, 2048),
 }
@@ -41,7 +41,7 @@ def heard(
     model: MelSystem, recordings: list[Path], source: str, ears: Tagger
 ) -> tuple[float, float, float]:
     """(accepted share, chroma cosine, F of the beats) of the transfers into the other style."""
-    target, rows = model.twin.other(source), []
+    target, rows = model.model.other(source), []
     for path in recordings:
         original = excerpt(path, EXCERPT_S)
         made = model.transfer(original, SR, to=target, source=source, seed=0)
@@ -58,18 +58,18 @@ def heard(
 
 
 def main(validation: str, versions: str, name: str) -> None:
-    model, corpus, ears = systems.load(name), Corpus.open(versions), Tagger()
+    model, corpus, ears = registry.load(name), Corpus.open(versions), Tagger()
     assert isinstance(model, MelSystem)
     files = {style: sorted((Path(validation) / style).glob("*.flac")) for style in model.styles}
-    usual = {name: getattr(paired, name) for name in SETTINGS}
+    default = {name: getattr(retrieval, name) for name in SETTINGS}
     print("| | to | accepted | chroma cosine | beats |\n|---|---|---|---|---|")
     for choice, (changes, n_segments) in tqdm(CHOICES.items()):
-        for setting, value in (usual | changes).items():
-            setattr(paired, setting, value)
-        chosen = remembering(model, n_segments, corpus)
+        for setting, value in (default | changes).items():
+            setattr(retrieval, setting, value)
+        chosen = with_index(model, n_segments, corpus)
         for source in model.styles:
             share, chroma, beats = heard(chosen, files[source], source, ears)
-            target = chosen.twin.other(source)
+            target = chosen.model.other(source)
             print(f"| {choice} | {target} | {share:.2f} | {chroma:.3f} | {beats:.2f} |", flush=True)
 
 

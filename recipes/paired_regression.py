@@ -17,8 +17,9 @@ from torch.utils.data import DataLoader
 
 from thirdstream.data.corpus import TRAIN, Corpus, Versions
 from thirdstream.mel.models.cnn import TwinCNN
-from thirdstream.mel.models.twin import RECONSTRUCTION, mean_over, reconstruction_loss
-from thirdstream.mel.training.loop import TWIN, TrainingConfig, begin
+from thirdstream.mel.models.model import MODEL, RECONSTRUCTION, mean_over
+from thirdstream.mel.models.twin import rebuilt_in, reconstruction_loss
+from thirdstream.mel.training.loop import TrainingConfig, begin
 
 CONFIG = TrainingConfig(batch_size=8, lr=1e-3)
 
@@ -31,7 +32,7 @@ def spent() -> float:
 def main(versions: str, out: str, minutes: str = "29") -> None:
     corpus = Corpus.open(versions)
     state = begin("twin-cnn", TwinCNN.PRESETS["default"], corpus, CONFIG)
-    system, optimizer = state.system, state.optimizers[TWIN]
+    system, optimizer = state.system, state.optimizers[MODEL]
     budget_s, epoch, begun_s = 60 * float(minutes), 0, spent()
     while (spent_s := spent() - begun_s) < budget_s:
         pairs = Versions(corpus, TRAIN, seed=0, epoch=epoch, others=False)
@@ -40,9 +41,9 @@ def main(versions: str, out: str, minutes: str = "29") -> None:
             if (spent_s := spent() - begun_s) >= budget_s:
                 break
             mels = {s: system.log_mel(s).normalise(batch[s]) for s in corpus.styles}
-            passes = system.twin(mels)
-            rebuilt = reconstruction_loss(mels, passes)
-            other = system.twin.other
+            passes = system.model.passes(mels)
+            rebuilt = reconstruction_loss(mels, rebuilt_in(passes))
+            other = system.model.other
             swapped = mean_over([l1_loss(passes[s].restyled, mels[other(s)]) for s in mels])
             optimizer.zero_grad(set_to_none=True)
             (rebuilt + swapped).backward()

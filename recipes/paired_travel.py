@@ -1,7 +1,7 @@
 """What recordings without a version teach twin-paired: paired_travel.py VERSIONS EPOCHS TRIAL...
 
 A quarter of the training recordings of the corpus VERSIONS keep theirs, the others stand alone. A
-TRIAL is the weight of the travel loss, or "mixed": none, but half of what is heard in training has
+TRIAL is the weight of the travel loss, or "mixed": none, but half of the input in training has
 another piece beside it. Prints how well both versions of validation pieces agree, in nats: as they
 are, on bad recordings, and with another piece at -10 dB.
 """
@@ -17,17 +17,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from thirdstream.data.corpus import TRAIN, VALIDATION, Corpus, Recording, Versions
+from thirdstream.mel.features.augmentation import augmented
 from thirdstream.mel.features.logmel import MelConfig
-from thirdstream.mel.models.paired import TwinPaired, disagreement
+from thirdstream.mel.models import paired
+from thirdstream.mel.models.paired import TwinPaired, contrastive_loss
 from thirdstream.mel.models.travel import TRAVEL
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training import loop as training
-from thirdstream.mel.training.augment import weathered
 from thirdstream.mel.training.loop import TrainingConfig
 
 BATCH = 16
 MIXED = "mixed"
-Hearing = Callable[[Tensor, MelConfig], Tensor]
+Augmentation = Callable[[Tensor, MelConfig], Tensor]
 
 
 def alone(one: Recording) -> Recording:
@@ -44,33 +45,33 @@ def beside(power: Tensor, level_db: Tensor) -> Tensor:
 
 
 def mixing(power: Tensor, config: MelConfig) -> Tensor:
-    """`weathered`, half of it with another piece beside it."""
+    """`augmented`, half of it with another piece beside it."""
     size = (len(power), 1, 1)
     level_db = -35 + 25 * torch.rand(size)
     silent = torch.rand(size) >= 0.5
-    return weathered(beside(power, level_db.masked_fill(silent, -torch.inf)), config)
+    return augmented(beside(power, level_db.masked_fill(silent, -torch.inf)), config)
 
 
 @torch.inference_mode()
-def agreement(system: MelSystem, corpus: Corpus, hearing: Hearing) -> float:
-    """The mean disagreement of validation versions, of which ears hear what `hearing` makes."""
+def disagreement(system: MelSystem, corpus: Corpus, augmentation: Augmentation) -> float:
+    """The mean contrastive loss of validation versions that are changed so first."""
     torch.manual_seed(0)
     total, pairs = 0.0, Versions(corpus, VALIDATION, seed=0, others=False)
-    twin = system.twin
+    twin = system.model
     assert isinstance(twin, TwinPaired)
     for batch in DataLoader(pairs, BATCH):
-        music = {}
+        embeddings = {}
         for style in system.styles:
-            mel = system.log_mel(style).normalise(hearing(batch[style], system.mel))
-            music[style] = twin.ears[style](twin.seen(mel))
-        total += disagreement(music).item() * len(batch[system.styles[0]])
+            mel = system.log_mel(style).normalise(augmentation(batch[style], system.mel))
+            embeddings[style] = twin.embed(mel, style)
+        total += contrastive_loss(embeddings).item() * len(batch[system.styles[0]])
     return total / len(pairs)
 
 
-HEARINGS: tuple[Hearing, ...] = (
+AUGMENTATIONS: tuple[Augmentation, ...] = (
     lambda power, config: power,
-    weathered,
-    lambda power, config: weathered(beside(power, torch.full((len(power), 1, 1), -10.0)), config),
+    augmented,
+    lambda power, config: augmented(beside(power, torch.full((len(power), 1, 1), -10.0)), config),
 )
 
 
@@ -83,11 +84,11 @@ def main(versions: str, epochs: str, *trials: str) -> None:
         network, weight = TwinPaired.PRESETS["default"], 0.0 if trial == MIXED else float(trial)
         if weight:
             network = replace(network, weights={**(network.weights or {}), TRAVEL: weight})
-        training.weathered = mixing if trial == MIXED else weathered
+        paired.augmented = mixing if trial == MIXED else augmented
         state = training.begin("twin-paired", network, few, config)
         for _ in training.fit(state, few, config, Accelerator(cpu=True)):
             pass
-        found = (agreement(state.system.eval(), whole, hearing) for hearing in HEARINGS)
+        found = (disagreement(state.system.eval(), whole, one) for one in AUGMENTATIONS)
         print(f"| {trial} | " + " | ".join(f"{one:.2f}" for one in found) + " |", flush=True)
 
 

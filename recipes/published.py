@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from thirdstream.data.corpus import Corpus
-from thirdstream.mel.models import TWINS
+from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.system import MelSystem
 
 FILES = {
@@ -58,7 +58,7 @@ def weights(path: Path) -> dict[str, Tensor]:
 def main(reference: str, corpus_path: str, out: str) -> None:
     corpus = Corpus.open(Path(corpus_path))
     for file, (name, preset) in FILES.items():
-        twin = TWINS[name](corpus.styles, TWINS[name].PRESETS[preset])
+        twin = FAMILIES[name].kind(corpus.styles, FAMILIES[name].kind.PRESETS[preset])
         twin.load_state_dict(twin.state_dict() | weights(Path(reference) / f"{file}_weights.npz"))
         system = MelSystem(name, twin, card={"origin": f"the author's published {file}"})
         system.set_statistics(corpus.statistics)

@@ -17,7 +17,7 @@ import torch
 from matplotlib.figure import Figure
 
 import score  # a script beside this one
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.data.corpus import Corpus
 from thirdstream.mel.models.paired import TwinPaired
@@ -32,11 +32,10 @@ LINES = {LINEAR: ("principal components", "grey"), SIZES: ("twin CNN, short trai
 
 
 def rate(system: MelSystem) -> float:
-    """Numbers a second of a model's code, of which the ears of a twin-paired have no part."""
-    segment, twin = torch.zeros(1, system.mel.n_frames, system.mel.n_mels), system.twin
-    content = twin.encode(segment, system.styles[0]).content
-    if isinstance(twin, TwinPaired):
-        content = twin.parted(content).sound
+    """Numbers a second of a model's code."""
+    segment, twin = torch.zeros(1, system.mel.n_frames, system.mel.n_mels), system.model
+    code = twin.encode(segment, system.styles[0])
+    content = code if isinstance(twin, TwinPaired) else code.content
     return content.numel() * SR / SEGMENT
 
 
@@ -85,7 +84,7 @@ def main(corpus_path: str, out: str, *models: str) -> None:
         errors = [score.score(system, corpus, style)[0] for style in corpus.styles]
         points[f"{LINEAR}{n_components}"] = (rate(system), sum(errors) / len(errors))
     for name in models:
-        system = systems.load(name)
+        system = registry.load(name)
         assert isinstance(system, MelSystem)
         one = score.row(name, corpus)
         points[one.model] = (rate(system), one.mean)

@@ -11,11 +11,10 @@ import numpy as np
 import pyloudnorm
 
 from thirdstream.audio import SR, Wave
-from thirdstream.notes.io.midi import Song, Track
 from thirdstream.notes.rendering.soundfont import Region, SoundFont
 from thirdstream.notes.rendering.synthesiser import play
 from thirdstream.notes.rendering.tones import Tone, made
-from thirdstream.notes.types import Note
+from thirdstream.notes.types import Note, Song, Track
 
 N_MOVED = 250  # samples by which a loop may be moved
 N_NEAR = 16  # samples before and after a seam that are looked at

@@ -21,12 +21,12 @@ from tqdm import tqdm
 from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.notes.arranging import STYLES
-from thirdstream.notes.io.midi import Song, Track, read_midi
+from thirdstream.notes.io.midi import read_midi
 from thirdstream.notes.rendering import TAIL_S, draw_scene
 from thirdstream.notes.rendering.room import in_room
 from thirdstream.notes.rendering.synthesiser import stream
 from thirdstream.notes.transcription.spectra import COLUMN, HOP, REACH, SR, columns
-from thirdstream.notes.types import Note
+from thirdstream.notes.types import Note, Song, Track
 
 SOUNDS, BEGINS, BESIDE, LEADS = 1, 2, 4, 8  # bits of a label; BESIDE: a frame next to a beginning
 LOWEST, HIGHEST = 21, 108

@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from thirdstream import audio, checkpoint
-from thirdstream import system as systems
+from thirdstream import audio, checkpoint, registry
 from thirdstream.audio import SEGMENT
 from thirdstream.evaluation import metrics
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.vocoder.phases import carried_on
+from thirdstream.mel.vocoder.phases import propagated
 from thirdstream.mel.vocoder.synthesis import Synthesiser
 from vocoder import Vocoder
 
@@ -31,12 +30,12 @@ WAYS = {  # magnitudes, phases to start from, iterations of fast Griffin-Lim
     "search, the recording's phase, 32 (default)": ("search", "recording", 32),
     "search, the recording's phase, 4": ("search", "recording", 4),
     "search, the recording's phase, 0": ("search", "recording", 0),
-    "search, carried phases, 8 (twin-paired)": ("search", "carried", 8),
+    "search, carried phases, 8 (twin-paired)": ("search", "propagated", 8),
     "vocoder, noise, 32": ("vocoder", "noise", 32),
     "vocoder, the recording's phase, 32": ("vocoder", "recording", 32),
     "vocoder, the recording's phase, 4": ("vocoder", "recording", 4),
     "vocoder, the recording's phase, 0": ("vocoder", "recording", 0),
-    "vocoder, carried phases, 8": ("vocoder", "carried", 8),
+    "vocoder, carried phases, 8": ("vocoder", "propagated", 8),
 }
 
 
@@ -55,7 +54,7 @@ def synthesis(power: Tensor, waves: Tensor, way: str, vocoder: Vocoder) -> Tenso
     starts: dict[str, Callable[[], Tensor]] = {
         "noise": lambda: SYNTHESISER.noise(found.shape, generator),
         "recording": lambda: SYNTHESISER.stft(padded(waves, found.shape[2])),
-        "carried": lambda: carried_on(found, n_fft=2048, hop_length=512),
+        "propagated": lambda: propagated(found, n_fft=2048, hop_length=512),
     }
     return SYNTHESISER.griffin_lim(found, start=starts[phases](), n_iter=n_iter)
 
@@ -90,7 +89,7 @@ def compared(path: Path, vocoder: Vocoder, model: MelSystem, way: str) -> tuple[
         mel = model.log_mel(source).normalise(power)
         into = model.log_mel(target)
         asked = into.denormalise(
-            into.within(model.twin.transfer(mel, source=source, target=target))
+            into.within(model.model.transfer(mel, source=source, target=target))
         )
         changed.append(consistency(model, asked, synthesis(asked, waves, way, vocoder)))
     own = consistency(model, power, made)
@@ -99,10 +98,10 @@ def compared(path: Path, vocoder: Vocoder, model: MelSystem, way: str) -> tuple[
 
 def main(file: str, *recordings: str) -> None:
     torch.set_num_threads(1)
-    vocoder, model = Vocoder(), systems.load("twin-cnn")
+    vocoder, model = Vocoder(), registry.load("twin-cnn")
     vocoder.load_state_dict(checkpoint.read(Path(file))[0])
     assert isinstance(model, MelSystem)
-    paths = [Path(name) for name in recordings] or systems.bundled_clips()
+    paths = [Path(name) for name in recordings] or registry.bundled_clips()
     print(
         "| magnitudes, phases, iterations | s | STFT distance | mel consistency | of changed mels |"
     )

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from thirdstream.notes.types import Score, read_score
+from thirdstream.notes.io.score import read_score
+from thirdstream.notes.types import Score
 
 STEPS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 CHORD = "<harmony><root><root-step>C</root-step></root><kind>major</kind></harmony>"

@@ -1,4 +1,4 @@
-"""AdaIN, critics and drawn styles: what must be true of the paper's equations 3 to 7."""
+"""AdaIN, discriminators and drawn styles: what must be true of the paper's equations 3 to 7."""
 
 import dataclasses
 import math
@@ -11,14 +11,24 @@ from torch import nn
 
 from conftest import STYLES, TINY
 from thirdstream.mel.models import vae
-from thirdstream.mel.models.adversarial import ADVERSARIAL, GENTLE, SLOPE, relativistic
-from thirdstream.mel.models.gan import CONTENT, STYLE, TwinGAN
-from thirdstream.mel.models.twin import WARM_UP, Code, Pass, TwinConfig, diversity
+from thirdstream.mel.models.adversarial import (
+    ADVERSARIAL,
+    GRADIENT_PENALTY,
+    N_WARM_UP,
+    PENALTY_WEIGHT,
+    diversity,
+    relativistic,
+)
+from thirdstream.mel.models.gan import CONTENT, STYLE, GANConfig, TwinGAN
+from thirdstream.mel.models.model import MODEL, Batch, weighted_sum
+from thirdstream.mel.models.twin import Code, Pass
 from thirdstream.mel.models.vae import TwinVAE, divergence
 from thirdstream.mel.models.variational_gan import TwinVariationalGAN
-from thirdstream.mel.networks.blocks import Critic, MapStyle, adain, moments
+from thirdstream.mel.networks.blocks import Discriminator, MapStyle, adain, moments
 
-TINY_GAN = dataclasses.replace(TINY, critic_channels=(2,), weights=TwinGAN.PRESETS["paper"].weights)
+TINY_GAN = GANConfig(
+    **{**vars(TINY), "weights": TwinGAN.PRESETS["paper"].weights}, discriminator_channels=(2,)
+)
 
 
 def code(mean: float, variance: float) -> Code:
@@ -43,37 +53,37 @@ def test_the_divergence_is_the_closed_form_and_torchs(mean: float, variance: flo
 def test_draws_have_the_codes_mean_and_deviation() -> None:
     """sigma is exp(log_variance / 2), not its square, once the warm-up is over."""
     twin = TwinVAE(STYLES, TwinVAE.PRESETS["paper"])
-    twin.n_drawn.fill_(vae.WARM_UP)
+    twin.n_batches.fill_(vae.N_WARM_UP)
     torch.manual_seed(0)
     shape = (1, 4, 100, 100)
     log_variance = torch.full(shape, math.log(0.25))
     wide = Code(torch.full(shape, 3.0), 400, log_variance=log_variance)
-    drawn = twin.drawn(wide).content
+    drawn = twin.sampled(wide).content
     assert drawn.mean().item() == pytest.approx(3.0, abs=0.02)
     assert drawn.std().item() == pytest.approx(0.5, abs=0.02)
-    assert torch.equal(twin.eval().drawn(wide).content, wide.content)
+    assert torch.equal(twin.eval().sampled(wide).content, wide.content)
 
 
 def test_the_noise_grows_from_batch_to_batch_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vae, "WARM_UP", 2)
+    monkeypatch.setattr(vae, "N_WARM_UP", 2)
     twin = TwinVAE(STYLES, TwinVAE.PRESETS["paper"])
     mels = {style: torch.rand(1, 8, 256) for style in STYLES}
     code = Code(torch.zeros(1, 4, 50, 50), 200, log_variance=torch.zeros(1, 4, 50, 50))
     found = []
     for _ in range(4):
-        found.append(twin.drawn(code).content.std().item())
-        twin(mels)
+        found.append(twin.sampled(code).content.std().item())
+        twin.passes(mels)
     assert found == pytest.approx([0.0, 0.5, 1.0, 1.0], abs=0.03)
     twin.eval()
-    twin(mels)
-    assert twin.n_drawn == 2  # judging does not count
-    assert torch.equal(twin.drawn(code).content, code.content)
+    twin.passes(mels)
+    assert twin.n_batches == 2  # validation does not count
+    assert torch.equal(twin.sampled(code).content, code.content)
 
 
 # --- eqs. 5 and 6 -------------------------------------------------------------------------------
 
 
-def test_the_critic_is_content_where_real_scores_lie_one_above_false_ones() -> None:
+def test_the_discriminator_is_content_where_real_scores_lie_one_above_false_ones() -> None:
     real, fake = torch.full((4,), 0.7), torch.full((4,), -0.3)
     assert relativistic(winner=real, loser=fake).item() == pytest.approx(0.0, abs=1e-12)
     assert relativistic(winner=fake, loser=real).item() == pytest.approx(2 * 2.0**2)  # the twin's
@@ -103,14 +113,15 @@ def test_the_adversarial_weight_grows_to_its_own() -> None:
     losses = {name: torch.tensor(1.0) for name in TINY_GAN.weights or {}}
     whole = sum((TINY_GAN.weights or {}).values())
     for share in (0.0, 0.5, 1.0, 3.0):
-        for usual in twin.usual.of.values():
-            usual.n_seen.fill_(share * WARM_UP)
+        twin.n_batches.fill_(share * N_WARM_UP)
         missing = (1 - min(share, 1.0)) * (TINY_GAN.weights or {})[ADVERSARIAL]
-        assert twin.total(losses).item() == pytest.approx(whole - missing)
+        assert weighted_sum(losses, twin.loss_weights(MODEL)).item() == pytest.approx(
+            whole - missing
+        )
 
 
 class Linear(nn.Module):
-    """A critic whose slope is known: `weight` times the sum of what it judges."""
+    """A discriminator whose slope is known: `weight` times the sum of its input."""
 
     def __init__(self, weight: float) -> None:
         super().__init__()
@@ -120,31 +131,28 @@ class Linear(nn.Module):
         return self.weight * x.sum(dim=(1, 2, 3))
 
 
-def test_a_steep_critic_pays_for_the_square_of_its_slope() -> None:
+def test_a_steep_discriminator_pays_for_the_square_of_its_slope() -> None:
     twin = TwinGAN(STYLES, TINY_GAN)
-    assert twin.critics is not None
     for style, weight in {"classical": 0.5, "jazz": -2.0}.items():
-        twin.critics.of[f"style-{style}"] = Linear(weight)
+        twin.discriminators.of[f"style-{style}"] = Linear(weight)
     batch = {style: torch.rand(3, 8, 16) for style in twin.styles}
-    with torch.no_grad():
-        passes = twin(batch)
-    slope = twin.critic_losses(batch, passes)[SLOPE]
-    assert slope.item() == pytest.approx(GENTLE * 8 * 16 * (0.5**2 + 2.0**2) / 2)
+    slope = twin.discriminator_losses(real=batch, fake=batch)[GRADIENT_PENALTY]
+    assert slope.item() == pytest.approx(PENALTY_WEIGHT * 8 * 16 * (0.5**2 + 2.0**2) / 2)
     slope.backward()
-    grads = [p.grad.item() for p in twin.critics.parameters() if p.grad is not None]
-    assert grads == pytest.approx([GENTLE * 8 * 16 * 0.5, GENTLE * 8 * 16 * -2.0])
+    grads = [p.grad.item() for p in twin.discriminators.parameters() if p.grad is not None]
+    assert grads == pytest.approx([PENALTY_WEIGHT * 8 * 16 * 0.5, PENALTY_WEIGHT * 8 * 16 * -2.0])
 
 
 @pytest.mark.parametrize("n_frames", [1, 3, 20, 259])
-def test_critics_judge_any_length(n_frames: int) -> None:
-    assert Critic((2, 4))(torch.rand(3, 1, n_frames, 256)).shape == (3,)
+def test_discriminators_score_any_length(n_frames: int) -> None:
+    assert Discriminator((2, 4))(torch.rand(3, 1, n_frames, 256)).shape == (3,)
 
 
-def test_a_frozen_critic_passes_gradients_on_and_keeps_none() -> None:
-    critic, x = Critic((2,)), torch.rand(1, 1, 16, 16, requires_grad=True)
-    critic.frozen(x).sum().backward()
+def test_a_frozen_discriminator_passes_gradients_on_and_keeps_none() -> None:
+    discriminator, x = Discriminator((2,)), torch.rand(1, 1, 16, 16, requires_grad=True)
+    discriminator.frozen(x).sum().backward()
     assert x.grad is not None and x.grad.abs().sum() > 0
-    assert all(parameter.grad is None for parameter in critic.parameters())
+    assert all(parameter.grad is None for parameter in discriminator.parameters())
 
 
 # --- eq. 7 --------------------------------------------------------------------------------------
@@ -215,56 +223,58 @@ def test_a_transfer_takes_the_style_it_is_given() -> None:
     twin = TwinGAN(STYLES, TINY_GAN).eval()
     mel, usual = torch.rand(2, 16, 16), torch.rand(1, 4)
     how = {"source": "classical", "target": "jazz"}
-    given_ = twin.transfer(mel, **how, style=usual)
-    assert not torch.allclose(given_, twin.transfer(mel, **how, style=usual + 1))
-    assert torch.equal(given_, twin.transfer(mel, **how, style=usual))
+    given_ = twin.transfer(mel, **how, condition=usual)
+    assert not torch.allclose(given_, twin.transfer(mel, **how, condition=usual + 1))
+    assert torch.equal(given_, twin.transfer(mel, **how, condition=usual))
 
 
-def test_the_usual_style_is_the_mean_of_what_training_saw() -> None:
+def test_the_mean_style_is_the_mean_of_what_training_saw() -> None:
     twin = TwinGAN(STYLES, TINY_GAN)
     batches = [{name: torch.rand(2, 16, 16) for name in STYLES} for _ in range(5)]
-    seen = [twin(batch)["jazz"].code.style.detach() for batch in batches]
-    usual = twin.usual_style("jazz", generator=torch.Generator())
+    seen = []
+    for batch in batches:
+        seen.append(twin.style_code(batch["jazz"], "jazz").detach())
+        twin(Batch(batch, batch))
+    usual = twin.default_condition("jazz", generator=torch.Generator())
     assert usual is not None
     torch.testing.assert_close(usual[0], torch.cat(seen).mean(0), rtol=1e-4, atol=1e-5)
-    twin.eval()({name: torch.rand(2, 16, 16) for name in STYLES})
-    assert torch.equal(twin.usual_style("jazz", generator=torch.Generator()), usual)
+    twin.eval()(Batch(batches[0], batches[0]))
+    assert torch.equal(twin.default_condition("jazz", generator=torch.Generator()), usual)
 
 
 def test_drawn_styles_are_standard_normal_and_repeatable() -> None:
     config = dataclasses.replace(TINY_GAN, style_size=8)
     twin = TwinVariationalGAN(STYLES, config)
     generator = torch.Generator().manual_seed(0)
-    draws = torch.cat([twin.usual_style("jazz", generator=generator) for _ in range(2000)])
+    draws = torch.cat([twin.default_condition("jazz", generator=generator) for _ in range(2000)])
     assert draws.shape == (2000, 8)
     assert draws.mean(0).abs().max() < 0.1  # 4.5 deviations of the mean
     assert (draws.std(0) - 1).abs().max() < 0.1
     assert (torch.corrcoef(draws.T) - torch.eye(8)).abs().max() < 0.1
-    again = twin.usual_style("jazz", generator=torch.Generator().manual_seed(0))
+    again = twin.default_condition("jazz", generator=torch.Generator().manual_seed(0))
     assert torch.equal(again[0], draws[0])
     torch.manual_seed(0)
     code = Code(torch.zeros(2000, 3, 1, 1), 4, torch.zeros(2000, 8))
-    swapped = twin.swapped(code, style_of=code, into="jazz").style
+    swapped = twin.swapped(code, style_of=code).style
     assert swapped.mean(0).abs().max() < 0.1 and (swapped.std(0) - 1).abs().max() < 0.1
 
 
 def test_diversity_is_one_for_recordings_and_zero_for_a_collapsed_twin() -> None:
     mels = {name: torch.rand(64, 8, 8) for name in STYLES}
-    same = perfect(torch.zeros(2, 4))
-    assert diversity(mels, same) == 0.0
-    alive = {name: same[name]._replace(restyled=torch.rand(64, 8, 8)) for name in STYLES}
-    assert diversity(mels, alive) == pytest.approx(1.0, abs=0.1)
-    single = {style: mel[:1] for style, mel in mels.items()}
-    for passes, range_ in ((same, (0.0, 0.0)), (alive, (0.5, 2.0))):
-        firsts = {k: one._replace(restyled=one.restyled[:1]) for k, one in passes.items()}
-        assert range_[0] <= diversity(single, firsts) <= range_[1]
+    same = {name: torch.zeros(64, 8, 8) for name in STYLES}
+    assert diversity(real=mels, fake=same) == 0.0
+    alive = {name: torch.rand(64, 8, 8) for name in STYLES}
+    assert diversity(real=mels, fake=alive) == pytest.approx(1.0, abs=0.1)
+    for fake, (least, most) in ((same, (0.0, 0.0)), (alive, (0.5, 2.0))):
+        real, made = ({style: mel[:1] for style, mel in of.items()} for of in (mels, fake))
+        assert least <= diversity(real=real, fake=made) <= most
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
-    [({"style_size": -1}, "style_size"), ({"critic_channels": ()}, "critic_channels"),
+    [({"style_size": -1}, "style_size"), ({"discriminator_channels": ()}, "discriminator_channels"),
      ({"style_channels": (4,)}, "as many")],
 )  # fmt: skip
 def test_adversarial_networks_that_cannot_be_are_refused(change: dict, fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
-        TwinConfig(**change)
+        GANConfig(**change)

@@ -34,14 +34,14 @@ def test_both_halves_are_one_and_it_learns(out: Path, small_corpus: Corpus) -> N
 
     def error(model: system.MelSystem) -> float:
         mel = model.log_mel(style).normalise(torch.from_numpy(chunk))
-        return (model.twin.reconstruct(mel, style) - mel).abs().mean().item()
+        return (model.model.reconstruct(mel, style) - mel).abs().mean().item()
 
     first = error(train(out, small_corpus, minutes="0.1"))
     out.with_suffix(".state").unlink()
     trained = train(out, small_corpus, minutes="5")
     assert error(trained) < 0.8 * first
-    assert trained.twin.config.latent_channels == 3
-    for parts in (trained.twin.encoders, trained.twin.decoders):
+    assert trained.model.config.latent_channels == 3
+    for parts in (trained.model.encoders, trained.model.decoders):
         one, other = (parts[style].state_dict().values() for style in small_corpus.styles)
         assert all(map(torch.equal, one, other))
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from conftest import STYLES
-from thirdstream.mel.features.inputs import VIEWS
+from thirdstream.mel.features.inputs import INPUT_FEATURES
 from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem, build, load
 
@@ -16,7 +16,7 @@ import begun
 
 
 @pytest.mark.parametrize("name", ["travel", "twin-cnn"])
-@pytest.mark.parametrize("views", [(), tuple(VIEWS)])
+@pytest.mark.parametrize("views", [(), tuple(INPUT_FEATURES)])
 def test_it_does_what_the_autoencoder_does(
     name: str, views: tuple[str, ...], tmp_path: Path, system: MelSystem
 ) -> None:
@@ -26,10 +26,10 @@ def test_it_does_what_the_autoencoder_does(
     known.save(tmp_path / "known.safetensors")
     begun.main(name, str(tmp_path / "known.safetensors"), str(tmp_path / "out.safetensors"), *views)
     made = load(tmp_path / "out.safetensors")
-    assert (made.name, made.twin.config.features) == (name, views or ("mel",))
+    assert (made.name, made.model.config.features) == (name, views or ("mel",))
     mel = torch.rand(2, 40, 256)
     for style in STYLES:
         torch.testing.assert_close(
-            made.twin.reconstruct(mel, style), known.twin.reconstruct(mel, style)
+            made.model.reconstruct(mel, style), known.model.reconstruct(mel, style)
         )
         assert torch.equal(made.log_mel(style).mel_std, known.log_mel(style).mel_std)

@@ -16,7 +16,7 @@ from thirdstream.data import benchmark
 from thirdstream.data.benchmark import Font, Piece, content_sha256
 from thirdstream.evaluation import Settings, evaluate, material, measure
 from thirdstream.files import ThirdstreamError, sha256
-from thirdstream.notes.types import read_score
+from thirdstream.notes.io.score import read_score
 
 NOTE = (
     "<note><pitch><step>{step}</step><octave>4</octave></pitch><duration>1</duration>"

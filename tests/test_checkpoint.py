@@ -18,7 +18,7 @@ def test_the_path_is_enough_to_load_a_model(system: MelSystem, tmp_path: Path) -
     system.card["corpus"] = "none"
     system.save(tmp_path / "model.safetensors")
     loaded = load(tmp_path / "model.safetensors")
-    assert loaded.twin.config == TINY
+    assert loaded.model.config == TINY
     assert (loaded.styles, loaded.name, loaded.mel) == (system.styles, system.name, system.mel)
     assert loaded.card == {"corpus": "none"}
     power = torch.rand(1, 20, 256)
@@ -55,11 +55,11 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda header: header.pop("twin"),
-        lambda header: header.update(system="nonesuch"),
+        lambda header: header.pop("config"),
+        lambda header: header.update(family="nonesuch"),
         lambda header: header.update(styles=["a"]),
-        lambda header: header["twin"].update(channels=[9, 9]),
-        lambda header: header["twin"].update(surprise=1),
+        lambda header: header["config"].update(channels=[9, 9]),
+        lambda header: header["config"].update(surprise=1),
     ],
 )
 def test_a_header_that_does_not_fit_is_explained(system: MelSystem, tmp_path: Path, damage) -> None:

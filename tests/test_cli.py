@@ -12,8 +12,7 @@ import soundfile as sf
 import torch
 
 from conftest import music
-from thirdstream import audio
-from thirdstream import system as systems
+from thirdstream import audio, registry
 from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.data.corpus import Corpus
@@ -39,12 +38,13 @@ def test_the_commands_are_listed_without_what_they_need(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for command in main.COMMANDS:
         summary = (main.function_of(command).__doc__ or "").partition("\n")[0]
+        assert summary.endswith("."), f"{command}: the first line is not a sentence"
         assert f"{command} {summary}" in " ".join(done.stdout.split())
 
 
 def test_a_twin_is_there_without_what_it_does_not_use() -> None:
     code = (
-        "import sys; from thirdstream import system; system.load('twin-paired'); "
+        "import sys; from thirdstream import registry; registry.load('twin-paired'); "
         "assert not {'librosa', 'numba', 'scipy', 'sklearn'} & set(sys.modules), sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)  # these take a second to import
@@ -230,7 +230,7 @@ def test_unexpected_faults_show_a_traceback_only_with_debug(monkeypatch, capsys)
         """Break."""
         raise RuntimeError("inner detail")
 
-    monkeypatch.setattr("thirdstream.cli.transferring.list_systems", broken)
+    monkeypatch.setattr("thirdstream.cli.systems.list_systems", broken)
     assert run("systems") == 1
     assert "run it with --debug" in capsys.readouterr().err.replace("\n", "")
     with pytest.raises(RuntimeError, match="inner detail"):
@@ -282,8 +282,8 @@ def test_a_signal_ends_it_without_traceback_and_leaves_nothing(
 
 
 def test_the_bundled_model_and_clips_are_there() -> None:
-    assert "twin-cnn" in systems.bundled_names()
-    styles = [clip.stem.partition("_")[0] for clip in systems.bundled_clips()]
+    assert "twin-cnn" in registry.bundled_names()
+    styles = [clip.stem.partition("_")[0] for clip in registry.bundled_clips()]
     assert styles == ["classical", "classical", "jazz", "jazz"]
 
 
@@ -293,7 +293,7 @@ def test_the_default_is_score_or_says_why_not(
     given = ("transfer", tmp_path / "song.wav", "--to", "jazz", "--out", tmp_path / "out")
     sf.write(tmp_path / "song.wav", np.zeros(2_000), 44_100)
     monkeypatch.setattr(ScoreSystem, "ready", lambda self: None)
-    assert systems.usual() == ("score", "")
+    assert registry.default_system() == ("score", "")
     reason = "the drums are missing; type: pip"
 
     def lacking(self: ScoreSystem) -> None:
@@ -314,26 +314,26 @@ def test_what_the_score_system_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
         ScoreSystem().ready()
 
 
-@pytest.mark.parametrize("name", systems.bundled_names())
+@pytest.mark.parametrize("name", registry.bundled_names())
 def test_bundled_models_reconstruct_their_clips(name: str) -> None:
     """The clips are of no piece that they were trained on. Silence would be at 1."""
-    model = systems.load(name)
+    model = registry.load(name)
     assert isinstance(model, MelSystem)
     errors = []
-    for clip in systems.bundled_clips():
+    for clip in registry.bundled_clips():
         style = clip.stem.partition("_")[0]
         wave, _ = audio.read(clip)
         segment = torch.from_numpy(wave[: audio.SEGMENT] * audio.level_of([wave[None]]).gain)[None]
         mel = model.log_mel(style)(segment)
-        errors.append(float((model.twin.reconstruct(mel, style) - mel).abs().mean() / mel.mean()))
+        errors.append(float((model.model.reconstruct(mel, style) - mel).abs().mean() / mel.mean()))
     most = {"twin-paired": 0.35}.get(name, 0.25)  # its code is a third as large as the others'
     assert np.mean(errors) < (0.6 if "paper" in name else most)
 
 
-@pytest.mark.parametrize("name", systems.bundled_names())
+@pytest.mark.parametrize("name", registry.bundled_names())
 def test_bundled_models_transfer_both_ways(name: str) -> None:
-    model = systems.load(name)
-    for clip in systems.bundled_clips()[::2]:
+    model = registry.load(name)
+    for clip in registry.bundled_clips()[::2]:
         wave, _ = audio.read(clip)
         wave = wave[: 2 * SR]
         for to in model.styles:

@@ -147,7 +147,7 @@ def test_whatever_is_heard_can_be_played(
         "none": [],
     }[harmony]
     below = [Note(b + 0.03, 1.0, rng.randint(36, 60), 60) for b in range(int(end))]
-    score = Score("x", tuple(melody), tuple(chords), float(bar), length=end)
+    score = Score("x", tuple(melody), tuple(chords), Metres.steady(metre(bar, 4)), length=end)
     piece = Piece(score, tuple(sorted([*melody, *below])), tempo)
     piece = piece.scaled(metrical_level(piece, read_style(style)))
     made = cover(piece, ArrangementOptions(style, seed=seed))

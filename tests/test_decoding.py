@@ -43,6 +43,19 @@ def write_tracks(path: Path, waves: list[np.ndarray], *, codec: str, default: in
             container.mux([*track.encode(frame), *track.encode(None)])
 
 
+def write_layout(path: Path, codec: str, layout: str, *, format: str | None = None) -> None:
+    """N_S of a tone of 440 Hz in the front pair, or in all of one or two channels."""
+    layout = {"1c": "mono", "2c": "stereo"}.get(layout, layout)
+    with av.open(str(path), "w", format=format) as container:
+        track = container.add_stream(codec, rate=SR, layout=layout)
+        assert isinstance(track, av.AudioStream)
+        wave = np.zeros((len(track.layout.channels), N_S * SR), np.float32)
+        wave[:2] = tone(N_S * SR, hz=440)
+        frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout=layout)
+        frame.sample_rate = SR
+        container.mux([*track.encode(frame), *track.encode(None)])
+
+
 def pitch(wave: np.ndarray) -> float:
     """The loudest frequency of a second and a half in Hz."""
     middle = len(wave) // 2
@@ -69,7 +82,7 @@ def test_recordings_joined_end_to_end_are_read_to_the_end(tmp_path: Path, suffix
     assert_holds(tmp_path / f"joined{suffix}", [440, 660])
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".m4a"])
+@pytest.mark.parametrize("suffix", [".wav", ".aiff", ".caf", ".m4a"])
 def test_two_recordings_of_which_players_play_one_are_refused(tmp_path: Path, suffix: str) -> None:
     first = encoded(tmp_path, suffix, 440)
     (tmp_path / f"joined{suffix}").write_bytes(first + encoded(tmp_path, suffix, 660))
@@ -162,6 +175,25 @@ def test_half_a_file_whose_header_counts_is_refused(tmp_path: Path, suffix: str)
         audio.read(tmp_path / f"a{suffix}")
 
 
+@pytest.mark.parametrize(
+    ("suffix", "codec", "n_channels"),
+    [
+        (".wav", "pcm_s16le", 6), (".wav", "pcm_alaw", 1), (".wav", "adpcm_ms", 2),
+        (".wav", "mp3", 2), (".w64", "pcm_s16le", 2), (".avi", "pcm_s16le", 2), (".avi", "mp3", 1),
+    ],
+)  # fmt: skip
+def test_half_a_file_that_counts_its_bytes_is_refused(
+    tmp_path: Path, suffix: str, codec: str, n_channels: int
+) -> None:
+    """Of these FFmpeg, or libsndfile, says how long what is there lasts."""
+    whole, half = (tmp_path / f"{name}{suffix}" for name in ("whole", "half"))
+    write_layout(whole, codec, "5.1" if n_channels == 6 else f"{n_channels}c")
+    assert_holds(whole, [440])
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(AudioError, match=r"ends after [12]\.\d\d s of the [34]\.\d\d s its header"):
+        audio.read(half)
+
+
 @pytest.mark.parametrize("size", [0, 7, 1 << 32, (1 << 64) - 1])
 def test_an_mp4_whose_boxes_have_impossible_sizes_is_read_or_refused(
     tmp_path: Path, size: int
@@ -218,6 +250,61 @@ def test_tags_after_other_formats_are_passed_over(tmp_path: Path, suffix: str, e
     assert_holds(tmp_path / f"a{suffix}", [440])
 
 
+@pytest.mark.parametrize("suffix", [".ogg", ".opus", ".ac3"])
+@pytest.mark.parametrize("n_zeros", [3000, 70_000, 300_000])
+def test_zeros_after_a_stream_are_passed_over(tmp_path: Path, suffix: str, n_zeros: int) -> None:
+    """As a disk that was recovered leaves them: FFmpeg takes so many for a damaged file."""
+    if suffix == ".ac3":
+        write_layout(tmp_path / "440.ac3", "ac3", "stereo")
+        data = (tmp_path / "440.ac3").read_bytes()
+    else:
+        data = encoded(tmp_path, suffix, 440)
+    (tmp_path / f"a{suffix}").write_bytes(data + bytes(n_zeros))
+    assert_holds(tmp_path / f"a{suffix}", [440])
+
+
+def test_sound_after_a_hole_in_an_ogg_is_not_lost_without_a_word(tmp_path: Path) -> None:
+    data = encoded(tmp_path, ".ogg", 440)
+    (tmp_path / "a.ogg").write_bytes(data + bytes(300_000) + encoded(tmp_path, ".ogg", 660))
+    with pytest.raises(AudioError, match=r"is damaged after 4\.\d\d s"):
+        audio.read(tmp_path / "a.ogg")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "ULAW"])
+def test_zeros_after_a_wav_are_no_sound(tmp_path: Path, subtype: str) -> None:
+    """In mu-law they would be as loud as can be."""
+    sf.write(tmp_path / "a.wav", tone(N_S * SR), SR, subtype=subtype)
+    with (tmp_path / "a.wav").open("ab") as file:
+        file.write(bytes(2 * SR))
+    wave, _ = audio.read(tmp_path / "a.wav")
+    assert len(wave) == N_S * SR
+    assert np.abs(wave).max() < 0.2
+
+
+@pytest.mark.parametrize("format", ["ac3", "mpeg"])
+def test_a_hole_in_ac3_is_noticed(tmp_path: Path, format: str) -> None:
+    write_layout(tmp_path / "whole", "ac3", "stereo", format=format)
+    assert_holds(tmp_path / "whole", [440])
+    data = bytearray((tmp_path / "whole").read_bytes())
+    data[len(data) // 2 : 3 * len(data) // 4] = bytes(len(data) // 4)
+    (tmp_path / "a.mpg").write_bytes(data)
+    with pytest.raises(AudioError, match=r"is damaged after [12]\.\d\d s"):
+        audio.read(tmp_path / "a.mpg")
+
+
+def test_a_hole_in_a_flac_that_counts_nothing_is_noticed(tmp_path: Path) -> None:
+    """As it is written to a pipe."""
+    data = bytearray(encoded(tmp_path, ".flac", 440))
+    data[21] &= 0xF0  # its count of samples has 36 bits
+    data[22:26] = bytes(4)
+    (tmp_path / "a.flac").write_bytes(data)
+    assert_holds(tmp_path / "a.flac", [440])
+    data[len(data) // 2 : 3 * len(data) // 4] = bytes(len(data) // 4)
+    (tmp_path / "a.flac").write_bytes(data)
+    with pytest.raises(AudioError, match=r"is damaged after [12]\.\d\d s .blocks are missing"):
+        audio.read(tmp_path / "a.flac")
+
+
 def test_a_scratch_is_passed_over_and_a_hole_is_not(tmp_path: Path) -> None:
     data = encoded(tmp_path, ".mp3", 440)
     middle = len(data) // 2
@@ -233,7 +320,11 @@ def test_a_scratch_is_passed_over_and_a_hole_is_not(tmp_path: Path) -> None:
 def test_nothing_is_printed_about_a_damaged_mp3(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """libmpg123 writes to standard error by itself."""
+    """libmpg123 writes to standard error by itself, of MP3 in a WAV too."""
+    write_layout(tmp_path / "a.wav", "mp3", "mono")
+    data = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(data[:20_000] + bytes(1000) + data[21_000:])
+    audio.read(tmp_path / "a.wav")
     (tmp_path / "a.mp3").write_bytes(encoded(tmp_path, ".mp3", 440) + EXTRAS["zeros"])
     audio.read(tmp_path / "a.mp3")
     assert capfd.readouterr() == ("", "")
@@ -255,3 +346,33 @@ def test_more_than_eight_channels_are_read(tmp_path: Path) -> None:
     sf.write(tmp_path / "a.wav", wave, SR, subtype="FLOAT")
     read, _ = audio.read(tmp_path / "a.wav", mono=False)
     np.testing.assert_array_equal(read, wave.T)
+
+
+@pytest.mark.parametrize("suffix", [".ac3", ".aac"])
+@pytest.mark.parametrize("layouts", [("stereo", "5.1"), ("5.1", "stereo"), ("5.1", "mono")])
+def test_the_loudness_stays_where_surround_comes_and_goes(
+    tmp_path: Path, suffix: str, layouts: tuple[str, str]
+) -> None:
+    """As in broadcasts, whose commercials have two channels."""
+    parts = []
+    for layout in layouts:
+        part = tmp_path / f"{layout}{suffix}"
+        write_layout(part, suffix[1:], layout, format="adts" if suffix == ".aac" else None)
+        parts.append(part.read_bytes())
+    (tmp_path / f"a{suffix}").write_bytes(b"".join(parts))
+    assert_holds(tmp_path / f"a{suffix}", [440, 440])
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Bach: Air", "12:30", "file:other", "concat:a|b", "pipe:0"])
+@pytest.mark.parametrize("suffix", [".mp3", ".flac", ".m4a"])
+def test_a_name_is_a_name_and_no_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, name: str
+) -> None:
+    """Names as a user types them in the folder they are in: FFmpeg takes them for protocols."""
+    (tmp_path / f"other{suffix}").write_bytes(encoded(tmp_path, suffix, 660))
+    (tmp_path / f"{name}{suffix}").write_bytes(encoded(tmp_path, suffix, 440))
+    monkeypatch.chdir(tmp_path)
+    assert_holds(Path(f"{name}{suffix}"), [440])

@@ -26,7 +26,7 @@ whole = run.fit
 def fit(state, *rest):
     for step in whole(state, *rest):
         yield step
-        own = torch.cat([p.detach().flatten() for p in state.system.twin.parameters()])
+        own = torch.cat([p.detach().flatten() for p in state.system.model.parameters()])
         both = [torch.empty_like(own) for _ in range(2)]
         distributed.all_gather(both, own)
         assert torch.equal(*both), "the copies drift apart"

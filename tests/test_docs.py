@@ -23,7 +23,7 @@ import soundfile as sf
 from conftest import STYLES, music
 from test_benchmark import TUNES
 from test_cli import run
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.cli import main
 from thirdstream.notes.transcription.transcriber import Transcriber
@@ -41,7 +41,7 @@ RUN_ELSEWHERE = {
     "claims": "test_claims.py",
     "arrange": "test_rendering.py",
     "benchmark": "test_benchmark.py",
-    "listen": "test_listening.py",
+    "listen": "test_transcribe.py",
     "serve": "test_page.py",
 }
 
@@ -126,7 +126,7 @@ def test_examples_run(
     shutil.copytree(trained, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
     # In a second of tones there is nothing to hear for score.
-    monkeypatch.setattr(systems, "usual", lambda: (systems.BASELINE, ""))
+    monkeypatch.setattr(registry, "default_system", lambda: (registry.BASELINE, ""))
     run_all(lines_of(page))
 
 

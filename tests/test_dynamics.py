@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from conftest import music
 from thirdstream.audio import SR, Wave, dynamics
 from thirdstream.audio.dynamics import AFTER, BEFORE, FADE, HOP, MOST_UP_DB, Contour, followed
-from thirdstream.transfer import Options, System
+from thirdstream.system import Options, System
 
 powers = st.lists(st.just(0.0) | st.floats(1e-9, 10), min_size=1, max_size=200).map(np.array)
 
@@ -85,7 +85,7 @@ def test_gains_are_straight_lines_between_hops_and_both_ends_are_faded() -> None
 class Deaf(System):
     """Plays on and on, whatever it hears."""
 
-    name, styles, takes, follows = "deaf", ("classical", "jazz"), (), False
+    name, styles, keeps_dynamics = "deaf", ("classical", "jazz"), False
 
     def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
         for block in blocks:

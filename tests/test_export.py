@@ -14,7 +14,7 @@ from test_cli import run
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel import export
 from thirdstream.mel.features.logmel import Statistics
-from thirdstream.mel.models import TWINS
+from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.system import MelSystem
 from thirdstream.packages import onnxruntime
 
@@ -22,7 +22,7 @@ from thirdstream.packages import onnxruntime
 def made(name: str, preset: str) -> MelSystem:
     """An untrained system with statistics of its own."""
     torch.manual_seed(0)
-    system = MelSystem(name, TWINS[name](STYLES, TWINS[name].PRESETS[preset]))
+    system = MelSystem(name, FAMILIES[name].kind(STYLES, FAMILIES[name].kind.PRESETS[preset]))
     for number, style in enumerate(STYLES):
         mel_std = np.linspace(0.2, 0.4 + number, 256).tolist()
         system.log_mel(style).set_statistics(Statistics(2.0 + number, mel_std, [5.0] * 256))
@@ -30,21 +30,21 @@ def made(name: str, preset: str) -> MelSystem:
 
 
 def written(system: MelSystem, path: Path, format: export.Format) -> tuple[float, Tensor | None]:
-    """Export classical to jazz; the difference, and the style."""
-    style = system.twin.usual_style("jazz", generator=torch.Generator().manual_seed(1))
-    how = {"source": "classical", "target": "jazz", "style": style}
-    return export.export(system, path, **how, format=format), style
+    """Export classical to jazz; the difference, and the condition."""
+    condition = system.model.default_condition("jazz", generator=torch.Generator().manual_seed(1))
+    how = {"source": "classical", "target": "jazz", "condition": condition}
+    return export.export(system, path, **how, format=format), condition
 
 
 @pytest.mark.parametrize(
     ("name", "preset"),
-    list(zip(TWINS, ["default", "paper", "paper", "default", "default", "default"], strict=True)),
+    [*zip(FAMILIES, ["default", "paper", "paper", "default", "default", "default"], strict=True)],
 )
 def test_onnxruntime_makes_what_the_system_makes(name: str, preset: str, tmp_path: Path) -> None:
     runtime = onnxruntime()
 
     system, path = made(name, preset), tmp_path / "net.onnx"
-    difference, style = written(system, path, "onnx")
+    difference, condition = written(system, path, "onnx")
     assert difference < 1e-3
     session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     about = json.loads(session.get_modelmeta().custom_metadata_map["thirdstream"])
@@ -55,10 +55,10 @@ def test_onnxruntime_makes_what_the_system_makes(name: str, preset: str, tmp_pat
     mel = np.log10(1 + power.numpy() / before["scale"]) / before["mel_std"]
     [restyled] = session.run([about["output"]], {about["input"]: mel.astype(np.float32)})
     back = after["scale"] * (10 ** (np.maximum(restyled, 0) * after["mel_std"]) - 1)
-    wanted = system.convert(power, source="classical", target="jazz", style=style)
+    wanted = system.convert(power, source="classical", target="jazz", condition=condition)
     np.testing.assert_allclose(back, wanted, rtol=2e-3, atol=1e-3)
-    if style is not None:
-        assert about["style"] == pytest.approx(style[0].tolist())
+    if condition is not None:
+        assert about["condition"] == pytest.approx(condition[0].tolist())
 
 
 def test_torchscript_carries_the_same(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_torchscript_carries_the_same(tmp_path: Path) -> None:
     assert about["mel"]["n_fft"] == 2048
     assert about["statistics"]["jazz"]["scale"] == 3.0
     mel = torch.rand(3, 50, 256)
-    wanted = system.twin.transfer(mel, source="classical", target="jazz")
+    wanted = system.model.transfer(mel, source="classical", target="jazz")
     torch.testing.assert_close(network(mel), wanted, rtol=1e-4, atol=1e-5)
 
 
@@ -102,7 +102,7 @@ def test_the_command(system: MelSystem, tmp_path: Path, capsys: pytest.CaptureFi
     assert run(*given, "--force") == 0
     assert "classical to jazz" in capsys.readouterr().out
     for wrong, fault in (
-        (("score", "--to", "jazz"), "has no network to export"),
+        (("score", "--to", "jazz"), "is a system without a model"),
         ((model, "--to", "polka"), "does not know the style 'polka'"),
     ):
         assert run("export", *wrong, "--out", tmp_path / "x") == 1

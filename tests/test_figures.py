@@ -14,9 +14,9 @@ from thirdstream.mel.features.logmel import LogMel, MelConfig
 from thirdstream.mel.models.paired import TwinPaired
 from thirdstream.mel.system import MelSystem, build
 from thirdstream.mel.training.history import Epoch
+from thirdstream.registry import bundled_clips
 from thirdstream.research import figures
 from thirdstream.research.figures import draw_mels
-from thirdstream.system import bundled_clips
 
 
 def test_each_mel_has_its_panel_and_low_frequencies_are_below(tmp_path: Path) -> None:
@@ -94,22 +94,22 @@ def test_systems_are_drawn_with_both_styles(
 def test_what_is_drawn_is_what_a_transfer_makes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Also by a twin whose mels have no style of their own, but that answers from a memory."""
+    """Also by a model whose mels have no style of their own, but that retrieves from an index."""
     config = dataclasses.replace(
         TwinPaired.PRESETS["default"],
-        channels=(16,), latent_channels=3, n_convs=1, ear_channels=16, n_remembered=4,
+        channels=16, latent_channels=3, n_convs=1, contrastive_channels=16, n_index_segments=4,
     )  # fmt: skip
     system = build("twin-paired", STYLES, config, MelConfig())
     powers = {style: torch.rand(259, 256) for style in STYLES}
     mels = {s: system.log_mel(s).normalise(power)[None] for s, power in powers.items()}
-    system.twin.remember([mels])
+    system.model.build_index([mels])
     drawn: dict = {}
     monkeypatch.setattr(figures, "draw_grid", lambda rows, path, **rest: drawn.update(rows))
     list(figures.system_figures(system, powers, tmp_path, name="tiny"))
     generator = torch.Generator().manual_seed(0)
-    usual = {s: system.twin.usual_style(s, generator=generator) for s in STYLES}
-    made = system.twin.transfer(
-        mels["classical"], source="classical", target="jazz", style=usual["jazz"]
+    usual = {s: system.model.default_condition(s, generator=generator) for s in STYLES}
+    made = system.model.transfer(
+        mels["classical"], source="classical", target="jazz", condition=usual["jazz"]
     )
     torch.testing.assert_close(drawn["classical"]["to jazz"], made[0])
 

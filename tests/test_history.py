@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.training import history
 from thirdstream.mel.training.history import Epoch
@@ -32,9 +32,9 @@ def test_an_epoch_done_again_takes_the_place_of_what_followed(tmp_path: Path) ->
     assert history.read(path) == epochs
 
 
-@pytest.mark.parametrize("name", systems.bundled_names())
+@pytest.mark.parametrize("name", registry.bundled_names())
 def test_every_bundled_model_tells_how_it_learnt(name: str) -> None:
-    path = history.beside(systems.find(name))
+    path = history.beside(registry.find(name))
     assert path is not None
     numbers = [epoch.epoch for epoch in history.read(path)]
     assert numbers == list(range(1, len(numbers) + 1))

@@ -17,8 +17,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from thirdstream import audio, checkpoint
-from thirdstream import system as systems
+from thirdstream import audio, checkpoint, registry
 from thirdstream.audio import AudioError
 from thirdstream.checkpoint import CheckpointError
 from thirdstream.data import preparing
@@ -26,7 +25,8 @@ from thirdstream.data.corpus import Corpus, CorpusError
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.mel.models.twin import TwinConfig
 from thirdstream.mel.system import MelSystem, load
-from thirdstream.notes.types import ScoreError, read_score
+from thirdstream.notes.io.score import read_score
+from thirdstream.notes.types import ScoreError
 from thirdstream.report import page as report
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
@@ -189,7 +189,7 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     torch.save({"state": Bomb()}, tmp_path / "run" / "best.safetensors")
     for model in ("m.safetensors", "run"):
         with pytest.raises(CheckpointError, match="is not a thirdstream model"):
-            systems.load(tmp_path / model)
+            registry.load(tmp_path / model)
     assert not (tmp_path / "ran").exists()
 
 
@@ -214,7 +214,7 @@ def test_a_name_finds_no_model_outside_its_folders(
     monkeypatch.setenv("THIRDSTREAM_MODELS", str(tmp_path / "own"))
     system.save(tmp_path / "outside.safetensors")
     with pytest.raises(ThirdstreamError, match="is no model"):
-        systems.find("../outside")
+        registry.find("../outside")
 
 
 def test_sizes_of_a_twin_have_bounds() -> None:

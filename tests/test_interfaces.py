@@ -14,7 +14,7 @@ import soundfile as sf
 from rich.console import Console
 
 from test_cli import run
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.audio import SR
 from thirdstream.cli import console, main
 from thirdstream.data.corpus import Corpus
@@ -75,8 +75,8 @@ def test_json_of_models_corpora_and_systems(
     assert told["styles"] == small_corpus.summary()
     assert run("systems", "--json") == 0
     told = json.loads(capsys.readouterr().out)
-    assert [one["name"] for one in told["systems"]] == list(systems.SYSTEMS)
-    assert told["systems"][0]["presets"]["paper"] == 8054
+    assert [one["name"] for one in told["systems"]] == list(registry.SYSTEMS)
+    assert told["systems"][1]["presets"]["paper"] == 8054
     assert told["user_folder"] == str(own_models)
     assert told["models"][-1] == {
         "name": "mine", "system": "twin-cnn", "origin": "user",
@@ -102,17 +102,17 @@ def test_models_are_found_by_path_then_bundled_then_in_the_users_folder(
     (own_models / "a run").mkdir()
     shutil.copy(model, own_models / "a run" / "best.safetensors")
     shutil.copy(model, own_models / "twin-cnn.safetensors")
-    assert systems.find("a run") == own_models / "a run" / "best.safetensors"
-    assert systems.find("twin-cnn") == systems.MODELS / "twin-cnn.safetensors"
-    assert systems.user_names() == ["a run"]
+    assert registry.find("a run") == own_models / "a run" / "best.safetensors"
+    assert registry.find("twin-cnn") == registry.MODELS / "twin-cnn.safetensors"
+    assert registry.user_names() == ["a run"]
     monkeypatch.chdir(tmp_path)
     shutil.copytree(own_models / "a run", tmp_path / "twin-cnn")
-    assert systems.find("twin-cnn") == Path("twin-cnn") / "best.safetensors"
+    assert registry.find("twin-cnn") == Path("twin-cnn") / "best.safetensors"
 
 
 def test_the_users_folder_is_in_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("THIRDSTREAM_MODELS")
-    assert systems.user_folder().parts[-2:] == ("thirdstream", "models")
+    assert registry.user_folder().parts[-2:] == ("thirdstream", "models")
 
 
 def test_a_file_that_is_no_model_is_listed_as_such(

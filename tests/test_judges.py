@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from conftest import tone
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.audio import read
 from thirdstream.evaluation import judges, measure, tensorbundle
 from thirdstream.evaluation.transcriber import BasicPitch
@@ -200,7 +200,7 @@ def test_a_missing_judge_names_the_command(
 
 def test_the_tagger_tells_the_bundled_clips_apart() -> None:
     tagger = judges.Tagger()
-    for clip in systems.bundled_clips():
+    for clip in registry.bundled_clips():
         style = clip.stem.split("_")[0]
         other = {"classical": "jazz", "jazz": "classical"}[style]
         heard = tagger.listen(*read(clip))

@@ -14,10 +14,9 @@ from thirdstream.notes.arranging.instrumentation import suitable_grooves
 from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.piece import Piece
 from thirdstream.notes.arranging.pulse import Pulse, suits
-from thirdstream.notes.io.midi import Track
 from thirdstream.notes.metre import Metre, Metres, fitting, metre, of_length
 from thirdstream.notes.styles import classical_style, jazz_style
-from thirdstream.notes.types import Chord, Note, Score
+from thirdstream.notes.types import Chord, Note, Score, Track
 
 HARMONY = [(0, (0, 4, 7)), (9, (0, 3, 7)), (2, (0, 3, 7, 10)), (7, (0, 4, 7, 10))]
 SIGNS = ["2/4", "3/4", "4/4", "5/4", "6/4", "7/4", "2/2", "3/2", "3/8", "4/8", "5/8", "6/8", "7/8",

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from partwise import CHORD, TIME, back, note, part, read, rest, sheet
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
-from thirdstream.notes.types import UNNAMED, Note, ScoreError, skyline
+from thirdstream.notes.harmonisation import UNNAMED
+from thirdstream.notes.types import Note, ScoreError, skyline
 
 PITCHES = (72, 76, 79, 76, 74, 71, 67, 71)
 TUNE = [CHORD + "".join(note(p) for p in PITCHES[:4]), "".join(note(p) for p in PITCHES[4:])] * 2
@@ -261,8 +262,8 @@ def test_the_tempo(mark: str, tempo: float | None, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("<step>C</step>", "<step>H</step>", "the pitch 'H' of octave 5.0 in bar 1"),
-        ("<octave>5</octave>", "<octave/>", "the pitch 'C' of octave None"),
+        ("<step>C</step>", "<step>H</step>", "the step 'H' in bar 1"),
+        ("<octave>5</octave>", "<octave/>", "a pitch without an octave"),
         ("<octave>5</octave>", "<octave>nan</octave>", "the octave 'nan'"),
         ("<duration>4</duration>", "<duration>-4</duration>", "the duration -4"),
         ("<duration>4</duration>", "<duration>4,0</duration>", "the duration '4,0'"),
@@ -286,7 +287,7 @@ def test_a_fault_of_ours_is_not_the_file_s(tmp_path: Path, monkeypatch: pytest.M
     def broken(*_: object) -> None:
         raise ValueError("zip() argument 2 is longer than argument 1")
 
-    for name in ("written.Part._note", "musicxml.metres_of", "musicxml.skyline"):
+    for name in ("measures.PartReader._note", "musicxml.metres_of", "musicxml.skyline"):
         with monkeypatch.context() as patched:
             patched.setattr(f"thirdstream.notes.io.{name}", broken)
             with pytest.raises(ValueError, match="zip") as caught:

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from thirdstream.audio import SR, Wave
-from thirdstream.notes.io.midi import Song, Track
 from thirdstream.notes.rendering import ORCHESTRA, play
 from thirdstream.notes.rendering.soundfont import DRUM_BANK, Region, SoundFont
 from thirdstream.notes.rendering.tones import Tone, made
 from thirdstream.notes.styles import classical_style, jazz_style
 from thirdstream.notes.styles.entries import Instrument
-from thirdstream.notes.types import Note
+from thirdstream.notes.types import Note, Song, Track
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 from orchestra import NEAR_DB, lufs

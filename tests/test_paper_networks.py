@@ -17,8 +17,8 @@ from scipy.signal import convolve2d, correlate2d
 import thirdstream
 from conftest import STYLES
 from test_judges import write_bundle
-from thirdstream.mel.models import TWINS
-from thirdstream.mel.models.twin import Twin
+from thirdstream.mel.models import FAMILIES
+from thirdstream.mel.models.twin import TwinAutoencoder
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 import published  # scripts beside the tests
@@ -38,7 +38,7 @@ BUNDLED = [f"{name}-paper" for name in dict(PRESETS)]
 class Network:
     """The networks of one twin by their weights, in double precision."""
 
-    def __init__(self, twin: Twin) -> None:
+    def __init__(self, twin: TwinAutoencoder) -> None:
         self.weights = {name: value.double().numpy() for name, value in twin.state_dict().items()}
 
     def layer(self, x: Image, name: str, *, up: bool) -> Image:
@@ -76,7 +76,7 @@ class Network:
             code = self.block(code, f"decoders.of.style-{style}.blocks.{number}", up=True)
         return code[0]
 
-    def joined(self, content: Image, style_map: Image, style: str) -> Image:
+    def cross_faded(self, content: Image, style_map: Image, style: str) -> Image:
         """Eq. 7: content with the mean and deviation of the style, or what its code asks for."""
         name, epsilon = f"heads.of.style-{style}", 1e-7
         shift, scale = style_map.mean(axis=(1, 2)), np.sqrt(style_map.var(axis=(1, 2)) + epsilon)
@@ -101,7 +101,7 @@ def mels(n_frames: int) -> dict[str, NDArray[np.float64]]:
     return {style: rng.gamma(0.6, 0.8, (n_frames, 32)) for style in STYLES}
 
 
-def check(twin: Twin, n_frames: int) -> None:
+def check(twin: TwinAutoencoder, n_frames: int) -> None:
     """Codes and transfers of both styles."""
     network, batch = Network(twin), mels(n_frames)
     tensors = {style: torch.from_numpy(mel).float()[None] for style, mel in batch.items()}
@@ -119,9 +119,9 @@ def check(twin: Twin, n_frames: int) -> None:
             joined = content
             if has_styles:
                 style_map = network.encoded(batch[other], "style_encoders", other)
-                joined = network.joined(content, style_map, other)
+                joined = network.cross_faded(content, style_map, other)
             made = twin.transfer(
-                tensors[style], source=style, target=other, style=codes[other].style
+                tensors[style], source=style, target=other, condition=codes[other].style
             )
             close(made[0].numpy(), network.decoded(joined, other, n_frames=n_frames))
 
@@ -135,7 +135,7 @@ def close(ours: NDArray, papers: NDArray) -> None:
 @pytest.mark.parametrize(("name", "preset"), PRESETS)
 def test_random_weights_give_the_papers_answers(name: str, preset: str, n_frames: int) -> None:
     torch.manual_seed(3)
-    check(TWINS[name](STYLES, TWINS[name].PRESETS[preset]).eval(), n_frames)
+    check(FAMILIES[name].kind(STYLES, FAMILIES[name].kind.PRESETS[preset]).eval(), n_frames)
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -148,10 +148,10 @@ def test_the_published_weights_give_the_papers_answers(reference: Path, file: st
     check(with_weights(file, reference / f"{file}_weights.npz"), 21)
 
 
-def with_weights(file: str, path: Path) -> Twin:
+def with_weights(file: str, path: Path) -> TwinAutoencoder:
     """One of the author's networks, its weights as they are published."""
     name, preset = published.FILES[file]
-    twin = TWINS[name](STYLES, TWINS[name].PRESETS[preset]).eval()
+    twin = FAMILIES[name].kind(STYLES, FAMILIES[name].kind.PRESETS[preset]).eval()
     weights = published.weights(path)
     parameters = {key for key, _ in twin.named_parameters() if not key.startswith("critics")}
     assert parameters == weights.keys()

@@ -22,8 +22,8 @@ from thirdstream.data import pairs, preparing
 from thirdstream.data.corpus import Corpus
 from thirdstream.evaluation import Settings
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes.io.midi import Song, Track, write_midi
-from thirdstream.notes.types import Note
+from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.types import Note, Song, Track
 from thirdstream.parallel import WorkerError, Workers
 
 pytestmark = pytest.mark.filterwarnings("default")  # the clusters' own

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thirdstream import audio
-from thirdstream.notes.io.midi import BEND, Song, Track, read_midi, timed, write_midi
+from thirdstream.notes.io.midi import BEND, read_midi, write_midi
 from thirdstream.notes.rendering import ORCHESTRA, play
-from thirdstream.notes.timing import Timing
+from thirdstream.notes.timing import Timing, timed
 from thirdstream.notes.transcription.spectra import SR
 from thirdstream.notes.transcription.tuning import BESIDE, shares, tuning_of
-from thirdstream.notes.types import Note
+from thirdstream.notes.types import Note, Song, Track
 
 KEYS = (-9, -5, -2, 3, 7)  # semitones from A
 

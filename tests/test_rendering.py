@@ -15,10 +15,10 @@ from thirdstream.data import pairs
 from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes import rendering
 from thirdstream.notes.arranging import STYLES, Arrangement, Setting, arrange
-from thirdstream.notes.io.midi import Song, Track, write_midi
+from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.rendering import ORCHESTRA, draw_scene
 from thirdstream.notes.rendering.recording import PEAK
-from thirdstream.notes.types import Note, Score
+from thirdstream.notes.types import Note, Score, Song, Track
 
 
 def short(style: str = "jazz") -> Arrangement:

@@ -198,13 +198,14 @@ WORDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("n_parts", [1, 2])
+@pytest.mark.parametrize("marked", [(True,), (True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("name", list(WORDS))
-def test_words_and_signs(name: str, n_parts: int, tmp_path: Path) -> None:
+def test_words_and_signs(name: str, marked: tuple[bool, ...], tmp_path: Path) -> None:
+    """Of several parts, all or some say them."""
     order, marks = WORDS[name]
     said = {bar: "~".join(SAYS.format(one, "") if one else "" for one in text.split("~"))
             for bar, text in marks.items()}  # fmt: skip
-    score = read(sheet(*[song(said)] * n_parts), tmp_path)
+    score = read(sheet(*(song(said if one else {}) for one in marked)), tmp_path)
     assert [n.pitch - 59 for n in score.melody[::2]] == [int(n) for n in order.split()]
     assert score.n_bars == len(order.split())
     assert [n.start for n in score.melody] == [2.0 * k for k in range(len(score.melody))]

@@ -17,11 +17,21 @@ from thirdstream.cli.scores import _left_out
 from thirdstream.data.pairs import Left, Made
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
-from thirdstream.notes.harmonising import harmonised
+from thirdstream.notes.harmonisation import harmonised
 from thirdstream.notes.io import midi
-from thirdstream.notes.io.midi import TICKS, Song, Track, read_midi, write_midi
+from thirdstream.notes.io.midi import TICKS, read_midi, write_midi
+from thirdstream.notes.io.score import read_score
 from thirdstream.notes.metre import Metres, metre
-from thirdstream.notes.types import CHORDS, Chord, Note, Score, ScoreError, read_score, without_gaps
+from thirdstream.notes.types import (
+    CHORDS,
+    Chord,
+    Note,
+    Score,
+    ScoreError,
+    Song,
+    Track,
+    without_gaps,
+)
 
 FOUR = Metres.steady(metre(4, 4))
 TUNE = [music21.pitch.Pitch(p).nameWithOctave for p in (60, 64, 67, 72, 71, 67, 69, 65)] * 2
@@ -143,7 +153,7 @@ def songs(draw: st.DrawFn) -> Song:
             at += length
         program, pan = draw(st.integers(0, 127)), draw(st.integers(0, 127))
         tracks.append(Track(f"t{number}", program, tuple(notes), number == 3, pan))
-    return Song(tuple(tracks), 120.0, draw(st.sampled_from([2.0, 3.0, 4.0])))
+    return Song(tuple(tracks), 120.0, Metres.steady(metre(draw(st.integers(2, 4)), 4)))
 
 
 @settings(deadline=None, max_examples=25)
@@ -157,7 +167,7 @@ def test_midi_comes_back_as_it_was(song: Song, tmp_path_factory: pytest.TempPath
 def test_midi_scores_have_melody_and_harmony(tmp_path: Path) -> None:
     melody = tuple(Note(float(i), 1.0, 72 + i % 2) for i in range(16))
     below = tuple(Note(4.0 * b, 4.0, p) for b in range(4) for p in (48, 52, 55))
-    song = Song((Track("chords", 0, below), Track("tune", 73, melody)), 100.0, 4.0)
+    song = Song((Track("chords", 0, below), Track("tune", 73, melody)), 100.0)
     write_midi(tmp_path / "a.mid", song)
     score = read_score(tmp_path / "a.mid")
     assert [n.pitch for n in score.melody] == [n.pitch for n in melody]

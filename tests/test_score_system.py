@@ -1,4 +1,4 @@
-"""The score system from heard notes to sound: length, places, channels, options."""
+"""The score system from note events to sound: length, places, channels, options."""
 
 import math
 from collections.abc import Iterable
@@ -13,40 +13,41 @@ from hypothesis import strategies as st
 from conftest import music
 from test_cover import heard as piece_of
 from test_room import DRY
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.audio import SR, Wave
 from thirdstream.data.benchmark import find_soundfonts
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes import rendering
 from thirdstream.notes import system as score_system
 from thirdstream.notes.arranging.coverage import content_coverage
-from thirdstream.notes.io.midi import CLOCK, Song, Track, timed, write_midi
+from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.key import C_MAJOR
+from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.system import ScoreSystem, arranged
-from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription.listening import Heard
-from thirdstream.notes.types import Note, Score
-from thirdstream.transfer import Options
+from thirdstream.notes.timing import CLOCK, Timing, timed
+from thirdstream.notes.transcription.transcribe import Transcription
+from thirdstream.notes.types import Note, Score, Song, Track
 
 DURATION_S = 12.3
 WOBBLING = Timing(tuple(float(b) for b in np.cumsum([-0.2, *(0.5 + 0.1 * np.sin(range(40)))])))
 
 
-def heard(style: str, timing: Timing = WOBBLING) -> Heard:
+def transcription(style: str, timing: Timing = WOBBLING) -> Transcription:
     """The first seconds of the tune, recorded in a style along a tempo map."""
     piece, n_beats = piece_of(style), float(timing.beats(DURATION_S))
     notes = tuple(note for note in piece.notes if note.end < n_beats)
-    return Heard(piece.score, timing, notes, 0, False, DURATION_S)
+    return Transcription(piece.score, timing, notes, C_MAJOR, DURATION_S)
 
 
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> ScoreSystem:
-    """A score system that hears the tune in whatever it is given."""
+    """A score system that finds the tune in whatever it is given."""
 
-    def listen(blocks: Iterable[Wave]) -> Heard:
+    def transcribe(blocks: Iterable[Wave]) -> Transcription:
         n_samples = sum(block.shape[1] for block in blocks)
-        return replace(heard("classical"), duration_s=n_samples / SR)
+        return replace(transcription("classical"), duration_s=n_samples / SR)
 
-    monkeypatch.setattr(score_system, "listen", listen)
+    monkeypatch.setattr(score_system, "transcribe", transcribe)
     return ScoreSystem()
 
 
@@ -125,20 +126,20 @@ def test_short_recordings_come_back_as_long(system: ScoreSystem, seconds: float)
     assert system.transfer(wave, SR, to="jazz").shape == wave.shape
 
 
-def test_where_nothing_is_heard_nothing_is_played(
+def test_where_no_notes_are_found_nothing_is_played(
     system: ScoreSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deaf(blocks: Iterable[Wave]) -> Heard:
+    def without_notes(blocks: Iterable[Wave]) -> Transcription:
         n_samples = sum(block.shape[1] for block in blocks)
-        return Heard(Score("", (), ()), WOBBLING, (), 0, False, n_samples / SR)
+        return Transcription(Score("", (), ()), WOBBLING, (), C_MAJOR, n_samples / SR)
 
-    monkeypatch.setattr(score_system, "listen", deaf)
+    monkeypatch.setattr(score_system, "transcribe", without_notes)
     assert not system.transfer(music(0, SR), SR, to="jazz").any()
 
 
 def test_its_own_style_is_the_notes_played_back() -> None:
-    one = heard("jazz")
-    made, timing = arranged(one, Options("classical", source="classical"))
+    one = transcription("jazz")
+    made, timing = arranged(one, ScoreOptions("classical", source="classical"))
     assert timing == WOBBLING
     played = [note for track in made.song.tracks for note in track.notes]
     assert content_coverage(one.notes, played, within=0.1) > 0.98
@@ -149,8 +150,8 @@ def test_its_own_style_is_the_notes_played_back() -> None:
 def test_other_countings_follow_the_same_seconds(beat_s: float) -> None:
     """A jazz group counts very slow and very fast pieces otherwise; the melody stays in time."""
     beats_s = tuple((beat_s * np.arange(70)).tolist())
-    one = heard("classical", Timing(beats_s))
-    made, timing = arranged(one, Options("jazz", keep_content=1.0, style_strength=0.0))
+    one = transcription("classical", Timing(beats_s))
+    made, timing = arranged(one, ScoreOptions("jazz", keep_content=1.0, style_strength=0.0))
     assert len(timing.beats_s) != len(beats_s)
     played = [note for track in made.song.tracks for note in track.notes]
     in_seconds = [
@@ -160,7 +161,7 @@ def test_other_countings_follow_the_same_seconds(beat_s: float) -> None:
     assert content_coverage(*in_seconds, within=0.05) > 0.97
 
 
-def test_a_corrected_sheet_takes_the_place_of_what_is_heard(
+def test_a_corrected_sheet_takes_the_place_of_the_transcription(
     system: ScoreSystem,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -176,12 +177,12 @@ def test_a_corrected_sheet_takes_the_place_of_what_is_heard(
         120.0,
     )
     write_midi(tmp_path / "sheet.mid", song)
-    taken: list[Heard] = []
+    taken: list[Transcription] = []
     whole = score_system.arranged
 
-    def seen(heard: Heard, options: Options) -> object:
-        taken.append(heard)
-        return whole(heard, options)
+    def seen(found: Transcription, options: ScoreOptions) -> object:
+        taken.append(found)
+        return whole(found, options)
 
     monkeypatch.setattr(score_system, "arranged", seen)
     system.transfer(music(0, 4 * SR), SR, to="jazz", score=tmp_path / "sheet.mid")
@@ -196,7 +197,7 @@ def test_a_corrected_sheet_takes_the_place_of_what_is_heard(
 
 
 def test_it_is_found_by_name_and_says_what_it_cannot_do(system: ScoreSystem) -> None:
-    assert isinstance(systems.load("score"), ScoreSystem)
+    assert isinstance(registry.load("score"), ScoreSystem)
     with pytest.raises(ThirdstreamError, match="takes no style_from; leave --style-from out"):
         system.transfer(music(0, SR), SR, to="jazz", style_from=Path("some.wav"))
     with pytest.raises(ThirdstreamError, match="kazoo: is nothing that plays jazz"):
@@ -222,12 +223,12 @@ def test_a_soundfont_of_ones_own_is_played_and_a_bad_one_refused_first(
     (tmp_path / "bad.sf2").write_bytes(b"RIFF")
     for name, fault in (("bad.sf2", "is no readable soundfont"), ("none.sf2", "cannot be read")):
         with pytest.raises(ThirdstreamError, match=rf"{name}: {fault}"):
-            system.check(Options("jazz", soundfont=tmp_path / name))
+            system.choose(to="jazz", soundfont=tmp_path / name)
     with pytest.raises(ThirdstreamError, match="takes no soundfont; leave --soundfont out"):
-        systems.load("twin-cnn").check(Options("jazz", soundfont=same))
+        registry.load("twin-cnn").accept(ScoreOptions("jazz", soundfont=same))
 
 
 def test_the_tempo_is_the_usual_one() -> None:
-    made, _ = arranged(heard("classical"), Options("jazz"))
+    made, _ = arranged(transcription("classical"), ScoreOptions("jazz"))
     usual = 60 / float(np.median(np.diff(WOBBLING.beats_s)))
     assert math.isclose(made.song.beats_per_minute, usual)

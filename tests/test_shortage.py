@@ -101,7 +101,7 @@ def _wrapped() -> None:
 def test_a_shortage_is_told_by_whatever_says_it(
     fault: Callable[[], None], said: str, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr("thirdstream.cli.transferring.list_systems", fault)
+    monkeypatch.setattr("thirdstream.cli.systems.list_systems", fault)
     with pytest.raises(SystemExit) as stop:
         main.main(["systems"])
     assert stop.value.code == 1

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from thirdstream.audio import SR, Wave
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.io.midi import Song, Track, timed, write_midi
+from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.rendering import play
 from thirdstream.notes.rendering import synthesiser as module
 from thirdstream.notes.rendering.soundfont import Envelope, Generator, SoundFont, opened
 from thirdstream.notes.rendering.synthesiser import BLOCK, Sampler, stream
 from thirdstream.notes.rendering.tones import Tone, low_passed, made
-from thirdstream.notes.timing import Timing
-from thirdstream.notes.types import Note
+from thirdstream.notes.timing import Timing, timed
+from thirdstream.notes.types import Note, Song, Track
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 from soundfont_writer import Preset, Sample, write

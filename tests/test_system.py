@@ -1,6 +1,5 @@
 """The two knobs and the style of a recording."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +10,15 @@ import torch
 from conftest import STYLES, TINY, music
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.models.gan import TwinGAN
+from thirdstream.mel.models.gan import GANConfig, TwinGAN
+from thirdstream.mel.models.model import Batch
 from thirdstream.mel.models.variational_gan import TwinVariationalGAN
 from thirdstream.mel.system import MelSystem
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-GAN = dataclasses.replace(
-    TINY, style_channels=(2, 2), style_size=3, critic_channels=(2,),
-    weights=TwinGAN.PRESETS["paper"].weights,
+GAN = GANConfig(
+    **{**vars(TINY), "weights": TwinGAN.PRESETS["paper"].weights},
+    style_channels=(2, 2), style_size=3, discriminator_channels=(2,),
 )  # fmt: skip
 
 
@@ -27,7 +27,8 @@ def styled(request: pytest.FixtureRequest) -> MelSystem:
     """An untrained system whose twin tells style from content."""
     torch.manual_seed(0)
     twin = request.param(STYLES, GAN)
-    twin({style: 3 * torch.rand(4, 32, 256) for style in STYLES})  # it has seen some styles
+    mels = {style: 3 * torch.rand(4, 32, 256) for style in STYLES}
+    twin(Batch(mels, mels))  # it has seen some styles
     return MelSystem("styled", twin).eval().requires_grad_(False)
 
 
@@ -54,7 +55,7 @@ def test_style_strength_is_continuous_in_the_sound(system: MelSystem) -> None:
     assert distance(*near) < 0.1 * distance(*ends)
 
 
-@pytest.mark.parametrize("phase", ["content", "carried", "noise"])
+@pytest.mark.parametrize("phase", ["content", "propagated", "noise"])
 def test_keeping_content_comes_ever_nearer_to_the_recording(
     unchanging: MelSystem, phase: str
 ) -> None:
@@ -120,7 +121,7 @@ def test_without_one_the_style_is_the_usual_one_or_drawn(styled: MelSystem) -> N
     wave = music(0, SEGMENT)
     made = [styled.transfer(wave, SR, to="jazz", seed=seed) for seed in (1, 1, 2)]
     assert np.array_equal(made[0], made[1])
-    drawn = isinstance(styled.twin, TwinVariationalGAN)
+    drawn = isinstance(styled.model, TwinVariationalGAN)
     assert np.array_equal(made[0], made[2]) != drawn
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from thirdstream.notes.io.midi import Song, Track, from_zero, write_midi
-from thirdstream.notes.timing import Timing
-from thirdstream.notes.types import Note
+from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.metre import Metres, metre
+from thirdstream.notes.timing import Timing, from_zero
+from thirdstream.notes.types import Note, Song, Track
 
 gaps = st.lists(st.floats(0.05, 4.0), min_size=1, max_size=30)
 
@@ -48,7 +49,7 @@ def test_a_midi_file_is_in_step_with_its_recording(
     assume(beats_s[-1] > 0.05)
     timing = Timing(tuple(beats_s.tolist()))
     notes = tuple(Note(beat, 1.0, 60 + k) for k, beat in enumerate(sorted(set(beats))))
-    song = Song((Track("one", 0, notes),), 120.0, float(beats_per_bar))
+    song = Song((Track("one", 0, notes),), 120.0, Metres.steady(metre(beats_per_bar, 4)))
     with tempfile.TemporaryDirectory() as folder:
         write_midi(Path(folder) / "a.mid", song, timing)
         file, now_s, heard = mido.MidiFile(Path(folder) / "a.mid"), 0.0, {}

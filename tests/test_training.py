@@ -22,7 +22,7 @@ from thirdstream.data import preparing
 from thirdstream.data.corpus import Corpus
 from thirdstream.files import Interrupted
 from thirdstream.mel import system as systems
-from thirdstream.mel.models.gan import TwinGAN
+from thirdstream.mel.models.gan import GANConfig, TwinGAN
 from thirdstream.mel.models.vae import TwinVAE
 from thirdstream.mel.training import loop as training
 from thirdstream.mel.training import run as runs
@@ -31,9 +31,9 @@ from thirdstream.mel.training.loop import State, Step, TrainingConfig, TrainingE
 CONFIG = TrainingConfig(epochs=3, batch_size=2, lr=1e-2, schedule="cosine")
 
 
-GAN = dataclasses.replace(
-    TINY, style_channels=(2, 2), style_size=3, critic_channels=(2,),
-    weights=TwinGAN.PRESETS["paper"].weights,
+GAN = GANConfig(
+    **{**vars(TINY), "weights": TwinGAN.PRESETS["paper"].weights},
+    style_channels=(2, 2), style_size=3, discriminator_channels=(2,),
 )  # fmt: skip
 VAE = dataclasses.replace(TINY, weights=TwinVAE.PRESETS["paper"].weights)
 NETWORKS = {"twin-cnn": TINY, "twin-vae": VAE, "twin-gan": GAN, "twin-variational-gan": GAN}
@@ -56,7 +56,7 @@ def same(first: State, second: State) -> bool:
 
 def test_a_run_learns_and_leaves_what_it_promises(small_corpus: Corpus, tmp_path: Path) -> None:
     steps = run(begin(small_corpus), small_corpus, tmp_path)
-    per_epoch = training.steps_per_epoch(begin(small_corpus).system.twin, small_corpus, CONFIG)
+    per_epoch = training.steps_per_epoch(begin(small_corpus).system.model, small_corpus, CONFIG)
     assert [step.step for step in steps] == list(range(1, 3 * per_epoch + 1))
     ends = [step for step in steps if step.validation is not None]
     assert [step.epoch for step in ends] == [1, 2, 3]
@@ -129,27 +129,27 @@ def test_a_resumed_run_equals_one_that_never_stopped(
     assert histories[0] == histories[1]
 
 
-def test_twin_and_critics_are_trained_in_turn(small_corpus: Corpus, tmp_path: Path) -> None:
+def test_model_and_discriminators_are_trained_in_turn(small_corpus: Corpus, tmp_path: Path) -> None:
     state = begin(small_corpus, name="twin-gan")
-    before = {name: value.clone() for name, value in state.system.twin.named_parameters()}
-    twins, critics = ({id(p) for group in one.param_groups for p in group["params"]}
+    before = {name: value.clone() for name, value in state.system.model.named_parameters()}
+    own, discriminators = ({id(p) for group in one.param_groups for p in group["params"]}
                       for one in state.optimizers.values())  # fmt: skip
-    assert not twins & critics
-    assert len(twins) + len(critics) == len(before)
+    assert not own & discriminators
+    assert len(own) + len(discriminators) == len(before)
     steps = run(state, small_corpus, tmp_path)
-    unmoved = [name for name, value in state.system.twin.named_parameters()
+    unmoved = [name for name, value in state.system.model.named_parameters()
                if torch.equal(value, before[name])]  # fmt: skip
     assert unmoved == []
-    assert {"critic", "adversarial", "content", "style"} <= set(steps[0].losses)
+    assert {"discriminator", "gradient_penalty", "adversarial", "content", "style"} <= set(steps[0].losses)
     rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert all({"diversity", "alarm"} <= set(row) for row in rows)
-    assert all("critic" in row["train"] for row in rows)
+    assert all("discriminator" in row["train"] for row in rows)
 
 
 def test_a_collapsed_twin_is_reported(small_corpus: Corpus, tmp_path: Path) -> None:
     state = begin(small_corpus, name="twin-gan")
     for style in STYLES:  # decoders that say the same whatever they hear
-        for parameter in state.system.twin.decoders[style].parameters():
+        for parameter in state.system.model.decoders[style].parameters():
             torch.nn.init.zeros_(parameter)
     config = dataclasses.replace(CONFIG, lr=1e-12)
     steps = run(state, small_corpus, tmp_path, config)
@@ -160,14 +160,14 @@ def test_the_average_lags_behind_the_weights(small_corpus: Corpus, tmp_path: Pat
     """By the definition of an exponential moving average that starts at the first step."""
     config = dataclasses.replace(CONFIG, ema=0.5)
     state = begin(small_corpus, config)
-    parameter = next(state.system.twin.parameters())
+    parameter = next(state.system.model.parameters())
     expected = None
     for _ in runs.train(state, small_corpus, config, tmp_path):
         now = parameter.detach().clone()
         expected = now if expected is None else 0.5 * expected + 0.5 * now
-    torch.testing.assert_close(next(state.shown.twin.parameters()), expected)
+    torch.testing.assert_close(next(state.shown.model.parameters()), expected)
     saved = systems.load(tmp_path / "last.safetensors")
-    torch.testing.assert_close(next(saved.twin.parameters()), expected)
+    torch.testing.assert_close(next(saved.model.parameters()), expected)
 
 
 def test_training_can_begin_with_a_models_weights(small_corpus: Corpus, tmp_path: Path) -> None:
@@ -176,15 +176,15 @@ def test_training_can_begin_with_a_models_weights(small_corpus: Corpus, tmp_path
     model.log_mel("jazz").scale.fill_(99.0)
     config = dataclasses.replace(CONFIG, seed=5, ema=0.5)
     state = training.begin_with(model, small_corpus, config)
-    for name, value in model.twin.state_dict().items():
-        assert torch.equal(value, state.system.twin.state_dict()[name])
-        assert torch.equal(value, state.shown.twin.state_dict()[name])
+    for name, value in model.model.state_dict().items():
+        assert torch.equal(value, state.system.model.state_dict()[name])
+        assert torch.equal(value, state.shown.model.state_dict()[name])
     assert float(state.system.log_mel("jazz").scale) == pytest.approx(
         small_corpus.statistics["jazz"].scale
     )
-    before = [value.clone() for value in model.twin.parameters()]
+    before = [value.clone() for value in model.model.parameters()]
     run(state, small_corpus, tmp_path, config)
-    assert all(map(torch.equal, before, model.twin.parameters()))
+    assert all(map(torch.equal, before, model.model.parameters()))
 
 
 def test_no_epochs_order_of_pairs_outlives_it(small_corpus: Corpus) -> None:
@@ -232,7 +232,7 @@ def test_nan_stops_and_keeps_the_last_good_model(
         for step in runs.train(state, small_corpus, CONFIG, tmp_path):
             if step.epoch == 2 and not good:
                 good = {k: v.clone() for k, v in state.system.state_dict().items()}
-                parameter = next(state.system.twin.parameters())
+                parameter = next(state.system.model.parameters())
                 if where == "loss":
                     state.system.log_mel("jazz").scale.fill_(math.nan)
                 else:
@@ -240,8 +240,8 @@ def test_nan_stops_and_keeps_the_last_good_model(
     assert {"loss": "latent", "gradient": "gradient"}[where] in str(caught.value)
     kept = systems.load(tmp_path / "last.safetensors")
     assert all(torch.isfinite(value).all() for value in kept.state_dict().values())
-    for key, value in state.system.twin.state_dict().items():  # the bad step was not taken
-        assert torch.equal(value, good[f"twin.{key}"])
+    for key, value in state.system.model.state_dict().items():  # the bad step was not taken
+        assert torch.equal(value, good[f"model.{key}"])
 
 
 def test_a_corpus_too_small_for_a_batch_is_refused(small_corpus: Corpus, tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_half_precision_learns_nearly_the_same(small_corpus: Corpus, tmp_path: P
     assert halved[0].losses != usual[0].losses  # or nothing was computed in halves
     for one, other in zip(halved, usual, strict=True):
         assert one.losses == pytest.approx(other.losses, rel=0.05)
-    assert {p.dtype for p in state.system.twin.own_parameters()} == {torch.float32}
+    assert {p.dtype for p in state.system.model.players()["model"].parameters} == {torch.float32}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from thirdstream.evaluation.metrics import MetricError
 from thirdstream.evaluation.transcriber import EDGE, KEPT, BasicPitch
+from thirdstream.notes.transcription.note_events import notes_of
 from thirdstream.notes.transcription.spectra import HOP, SR
-from thirdstream.notes.transcription.transcriber import Posteriors, notes_of
+from thirdstream.notes.transcription.transcriber import Posteriors
 
 
 class Echo(BasicPitch):
@@ -30,8 +31,8 @@ def test_windows_are_joined_exactly(n_samples: int) -> None:
     n_frames = 1 + n_samples // HOP
     expected = np.zeros(n_frames, np.float32)
     expected[: len(wave[::HOP])] = wave[::HOP]
-    assert found.sounds.shape == (n_frames, 88)
-    np.testing.assert_array_equal(found.sounds[:, 3], expected)
+    assert found.notes.shape == (n_frames, 88)
+    np.testing.assert_array_equal(found.notes[:, 3], expected)
 
 
 @pytest.mark.parametrize("bad", [np.zeros(0), np.zeros((2, 9)), np.array([0.0, np.nan])])

@@ -20,10 +20,12 @@ from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, AudioError
 from thirdstream.files import ThirdstreamError, apart
 from thirdstream.mel.features.logmel import Statistics
+from thirdstream.mel.options import MelOptions
 from thirdstream.mel.system import HOP_FRAMES, MelSystem
-from thirdstream.transfer import Options, System, plan, transfer_file, transfer_files
+from thirdstream.system import Options, System
+from thirdstream.transfer.files import plan, transfer_file, transfer_files
 
-JAZZ = Options("jazz")
+JAZZ = MelOptions("jazz")
 
 
 def level_steps_db(wave: np.ndarray, size: int = 2048) -> float:
@@ -284,7 +286,7 @@ def test_progress_goes_to_the_end(system: MelSystem, tmp_path: Path) -> None:
 class HearsAllFirst(System):
     """Listens to the end before it makes a sound."""
 
-    name, styles, takes = "echo", ("classical", "jazz"), ()
+    name, styles = "echo", ("classical", "jazz")
 
     def stream(self, blocks: Iterable[np.ndarray], options: Options) -> Iterator[np.ndarray]:
         yield from list(blocks)
@@ -423,7 +425,8 @@ from pathlib import Path
 from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.models.twin import TwinConfig
-from thirdstream.transfer import Options, transfer_file
+from thirdstream.system import Options
+from thirdstream.transfer.files import transfer_file
 system = MelSystem("x", TwinCNN(("classical", "jazz"), TwinConfig((2, 3), 2, 3, 1, patch=4)))
 print("ready", flush=True)
 transfer_file(system, Path(sys.argv[1]), Path(sys.argv[2]), Options("jazz"))
@@ -467,10 +470,10 @@ def test_a_fault_names_its_file(
     system: MelSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deaf(*_: object) -> Iterator[np.ndarray]:
-        raise ThirdstreamError("no notes are heard in it")
+        raise ThirdstreamError("no notes are found in it")
 
     monkeypatch.setattr(system, "stream", deaf)
     song = tmp_path / "song.wav"
     sf.write(song, music(0, SR), SR)
     (outcome,) = transfer_files(system, [(song, tmp_path / "out.wav")], JAZZ)
-    assert outcome.error == f"{song}: no notes are heard in it"
+    assert outcome.error == f"{song}: no notes are found in it"

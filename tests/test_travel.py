@@ -1,4 +1,4 @@
-"""The travel loss, and the ways in which encoders see a mel."""
+"""The travel loss, and the input features of encoders."""
 
 import dataclasses
 import math
@@ -11,10 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import STYLES, TINY
-from thirdstream.mel.features.inputs import VIEWS, difference, envelope, mfcc, seen
-from thirdstream.mel.models import TWINS
-from thirdstream.mel.models.travel import APART, CHUNK, MARGIN, TRAVEL, Travel, travelled
-from thirdstream.mel.models.twin import Twin, TwinConfig
+from thirdstream.mel.features.inputs import (
+    INPUT_FEATURES,
+    difference,
+    envelope,
+    input_features,
+    mfcc,
+)
+from thirdstream.mel.models import FAMILIES
+from thirdstream.mel.models.model import MODEL, Batch, weighted_sum
+from thirdstream.mel.models.travel import CHUNK, MARGIN, MIN_DISTANCE, TRAVEL, Travel, travel_losses
+from thirdstream.mel.models.twin import TwinConfig
 
 
 def vectors(seed: int, n: int = 4) -> torch.Tensor:
@@ -27,26 +34,28 @@ def vectors(seed: int, n: int = 4) -> torch.Tensor:
 @given(seed=st.integers(0, 1000), by=st.floats(-3, 3))
 def test_a_shift_of_all_is_no_travel(seed: int, by: float) -> None:
     before = vectors(seed)
-    assert travelled(before, after=before + by)[0].item() == pytest.approx(0, abs=1e-5)
+    assert travel_losses(before, after=before + by)[0].item() == pytest.approx(0, abs=1e-5)
 
 
 def test_turning_and_stretching_cost_as_defined() -> None:
     before = torch.tensor([[0.0, 0.0], [3.0, 0.0]])
     turned = torch.tensor([[0.0, 0.0], [0.0, 3.0]])
     stretched = torch.tensor([[0.0, 0.0], [6.0, 0.0]])
-    assert travelled(before, after=turned)[0].item() == pytest.approx(1 + (9 + 9) / 2)
-    assert travelled(before, after=-before)[0].item() == pytest.approx(2 + 36 / 2)
-    assert travelled(before, after=stretched)[0].item() == pytest.approx(0 + 9 / 2)
+    assert travel_losses(before, after=turned)[0].item() == pytest.approx(1 + (9 + 9) / 2)
+    assert travel_losses(before, after=-before)[0].item() == pytest.approx(2 + 36 / 2)
+    assert travel_losses(before, after=stretched)[0].item() == pytest.approx(0 + 9 / 2)
 
 
-@pytest.mark.parametrize(("apart", "loss"), [(0.0, APART), (0.5, APART - 0.5), (3.0, 0.0)])
+@pytest.mark.parametrize(
+    ("apart", "loss"), [(0.0, MIN_DISTANCE), (0.5, MIN_DISTANCE - 0.5), (3.0, 0.0)]
+)
 def test_what_lies_together_is_pushed_apart(apart: float, loss: float) -> None:
     before = torch.tensor([[0.0, 0.0], [apart, 0.0]])
-    assert travelled(before, after=before)[1].item() == pytest.approx(loss)
+    assert travel_losses(before, after=before)[1].item() == pytest.approx(loss)
 
 
 def test_a_batch_of_one_travels_nowhere() -> None:
-    assert [loss.item() for loss in travelled(vectors(0, 1), after=vectors(1, 1))] == [0, 0]
+    assert [loss.item() for loss in travel_losses(vectors(0, 1), after=vectors(1, 1))] == [0, 0]
 
 
 def test_each_direction_has_a_network_of_its_own() -> None:
@@ -59,10 +68,10 @@ def test_each_direction_has_a_network_of_its_own() -> None:
     assert torch.equal(same, twin.transfer(mel, source="classical", target="jazz"))
 
 
-def test_transfers_are_judged_whole_but_made_of_chunks() -> None:
+def test_transfers_are_discriminated_whole_but_made_of_chunks() -> None:
     twin = Travel(STYLES, Travel.PRESETS["default"])
     batch = {style: torch.rand(2, 2 * CHUNK + 3, 16) for style in STYLES}
-    restyled = twin(batch)["jazz"].restyled
+    restyled = twin.transfers(batch)["classical"]
     assert restyled.shape == batch["jazz"].shape
     parts = batch["jazz"].split(CHUNK, 1)
     made = [twin.transfer(part, source="jazz", target="classical") for part in parts]
@@ -72,12 +81,12 @@ def test_transfers_are_judged_whole_but_made_of_chunks() -> None:
 def test_the_vectors_learn_with_the_networks() -> None:
     twin = Travel(STYLES, Travel.PRESETS["default"])
     batch = {style: torch.rand(3, 20, 16) for style in STYLES}
-    losses = twin.losses(batch, twin(batch))
+    losses = twin(Batch(batch, batch))[MODEL]
     (losses[TRAVEL] + losses[MARGIN]).backward()
     assert all(p.grad is not None for p in twin.siamese.parameters())
 
 
-# --- views --------------------------------------------------------------------------------------
+# --- input features -----------------------------------------------------------------------------
 
 
 def mel(seed: int = 0) -> torch.Tensor:
@@ -98,7 +107,7 @@ def test_the_envelope_is_smooth_and_its_own_envelope() -> None:
     torch.testing.assert_close(envelope(flat), flat)
 
 
-def test_the_difference_hears_onsets_and_no_ends() -> None:
+def test_the_difference_has_onsets_and_no_ends() -> None:
     step = torch.zeros(1, 6, 4)
     step[:, 2:4] = 2.0
     grown = difference(step)
@@ -106,23 +115,23 @@ def test_the_difference_hears_onsets_and_no_ends() -> None:
     assert (difference(torch.ones(1, 6, 4))[:, 1:] == 0).all()
 
 
-def test_all_views_are_channels_of_one_image() -> None:
-    image = seen(mel(), tuple(VIEWS))
+def test_all_features_are_channels_of_one_image() -> None:
+    image = input_features(mel(), tuple(INPUT_FEATURES))
     assert image.shape == (2, 4, 10, 32)
     assert torch.equal(image[:, 0], mel())
 
 
-@pytest.mark.parametrize("name", TWINS)
-def test_every_twin_takes_every_view(name: str) -> None:
-    twin: Twin = TWINS[name](
-        STYLES, dataclasses.replace(TWINS[name].PRESETS["default"], features=tuple(VIEWS))
-    )
-    batch = {style: torch.rand(2, 9, twin.config.n_mels or 16) for style in STYLES}
-    twin.total(twin.losses(batch, twin(batch))).backward()
-    assert twin.reconstruct(batch["jazz"], "jazz").shape == batch["jazz"].shape
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_model_takes_every_feature(name: str) -> None:
+    kind = FAMILIES[name].kind
+    config = dataclasses.replace(kind.PRESETS["default"], features=tuple(INPUT_FEATURES))
+    model = kind(STYLES, config)
+    batch = {style: torch.rand(2, 9, getattr(config, "n_mels", 16)) for style in STYLES}
+    weighted_sum(model(Batch(batch, batch))[MODEL], model.loss_weights(MODEL)).backward()
+    assert model.reconstruct(batch["jazz"], "jazz").shape == batch["jazz"].shape
 
 
-def test_views_that_are_none_are_refused() -> None:
+def test_features_that_are_none_are_refused() -> None:
     for features in ((), ("mel", "smell")):
         with pytest.raises(ValueError, match="features must be"):
             TwinConfig(features=features)

@@ -72,7 +72,9 @@ def test_a_twin_that_learns_from_versions_needs_some_to_compare_on(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:
     config = TwinPaired.PRESETS["default"]
-    with pytest.raises(ThirdstreamError, match="has no two versions of a piece to compare"):
+    with pytest.raises(
+        ThirdstreamError, match="no validation recordings that a twin-paired can be compared on"
+    ):
         list(tuning.search("twin-paired", config, small_corpus, tmp_path, Search(1, epochs=1)))
 
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from test_cli import run
-from thirdstream import system as systems
+from thirdstream import registry
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,9 +71,9 @@ def _check_demo(out: Path) -> None:
     page = (out / "index.html").read_text(encoding="utf-8")
     shown = set(re.findall(r"src='([^']+)'", page))
     assert shown == {path.name for path in out.iterdir()} - {"index.html"}
-    for clip in systems.bundled_clips():
+    for clip in registry.bundled_clips():
         target = "classical" if clip.stem.startswith("jazz") else "jazz"
-        for system in {systems.usual()[0], *systems.DEMONSTRATED}:
+        for system in {registry.default_system()[0], *registry.DEMONSTRATED}:
             made = out / f"{clip.stem}_to_{target}_{system}.wav"
             assert sf.info(made).frames == sf.info(clip).frames
             assert f"{system}: to {target}" in page

@@ -11,15 +11,15 @@ import pytest
 import soundfile as sf
 
 from conftest import music, tone
-from thirdstream import audio
-from thirdstream import system as systems
+from thirdstream import audio, registry
 from thirdstream.audio import SR
 from thirdstream.files import ThirdstreamError
+from thirdstream.mel.options import MelOptions, StyledMelOptions
 from thirdstream.mel.system import MelSystem
-from thirdstream.notes.io.sheet import chords_of_bars
+from thirdstream.notes.io.lead_sheet import chords_of_bars
 from thirdstream.notes.types import CHORDS, Chord, Score
 from thirdstream.packages import MissingPackage
-from thirdstream.transfer import Options
+from thirdstream.system import Options
 from thirdstream.web import cards, workshop
 from thirdstream.web.rooms import Limits, Workshop
 from thirdstream.web.server import offered, running
@@ -41,7 +41,7 @@ def restyled(
     shop: Workshop,
     systems: dict[str, Any],
     clip: str,
-    options: Options,
+    options: dict[str, Any],
     progress: Progress = lambda share, what: None,
 ) -> Result:
     """What `restyle` makes in the room of our session."""
@@ -66,7 +66,7 @@ def test_the_result_is_whole_and_beside_an_original_as_long(
     shop: Workshop, system: MelSystem
 ) -> None:
     wave = np.stack([music(0, 90_001), tone(90_001)], axis=1)
-    made = restyled(shop, {"mine": system}, put(shop, "a b.wav", wave), Options("jazz"))
+    made = restyled(shop, {"mine": system}, put(shop, "a b.wav", wave), {"to": "jazz"})
     assert (made.name, made.source, made.to) == ("a b.wav", "classical", "jazz")
     assert [track.name for track in made.tracks] == ["original", "mine"]
     for track in made.tracks:
@@ -83,7 +83,7 @@ def test_several_systems_on_one_clip_and_a_rate_that_mp3_has_not(
     shop: Workshop, system: MelSystem
 ) -> None:
     clip = put(shop, "high.flac", music(0, 96_000, sr=96_000), 96_000)
-    made = restyled(shop, {"one": system, "two": system}, clip, Options("jazz"))
+    made = restyled(shop, {"one": system, "two": system}, clip, {"to": "jazz"})
     assert [track.name for track in made.tracks] == ["original", "one", "two"]
     assert {sf.info(track.path).samplerate for track in made.tracks} == {96_000}
     assert list(made.downloads) == ["one: WAV", "one: MP3", "two: WAV", "two: MP3"]
@@ -106,7 +106,7 @@ def test_bad_uploads_are_named_as_their_owner_does(
     path = folder / name
     path.write_bytes(content)
     with pytest.raises(ThirdstreamError, match=fault):
-        restyled(shop, {"mine": system}, str(path), Options("jazz"))
+        restyled(shop, {"mine": system}, str(path), {"to": "jazz"})
     assert folders(shop) == ["upload"]
 
 
@@ -120,7 +120,7 @@ def test_what_is_too_long_is_refused_whatever_its_header_says(
     short = type(header)(header.sr, header.n_channels, 0)
     monkeypatch.setattr(audio, "info", lambda path: short)
     with pytest.raises(ThirdstreamError, match=r"^long.flac: lasts"):
-        restyled(shop, {"mine": system}, clip, Options("jazz"))
+        restyled(shop, {"mine": system}, clip, {"to": "jazz"})
     assert folders(shop) == ["upload"]
 
 
@@ -145,7 +145,7 @@ def test_a_cancelled_job_leaves_nothing(shop: Workshop, system: MelSystem) -> No
 
     clip = put(shop, "a.wav", music(0, 50_000))
     with pytest.raises(workshop.Cancelled):
-        restyled(shop, {"mine": system}, clip, Options("jazz"), progress=stop)
+        restyled(shop, {"mine": system}, clip, {"to": "jazz"}, progress=stop)
     assert folders(shop) == ["upload"]
 
 
@@ -180,47 +180,45 @@ def test_a_folder_that_changes_while_it_is_looked_at_stays(
 def test_a_style_recording_goes_where_it_is_taken(shop: Workshop, system: MelSystem) -> None:
     clip, other = put(shop, "a.wav", music(0, 50_000)), put(shop, "b.wav", music(1, 50_000))
     seen: list[Options] = []
-    system.takes = ("style_from",)
+    system.options = StyledMelOptions
     system.check = seen.append  # type: ignore[method-assign]
     with pytest.raises(ThirdstreamError, match="takes no style from a recording"):
-        restyled(shop, {"mine": system}, clip, Options("jazz", style_from=Path(other)))
-    assert seen[0].style_from == Path(other)
-    system.takes = ()
-    restyled(shop, {"mine": system}, clip, Options("jazz", style_from=Path(other)))
-    assert seen[1].style_from is None
+        restyled(shop, {"mine": system}, clip, {"to": "jazz", "style_from": other})
+    assert seen[0] == StyledMelOptions("jazz", style_from=Path(other))
+    system.options = MelOptions
+    restyled(shop, {"mine": system}, clip, {"to": "jazz", "style_from": other})
+    assert seen[-1] == MelOptions("jazz")
 
 
-def test_systems_say_what_they_take_and_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
-    takes = {name: systems.load(name).takes for name in ("twin-cnn", "twin-vae", "twin-gan")}
-    assert takes == {"twin-cnn": (), "twin-vae": (), "twin-gan": ("style_from",)}
-    systems.load("twin-cnn").ready()
+def test_systems_say_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.load("twin-cnn").ready()
 
     def missing(name: str) -> Path:
         raise MissingPackage(f"the package {name} is not installed; type: pip install it")
 
     monkeypatch.setattr("thirdstream.notes.transcription.transcriber.folder_of", missing)
     with pytest.raises(MissingPackage, match="onnxruntime is not installed"):
-        systems.load("score").ready()
+        registry.load("score").ready()
 
 
 def test_score_listens_once_and_hands_out_what_it_played(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score = systems.load("score")
+    score = registry.load("score")
     score.ready()
-    from thirdstream.notes.transcription import listening
+    from thirdstream.notes.transcription import transcribe
 
-    heard, observe = [], listening.observe
+    calls, features = [], transcribe.frame_features
     monkeypatch.setattr(
-        listening, "observe", lambda *of, **how: heard.append(1) or observe(*of, **how)
+        transcribe, "frame_features", lambda *of, **how: calls.append(1) or features(*of, **how)
     )
-    wave, _ = audio.read(systems.bundled_clips()[0])
+    wave, _ = audio.read(registry.bundled_clips()[0])
     clip = put(shop, "tune.wav", wave[: 6 * SR])
-    made = restyled(shop, {"score": score}, clip, Options("jazz"))
-    assert heard == [1] and made.sheet is not None and made.sheet.bars
-    files = {"MIDI", "Lead sheet (MusicXML)", "What was heard, as MIDI"}
+    made = restyled(shop, {"score": score}, clip, {"to": "jazz"})
+    assert calls == [1] and made.sheet is not None and made.sheet.bars
+    files = {"MIDI", "Lead sheet (MusicXML)", "Transcription (MIDI)"}
     assert files < set(made.downloads) and all(made.downloads[kind].is_file() for kind in files)
-    assert made.downloads["Lead sheet (MusicXML)"].name == "tune_heard.musicxml"
+    assert made.downloads["Lead sheet (MusicXML)"].name == "tune_transcription.musicxml"
 
 
 def test_scores_of_a_copy_are_perfect_and_what_is_missing_is_said(
@@ -260,9 +258,9 @@ def test_chords_of_each_bar() -> None:
     chords = (
         Chord(0.0, 2.0, 0, major, 0), Chord(2.0, 6.0, 7, seventh, 7), Chord(8.0, 4.0, 10, major, 2),
     )  # fmt: skip
-    score = Score("", (), chords, beats_per_bar=4.0)
+    score = Score("", (), chords)
     assert chords_of_bars(score) == ("C G7", "%", "Bb/D")
-    assert chords_of_bars(Score("", (), (), beats_per_bar=4.0)) == ()
+    assert chords_of_bars(Score("", (), ())) == ()
 
 
 def test_the_benchmark_comes_with_the_package_and_is_that_of_the_docs() -> None:

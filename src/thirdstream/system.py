@@ -1,97 +1,223 @@
-"""Everything that transfers, by name, and the models that come with the package."""
+"""The contract of whatever transfers, and the options that every system takes.
 
-import logging
-import os
+A system restyles blocks at 44.1 kHz and -20 dB. `System.transfer` adds rate and loudness for an
+array, `thirdstream.transfer` for files and folders. `thirdstream.registry` has all systems by name.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from platformdirs import user_cache_path
+import docstring_parser
+import numpy as np
+from numpy.typing import NDArray
 
+from thirdstream import audio
+from thirdstream.audio import BLOCK, Wave
+from thirdstream.audio.decoding import MAX_CHANNELS, MAX_SR, MIN_SR
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.models import CLASSES
-from thirdstream.transfer import System
-
-MODELS = Path(__file__).parent / "models"
-CLIPS = Path(__file__).parent / "clips"
-SCORE = "score"  # needs no model
-SYSTEMS = (*CLASSES, SCORE)
-BASELINE = "twin-cnn"  # needs nothing that is not always installed
-DEMONSTRATED = ("twin-paired", "twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")
-BEST = "best.safetensors"  # of a run folder
-LOG = logging.getLogger(__name__)
+from thirdstream.transfer.loudness import match_loudness
 
 
-def usual() -> tuple[str, str]:
-    """The name of the system that transfers where none is asked for, and why not a better one.
+@dataclass(frozen=True)
+class Options:
+    """The options that every system takes; a system's own are in a dataclass that inherits it.
 
-    It is "score", and the reason empty; or the baseline, where parts of score are missing.
+    None stands for an option that is not given.
     """
-    try:
-        load(SCORE).ready()
-    except ThirdstreamError as error:
-        return BASELINE, str(error)
-    return SCORE, ""
+
+    to: str
+    """The style to turn recordings into, such as jazz or classical."""
+    source: str | None = None
+    """The recording's own style; by default the system's other one. The same as the target gives
+    the self-reconstruction: the recording as the system represents it."""
+    style_strength: float | None = None
+    """From 0, the recording as the system represents it, to 1, the whole transfer."""
+    keep_content: float | None = None
+    """From 0 to 1: how much is kept of what the system replaces otherwise: the recording's fine
+    structure in models of mel spectrograms, its notes in score."""
+    seed: int = 0
+    """Of noise and of styles that are drawn."""
+    blend: float = 0.0
+    """From 0 to 1: how much of the recording itself is mixed into the result, both equally loud."""
 
 
-def load(name_or_path: str | Path) -> System:
-    """A system: "score", or the model that `find` finds: a name, a checkpoint, or a run folder (its
-    best model).
+class Option(NamedTuple):
+    """A field of an options dataclass; help is the text below it."""
 
-    Raises ThirdstreamError where there is none.
+    name: str
+    type: Any
+    default: Any
+    help: str
+
+
+@cache
+def options_of(kind: type[Any], *, own: bool = False) -> tuple[Option, ...]:
+    """The fields of a dataclass with a text below each; own: without those that every system takes."""
+    texts = {
+        one.arg_name: " ".join((one.description or "").split())
+        for base in reversed(kind.__mro__[:-1])
+        for one in docstring_parser.parse_from_object(base).params
+    }
+    common = {one.name for one in fields(Options)} if own else ()
+    return tuple(
+        Option(one.name, one.type, one.default, texts.get(one.name, ""))
+        for one in fields(kind)
+        if one.name not in common
+    )
+
+
+class MelTrace(NamedTuple):
+    """What a system computes on mel spectrograms, each (batch, n_frames, n_mels).
+
+    mel: normalised input features; reconstruction: of the model, in their own style; requested: mel
+    power of the transfer, as the vocoder gets it; achieved: mel power of the vocoder's output.
     """
-    # Each wing is imported when it is needed: one is large with torch, the other with scipy.
-    if str(name_or_path) == SCORE:
-        from thirdstream.notes.system import ScoreSystem
 
-        return ScoreSystem()
-    path = find(name_or_path)
-    from thirdstream.mel.system import load as load_mel
-
-    return load_mel(path)
+    mel: NDArray[np.float32]
+    reconstruction: NDArray[np.float32]
+    requested: NDArray[np.float32]
+    achieved: NDArray[np.float32]
 
 
-def find(name_or_path: str | Path) -> Path:
-    """The checkpoint that a path or a name stands for, looked for in this order: a file or a run
-    folder; a bundled model; NAME.safetensors or a run folder NAME in `user_folder`.
+class Sheet(NamedTuple):
+    """The music of a transfer on paper: a picture, the chords of each bar, and files by label."""
 
-    Raises ThirdstreamError where there is none.
+    picture: Path
+    bars: tuple[str, ...]
+    files: Mapping[str, Path]
+
+
+class Notation(Protocol):
+    """The music of a transfer, known by systems that go by way of notes."""
+
+    def write(self, recording: Path, result: Path) -> Sheet:
+        """Write it beside the result, under names made of both files' names."""
+        ...
+
+
+OwnOptions = TypeVar("OwnOptions", bound=Options)
+
+
+class System(ABC, Generic[OwnOptions]):
+    """Whatever transfers.
+
+    name: for messages. styles: those it knows, two or more. options: the dataclass of its options,
+    with its own defaults. keeps_dynamics: whether its output is as loud as its input at any moment;
+    where it is not, the recording's dynamics are restored afterwards. checkpoint: the file it was
+    loaded from, if any. on_notation: is called with the music of each transfer, before its first
+    sound, by systems that know it.
     """
-    path, name, own = Path(name_or_path), str(name_or_path), user_folder()
-    if path.is_dir():
-        path = path / BEST
-    elif not path.exists() and path.name == name:  # a name, and no way into another folder
-        places = (MODELS / f"{name}.safetensors", own / f"{name}.safetensors", own / name / BEST)
-        path = next((place for place in places if place.is_file()), path)
-    if not path.is_file():
-        names = ", ".join([SCORE, *bundled_names(), *user_names()])
-        raise ThirdstreamError(
-            f"{name_or_path}: is no model; give a .safetensors file, a run folder of "
-            f"`thirdstream train`, or one of: {names}"
+
+    name: str
+    styles: tuple[str, ...]
+    options: type[OwnOptions] = Options  # pyright: ignore[reportAssignmentType]
+    keeps_dynamics: bool = True
+    checkpoint: Path | None = None
+    on_notation: Callable[[Notation], None] | None = None
+
+    def ready(self) -> None:  # most need nothing more than is always installed
+        """Raise ThirdstreamError where a part that it needs is not installed."""
+
+    def parts(self) -> tuple[str, ...]:
+        """What its transfers depend on outside the package and its weights, with version or hash.
+
+        Raises ThirdstreamError as `ready` does.
+        """
+        return ()
+
+    def n_parameters(self) -> int | None:
+        """Of the networks that a transfer uses; None where there are none to count."""
+        return None
+
+    def trace(self, waves: Wave, *, source: str, target: str, seed: int) -> MelTrace | None:
+        """What it computes for segments (batch, SEGMENT), 44.1 kHz, -20 dB; None without mels."""
+        return None
+
+    @abstractmethod
+    def stream(self, blocks: Iterable[Wave], options: OwnOptions) -> Iterator[Wave]:
+        """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into as many samples or a few more."""
+
+    def accept(self, options: Options) -> OwnOptions:
+        """The same options as this system's own; what has its default gets this system's default.
+
+        Raises ThirdstreamError as `choose` does.
+        """
+        given = {one.name: getattr(options, one.name) for one in fields(options)
+                 if getattr(options, one.name) != one.default}  # fmt: skip
+        return self.choose(**given)
+
+    def choose(self, **given: Any) -> OwnOptions:
+        """This system's options, some of them given by name.
+
+        Raises ThirdstreamError on an option that it does not take, a style that it does not know,
+        and a share that is not between 0 and 1.
+        """
+        given = {name: value for name, value in given.items() if value is not None}
+        for name in given:
+            if name not in {one.name for one in fields(self.options)}:
+                raise ThirdstreamError(
+                    f"the model {self.name} takes no {name}; leave --{name.replace('_', '-')} out"
+                )
+        options = self.options(**given)
+        self.check(options)
+        return options
+
+    def check(self, options: OwnOptions) -> None:
+        """Raise ThirdstreamError on a value that no transfer of this system can use."""
+        for name in ("style_strength", "keep_content", "blend"):
+            share = getattr(options, name)
+            if share is not None and not 0 <= share <= 1:
+                option = name.replace("_", "-")
+                raise ThirdstreamError(f"--{option} must lie between 0 and 1 (got {share})")
+        for style in (options.to, options.source or options.to):
+            if style not in self.styles:
+                raise ThirdstreamError(
+                    f"the model {self.name} does not know the style {style!r}; "
+                    f"it knows {', '.join(self.styles[:-1])} and {self.styles[-1]}"
+                )
+
+    def transfer(self, wave: Wave, sr: int, *, to: str, **options: Any) -> Wave:
+        """Transfer a whole wave, (n_samples,) or (n_channels, n_samples), of any rate `sr` in Hz.
+
+        to, options: the fields of `Options` and of the system's own, by name. Returns a wave of the
+        same shape and rate, with the input's RMS and no sample beyond full scale; silence stays
+        silence. Raises ThirdstreamError as `choose` does, and on an empty or non-finite wave.
+        """
+        chosen = self.choose(to=to, **options)
+        channels = _channels(wave, sr)
+        level = audio.level_of([channels])
+        blocks = (channels[:, at : at + BLOCK] for at in range(0, channels.shape[1], BLOCK))
+        matched = match_loudness(
+            lambda inside: self.stream(inside, chosen),
+            audio.centred(blocks, level),
+            sr=sr,
+            n_channels=len(channels),
+            level=level,
+            ceiling=0.999,
+            keeps_dynamics=self.keeps_dynamics,
+            blend=chosen.blend,
         )
-    LOG.info("model %s is %s", name, path)
-    return path
+        result = np.concatenate(list(matched), axis=1)
+        return result[0] if np.ndim(wave) == 1 else result
 
 
-def user_folder() -> Path:
-    """Where models of your own are found by name: `models` in the user's cache folder of
-    thirdstream, or what the environment variable THIRDSTREAM_MODELS says.
-    """
-    given = os.environ.get("THIRDSTREAM_MODELS")
-    return Path(given) if given else user_cache_path("thirdstream", appauthor=False) / "models"
-
-
-def bundled_names() -> list[str]:
-    """The names of the models that come with the package."""
-    return sorted(path.stem for path in MODELS.glob("*.safetensors"))
-
-
-def user_names() -> list[str]:
-    """The names of the models in `user_folder`; a bundled model's name stays the bundled one's."""
-    folder = user_folder()
-    names = {path.stem for path in folder.glob("*.safetensors")}
-    names |= {path.parent.name for path in folder.glob(f"*/{BEST}")}
-    return sorted(names - set(bundled_names()))
-
-
-def bundled_clips() -> list[Path]:
-    """The demo's clips, STYLE_TITLE.ogg, two of each style."""
-    return sorted(CLIPS.glob("*.ogg"))
+def _channels(wave: Wave, sr: int) -> Wave:
+    """A user's wave as (n_channels, n_samples). Raises ThirdstreamError where it is none."""
+    if not MIN_SR <= sr <= MAX_SR:
+        raise ThirdstreamError(f"sr must lie between {MIN_SR:,} and {MAX_SR:,} Hz (got {sr})")
+    channels = np.atleast_2d(np.asarray(wave, dtype=np.float32))
+    if channels.ndim == 2 and channels.shape[0] > MAX_CHANNELS:
+        raise ThirdstreamError(
+            f"the wave has {channels.shape[0]} channels; it must be (n_channels, n_samples), "
+            "so give wave.T of what soundfile reads"
+        )
+    if channels.ndim != 2 or channels.shape[1] == 0 or not np.isfinite(channels).all():
+        raise ThirdstreamError(
+            f"the wave must be (n_samples,) or (n_channels, n_samples), not empty and without "
+            f"NaN (got shape {np.shape(wave)}); check how it was read"
+        )
+    return channels

@@ -8,7 +8,7 @@ length needs the memory of a few blocks. Inside the package the rate is 44,100 H
 import math
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ import soxr
 from numpy.typing import NDArray
 
 from thirdstream.audio.decoding import BLOCK, AudioError, Wave, decoded, info
+from thirdstream.audio.mixing import mixed
 from thirdstream.files import whole_file
 
 SR = 44_100  # Hz
@@ -26,14 +27,8 @@ SEGMENT = 131_072  # samples: 2.97 s, the paper's segment
 TARGET_RMS_DB = -20.0  # of the whole piece, full scale
 SILENCE_DB = -80.0  # a piece whose RMS is below this is silent
 MAX_PROMISED_S = 3_600  # seconds for which a header is given memory before they are read
-CANCELLED = 1e-4  # of one channel's power, -40 dB: what channels leave that cancel each other
 OFFSET = 0.01  # of a channel's RMS: a DC offset of less is none
 LIMITER_S = 0.005  # look-ahead and release of the peak limiter
-
-# What each channel of a surround recording adds to one (ITU-R BS.775-4, table 2): half of its share
-# of the left plus half of its share of the right; the effects channel is left out.
-MIXED = {"FL": 0.5, "FR": 0.5, "FC": math.sqrt(0.5), "LFE": 0.0, "BC": 0.5}
-MIXED |= dict.fromkeys(("BL", "BR", "SL", "SR"), math.sqrt(0.125))
 
 VIDEO_SUFFIXES = frozenset(
     [".m4a", ".m4b", ".aac", ".mp4", ".mov", ".mkv", ".mka", ".webm", ".wma", ".avi", ".3gp"]
@@ -115,29 +110,6 @@ def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wa
             stream, sr_in=header.sr, sr_out=sr, n_channels=1 if mono else header.n_channels
         )
     return stream
-
-
-def mixed(block: Wave, *, places: Sequence[str] = ()) -> Wave:
-    """Mix to one channel: (n_channels, n_samples) -> (1, n_samples).
-
-    places: of the channels' loudspeakers; their shares are those of a stereo mix by Rec. ITU-R
-    BS.775-4, whose two channels are then mixed. Without places all channels have equal parts. The
-    first channel is returned where they cancel each other, as those of a microphone that was wired
-    the wrong way round do.
-
-    Row by row, for numpy takes twenty times as long over the mean of samples that lie interleaved.
-    """
-    if len(block) == 1:
-        return block
-    known = set(places) <= MIXED.keys() and len(places) == len(block)
-    parts = [MIXED[place] for place in places] if known else [1 / len(block)] * len(block)
-    total = sum((np.float32(part) * row for part, row in zip(parts, block, strict=True) if part))
-    total, first = np.asarray(total, np.float32)[None], block[:1]
-    return first if _power(total) < CANCELLED * _power(first) else total
-
-
-def _power(row: Wave) -> float:
-    return float(np.vdot(row, row))
 
 
 def resampled(

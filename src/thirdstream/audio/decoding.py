@@ -20,16 +20,20 @@ import av
 import numpy as np
 import soundfile as sf
 from av.audio.resampler import AudioResampler
-from av.error import FFmpegError, InvalidDataError
+from av.error import FFmpegError, InvalidDataError, UndefinedError
 from numpy.typing import NDArray
 
+from thirdstream.audio.mixing import mixed, spread
 from thirdstream.files import ThirdstreamError
 
 BLOCK = 1 << 18  # samples read at a time
 MIN_SR, MAX_SR, MAX_CHANNELS = 1_000, 1_000_000, 64  # of recordings that are read
 SLACK_S = 0.25  # seconds of sound whose loss is no fault: encoders' delays, scratches
 STREAMED = 0x7FFF_0000  # bytes of a WAV from which on its writer did not know how many would come
+OGG_LOST = 65_307  # bytes of the largest OGG page, after which FFmpeg looks for none
+AC3_ERRORS = (InvalidDataError, UndefinedError)  # its decoder has numbers of its own
 MAX_CHUNKS = 10_000  # after the sound of a WAV
+MPEG = (0x50, 0x55)  # layers 2 and 3 in a WAV: libsndfile stops, and prints, where it is damaged
 RIFF = (b"RIFF", b"RF64")
 TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")  # may follow the sound, and have any length
 # Playlists and the like, which name other files or hosts, are not among these.
@@ -72,16 +76,17 @@ class AudioInfo:
 @dataclass(frozen=True)
 class _Riff:
     """The sound in a WAV: where its bytes begin, how many the header promises, how many of them
-    make one sample of all channels (0: its coding has no such number).
+    make one sample of all channels (0: its coding has no such number), and that coding.
     """
 
     start: int
     size: int
     align: int
+    coding: int
 
 
 def info(path: Path) -> AudioInfo:
-    """Read the header; raises AudioError if the file is n_bytes, empty or not audio."""
+    """Read the header; raises AudioError if the file is missing, empty or not audio."""
     if not path.is_file():
         raise AudioError(f"{path}: there is no such file; check the path")
     try:
@@ -124,7 +129,7 @@ def decoded(path: Path, header: AudioInfo) -> Iterator[Wave]:
         )
 
 
-def _damaged(path: Path, after_s: float, error: Exception | None) -> AudioError:
+def _damaged(path: Path, after_s: float, error: Exception | str | None) -> AudioError:
     return AudioError(f"{path}: is damaged after {after_s:.2f} s ({error}); fetch it again")
 
 
@@ -151,6 +156,8 @@ def _is_plain(path: Path) -> bool:
     AIFF, AU or CAF that FFmpeg cannot open.
     """
     sound = _riff(path)
+    if sound and sound.coding in MPEG:
+        return False
     if not (_n_past(path, sound) == 0 if sound else _is_single_ogg(path) or _is_rare(path)):
         return False
     try:
@@ -197,7 +204,7 @@ def _after_id3(file: BinaryIO) -> int:
 
 def _riff(path: Path) -> _Riff | None:
     """Where a WAV has its sound; None where it is none, or has none."""
-    align, n_large = 0, 0
+    align, coding, n_large = 0, 0, 0
     with path.open("rb") as file:
         _after_id3(file)
         start = file.read(12)
@@ -207,10 +214,11 @@ def _riff(path: Path) -> _Riff | None:
             name, size = struct.unpack("<4sI", head)
             if name == b"data":
                 size = n_large if n_large and size == 0xFFFF_FFFF else size
-                return _Riff(file.tell(), size, align)
+                return _Riff(file.tell(), size, align, coding)
             chunk = file.read(16) if name in (b"fmt ", b"ds64") else b""
-            if name == b"fmt " and int.from_bytes(chunk[:2], "little") in (1, 3, 0xFFFE):
-                align = int.from_bytes(chunk[12:14], "little")
+            if name == b"fmt ":
+                coding = int.from_bytes(chunk[:2], "little")
+                align = int.from_bytes(chunk[12:14], "little") if coding in (1, 3, 0xFFFE) else 0
             if name == b"ds64":
                 n_large = int.from_bytes(chunk[8:], "little")
             file.seek(size + size % 2 - len(chunk), os.SEEK_CUR)
@@ -223,7 +231,11 @@ def _n_past(path: Path, sound: _Riff) -> int:
     if sound.size == 0 or n_past <= 0:
         return max(n_past, 0)
     with path.open("rb") as file:
-        is_sound = n_past > SLACK_S * _bytes_per_s(file) and not _are_chunks(file, sound)
+        is_sound = (
+            n_past > SLACK_S * _bytes_per_s(file)
+            and not _are_chunks(file, sound)
+            and _holds_more_than_zeros(file, sound.start + sound.size)
+        )
     return n_past if is_sound else 0
 
 
@@ -250,6 +262,11 @@ def _are_chunks(wav: BinaryIO, sound: _Riff) -> bool:
     return False
 
 
+def _holds_more_than_zeros(file: BinaryIO, start: int) -> bool:
+    file.seek(start)
+    return any(part.strip(b"\0") for part in iter(lambda: file.read(1 << 20), b""))
+
+
 def _bytes_per_s(wav: BinaryIO) -> int:
     """Of the sound, by the header."""
     wav.seek(0)
@@ -266,7 +283,7 @@ def _av_open(path: Path) -> Any:
     options = dict(AV_OPTIONS)
     if _riff(path):  # its packets are small, and it would stop where the header says
         options |= {"ignore_length": "1", "max_size": str(BLOCK)}
-    return av.open(str(path), options=options)
+    return av.open(f"file:{path}", options=options)  # else "Bach: Air.mp3" names a protocol
 
 
 def _is_rare(path: Path) -> bool:
@@ -294,15 +311,27 @@ def _av_info(path: Path) -> AudioInfo:
     try:
         with _av_open(path) as container:
             track = _track(container, path)
-            names = tuple(channel.name for channel in track.layout.channels)
-            places = USUAL.get(len(names), ()) if "NONE" in names else names
-            n_samples = round(_duration_s(container, track) * track.sample_rate)
-            return AudioInfo(track.sample_rate, len(names), n_samples, places)
+            places = _places(track.layout)
+            known = container.format.name != "ogg" or _ends_in_a_page(path)
+            n_samples = round(_duration_s(container, track) * track.sample_rate) if known else 0
+            return AudioInfo(track.sample_rate, len(track.layout.channels), n_samples, places)
     except (FFmpegError, ValueError, AttributeError) as error:  # no decoder: no sample_rate
         raise AudioError(
             f"{path}: is not audio in a format we know; "
             "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
         ) from error
+
+
+def _ends_in_a_page(path: Path) -> bool:
+    """Whether an OGG's last page is so near its end that FFmpeg finds it, and need not guess."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - OGG_LOST))
+        return b"OggS" in file.read()
+
+
+def _places(layout: Any) -> tuple[str, ...]:
+    names = tuple(channel.name for channel in layout.channels)
+    return USUAL.get(len(names), ()) if "NONE" in names else names
 
 
 def _duration_s(container: Any, track: Any) -> Fraction:
@@ -333,7 +362,8 @@ def _converted(resampler: AudioResampler | None, frame: Any, header: AudioInfo) 
         samples = np.asarray(made.to_ndarray(), np.float32)
         block = samples.reshape(-1, len(made.layout.channels)).T
         if len(block) != header.n_channels:  # it changes on the way
-            block = np.repeat(block.mean(axis=0, keepdims=True), header.n_channels, axis=0)
+            one = mixed(block, places=_places(made.layout))
+            block = spread(one, header.n_channels, places=header.places)
         if block.shape[1]:
             yield block
 
@@ -342,11 +372,15 @@ def _frames(container: Any, path: Path) -> Iterator[Any]:
     """All frames of the track. What is no sound is passed over, unless it is as long as SLACK_S
     and sound follows: then AudioError says where.
     """
-    n_good, n_lost, done_s, tag_end, fault = 0, 0, 0.0, 0, None
-    for packet in container.demux(_track(container, path)):
+    n_good, n_lost, done_s, next_s, tag_end, fault = 0, 0, 0.0, 0.0, 0, None
+    no_sound = AC3_ERRORS if container.format.name == "ac3" else InvalidDataError
+    for packet in _packets(container, path):
+        if isinstance(packet, int):
+            n_lost += packet
+            continue
         try:
             frames = packet.decode()
-        except InvalidDataError as error:
+        except no_sound as error:
             fault, data = error, bytes(packet)
             if any(tag in data for tag in TAGS):
                 tag_end = (packet.pos or 0) + packet.size
@@ -356,16 +390,47 @@ def _frames(container: Any, path: Path) -> Iterator[Any]:
             if done_s and n_lost * done_s > SLACK_S * n_good:
                 raise _damaged(path, done_s, fault)
             n_lost = 0
+        if next_s and _numbered_s(packet, container) > next_s + SLACK_S:
+            raise _damaged(path, done_s, "blocks are missing")
+        next_s = _numbered_s(packet, container) + sum(map(_length_s, frames))
         n_good += packet.size
-        done_s += sum(frame.samples / frame.sample_rate for frame in frames)
+        done_s += sum(map(_length_s, frames))
         yield from frames
+
+
+def _length_s(frame: Any) -> float:
+    return frame.samples / frame.sample_rate
+
+
+def _numbered_s(packet: Any, container: Any) -> float:
+    """When a block of a FLAC sounds by its own number, 0 of other formats: FFmpeg reads on after
+    what is no block, and says nothing.
+    """
+    own = container.format.name == "flac" and packet.pts is not None
+    return float(packet.pts * packet.time_base) if own else 0.0
+
+
+def _packets(container: Any, path: Path) -> Iterator[Any]:
+    """All packets of the track, and a number for so many bytes without sound that are in none: at
+    OGG_LOST of them FFmpeg gives an OGG up, and goes on if it is asked again.
+    """
+    track = _track(container, path)
+    for _ in range(2 + path.stat().st_size // OGG_LOST):
+        try:
+            yield from container.demux(track)
+        except InvalidDataError:
+            if container.format.name != "ogg":
+                raise
+            yield OGG_LOST
+        else:
+            return
 
 
 # --- what headers promise -------------------------------------------------------------------------
 
 
 def _check_single(path: Path) -> None:
-    """Raise AudioError where a second WAV, AIFF or MP4 follows: of these, players play the first.
+    """Raise AudioError where a second WAV, AIFF, CAF or MP4 follows: players play the first.
     (FFmpeg reads on in the formats that are made for streams.)
     """
     seen: set[bytes] = set()
@@ -374,18 +439,22 @@ def _check_single(path: Path) -> None:
             raise AudioError(
                 f"{path}: holds a second recording, from byte {at:,} on; split the file"
             )
-        seen |= {kind} & {b"WAVE", b"AIFF", b"AIFC", b"ftyp"}
+        seen |= {kind} & {b"WAVE", b"AIFF", b"AIFC", b"caff", b"ftyp"}
 
 
 def _parts(path: Path) -> Iterator[tuple[bytes, int]]:
-    """The outermost parts of a RIFF, an AIFF or an MP4: of which kind, and where they begin."""
-    at, n_bytes = 0, path.stat().st_size
+    """The outermost parts of a RIFF, AIFF, CAF or MP4: of which kind, and where they begin."""
+    at, n_bytes, is_caf = 0, path.stat().st_size, False
     with path.open("rb") as file:
         while len(head := file.read(16)) >= 8:
             if head[:4] in (b"RIFF", b"FORM"):
                 order = "little" if head[:4] == b"RIFF" else "big"
                 kind, size = head[8:12], 8 + int.from_bytes(head[4:8], order)
                 size += size % 2
+            elif head[:4] == b"caff":
+                kind, size, is_caf = head[:4], 8, True
+            elif is_caf:
+                kind, size = head[:4], 12 + int.from_bytes(head[4:12], "big", signed=True)
             elif at or head[4:8] == b"ftyp":
                 kind, size = head[4:8], int.from_bytes(head[:4], "big")
                 size = int.from_bytes(head[8:], "big") if size == 1 else size
@@ -399,11 +468,30 @@ def _parts(path: Path) -> Iterator[tuple[bytes, int]]:
 
 def _promised(path: Path, header: AudioInfo, n_read: int) -> int:
     """Samples that must be there by the header; 0 where it makes no promise."""
+    by_bytes = _by_bytes(path, n_read)
     if _is_plain(path):
-        return header.n_samples
+        return max(by_bytes, header.n_samples)
     with _av_open(path) as container:
-        guessed = container.format.name in GUESSES
-    return _xing_promised(path, header, n_read) if guessed else header.n_samples
+        name = container.format.name
+    if name in GUESSES:
+        return _xing_promised(path, header, n_read)
+    return by_bytes if name == "wav" else max(by_bytes, header.n_samples)
+
+
+def _by_bytes(path: Path, n_read: int) -> int:
+    """Samples that must be there by how many bytes a WAV, an AVI or a W64 says it has; 0 where all
+    of these are there, or its writer did not know.
+    """
+    sound, n_bytes = _riff(path), path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(24)
+    if sound:
+        n_bytes, n_promised = n_bytes - sound.start, sound.size
+    elif head[:4] == b"RIFF":
+        n_promised = 8 + int.from_bytes(head[4:8], "little")
+    else:
+        n_promised = int.from_bytes(head[16:], "little") if head[:4] == b"riff" else 0
+    return n_read * n_promised // n_bytes if n_bytes < n_promised < STREAMED else 0
 
 
 def _xing_promised(path: Path, header: AudioInfo, n_read: int) -> int:

@@ -3,9 +3,11 @@
 import ast
 import difflib
 import functools
+import inspect
 import io
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -13,11 +15,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import is_dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, get_type_hints
 
+import docstring_parser
 import tyro
 from rich.table import Table
 
@@ -35,22 +40,23 @@ CONVENTIONS = (
 )
 LOG = logging.getLogger(__name__)
 COMMANDS = {  # where each is; it is imported when it is asked for
-    "demo": "transferring.demo",
-    "prepare": "corpora.prepare",
+    "demo": "demo.demo",
+    "prepare": "corpus.prepare",
     "train": "training.train",
     "tune": "training.tune",
-    "transfer": "transferring.transfer",
-    "figures": "judging.figures",
-    "claims": "corpora.claims",
-    "evaluate": "judging.evaluate",
-    "report": "judging.report",
+    "transfer": "transfer.transfer",
+    "figures": "research.figures",
+    "claims": "research.claims",
+    "evaluate": "evaluation.evaluate",
+    "report": "evaluation.report",
     "arrange": "scores.arrange",
     "benchmark": "scores.benchmark",
     "listen": "scores.listen",
-    "export": "exporting.export",
-    "serve": "serving.serve",
-    "info": "transferring.info",
-    "systems": "transferring.list_systems",
+    "export": "export.export",
+    "convert": "convert.convert",
+    "serve": "serve.serve",
+    "info": "systems.info",
+    "systems": "systems.list_systems",
     "completion": "main.completion",
 }
 ABOUT = (
@@ -73,12 +79,12 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     Args:
         shell: which one.
     """
-    _run(["--tyro-write-completion", shell, "-"])
+    _all_commands(["--tyro-write-completion", shell, "-"])
 
 
 def function_of(command: str) -> Callable[..., None]:
     """The function behind a command."""
-    module, _, name = COMMANDS[command].rpartition(".")
+    module, _, name = COMMANDS[command].partition(".")
     return getattr(import_module(f"thirdstream.cli.{module}"), name)
 
 
@@ -90,92 +96,104 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # for file names that are no text
-    if "--version" in general:
-        given = ["--version"]
     warnings.filterwarnings("ignore", message="Glyph")  # pictures of names in other scripts
     set_loudness(quiet="--quiet" in general, verbose="--verbose" in general)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _stop)
-    try:
+    with _faults_explained(debug="--debug" in general):
         if short := shortage.at_start():
             raise Failed(short)
-        with _described():
-            _run(given)
+        with _timed():
+            command = _parsed(["--version"] if "--version" in general else given)
+            command()
         sys.stdout.flush()
+
+
+@contextmanager
+def _faults_explained(*, debug: bool) -> Iterator[None]:
+    """A fault inside is one sentence and an exit code; with `debug` its traceback is shown."""
+    try:
+        yield
     except (Interrupted, KeyboardInterrupt) as error:
         _complain(str(error) or "interrupted; run the same command again to go on")
         raise SystemExit(130) from None
     except BrokenPipeError:  # who read our output has had enough of it, as `head` has
         close_output()
         raise SystemExit(141) from None
-    except (Failed, ThirdstreamError) as error:
-        if "--debug" in general:
-            raise
-        _complain(str(error))
-        raise SystemExit(1) from None
     except Exception as error:
-        if "--debug" in general:
+        if debug:
             raise
-        _complain(_explained(error))
+        known = isinstance(error, (Failed, ThirdstreamError))
+        unexpected = f"an unexpected fault ({error!r}); run it with --debug and report what it says"
+        _complain(str(error) if known else shortage.said(error) or unexpected)
         if isinstance(error, OSError):
             with suppress(OSError, ValueError):  # there may be none
                 close_output()
         raise SystemExit(1) from None
 
 
-def _explained(error: Exception) -> str:
-    """What is said of a fault that is none of ours."""
-    unexpected = f"an unexpected fault ({error!r}); run it with --debug and report what it prints"
-    return shortage.said(error) or unexpected
-
-
-def _run(given: list[str]) -> None:
+def _parsed(given: list[str]) -> Callable[[], Any]:
+    """What is asked for, as something to call; misuse is explained and exits with 2."""
     if os.environ.get("NO_COLOR"):  # tyro does not know it (no-color.org)
         tyro._experimental_options["ansi_codes"] = False
     if given and given[0] in ("--help", "-h"):  # of what follows
         given = [*given[1:], "--help"]
     if given == ["--version"]:
-        tell(f"thirdstream {version('thirdstream')}")
-    elif given and given[0] in COMMANDS:
-        _call(given[0], given[1:])
-    elif given == ["--help"]:
-        _print_commands()
-    elif given and not given[0].startswith("-"):
-        near = difflib.get_close_matches(given[0], COMMANDS, n=3, cutoff=0.5)
-        remedy = f"did you mean {' or '.join(near)}?" if near else "thirdstream --help lists them"
-        _complain(f"{given[0]}: there is no such command; {remedy}")
-        raise SystemExit(2)
-    else:  # nothing, which tyro explains, or the shells' completion
-        tyro.extras.subcommand_cli_from_dict(
-            {name: function_of(name) for name in COMMANDS},
-            prog="thirdstream",
-            args=given,
-            config=CONVENTIONS,
-        )
+        return functools.partial(tell, f"thirdstream {version('thirdstream')}")
+    if given == ["--help"]:
+        return _print_commands
+    if given and given[0] in COMMANDS:
+        return _parsed_command(given[0], given[1:])
+    if not given or given[0].startswith("-"):  # tyro explains it, or it is the shells' completion
+        return functools.partial(_all_commands, given)
+    near = difflib.get_close_matches(given[0], COMMANDS, n=3, cutoff=0.5)
+    remedy = f"did you mean {' or '.join(near)}?" if near else "thirdstream --help lists them"
+    _complain(f"{given[0]}: there is no such command; {remedy}")
+    raise SystemExit(2)
 
 
-def _call(command: str, given: Sequence[str]) -> None:
-    """Run a command; tyro, which prints what it does not understand as it is, only reads for it."""
+def _all_commands(given: Sequence[str]) -> None:
+    tyro.extras.subcommand_cli_from_dict(
+        {name: function_of(name) for name in COMMANDS},
+        prog="thirdstream",
+        args=given,
+        config=CONVENTIONS,
+    )
+
+
+def _parsed_command(command: str, given: Sequence[str]) -> Callable[[], Any]:
+    """A command with its options; what tyro prints of names is made harmless."""
     function = function_of(command)
+    _join_lines(inspect.unwrap(function))
 
     @functools.wraps(function)
     def read(*values: Any, **named: Any) -> Any:
         return functools.partial(function, *values, **named)
 
+    options.note(given)
     written = io.StringIO()
     try:
         with ExitStack() as redirected:
             if any(shown(one) != one for one in given):
                 redirected.enter_context(redirect_stderr(written))
                 redirected.enter_context(redirect_stdout(written))
-            call: Any = tyro.cli(
+            parsed: Any = tyro.cli(
                 read, prog=f"thirdstream {command}", args=given, config=CONVENTIONS
             )
     finally:
         if written.getvalue():
             ERR.print(written.getvalue(), soft_wrap=True)
-    options.note(given)
-    call()
+    return parsed
+
+
+def _join_lines(function: Callable[..., None]) -> None:
+    """Of the text of each option, for tyro, which keeps them."""
+    function.__doc__ = re.sub(r"\n {8,}(?=\S)", " ", inspect.cleandoc(function.__doc__ or ""))
+    for kind in get_type_hints(function).values():
+        if is_dataclass(kind):
+            for one in docstring_parser.parse_from_object(kind).params:
+                text = " ".join((one.description or "").split())
+                kind.__dataclass_fields__[one.arg_name].metadata = MappingProxyType({"help": text})
 
 
 def _print_commands() -> None:
@@ -183,8 +201,8 @@ def _print_commands() -> None:
     OUT.print(f"thirdstream {version('thirdstream')}: {ABOUT}\n")
     table = Table.grid(padding=(0, 2))
     for name, place in COMMANDS.items():
-        module, _, function = place.rpartition(".")
-        path = Path(__file__).parent / f"{module}.py"
+        module, _, function = place.partition(".")
+        path = Path(__file__).with_name(f"{module}.py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef) and node.name == function:
                 table.add_row(name, (ast.get_docstring(node) or "").partition("\n")[0])
@@ -197,7 +215,7 @@ def _print_commands() -> None:
 
 
 @contextmanager
-def _described() -> Iterator[None]:
+def _timed() -> Iterator[None]:
     """For --verbose: versions before, the time it took after."""
     if LOG.isEnabledFor(logging.INFO):
         from thirdstream.checkpoint import versions
@@ -218,7 +236,3 @@ def _stop(number: int, frame: object) -> None:
 def _complain(text: str) -> None:
     with suppress(OSError):  # then nobody can be told
         ERR.print(shown(f"thirdstream: {text}"), soft_wrap=True)
-
-
-if __name__ == "__main__":
-    main()

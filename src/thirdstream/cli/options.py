@@ -3,15 +3,31 @@
 from collections.abc import Sequence
 from contextvars import ContextVar
 
-_TYPED: ContextVar[frozenset[str]] = ContextVar("typed", default=frozenset())
+_GIVEN: ContextVar[tuple[str, ...]] = ContextVar("given", default=())
 
 
 def note(arguments: Sequence[str]) -> None:
-    """Remember the options of the command that is about to run."""
-    long = (one[2:].partition("=")[0] for one in arguments if one.startswith("--"))
-    _TYPED.set(frozenset(name.replace("-", "_") for name in long))
+    """Remember what was typed after the command that is about to be read and run."""
+    _GIVEN.set(tuple(arguments))
+
+
+def first() -> str:
+    """The first argument that is no option; "" without one."""
+    return next((one for one in _GIVEN.get() if not one.startswith("-")), "")
+
+
+def value_of(name: str) -> str | None:
+    """What was typed for an option; None where it was not."""
+    given, flag = _GIVEN.get(), f"--{name}"
+    for number, one in enumerate(given):
+        if one.startswith(f"{flag}="):
+            return one.partition("=")[2]
+        if one == flag and number + 1 < len(given):
+            return given[number + 1]
+    return None
 
 
 def typed() -> frozenset[str]:
     """Their names, as parameters have them; none where a command is called from Python."""
-    return _TYPED.get()
+    long = (one[2:].partition("=")[0] for one in _GIVEN.get() if one.startswith("--"))
+    return frozenset(name.replace("-", "_") for name in long)

@@ -10,7 +10,7 @@ from thirdstream.cli.console import Failed, complain, progress_bar, say, tell
 from thirdstream.cli.locks import writes_folder
 from thirdstream.files import fault_of
 from thirdstream.parallel import Workers
-from thirdstream.transfer import plan
+from thirdstream.transfer.files import plan
 
 
 @writes_folder
@@ -90,13 +90,13 @@ def benchmark(
 
     Example: thirdstream benchmark OpenEWLD --out bench
 
-    `thirdstream evaluate --corpus bench` judges systems on it. Run it again after an interruption:
+    `thirdstream evaluate --corpus bench` then measures systems. Run it again after an interruption:
     what is done is not done again.
 
     Args:
         sheets: a copy of the collection OpenEWLD (github.com/00sapo/OpenEWLD).
         out: folder of the benchmark; the manifests in it have the hash of every file.
-        splits: which to make; `test` is judged, the others are what sets are compared with.
+        splits: which to make; systems are measured on `test`, and compared with the others as sets.
         soundfonts: files of the benchmark's soundfonts, where they are not installed.
         workers: who does the work.
     """
@@ -113,21 +113,21 @@ def benchmark(
 
 @writes_folder
 def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -> None:
-    """Write down what is played in recordings: notes, lead sheet, piano roll.
+    """Transcribe recordings: notes, lead sheet, piano roll.
 
     Example: thirdstream listen song.mp3 --out heard
 
     Of each recording NAME.mid has all notes in its own tempo, NAME.musicxml melody and chords,
-    NAME.png a picture of both, NAME.json beats, key, chords and melody. Bars of four and of three
-    quarter notes are told apart, no others.
+    NAME.png a picture of both, NAME.json beats, key, chords and melody. Bars have four or
+    three quarter notes, whatever the recording's have.
 
     Args:
         recordings: files, or folders that are searched for recordings.
         out: folder for the results.
         force: replace results that exist.
     """
-    from thirdstream.notes.io.sheet import write_sheets
-    from thirdstream.notes.transcription.listening import listen_file
+    from thirdstream.notes.transcription.sheets import write_sheets
+    from thirdstream.notes.transcription.transcribe import transcribe_file
 
     pairs = plan(recordings, out, suffix="")
     n_failed = 0
@@ -139,12 +139,12 @@ def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -
                 bar.update(task, description=f"{path.name} {share:.0%}")
 
             try:
-                heard = listen_file(path, progress=show)
+                heard = transcribe_file(path, progress=show)
                 write_sheets(heard, target.parent, target.name, force=force)
                 say(f"{path} -> {target}.*")
-            except Exception as error:  # whatever it is, the other recordings are heard
+            except Exception as error:  # whatever it is, the other recordings are transcribed
                 n_failed += 1
                 complain(fault_of(path, error))
             bar.advance(task)
     if n_failed:
-        raise Failed(f"{n_failed} of {len(pairs)} recordings could not be written down")
+        raise Failed(f"{n_failed} of {len(pairs)} recordings could not be transcribed")

@@ -1,24 +1,24 @@
-"""Training twins, and the search for better ones."""
+"""Training models, and the search for better ones."""
 
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 import tyro
 from rich.table import Table
 
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.cli import options
 from thirdstream.cli.console import OUT, Failed, complain, progress_bar, say, set_loudness, tell
 from thirdstream.cli.locks import writes_folder
 from thirdstream.data.corpus import Corpus
 from thirdstream.files import ThirdstreamError, read_json
-from thirdstream.mel.features.inputs import View
-from thirdstream.mel.models import TWINS
-from thirdstream.mel.models.twin import TwinConfig
-from thirdstream.mel.networks.blocks import Norm
+from thirdstream.mel.models import FAMILIES
+from thirdstream.mel.models.model import MelModel
 from thirdstream.mel.system import MelSystem
+from thirdstream.mel.system import load as load_model
 from thirdstream.mel.training.loop import (
     State,
     Step,
@@ -30,48 +30,31 @@ from thirdstream.mel.training.loop import (
 from thirdstream.mel.training.run import load_state
 from thirdstream.mel.training.run import train as train_run
 from thirdstream.research import tuning
+from thirdstream.system import options_of
 
 MAY_CHANGE = ("epochs", "mixed_precision", "compile")  # how long and where; not what is learnt
 
 
-@dataclasses.dataclass(frozen=True)
-class Network:
-    """Changes to the preset's network; what is not given is as in the preset."""
+def network_options() -> type[Any]:
+    """The configuration of the family that was asked for, for tyro: defaults are the preset's.
 
-    init: str | None = None
-    """Begin with the weights of a trained model instead of random ones: its name, file or run. The
-    network is that model's, then."""
-    channels: tuple[int, ...] | None = None
-    """Of each encoder block; between blocks both axes are halved."""
-    latent_channels: int | None = None
-    """Of the code; the paper's code has 4."""
-    kernel_size: int | None = None
-    """Of all convolutions, odd."""
-    n_convs: int | None = None
-    """Convolutions a block."""
-    norm: Norm | None = None
-    """Normalisation after each convolution."""
-    patch: int | None = None
-    """Fold patch x patch points of the mel into channels first."""
-    features: tuple[View, ...] | None = None
-    """What the encoders see besides or instead of the mel: its cosine transform, its growth, its
-    envelope (Lu et al. 2018)."""
-    style_channels: tuple[int, ...] | None = None
-    """Of the style encoder's blocks, in adversarial twins."""
-    style_size: int | None = None
-    """Numbers that a style is reduced to, in adversarial twins."""
-    critic_channels: tuple[int, ...] | None = None
-    """Of the discriminators' convolutions, in adversarial twins."""
+    A dataclass without fields where there is no such family or preset, which the command explains.
+    """
+    name, preset = options.first(), options.value_of("preset") or "default"
+    kind = FAMILIES[name].kind if name in FAMILIES else None
+    if kind is None or preset not in kind.PRESETS:
+        return dataclasses.make_dataclass("Network", ())
+    values = vars(kind.PRESETS[preset])
+    fields = (
+        (one.name, Annotated[one.type, tyro.conf.arg(help=one.help)], _default(values[one.name]))
+        for one in options_of(kind.Config)
+    )
+    return dataclasses.make_dataclass("Network", fields, frozen=True)
 
-    def changed(self, preset: TwinConfig) -> TwinConfig:
-        """The preset with these changes. Raises ThirdstreamError if they make no sense."""
-        given = {key: value for key, value in vars(self).items() if value is not None}
-        if "init" in given:
-            raise ThirdstreamError("--init keeps a model's network; leave changes to it out")
-        try:
-            return dataclasses.replace(preset, **given)
-        except ValueError as error:
-            raise ThirdstreamError(str(error)) from error
+
+def _default(value: Any) -> Any:
+    """A field with this default, which may be a table."""
+    return dataclasses.field(default_factory=lambda: value)
 
 
 @writes_folder
@@ -82,9 +65,14 @@ def train(
     corpus: str,
     out: Path,
     preset: str = "default",
+    init: str | None = None,
     resume: bool = False,
     training: tyro.conf.OmitArgPrefixes[TrainingConfig] = TrainingConfig(),  # noqa: B008
-    network: tyro.conf.OmitArgPrefixes[Network] = Network(),
+    network: Annotated[
+        Any,
+        tyro.conf.OmitArgPrefixes,
+        tyro.conf.arg(constructor_factory=network_options),
+    ],
 ) -> None:
     """Train a system on a prepared corpus.
 
@@ -101,17 +89,20 @@ def train(
         out: folder of the run; its best model is best.safetensors.
         preset: size of the network and weights of the losses: default, or paper, as published;
             of twin-paired also travel: with the travel loss, for recordings without a version.
+        init: begin with the weights of a trained model instead of random ones: its name, file or
+            run. The network is that model's, then.
         resume: go on with the run in --out, with the settings it was begun with; --epochs,
             --mixed-precision and --compile may be others. A cosine of the learning rate is then
             laid out over all epochs.
         training: how long and how fast.
-        network: changes to the preset.
+        network: the network of SYSTEM, which its --help lists; by default the preset's.
     """
     first = os.environ.get("RANK", "0") == "0"  # of the processes that were launched together
     if not first:
         set_loudness(quiet=True, verbose=False)
     opened = Corpus.open(corpus)
-    state, config = _state(system, opened, out, preset, resume, (training, network))
+    asked = Asked(system, preset, init, network)
+    state, config = _state(asked, opened, out, training, resume=resume)
     with progress_bar() as bar:
         task = bar.add_task(f"training {system}", total=None, completed=state.step)
         for step in train_run(state, opened, config, out):
@@ -135,36 +126,51 @@ def _losses(losses: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {loss:.5f}" for name, loss in losses.items())
 
 
+class Asked(NamedTuple):
+    """Which model is to be trained. network: an instance of `network_options`."""
+
+    system: str
+    preset: str
+    init: str | None
+    network: Any
+
+    def config(self) -> Any:
+        """The family's configuration. Raises ThirdstreamError if there is none such."""
+        _, preset = _preset(self.system, self.preset)
+        try:
+            return dataclasses.replace(preset, **vars(self.network))
+        except ValueError as error:
+            raise ThirdstreamError(str(error)) from error
+
+    def typed(self) -> set[str]:
+        """The options typed that say which network."""
+        return set(options.typed()) & {"preset", "init", *vars(self.network)}
+
+
 def _state(
-    system: str,
-    opened: Corpus,
-    out: Path,
-    preset: str,
-    resume: bool,
-    changes: tuple[TrainingConfig, Network],
+    asked: Asked, opened: Corpus, out: Path, training: TrainingConfig, *, resume: bool
 ) -> tuple[State, TrainingConfig]:
     """A new run's state, or an old one's."""
-    training, network = changes
     if resume:
-        return _resumed(out, (system, opened, preset), changes)
+        return _resumed(out, asked, opened, training)
     if (out / "resume.safetensors").exists() or (out / "best.safetensors").exists():
         raise ThirdstreamError(f"{out}: holds a run; go on with --resume, or choose another folder")
-    if network.init is not None and preset != "default":
-        raise ThirdstreamError("--init keeps a model's network; leave --preset out")
-    if network.init is not None and network == Network(init=network.init):
-        model = systems.load(network.init)
-        if isinstance(model, MelSystem) and (model.name, model.styles) == (system, opened.styles):
-            return begin_with(model, opened, training), training
-        kind, wanted = " and ".join(model.styles), " and ".join(opened.styles)
-        raise ThirdstreamError(
-            f"{network.init}: is a {model.name} of {kind}, not a {system} of {wanted}; "
-            "begin without --init"
-        )
-    return begin(system, network.changed(_preset(system, preset)), opened, training), training
+    if asked.init is None:
+        return begin(asked.system, asked.config(), opened, training), training
+    if changes := sorted(asked.typed() - {"init"}):
+        raise ThirdstreamError(f"--init keeps a model's network; leave --{changes[0]} out")
+    model = load_model(registry.find(asked.init))
+    if (model.name, model.styles) == (asked.system, opened.styles):
+        return begin_with(model, opened, training), training
+    kind, wanted = " and ".join(model.styles), " and ".join(opened.styles)
+    raise ThirdstreamError(
+        f"{asked.init}: is a {model.name} of {kind}, not a {asked.system} of {wanted}; "
+        "begin without --init"
+    )
 
 
 def _resumed(
-    out: Path, wanted: tuple[str, Corpus, str], changes: tuple[TrainingConfig, Network]
+    out: Path, model: Asked, opened: Corpus, training: TrainingConfig
 ) -> tuple[State, TrainingConfig]:
     """An old run's state, and how it goes on.
 
@@ -172,7 +178,6 @@ def _resumed(
     the run was begun otherwise than it is asked for.
     """
     state, config = load_state(out)
-    training, opened = changes[0], wanted[1]
     asked = {
         name: value
         for name, value in vars(training).items()
@@ -183,7 +188,7 @@ def _resumed(
         for name, value in asked.items()
         if value != getattr(config, name) and name not in MAY_CHANGE
     ]
-    faults += _other_systems(state, *wanted, changes[1])
+    faults += _other_models(state.system, model, opened)
     if faults:
         raise ThirdstreamError(
             f"{out}: was begun with {'; '.join(faults)}; leave the options out to go on (only "
@@ -197,21 +202,13 @@ def _resumed(
     return state, later
 
 
-def _other_systems(
-    state: State, system: str, opened: Corpus, preset: str, network: Network
-) -> Iterator[str]:
+def _other_models(began: MelSystem, asked: Asked, opened: Corpus) -> Iterator[str]:
     """What a run was begun with, where another is asked for."""
-    began = state.system
-    new = (preset, network) != ("default", Network()) or "preset" in options.typed()
-    if began.name != system:
-        yield f"{began.name}, not {system}"
+    if began.name != asked.system:
+        yield f"{began.name}, not {asked.system}"
     elif began.styles != opened.styles:
         yield f"{' and '.join(began.styles)}, not {' and '.join(opened.styles)}"
-    elif (
-        new
-        and network.init is None
-        and network.changed(_preset(system, preset)) != began.twin.config
-    ):
+    elif asked.typed() and asked.init is None and asked.config() != began.model.config:
         yield "another network"
 
 
@@ -222,7 +219,7 @@ def _lay_out_anew(
 
     Raises ThirdstreamError where more epochs are done already.
     """
-    per_epoch = steps_per_epoch(state.system.twin, opened, config)
+    per_epoch = steps_per_epoch(state.system.model, opened, config)
     if later.epochs * per_epoch < state.step:
         raise ThirdstreamError(
             f"{out}: has been trained for {state.step / per_epoch:g} epochs already; "
@@ -240,13 +237,16 @@ def _lay_out_anew(
     say(f"{later.epochs} epochs instead of {config.epochs}; the learning rate {rate}")
 
 
-def _preset(system: str, preset: str) -> TwinConfig:
-    if system not in TWINS:
-        raise ThirdstreamError(f"{system}: no such system to train; there are {', '.join(TWINS)}")
-    presets = TWINS[system].PRESETS
-    if preset not in presets:
-        raise ThirdstreamError(f"{system} has no preset {preset!r}; it has {', '.join(presets)}")
-    return presets[preset]
+def _preset(system: str, preset: str) -> tuple[type[MelModel], Any]:
+    """A family and one of its presets. Raises ThirdstreamError where there is none."""
+    if system not in FAMILIES:
+        there = ", ".join(FAMILIES)
+        raise ThirdstreamError(f"{system}: no such system to train; there are {there}")
+    kind = FAMILIES[system].kind
+    if preset not in kind.PRESETS:
+        there = ", ".join(kind.PRESETS)
+        raise ThirdstreamError(f"{system} has no preset {preset!r}; it has {there}")
+    return kind, kind.PRESETS[preset]
 
 
 @writes_folder
@@ -271,7 +271,8 @@ def tune(
         out: folder of the search; trials.json has every trial.
         search: how long.
     """
-    network, opened = _preset(system, search.preset), Corpus.open(corpus)
+    _, network = _preset(system, search.preset)
+    opened = Corpus.open(corpus)
     with progress_bar() as bar:
         task = bar.add_task(f"tuning {system}", total=search.trials)
         for one in tuning.search(system, network, opened, out, search):

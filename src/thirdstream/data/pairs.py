@@ -30,9 +30,10 @@ from thirdstream.files import (
 from thirdstream.lock import is_empty
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
 from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.io.score import SUFFIXES, read_score
 from thirdstream.notes.rendering import ORCHESTRA, TAIL_S, draw_scene, render
 from thirdstream.notes.rendering import VERSION as SYNTHESISER
-from thirdstream.notes.types import SUFFIXES, Score, read_score
+from thirdstream.notes.types import Score
 from thirdstream.parallel import results
 
 MANIFEST = "pairs.json"

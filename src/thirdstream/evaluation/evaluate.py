@@ -11,10 +11,9 @@ name is a hash of all it depends on, so that work can resume; and the excerpts t
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -25,8 +24,7 @@ import numpy as np
 import torch
 
 import thirdstream
-from thirdstream import audio, checkpoint, shortage
-from thirdstream import system as systems
+from thirdstream import audio, checkpoint, registry, shortage
 from thirdstream.audio import SR, Wave
 from thirdstream.evaluation import VERSION, Settings, measure, metrics
 from thirdstream.evaluation.cost import Cost, cost_of_transfer
@@ -40,10 +38,9 @@ from thirdstream.files import (
     sha256,
     write_json,
 )
-from thirdstream.mel.system import MelSystem
 from thirdstream.parallel import results
 from thirdstream.records import record
-from thirdstream.transfer import Options, System
+from thirdstream.system import System
 
 COPY_CONTENT, COPY_TARGET, RESYNTHESIS = "copy-content", "copy-target", "resynthesis"
 TRUE_TARGET = "true-target"
@@ -109,12 +106,10 @@ def subjects_of(models: Sequence[str], material: Material) -> list[Subject]:
             raise ThirdstreamError(
                 f"{wanted}: another one is called {name} too; rename one of them"
             )
-        loaded = systems.load(model)
+        loaded = registry.load(model)
         for style in material.styles:
-            loaded.check(replace(Options(to=style), **dict(knobs)))
-        digest = ""
-        if isinstance(loaded, MelSystem):
-            digest = sha256(systems.find(model))
+            loaded.choose(to=style, **dict(knobs))
+        digest = sha256(loaded.checkpoint) if loaded.checkpoint else ""
         found.append(Subject(name, model, digest, knobs, loaded.parts()))
     return found
 
@@ -177,7 +172,7 @@ def _drawn(items: Sequence[Item], n_items: int, seed: object) -> list[Item]:
 @lru_cache(maxsize=8)
 def _loaded(model: str) -> System:
     """A system, read once a process."""
-    return systems.load(model)
+    return registry.load(model)
 
 
 def made(
@@ -198,11 +193,12 @@ def made(
     system, source, seed = _loaded(subject.model), job.item.style, settings.seed
     knobs: dict[str, Any] = dict(subject.knobs)
     wave = system.transfer(original, SR, to=job.target, source=source, seed=seed, **knobs)
-    row: dict[str, Any] = {}
-    if isinstance(system, MelSystem):
+    row: dict[str, Any] = measure.inside(
+        system, original, source=source, target=job.target, seed=seed
+    )
+    if row:
         again = system.transfer(original, SR, to=source, source=source, seed=seed)
         row |= measure.rebuilt(original=original, made=again)
-        row |= measure.inside(system, original, source=source, target=job.target, seed=seed)
     return wave, row
 
 
@@ -490,7 +486,4 @@ def code_digest() -> str:
 
 def n_parameters(model: str) -> int | None:
     """Of a transfer: a mel twin's own, without critics; None where there are none to count."""
-    system = _loaded(model)
-    if not isinstance(system, MelSystem):
-        return None
-    return sum(math.prod(one.shape) for one in system.twin.own_parameters())
+    return _loaded(model).n_parameters()

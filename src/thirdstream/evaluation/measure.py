@@ -24,10 +24,11 @@ from thirdstream.evaluation.judges import (
 from thirdstream.evaluation.metrics import Notes
 from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.mel.features.logmel import LogMel
-from thirdstream.mel.system import MelSystem
 from thirdstream.mel.vocoder.synthesis import Synthesiser
-from thirdstream.notes.transcription.transcriber import Posteriors, notes_of
+from thirdstream.notes.transcription.note_events import notes_of
+from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.packages import MissingPackage
+from thirdstream.system import System
 
 N_MEL_SEGMENTS = 4  # of an excerpt, for what is measured inside a mel system
 
@@ -228,25 +229,26 @@ def rebuilt(*, original: Wave, made: Wave) -> dict[str, float]:
     }
 
 
-@torch.inference_mode()
 def inside(
-    system: MelSystem, wave: Wave, *, source: str, target: str, seed: int
+    system: System[Any], wave: Wave, *, source: str, target: str, seed: int
 ) -> dict[str, float]:
-    """Eq. 1 and the synthesis' mel consistency, on segments from the middle of a wave at -20 dB."""
+    """Eq. 1 and the synthesis' mel consistency, on segments from the middle of a wave at -20 dB.
+
+    Empty for a system without mels.
+    """
     segments = np.concatenate(list(audio.windows([wave[None]], size=SEGMENT, hop=SEGMENT)))
     first = max(0, (len(segments) - N_MEL_SEGMENTS) // 2)
-    waves = torch.from_numpy(segments[first : first + N_MEL_SEGMENTS])
-    generator = torch.Generator().manual_seed(seed)
-    log_mel = system.log_mel(source)
-    power = log_mel.power(waves)
-    mel = log_mel.normalise(power)
-    style = system.twin.usual_style(target, generator=generator)
-    asked = system.convert(power, source=source, target=target, style=style)
-    error = metrics.mel_error(
-        reference=mel.numpy(), estimate=system.twin.reconstruct(mel, source).numpy()
+    found = system.trace(
+        segments[first : first + N_MEL_SEGMENTS], source=source, target=target, seed=seed
     )
-    missed = consistency(system.synthesiser, log_mel, asked=asked, content=waves)
-    return {"eq1_mel_error": error, "mel_consistency": missed}
+    if found is None:
+        return {}
+    return {
+        "eq1_mel_error": metrics.mel_error(reference=found.mel, estimate=found.reconstruction),
+        "mel_consistency": metrics.mel_consistency(
+            reference=found.requested, estimate=found.achieved
+        ),
+    }
 
 
 def consistency(

@@ -1,4 +1,4 @@
-"""A trained twin as one file for other programs: ONNX or TorchScript.
+"""A trained model as one file for other programs: ONNX or TorchScript.
 
 The exported network goes from normalised mels of the source style to normalised mels of the target,
 (batch, n_frames, n_mels) both, any batch and any n_frames. What comes before it and after it,
@@ -18,14 +18,13 @@ from torch import Tensor, nn
 
 from thirdstream import checkpoint
 from thirdstream.files import ThirdstreamError, whole_file
-from thirdstream.mel.models.twin import Code
 from thirdstream.mel.networks.blocks import Block
 from thirdstream.mel.system import MelSystem
 from thirdstream.packages import onnxruntime
 
 KEY = "thirdstream"  # of the description, in the file's own metadata
 FILE = "thirdstream.json"  # the same among TorchScript's extra files
-VERSION = 1  # of the description
+VERSION = 2  # of the description
 OPSET = 17
 INPUT, OUTPUT = "mel", "restyled"
 TOLERANCE = 1e-4  # of the largest value: float32 sums in another order stay far below it
@@ -39,26 +38,28 @@ Run = Callable[[Tensor], Tensor]
 class Restyler(nn.Module):
     """The way of `MelSystem.convert` between its two normalisations, in one direction.
 
-    style: (1, n_style), fixed, of twins that have styles.
+    condition: (1, n), fixed, of models that have one (see `MelModel.default_condition`).
     """
 
     most_before: Tensor
     most_after: Tensor
 
     def __init__(
-        self, system: MelSystem, *, source: str, target: str, style: Tensor | None
+        self, system: MelSystem, *, source: str, target: str, condition: Tensor | None
     ) -> None:
         super().__init__()
-        self.twin, self.source, self.target, self.style = system.twin, source, target, style
+        self.model, self.source, self.target = system.model, source, target
+        self.condition = condition
         self.register_buffer("most_before", system.log_mel(source).mel_max)
         self.register_buffer("most_after", system.log_mel(target).mel_max)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Normalised mel of the source -> of the target, (batch, n_frames, n_mels)."""
         mel = torch.minimum(mel, self.most_before)
-        content = self.twin.content(mel, self.source)
-        code = Code(content, mel.shape[1], style=self.style)
-        return torch.minimum(self.twin.decode(code, self.target), self.most_after)
+        made = self.model.transfer(
+            mel, source=self.source, target=self.target, condition=self.condition
+        )
+        return torch.minimum(made, self.most_after)
 
 
 def export(
@@ -67,18 +68,18 @@ def export(
     *,
     source: str,
     target: str,
-    style: Tensor | None,
+    condition: Tensor | None,
     format: Format,
 ) -> float:
     """Write one direction of a system as `path`, and compare what was written with the system.
 
-    style: (1, n_style), for twins that have styles (see `Twin.usual_style`).
+    condition: (1, n), of models that have one (see `MelModel.default_condition`).
 
     Returns the largest difference on random mels of four sizes. Raises ThirdstreamError, and leaves
     no file, if it is more than 1e-4 of the largest value, or if a package is missing.
     """
-    restyler = Restyler(system, source=source, target=target, style=style).eval()
-    about = description(system, source=source, target=target, style=style)
+    restyler = Restyler(system, source=source, target=target, condition=condition).eval()
+    about = description(system, source=source, target=target, condition=condition)
     write, read = {
         "onnx": (_write_onnx, _read_onnx),
         "torchscript": (_write_torchscript, _read_torchscript),
@@ -91,7 +92,7 @@ def export(
 
 
 def description(
-    system: MelSystem, *, source: str, target: str, style: Tensor | None
+    system: MelSystem, *, source: str, target: str, condition: Tensor | None
 ) -> dict[str, Any]:
     """What a user of the exported file needs, and what it is, as JSON knows it.
 
@@ -114,7 +115,7 @@ def description(
             }
             for of in dict.fromkeys((source, target))
         },
-        "style": None if style is None else style[0].tolist(),
+        "condition": None if condition is None else condition[0].tolist(),
         "card": system.card,
         "versions": checkpoint.versions(),
     }
@@ -209,11 +210,11 @@ def _difference(run: Run, system: MelSystem, restyler: Restyler) -> float:
         shape = (n_batch, n_frames, len(restyler.most_before))
         mel = LARGEST * torch.rand(shape, generator=generator) ** 3  # mostly small, as mels are
         made = after.within(
-            system.twin.transfer(
+            system.model.transfer(
                 before.within(mel),
                 source=restyler.source,
                 target=restyler.target,
-                style=restyler.style,
+                condition=restyler.condition,
             )
         )
         got = run(mel)

@@ -1,4 +1,4 @@
-"""A twin with its features and synthesis: what turns a wave into a wave of the other style."""
+"""A model of mels with its features and synthesis: a wave into a wave of the other style."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -16,43 +15,42 @@ from thirdstream import audio, checkpoint
 from thirdstream.audio import SEGMENT, SR, Wave
 from thirdstream.checkpoint import CheckpointError
 from thirdstream.files import ThirdstreamError, is_style
+from thirdstream.mel.convert import is_old
 from thirdstream.mel.features.logmel import LogMel, MelConfig, Statistics
-from thirdstream.mel.models import TWINS
-from thirdstream.mel.models.twin import HOP_FRAMES, WINDOW_FRAMES, Twin, TwinConfig
+from thirdstream.mel.models import FAMILIES
+from thirdstream.mel.models.model import HOP_FRAMES, MODEL, WINDOW_FRAMES, MelModel
 from thirdstream.mel.networks.blocks import PerStyle
-from thirdstream.mel.vocoder.synthesis import Chunk, Synthesiser
+from thirdstream.mel.options import MelOptions, StyledMelOptions
+from thirdstream.mel.vocoder.synthesis import Chunk, Synthesiser, overlap_add
 from thirdstream.records import record
-from thirdstream.transfer import Options, System
+from thirdstream.system import MelTrace, System
 
-MARGIN_FRAMES = 8  # at each inner end of a window: the cut is heard there
-BATCH = 4  # windows that go through the twin at a time
+MARGIN_FRAMES = 8  # at each inner end of a window, which the cut disturbs
+BATCH = 4  # windows that go through the model at a time
 
 
-class MelSystem(nn.Module, System):
-    """Everything a mel twin needs, in one module: its state is the whole model.
+class MelSystem(nn.Module, System[MelOptions]):
+    """Everything that a model of mels needs, in one module: its state is the whole model.
 
-    name: in SYSTEMS. card: what the model was trained on and how, for people.
+    name: of its family. card: what the model was trained on and how, for people.
     """
 
     def __init__(
         self,
         name: str,
-        twin: Twin,
+        model: MelModel,
         *,
         mel: MelConfig | None = None,
         card: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         mel = mel or MelConfig()
-        if mel.n_mels % twin.config.reduction:
-            raise ValueError(f"{mel.n_mels} mels are not a multiple of {twin.config.reduction}")
-        if twin.config.n_mels not in (None, mel.n_mels):
-            raise ValueError(f"a network for {twin.config.n_mels} mels gets {mel.n_mels}")
-        self.name, self.twin, self.mel, self.card = name, twin, mel, dict(card or {})
-        self.styles = twin.styles
-        self.takes = ("style_from",) if twin.HAS_STYLES else ()
-        self.follows = twin.FOLLOWS
-        self.features = PerStyle({style: LogMel(mel) for style in twin.styles})
+        model.check_mels(mel.n_mels)
+        self.name, self.model, self.mel, self.card = name, model, mel, dict(card or {})
+        self.styles = model.styles
+        self.options = FAMILIES[name].options if name in FAMILIES else MelOptions
+        self.keeps_dynamics = model.FOLLOWS_DYNAMICS
+        self.features = PerStyle({style: LogMel(mel) for style in model.styles})
         self.synthesiser = Synthesiser(mel)
 
     @property
@@ -75,29 +73,28 @@ class MelSystem(nn.Module, System):
         *,
         source: str,
         target: str,
-        style: Tensor | None = None,
+        condition: Tensor | None = None,
         strength: float = 1.0,
     ) -> Tensor:
         """Mel power at -20 dB, (batch, n_frames, n_mels), into the target style's.
 
-        style: (1, n_style), for twins that have styles; without it the mel's own. With `source`
-        equal to `target` and no style this is the self-reconstruction. strength: 1 is the transfer,
-        0 the self-reconstruction; between, the fourth roots of both are mixed, in which a step is
-        about as audible anywhere.
+        condition: see `MelModel.default_condition`. With `source` equal to `target` this is the
+        self-reconstruction. strength: 1 is the transfer, 0 the self-reconstruction; between, the
+        fourth roots of both are mixed, in which a step is about as audible anywhere.
         """
         before, after = self.log_mel(source), self.log_mel(target)
         mel = before.within(before.normalise(power))
-        made = self.twin.transfer(mel, source=source, target=target, style=style)
+        made = self.model.transfer(mel, source=source, target=target, condition=condition)
         restyled = after.denormalise(after.within(made))
         if strength == 1:
             return restyled
-        rebuilt = before.denormalise(before.within(self.twin.reconstruct(mel, source)))
+        rebuilt = before.denormalise(before.within(self.model.reconstruct(mel, source)))
         return torch.lerp(_root(rebuilt), _root(restyled), strength).square().square()
 
     def style_of(self, path: Path, style: str) -> Tensor:
         """(1, n_style) of a whole recording: the mean over its segments.
 
-        Raises ThirdstreamError if it cannot be read, is silent, or the twin has no styles.
+        Raises ThirdstreamError if it cannot be read, is silent, or the model has no style codes.
         """
         level = audio.measure(path)
         if level.silent:
@@ -108,7 +105,7 @@ class MelSystem(nn.Module, System):
         cut = audio.windows(audio.centred(audio.blocks(path), level), size=SEGMENT, hop=SEGMENT)
         for window in itertools.islice(cut, n_segments):
             mel = self.log_mel(style)(torch.from_numpy(window) * level.gain)
-            code = self.twin.style_in(self.log_mel(style).within(mel), style)
+            code = self.model.style_code(self.log_mel(style).within(mel), style)
             if code is None:
                 raise ThirdstreamError(
                     f"the model {self.name} takes no style from a recording; leave --style-from "
@@ -118,59 +115,47 @@ class MelSystem(nn.Module, System):
         return torch.cat(codes).mean(0, keepdim=True)
 
     @torch.inference_mode()
-    def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
+    def stream(self, blocks: Iterable[Wave], options: MelOptions) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into as many samples and a few more.
 
         Windows overlap and are cross-faded as mel power, where nothing can cancel; phases are found
         afterwards, on the joined frames. Every channel goes its own way.
         """
-        options = replace(options, phase=options.phase or self.twin.PHASE)
+        options = replace(options, phase=options.phase or self.model.PHASE)
         generator = torch.Generator().manual_seed(options.seed)
-        carried = 1 - (options.keep_content or 0) if options.phase == "carried" else 0.0
-        source = options.source or self.twin.other(options.to)
-        style = None
-        if options.style_from is not None:
-            style = self.style_of(options.style_from, options.to)
-            style = self.twin.complete(style, generator=generator)
+        source, condition = options.source or self.model.other(options.to), None
+        if isinstance(options, StyledMelOptions) and options.style_from is not None:
+            condition = self.style_of(options.style_from, options.to)
         elif source != options.to:
-            style = self.twin.usual_style(options.to, generator=generator)
+            condition = self.model.default_condition(options.to, generator=generator)
 
-        def converted() -> Iterator[NDArray[np.complex64]]:
+        def restyled() -> Iterator[Chunk]:
             hop = HOP_FRAMES * self.mel.hop_length
             cut = audio.windows(blocks, size=SEGMENT, hop=hop)
             while batch := list(itertools.islice(cut, BATCH)):
                 waves = torch.from_numpy(np.concatenate(batch))  # (batch * n_channels, SEGMENT)
-                chunk = self._restyled(waves, source, style, options, generator)
-                # All ride along as complex numbers, so that one cross-fade serves them.
-                rows = [part.to(torch.complex64) for part in chunk if part is not None]
-                yield from np.split(torch.cat(rows, dim=1).numpy(), len(batch))
+                chunk = self._restyled(waves, source, condition, options, generator)
+                yield from chunk.split(len(batch))
 
-        def chunks() -> Iterator[Chunk]:
-            n_mels, n_freqs = self.mel.n_mels, 1 + self.mel.n_fft // 2
-            for rows in audio.overlap_add(converted(), hop=HOP_FRAMES, margin=MARGIN_FRAMES):
-                whole = torch.from_numpy(rows)
-                start = None if carried == 1 else whole[:, n_mels : n_mels + n_freqs]
-                detail = whole[:, -n_freqs:].real if options.keep_content else None
-                yield Chunk(whole[:, :n_mels].real, start, detail)
-
-        yield from self.synthesiser.stream(chunks(), carried=carried)
+        chunks = overlap_add(restyled(), hop=HOP_FRAMES, margin=MARGIN_FRAMES)
+        propagation = 1 - options.keep_content if options.phase == "propagated" else 0.0
+        yield from self.synthesiser.stream(chunks, propagation=propagation)
 
     def _restyled(
         self,
         waves: Tensor,
         source: str,
-        style: Tensor | None,
-        options: Options,
+        condition: Tensor | None,
+        options: MelOptions,
         generator: torch.Generator,
     ) -> Chunk:
         """Windows (batch, SEGMENT) as what the synthesis needs."""
-        keep = options.keep_content or 0.0
-        strength = 1.0 if options.style_strength is None else options.style_strength
+        keep, strength = options.keep_content, options.style_strength
         original = self.log_mel(source).power(waves)
         power = self.convert(
-            original, source=source, target=options.to, style=style, strength=strength
+            original, source=source, target=options.to, condition=condition, strength=strength
         )
-        if options.phase == "carried" and not keep:
+        if options.phase == "propagated" and not keep:
             return Chunk(power.transpose(1, 2), None)
         start = spectrum = self.synthesiser.stft(pad(waves, (0, self.mel.n_fft // 2)))
         if options.phase == "noise":
@@ -179,12 +164,31 @@ class MelSystem(nn.Module, System):
         detail = self.synthesiser.detail(original, spectrum) ** keep if keep else None
         return Chunk(power.transpose(1, 2), start, detail)
 
+    def n_parameters(self) -> int:
+        """Of the networks that a transfer uses."""
+        return size_of(self.model)
+
+    @torch.inference_mode()
+    def trace(self, waves: Wave, *, source: str, target: str, seed: int) -> MelTrace:
+        """The mels of segments (batch, SEGMENT), 44.1 kHz, -20 dB."""
+        generator, content = torch.Generator().manual_seed(seed), torch.from_numpy(waves)
+        log_mel = self.log_mel(source)
+        power = log_mel.power(content)
+        mel = log_mel.normalise(power)
+        condition = self.model.default_condition(target, generator=generator)
+        requested = self.convert(power, source=source, target=target, condition=condition)
+        start = torch.Generator().manual_seed(0)
+        sound = self.synthesiser(requested, generator=start, content=content)
+        achieved = log_mel.power(sound)[:, : requested.shape[1]]
+        reconstruction = self.model.reconstruct(mel, source)
+        return MelTrace(*(one.numpy() for one in (mel, reconstruction, requested, achieved)))
+
     def header(self) -> dict[str, Any]:
-        """What rebuilds the model around its tensors: names, configuration, card, versions."""
+        """What rebuilds the model around its tensors: family, configuration, card, versions."""
         return {
-            "system": self.name,
+            "family": self.name,
             "styles": list(self.styles),
-            "twin": asdict(self.twin.config),
+            "config": asdict(self.model.config),
             "mel": asdict(self.mel),
             "card": self.card,
             "versions": checkpoint.versions(),
@@ -195,10 +199,18 @@ class MelSystem(nn.Module, System):
         checkpoint.save(path, self.state_dict(), self.header())
 
 
-def build(name: str, styles: tuple[str, str], config: TwinConfig, mel: MelConfig) -> MelSystem:
-    """An untrained system. Raises ThirdstreamError if the configuration cannot be."""
+def size_of(model: MelModel) -> int:
+    """The number of parameters of what transfers, without discriminators."""
+    return sum(one.numel() for one in model.players()[MODEL].parameters)
+
+
+def build(name: str, styles: tuple[str, str], config: Any, mel: MelConfig) -> MelSystem:
+    """An untrained system of a family, with a configuration of that family.
+
+    Raises ThirdstreamError if the configuration cannot be.
+    """
     try:
-        return MelSystem(name, TWINS[name](styles, config), mel=mel)
+        return MelSystem(name, FAMILIES[name].kind(styles, config), mel=mel)
     except ValueError as error:
         raise ThirdstreamError(f"{name}: {error}") from error
 
@@ -210,13 +222,14 @@ def rebuild(header: Mapping[str, Any], shapes: Mapping[str, Any] | None = None) 
     refused before it takes any memory.
     """
     try:
-        styles, config = _styles(header["styles"]), record(TwinConfig, header["twin"])
+        kind = FAMILIES[header["family"]].kind
+        styles, config = _styles(header["styles"]), record(kind.Config, header["config"])
         mel = record(MelConfig, header["mel"])
         if mel.n_frames != WINDOW_FRAMES:
             raise ValueError(f"a window of {mel.n_frames} frames")
         if shapes is not None:
-            _check_shapes(TWINS[header["system"]], styles, config, shapes)
-        system = build(header["system"], styles, config, mel)
+            _check_shapes(kind, styles, config, shapes)
+        system = build(header["family"], styles, config, mel)
         system.card.update(header["card"])
     except (KeyError, TypeError, ValueError) as error:
         raise ThirdstreamError(
@@ -237,7 +250,7 @@ def _styles(names: Any) -> tuple[str, str]:
 
 
 def _check_shapes(
-    kind: type[Twin], styles: tuple[str, str], config: TwinConfig, shapes: Mapping[str, Any]
+    kind: type[MelModel], styles: tuple[str, str], config: Any, shapes: Mapping[str, Any]
 ) -> None:
     """Before memory is taken: that the file has the tensors that its configuration asks for.
 
@@ -246,7 +259,7 @@ def _check_shapes(
     with torch.device("meta"):
         wanted = kind(styles, config).state_dict()
     for name, tensor in wanted.items():
-        found = shapes.get(f"twin.{name}")
+        found = shapes.get(f"model.{name}")
         if found != tensor.shape:
             raise ValueError(f"{name} should be {tuple(tensor.shape)}, the file has {found}")
 
@@ -254,6 +267,11 @@ def _check_shapes(
 def load(path: Path) -> MelSystem:
     """The trained system in a checkpoint, ready to transfer. Raises CheckpointError."""
     tensors, header = checkpoint.read(path)
+    if is_old(header):
+        raise CheckpointError(
+            f"{path}: was made by version 0.1; bring it up to date with: thirdstream convert "
+            f"{path} --out NEW.safetensors"
+        )
     try:
         system = rebuild(header, {name: tensor.shape for name, tensor in tensors.items()})
         system.load_state_dict(tensors)

@@ -219,4 +219,4 @@ class Metres:
         return max(spans, key=lambda one: spans[one])
 
 
-UNSAID = Metres(())  # of scores and songs that say only how long their bars are
+COMMON_TIME = Metres.steady(metre(4, 4))

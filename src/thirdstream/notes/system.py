@@ -1,9 +1,10 @@
-"""The score system: a recording is heard as notes, arranged in the target style, and played."""
+"""The score system: a recording is transcribed, arranged in the target style, and played."""
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,41 +15,52 @@ from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.cover import cover
 from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.piece import Piece, metrical_level
+from thirdstream.notes.io.score import read_score
+from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, VERSION, draw_scene, stream
 from thirdstream.notes.rendering.soundfont import opened
+from thirdstream.notes.styles import read_style
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription.listening import Heard, listen
+from thirdstream.notes.transcription.transcribe import Transcription, transcribe
 from thirdstream.notes.transcription.transcriber import Transcriber
-from thirdstream.notes.types import Score, read_score
-from thirdstream.transfer import Options, System
+from thirdstream.notes.types import Score
+from thirdstream.system import Sheet, System
 
 LOGGER = logging.getLogger("thirdstream")
-# Of the style, and of the recording's own notes, where nothing else is asked for.
-STRENGTH, KEEP = 0.75, 1.0
 
 
 class Played(NamedTuple):
-    """What a transfer went by way of: what was heard, its arrangement, and when that sounds."""
+    """The music of a transfer: what was transcribed, its arrangement, and when that sounds."""
 
-    heard: Heard
+    transcription: Transcription
     arrangement: Arrangement
     timing: Timing
 
+    def write(self, recording: Path, result: Path) -> Sheet:
+        """Write the arrangement as MIDI, and the transcription as lead sheet, MIDI and picture."""
+        # These draw and write: a transfer alone needs neither.
+        from thirdstream.notes.io.lead_sheet import chords_of_bars
+        from thirdstream.notes.io.midi import write_midi
+        from thirdstream.notes.transcription.sheets import write_sheets
 
-class ScoreSystem(System):
-    """Transfers by way of a score; it has no weights, so any two of its makers are equal.
+        score = replace(self.transcription.score, title=recording.stem)
+        found = replace(self.transcription, score=score)
+        midi = result.with_suffix(".mid")
+        write_midi(midi, self.arrangement.song, self.timing)
+        notes, lead_sheet, roll, _ = write_sheets(
+            found, result.parent, f"{recording.stem}_transcription"
+        )
+        files = {"MIDI": midi, "Lead sheet (MusicXML)": lead_sheet, "Transcription (MIDI)": notes}
+        return Sheet(roll, chords_of_bars(score, found.key), files)
 
-    tell: is given what each transfer went by way of, before the first of its sound.
-    """
+
+class ScoreSystem(System[ScoreOptions]):
+    """Transfers by way of a score; it has no weights, so any two of its outputs are equal."""
 
     name = "score"
-    styles = (STYLES[0], STYLES[1])
-    takes = ("ensemble", "score", "soundfont")
-    strength, keep = STRENGTH, KEEP
-    follows = False
-
-    def __init__(self, tell: Callable[[Played], None] | None = None) -> None:
-        self.tell = tell
+    styles = STYLES
+    options = ScoreOptions
+    keeps_dynamics = False
 
     def ready(self) -> None:
         """Raise ThirdstreamError without the transcriber."""
@@ -58,17 +70,19 @@ class ScoreSystem(System):
         """The synthesiser and its soundfont."""
         return VERSION, f"{ORCHESTRA.name} {sha256(ORCHESTRA)}"
 
-    def check(self, options: Options) -> None:
-        """As every system does; and raise ThirdstreamError where the soundfont is not readable."""
+    def check(self, options: ScoreOptions) -> None:
+        """As every system does; and raise ThirdstreamError where soundfont or style file are not
+        readable."""
         super().check(options)
         if options.soundfont is not None:
             opened(options.soundfont)
+        read_style(options.to, options.style_file)
 
-    def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
+    def stream(self, blocks: Iterable[Wave], options: ScoreOptions) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
 
-        The whole recording is heard before the first block comes. Two channels come back as stereo,
-        any other number as copies of one. Raises ThirdstreamError where no notes are heard.
+        The whole recording is transcribed before the first block comes. Two channels come back as
+        stereo, any other number as copies of one. Raises ThirdstreamError where no notes are found.
         """
         n_channels = n_samples = 0
 
@@ -78,17 +92,17 @@ class ScoreSystem(System):
                 n_channels, n_samples = block.shape[0], n_samples + block.shape[1]
                 yield block
 
-        heard = listen(counted())
+        found = transcribe(counted())
         if options.score is not None:
             score = read_score(options.score)
             for remark in score.remarks:
                 LOGGER.warning("%s: %s", options.score, remark)
-            heard = replace(heard, score=score)
-        arrangement, timing = arranged(heard, options)
-        if self.tell is not None:
-            self.tell(Played(heard, arrangement, timing))
+            found = replace(found, score=score)
+        arrangement, timing = arranged(found, options)
+        if self.on_notation is not None:
+            self.on_notation(Played(found, arrangement, timing))
         yield from stream(
-            replace(arrangement.song, tuning=heard.tuning),
+            replace(arrangement.song, tuning=found.tuning),
             timing,
             options.soundfont or ORCHESTRA,
             draw_scene(options.to, seed=str(options.seed)),
@@ -97,26 +111,31 @@ class ScoreSystem(System):
         )
 
 
-def arranged(heard: Heard, options: Options) -> tuple[Arrangement, Timing]:
-    """What was heard, arranged as the options say, and when its quarter notes sound.
+def arranged(found: Transcription, options: ScoreOptions) -> tuple[Arrangement, Timing]:
+    """A transcription, arranged as the options say, and when its quarter notes sound.
 
     With the source style as the target, the transcribed notes as they are, on that style's
     instruments. Raises ThirdstreamError as `cover` does.
     """
-    keep = KEEP if options.keep_content is None else options.keep_content
-    strength = STRENGTH if options.style_strength is None else options.style_strength
-    asked = ArrangementOptions(options.to, options.ensemble, strength, keep, options.seed)
+    asked = ArrangementOptions(
+        options.to,
+        options.ensemble,
+        options.style_strength,
+        options.keep_content,
+        options.seed,
+        options.style_file,
+    )
     if options.source == options.to:
         asked = replace(asked, style_strength=0.0, keep_content=1.0)
-    beats_s = np.array(heard.timing.beats_s)
-    length = float(heard.timing.beats(heard.duration_s))
-    score = within(heard.score, length)
-    piece = Piece(score, heard.notes, 60 / float(np.median(np.diff(beats_s))))
+    beats_s = np.array(found.timing.beats_s)
+    length = float(found.timing.beats(found.duration_s))
+    score = within(found.score, length)
+    piece = Piece(score, found.notes, 60 / float(np.median(np.diff(beats_s))))
     factor = metrical_level(piece, asked.read_style())
     if factor == 1:
-        return cover(piece, asked), heard.timing
+        return cover(piece, asked), found.timing
     n_beats = math.ceil(len(beats_s) * factor) + 1
-    timing = Timing(tuple(heard.timing.seconds(np.arange(n_beats) / factor).tolist()))
+    timing = Timing(tuple(found.timing.seconds(np.arange(n_beats) / factor).tolist()))
     return cover(piece.scaled(factor), asked), timing
 
 

@@ -1,9 +1,14 @@
 """When the beats of a piece sound: between quarter notes and seconds."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from thirdstream.notes.types import Song, Track
+
+CLOCK = 240.0  # quarter notes a minute of a song that follows a tempo map: a tick is 0.26 ms
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,54 @@ def _along(xs: NDArray, ys: NDArray, at: NDArray) -> NDArray[np.float64]:
     piece = np.clip(np.searchsorted(xs, at, side="right") - 1, 0, len(xs) - 2)
     slope = (ys[piece + 1] - ys[piece]) / (xs[piece + 1] - xs[piece])
     return ys[piece] + (at - xs[piece]) * slope
+
+
+def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
+    """The song along a tempo map, as one of a steady tempo: each note sounds at its own second.
+
+    What sounds before 0 s or after `duration_s` is cut away.
+    """
+    clock = CLOCK / 60
+
+    def at(beats: ArrayLike) -> NDArray[np.float64]:
+        return np.clip(timing.seconds(beats), 0, duration_s) * clock
+
+    tracks = (_mapped(track, at) for track in song.tracks)
+    audible = (
+        replace(track, notes=tuple(note for note in track.notes if note.length > 0.01 * clock))
+        for track in tracks
+    )
+    return replace(song, tracks=tuple(audible), beats_per_minute=CLOCK)
+
+
+def from_zero(song: Song, timing: Timing) -> tuple[Song, Timing]:
+    """The song and its tempo map so that quarter note 0 sounds at 0 s, and all else when it did.
+
+    The first bar, which may begin before the recording does, is as much shorter; two bars are where
+    less than half of it would be left. What sounds before 0 s begins there.
+    """
+    beats_s, bar = np.array(timing.beats_s), max(1, round(song.beats_per_bar))
+    if beats_s[0] == 0:
+        return song, timing
+    ends = range(bar, len(beats_s), bar)
+    half = (end for end in ends if beats_s[end] > (beats_s[end] - beats_s[0]) / 2)
+    first = next(half, len(beats_s) - 1)
+    spread = np.linspace(0, beats_s[first], first, endpoint=False)
+    begun = Timing((*spread.tolist(), *beats_s[first:].tolist()))
+
+    def at(beats: ArrayLike) -> NDArray[np.float64]:
+        return np.maximum(begun.beats(timing.seconds(beats)), 0)
+
+    return replace(song, tracks=tuple(_mapped(track, at) for track in song.tracks)), begun
+
+
+def _mapped(track: Track, at: Callable[[ArrayLike], NDArray[np.float64]]) -> Track:
+    """A track whose every moment, in quarter notes, becomes what `at` makes of it."""
+    starts, ends = (at([getattr(n, side) for n in track.notes]) for side in ("start", "end"))
+    notes = tuple(
+        replace(note, start=float(start), length=float(end - start))
+        for note, start, end in zip(track.notes, starts, ends, strict=True)
+    )
+    pedals = tuple((float(down), float(up)) for down, up in (at(pair) for pair in track.pedals))
+    bends = tuple((float(at(beat)), semitones) for beat, semitones in track.bends)
+    return replace(track, notes=notes, pedals=pedals, bends=bends)

@@ -6,20 +6,12 @@ semitones above the root, within one octave.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.metre import UNSAID, Metres, of_length
+from thirdstream.notes.metre import COMMON_TIME, Metres
 
-SHORTEST_BEAT = 0.25  # quarter notes, where a bar has several
-MIN_NOTES = 8
-MAX_NOTES, MAX_BEATS = 50_000, 6_000  # of a file; an act of an opera has less
-MAX_SOUNDING = 400_000  # quarter notes, of all notes together
-BARE = "is a melody alone: the chords are guessed; write chord symbols for others"
-UNNAMED = "has no chord symbols: the chords are found from its notes"
-SUFFIXES = frozenset([".mxl", ".musicxml", ".xml", ".mid", ".midi"])
 CHORDS: dict[str, tuple[int, ...]] = {  # those looked for where a score names none
     "major": (0, 4, 7),
     "minor": (0, 3, 7),
@@ -37,32 +29,32 @@ class ScoreError(ThirdstreamError):
 
 
 @dataclass(frozen=True, order=True)
-class Note:
-    """A sounding note: start and length in quarter notes, MIDI pitch, velocity."""
+class Span:
+    """A stretch of a piece: start and length in quarter notes."""
 
     start: float
     length: float
+
+    @property
+    def end(self) -> float:
+        return self.start + self.length
+
+
+@dataclass(frozen=True, order=True)
+class Note(Span):
+    """A sounding note: MIDI pitch and velocity."""
+
     pitch: int
     velocity: int = 80
 
-    @property
-    def end(self) -> float:
-        return self.start + self.length
-
 
 @dataclass(frozen=True)
-class Chord:
+class Chord(Span):
     """A chord symbol: root and bass as pitch classes, intervals in semitones above the root."""
 
-    start: float
-    length: float
     root: int
     intervals: tuple[int, ...]
     bass: int
-
-    @property
-    def end(self) -> float:
-        return self.start + self.length
 
     @property
     def third(self) -> int | None:
@@ -95,46 +87,31 @@ class Chord:
 
 
 @dataclass(frozen=True)
-class Span:
-    """A stretch of a piece: start and length in quarter notes."""
-
-    start: float
-    length: float
-
-    @property
-    def end(self) -> float:
-        return self.start + self.length
-
-
-@dataclass(frozen=True)
 class Score:
     """A piece. Chords follow each other without gaps; `voices` are the parts below the melody.
 
-    beats_per_bar: quarter notes of the first bar. pickup: quarter notes before the first bar line.
+    metres: by default 4/4 throughout. pickup: quarter notes before the first bar line.
     beats_per_minute: quarter notes a minute, where the score says. voices: highest first; empty
     where only melody and chords are known. length: quarter notes that the piece lasts, where it
-    goes on after its last note. metres: by default bars of `beats_per_bar` throughout. remarks:
-    what a user should know of how it was read. tacet: where nothing accompanies the melody
-    ("N.C."); the chord before goes on in name only.
+    goes on after its last note. remarks: what a user should know of how it was read. tacet: where
+    nothing accompanies the melody ("N.C."); the chord before goes on in name only.
     """
 
     title: str
     melody: tuple[Note, ...]
     chords: tuple[Chord, ...]
-    beats_per_bar: float = 4.0
+    metres: Metres = COMMON_TIME
     pickup: float = 0.0
     beats_per_minute: float | None = None
     voices: tuple[tuple[Note, ...], ...] = ()
     length: float = 0.0
-    metres: Metres = UNSAID
     remarks: tuple[str, ...] = ()
     tacet: tuple[Span, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.metres.changes:
-            object.__setattr__(self, "beats_per_bar", self.metres.changes[0][1].length)
-        else:
-            object.__setattr__(self, "metres", Metres.steady(of_length(self.beats_per_bar)))
+    @property
+    def beats_per_bar(self) -> float:
+        """Quarter notes of the first bar."""
+        return self.metres.changes[0][1].length
 
     @property
     def n_bars(self) -> int:
@@ -166,62 +143,39 @@ class Score:
         return replace(self, melody=moved(self.melody), chords=chords, voices=voices)
 
 
-def read_score(path: Path, *, repeats: bool = True) -> Score:
-    """Read a lead sheet or a score of three or more parts: MusicXML (.mxl, .musicxml) or MIDI.
+@dataclass(frozen=True)
+class Track:
+    """Notes that one instrument plays: General MIDI program 0-127, pan 0 (left) to 127.
 
-    Bars come as they are played: repeats, endings, D.C., D.S. and coda are played out, unless
-    `repeats` is false: then each bar comes once, in the order written. Pitches are those that
-    sound. Where chords are not named they are found from the notes, and `remarks` says so. Raises
-    ScoreError on a file that is missing, damaged, or without a melody.
+    pedals: quarter notes from and to which the sustain pedal is down. bends: quarter notes, and how
+    many semitones the instrument bends from then on, at most BEND.
     """
-    if not path.is_file():
-        raise ScoreError(f"{path}: there is no such file; check the path")
-    if path.suffix.lower() not in SUFFIXES:
-        raise ScoreError(f"{path}: is no score we read; give {', '.join(sorted(SUFFIXES))}")
-    if path.suffix.lower() in (".mid", ".midi"):
-        from thirdstream.notes.io.midi import read_score_midi
 
-        score = read_score_midi(path)
-    else:
-        from thirdstream.notes.io.musicxml import read_musicxml
-
-        score = read_musicxml(path, repeats=repeats)
-    return checked(score, path)
+    name: str
+    program: int
+    notes: tuple[Note, ...]
+    is_drums: bool = False
+    pan: int = 64
+    pedals: tuple[tuple[float, float], ...] = ()
+    bends: tuple[tuple[float, float], ...] = ()
 
 
-def checked(score: Score, path: Path) -> Score:
-    """The score, if it can be arranged. Raises ScoreError that names the fault and the remedy."""
-    if len(score.melody) < MIN_NOTES:
-        raise ScoreError(
-            f"{path}: has a melody of {len(score.melody)} notes; give one of at least {MIN_NOTES}"
-        )
-    if not score.chords:
-        raise ScoreError(f"{path}: names no chords, and none are found in it; add chord symbols")
-    return score
+@dataclass(frozen=True)
+class Song:
+    """Tracks at one tempo (quarter notes a minute).
 
+    metres: by default 4/4 throughout. tuning: semitones above A = 440 Hz, at most BEND of them.
+    """
 
-def bounded(parts: Sequence[Sequence[Note]], metres: Metres, path: Path) -> None:
-    """Raise ScoreError where notes are more, or longer, than a piece of music has, or none; or
-    beats too short to be counted."""
-    for _, one in metres.changes:
-        if len(one.beats) > 1 and min(one.beats) < SHORTEST_BEAT:
-            raise ScoreError(
-                f"{path}: has bars of {one.name}, whose beats are too short to be played; write it "
-                "in longer notes"
-            )
-    if not any(parts):
-        raise ScoreError(f"{path}: holds no notes; leave it out")
-    notes = [note for part in parts for note in part]
-    longest = max(note.end for note in notes)
-    if len(notes) > MAX_NOTES or not longest <= MAX_BEATS:
-        raise ScoreError(
-            f"{path}: has {len(notes)} notes in {longest:g} quarter notes; at most {MAX_NOTES} in "
-            f"{MAX_BEATS} are read, cut it"
-        )
-    if sum(note.length for note in notes) > MAX_SOUNDING:
-        raise ScoreError(f"{path}: its notes sound for longer than a piece's do; export it again")
-    if not all(0 <= note.pitch <= 127 for note in notes):
-        raise ScoreError(f"{path}: has notes that no instrument plays; transpose it")
+    tracks: tuple[Track, ...]
+    beats_per_minute: float
+    metres: Metres = COMMON_TIME
+    tuning: float = 0.0
+
+    @property
+    def beats_per_bar(self) -> float:
+        """Quarter notes of the first bar."""
+        return self.metres.changes[0][1].length
 
 
 def skyline(notes: Iterable[Note]) -> tuple[Note, ...]:

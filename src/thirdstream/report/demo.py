@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.features.logmel import LogMel
 from thirdstream.research.figures import draw_mels
 from thirdstream.shown import in_html
-from thirdstream.transfer import Options, System, transfer_file
+from thirdstream.system import Options, System
+from thirdstream.transfer.files import transfer_file
 
 PAGE = "index.html"
 
@@ -31,7 +33,7 @@ class Row:
 
 
 def run(
-    systems: Mapping[str, System], clips: Sequence[Path], out: Path, *, force: bool = False
+    systems: Mapping[str, System[Any]], clips: Sequence[Path], out: Path, *, force: bool = False
 ) -> Iterator[Row]:
     """For each STYLE_TITLE clip write STYLE_TITLE_to_OTHER_SYSTEM.wav, and a picture of them all.
 
@@ -48,7 +50,7 @@ def run(
             shutil.copyfile(clip, temporary)
         heard = {f"the clip: {style}": copied}
         for name, system in systems.items():
-            (target,) = (other for other in system.styles if other != style)
+            target = next(other for other in system.styles if other != style)
             made = out / f"{clip.stem}_to_{target}_{name}.wav"
             transfer_file(system, clip, made, Options(target, source=style), force=force)
             wave, _ = audio.read(made)

@@ -235,15 +235,17 @@ def system_figures(
     mels = {style: system.log_mel(style).normalise(power) for style, power in powers.items()}
     usual, styles = torch.Generator().manual_seed(0), {}
     for style, mel in mels.items():
-        own = system.twin.encode(mel[None], style).style
-        styles[style] = system.twin.usual_style(style, generator=usual) if own is None else own
+        own = system.model.style_code(mel[None], style)
+        styles[style] = (
+            system.model.default_condition(style, generator=usual) if own is None else own
+        )
     rows = {}
     for style, mel in mels.items():
-        other = system.twin.other(style)
-        made = system.twin.transfer(mel[None], source=style, target=other, style=styles[other])
+        other = system.model.other(style)
+        made = system.model.transfer(mel[None], source=style, target=other, condition=styles[other])
         rows[style] = {
             "original": mel,
-            "self-reconstruction": system.twin.reconstruct(mel[None], style)[0],
+            "self-reconstruction": system.model.reconstruct(mel[None], style)[0],
             f"to {other}": made[0],
         }
     number = NUMBERS.get(system.name, 0)

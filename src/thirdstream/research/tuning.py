@@ -7,15 +7,15 @@ eq. 1 alone would drive all others to zero.
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from thirdstream.data.corpus import VALIDATION, Corpus
 from thirdstream.files import Interrupted, ThirdstreamError, make_folder, write_json
-from thirdstream.mel.models import TWINS
-from thirdstream.mel.models.twin import RECONSTRUCTION, TwinConfig
+from thirdstream.mel.models import FAMILIES
+from thirdstream.mel.models.model import RECONSTRUCTION
 from thirdstream.mel.training.loop import TrainingConfig, TrainingError, begin, fit
 
 if TYPE_CHECKING:
@@ -55,9 +55,7 @@ class Outcome:
     fault: str | None = None
 
 
-def search(
-    name: str, network: TwinConfig, corpus: Corpus, out: Path, how: Search
-) -> Iterator[Outcome]:
+def search(name: str, network: Any, corpus: Corpus, out: Path, how: Search) -> Iterator[Outcome]:
     """Search until the folder `out` holds `how.trials` finished trials; yields each new one.
 
     network: the preset's. Run it again after an interruption: what is finished counts, what was
@@ -65,15 +63,10 @@ def search(
     validation recordings are missing, or if `out` holds trials that do not compare with these;
     Interrupted on Ctrl-C.
     """
-    if not min(corpus.n_segments(style, VALIDATION) for style in corpus.styles):
+    if not len(cast(Sized, FAMILIES[name].kind.training_set(corpus, VALIDATION))):
         raise ThirdstreamError(
-            f"{corpus.path}: has no validation recordings to compare trials on; add recordings "
-            "(three of a style or more)"
-        )
-    if TWINS[name].PAIRED and not corpus.aligned(VALIDATION):
-        raise ThirdstreamError(
-            f"{corpus.path}: has no two versions of a piece to compare trials on; "
-            "prepare it with --paired"
+            f"{corpus.path}: has no validation recordings that a {name} can be compared on; add "
+            "recordings (three of a style or more; for twin-paired with --paired)"
         )
     study = _study(name, out, how.seed)
     _compare(study, out, {
@@ -161,7 +154,7 @@ def _study(name: str, out: Path, seed: int) -> "optuna.Study":
 
 
 def _run(
-    trial: "optuna.Trial", name: str, preset: TwinConfig, corpus: Corpus, how: Search
+    trial: "optuna.Trial", name: str, preset: Any, corpus: Corpus, how: Search
 ) -> tuple[float | None, Any]:
     """Train with the trial's settings; its score and how it ended."""
     from accelerate import Accelerator
@@ -182,14 +175,12 @@ def _run(
     return score, states.COMPLETE
 
 
-def suggested(
-    trial: "optuna.Trial", preset: TwinConfig, how: Search
-) -> tuple[TwinConfig, TrainingConfig]:
+def suggested(trial: "optuna.Trial", preset: Any, how: Search) -> tuple[Any, TrainingConfig]:
     """A network like the preset's and a way to train it, as the trial proposes."""
     width = trial.suggest_categorical("width", WIDTHS)
     network = dataclasses.replace(
         preset,
-        channels=tuple(max(1, round(width * n)) for n in preset.channels),
+        channels=_scaled(preset.channels, width),
         n_convs=trial.suggest_int("n_convs", 1, 4),
     )
     training = TrainingConfig(
@@ -200,3 +191,9 @@ def suggested(
         seed=how.seed,
     )
     return network, training
+
+
+def _scaled(channels: int | tuple[int, ...], width: float) -> int | tuple[int, ...]:
+    if isinstance(channels, int):
+        return max(1, round(width * channels))
+    return tuple(max(1, round(width * n)) for n in channels)

@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 from thirdstream import audio
-from thirdstream.web.workshop import Result, Score, Sheet, Track
+from thirdstream.system import Sheet
+from thirdstream.web.workshop import Result, Score, Track
 
 BENCHMARK = "benchmark-results.json"
 HOW_TO_READ = (
@@ -108,9 +109,10 @@ def pictures(tracks: Sequence[Track]) -> str:
 def sheet(one: Sheet) -> str:
     """Piano roll and chords."""
     bars = "".join(f"<li>{escape(bar)}</li>" for bar in one.bars)
+    picture = escape(url(one.picture), quote=True)
     return (
         "<h3>What was heard</h3><div class='ts-scroll' tabindex='0' role='region' "
-        f"aria-label='Piano roll'><img class='ts-roll' src='{escape(url(one.roll), quote=True)}' "
+        f"aria-label='Piano roll'><img class='ts-roll' src='{picture}' "
         "alt='Piano roll of the recording: all notes in grey, the melody in orange, chords above'>"
         "</div><h3>Chords, bar by bar</h3>"
         f"<ol class='ts-bars' tabindex='0' aria-label='Chords, bar by bar'>{bars}</ol>"

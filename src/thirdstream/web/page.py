@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.files import ThirdstreamError
 from thirdstream.web import cards, tasks
 from thirdstream.web.cards import notice
@@ -76,7 +76,7 @@ class Desk:
     def first(self) -> str:
         """The system that is chosen at first: the first one that has all its parts."""
         usable = (label for label, offer in self.offers.items() if not offer.lack)
-        return next(usable, systems.BASELINE)
+        return next(usable, registry.BASELINE)
 
     def chosen(self, label: str) -> tuple[Any, Any, Any, Any, Any]:
         """What the form shows for a system: styles, strength, kept content, more, and a note."""
@@ -329,7 +329,7 @@ def _clip(desk: Desk) -> gr.File:
         height=190,
     )
     ours = {path.stem.replace("_", ": ", 1).replace("_", " "): path
-            for path in systems.bundled_clips()}  # fmt: skip
+            for path in registry.bundled_clips()}  # fmt: skip
     names = gr.Dropdown(["none", *ours], value="none", label="Or try a bundled clip")
 
     def lent(name: str, request: gr.Request) -> str | None:

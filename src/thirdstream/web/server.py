@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Any
 
-from thirdstream import system as systems
+from thirdstream import registry
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.system import ScoreSystem
 from thirdstream.web.rooms import Limits, Workshop
 from thirdstream.web.worker import Staff
 
@@ -61,12 +60,12 @@ def running(
 
 
 def offered(models: Sequence[str]) -> dict[str, str]:
-    """Label -> name or path: the score system, the bundled models, the user's own, in turn."""
-    bundled = [name for name in systems.bundled_names() if not name.endswith("-paper")]
-    bundled.sort(key=lambda name: name != systems.BASELINE)  # that one first
-    labels = {name: name for name in (ScoreSystem.name, *bundled)}
+    """Label -> name or path: systems without a model, the bundled models, those given, in turn."""
+    bundled = [name for name in registry.bundled_names() if not name.endswith("-paper")]
+    bundled.sort(key=lambda name: name != registry.BASELINE)  # that one first
+    labels = {name: name for name in (*registry.untrained_names(), *bundled)}
     for model in models:
-        path = systems.find(model)
+        path = registry.find(model)
         label = path.parent.name if path.stem == "best" else path.stem
         if label in labels:
             raise ThirdstreamError(f"{model}: would be called {label}, as another; rename it")

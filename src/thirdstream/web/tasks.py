@@ -5,13 +5,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from thirdstream import audio
-from thirdstream import system as systems
+from thirdstream import audio, registry
 from thirdstream.files import ThirdstreamError
-from thirdstream.transfer import Options
+from thirdstream.system import Sheet, options_of
 from thirdstream.web import worker, workshop
 from thirdstream.web.rooms import Limits, Room
-from thirdstream.web.workshop import Progress, Result, Sheet, Track
+from thirdstream.web.workshop import Progress, Result, Track
 
 SAMPLE_BYTES = 4  # more than a sample takes as WAV and as MP3 together
 PICTURES_BYTES = 3_000_000  # of one track
@@ -23,15 +22,16 @@ def described(models: Mapping[str, str], *, tell: Progress) -> dict[str, dict[st
     found = {}
     for label, model in models.items():
         tell(0.0, label)
-        system = systems.load(model)
+        system = registry.load(model)
         try:
             system.ready()
             lack = ""
         except ThirdstreamError as error:
             lack = f"{label} cannot be used yet: {error}"
+        options = {one.name: one.default for one in options_of(system.options)}
         found[label] = {
-            "styles": list(system.styles), "strength": system.strength, "keep": system.keep,
-            "takes": list(system.takes), "lack": lack,
+            "styles": list(system.styles), "strength": options["style_strength"],
+            "keep": options["keep_content"], "takes": list(options), "lack": lack,
         }  # fmt: skip
     return found
 
@@ -60,12 +60,10 @@ def restyled(
     room: str, limits: Mapping[str, Any], models: Mapping[str, str], clip: str, folder: str,
     options: Mapping[str, Any], *, tell: Progress,
 ) -> dict[str, Any]:  # fmt: skip
-    """`restyle`; options: the fields of Options that are set."""
-    chosen = {label: systems.load(model) for label, model in models.items()}
-    style_from = options.get("style_from")
-    wanted = Options(**{**options, "style_from": Path(style_from) if style_from else None})
+    """`restyle`."""
+    chosen = {label: registry.load(model) for label, model in models.items()}
     own = Room(Path(room), Limits(**limits))
-    result = workshop.restyle(own, chosen, clip, wanted, Path(folder), progress=tell)
+    result = workshop.restyle(own, chosen, clip, options, Path(folder), progress=tell)
     return written(result)
 
 
@@ -83,7 +81,7 @@ def written(result: Result) -> dict[str, Any]:
     plain = asdict(result) | {
         "tracks": [[one.name, str(one.path), str(one.picture)] for one in result.tracks],
         "downloads": {label: str(path) for label, path in result.downloads.items()},
-        "sheet": result.sheet and [str(result.sheet.roll), list(result.sheet.bars)],
+        "sheet": result.sheet and [str(result.sheet.picture), list(result.sheet.bars)],
     }
     return plain | {"remarks": list(result.remarks)}
 
@@ -97,6 +95,6 @@ def read(plain: Mapping[str, Any]) -> Result:
         to=plain["to"],
         tracks=tuple(Track(name, Path(wav), Path(png)) for name, wav, png in plain["tracks"]),
         downloads={label: Path(path) for label, path in plain["downloads"].items()},
-        sheet=Sheet(Path(sheet[0]), tuple(sheet[1])) if sheet else None,
+        sheet=Sheet(Path(sheet[0]), tuple(sheet[1]), {}) if sheet else None,
         remarks=tuple(plain["remarks"]),
     )

@@ -5,17 +5,15 @@ name files as their owner does.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from thirdstream import audio
 from thirdstream.evaluation import needed
-from thirdstream.transfer import Options, System, transfer_file
+from thirdstream.system import Notation, Options, Sheet, System, options_of
+from thirdstream.transfer.files import transfer_file
 from thirdstream.web.rooms import Room, owners_names
-
-if TYPE_CHECKING:
-    from thirdstream.notes.system import Played
 
 MP3_SR = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz
 MEASURED_S = 30.0  # from the middle of a clip
@@ -36,13 +34,6 @@ class Track(NamedTuple):
     name: str
     path: Path
     picture: Path
-
-
-class Sheet(NamedTuple):
-    """What was heard on the way, of systems that go by way of a score. bars: chords of each."""
-
-    roll: Path
-    bars: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,46 +58,50 @@ class Score(NamedTuple):
 
 def restyle(
     room: Room,
-    systems: Mapping[str, System],
+    systems: Mapping[str, System[Any]],
     clip: str | None,
-    options: Options,
+    options: Mapping[str, Any],
     folder: Path,
     *,
     progress: Progress,
 ) -> Result:
-    """Transfer an uploaded clip with each system, by label; the style recording goes where it can.
+    """Transfer an uploaded clip with each system, by label.
 
-    folder: of the room, for what is made. Raises ThirdstreamError that a user can act on, and
-    whatever `progress` raises.
+    options: by name, with paths as text; each system gets those that it takes. folder: of the
+    room, for what is made. Raises ThirdstreamError that a user can act on, and whatever `progress`
+    raises.
     """
     path = room.accepted(clip)
-    style_from = room.accepted(str(options.style_from)) if options.style_from else None
+    given = dict(options)
+    if given.get("style_from"):
+        given["style_from"] = room.accepted(given["style_from"])
     progress(0.0, "reading and drawing")
     wav = room.original(path, folder)
-    tracks, files, remarks, written = [track("original", wav)], {}, [], None
+    tracks, files, remarks, sheet = [track("original", wav)], {}, [], None
     for label, system in systems.items():
-        fitting = replace(options, style_from=style_from if "style_from" in system.takes else None)
-        told: list[Played] = []
-        by_score = "score" in system.takes
-        made, remark = transferred(
-            telling(told) if by_score else system, wav, fitting, label=label, progress=progress
-        )
+        taken = {one.name for one in options_of(system.options)}
+        chosen = system.choose(**{name: given[name] for name in given if name in taken})
+        music: list[Notation] = []
+        system.on_notation = music.append
+        made, remark = transferred(system, wav, chosen, label=label, progress=progress)
         progress(1.0, f"{label}: drawing")
         tracks.append(track(label, made))
         remarks += [remark] if remark else []
         by = f"{label}: " if len(systems) > 1 else ""
         files |= {f"{by}WAV": made, f"{by}MP3": as_mp3(made)}
-        if by_score and told:
+        if music:
             progress(1.0, f"{label}: writing it down")
-            written, sheets = written_down(told[0], wav, midi=made.with_suffix(".mid"))
-            files |= {f"{by}{kind}": file for kind, file in sheets.items()}
+            with owners_names(wav):
+                sheet = music[0].write(wav, made)
+            files |= {f"{by}{kind}": file for kind, file in sheet.files.items()}
     first = next(iter(systems.values()))
-    source = next(style for style in first.styles if style != options.to)
-    return Result(path.name, source, options.to, tuple(tracks), files, written, tuple(remarks))
+    to = given["to"]
+    source = given.get("source") or next(style for style in first.styles if style != to)
+    return Result(path.name, source, to, tuple(tracks), files, sheet, tuple(remarks))
 
 
 def transferred(
-    system: System, wav: Path, options: Options, *, label: str, progress: Progress
+    system: System[Any], wav: Path, options: Options, *, label: str, progress: Progress
 ) -> tuple[Path, str | None]:
     """Transfer a WAV into one beside it, NAME_to_STYLE_by_LABEL.wav; with the remark, if any.
 
@@ -114,8 +109,7 @@ def transferred(
     """
     system.ready()
     out = wav.with_name(f"{wav.stem}_to_{options.to}_by_{label}.wav")
-    hidden = [wav] + ([options.style_from] if options.style_from else [])
-    with owners_names(*hidden):
+    with owners_names(*(one for one in vars(options).values() if isinstance(one, Path)), wav):
         remark = transfer_file(
             system, wav, out, options, progress=lambda share: progress(share, label)
         )
@@ -141,34 +135,6 @@ def as_mp3(wav: Path) -> Path:
         out, audio.blocks(wav, sr=sr, mono=False), sr=sr, n_channels=header.n_channels
     )  # fmt: skip
     return out
-
-
-def telling(told: "list[Played]") -> System:
-    """The score system, which says in `told` what it went by way of."""
-    from thirdstream.notes.system import ScoreSystem
-
-    return ScoreSystem(told.append)
-
-
-def written_down(played: "Played", wav: Path, *, midi: Path) -> tuple[Sheet, dict[str, Path]]:
-    """What a transfer of `wav` went by way of: picture and chords, and files to take away.
-
-    midi: where to write what is played in the new style.
-    """
-    from thirdstream.notes.harmonising import Key
-    from thirdstream.notes.io.midi import write_midi
-    from thirdstream.notes.io.sheet import chords_of_bars, write_sheets
-
-    heard = replace(played.heard, score=replace(played.heard.score, title=wav.stem))
-    with owners_names(wav):
-        write_midi(midi, played.arrangement.song, played.timing)
-        heard_midi, lead_sheet, roll, _ = write_sheets(heard, wav.parent, f"{wav.stem}_heard")
-    files = {
-        "MIDI": midi,
-        "Lead sheet (MusicXML)": lead_sheet,
-        "What was heard, as MIDI": heard_midi,
-    }
-    return Sheet(roll, chords_of_bars(heard.score, Key(heard.key, heard.is_minor))), files
 
 
 def measured(

@@ -1,4 +1,4 @@
-"""The mel seen in several ways: what an encoder may get besides the mel itself (Lu et al. 2018).
+"""Input features: what an encoder may get besides the mel itself (Lu et al. 2018).
 
 All are made of the normalised mel, which is a logarithm, and are as large: (..., time, mel).
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-View = Literal["mel", "mfcc", "difference", "envelope"]
+InputFeature = Literal["mel", "mfcc", "difference", "envelope"]
 N_SMOOTH = 15  # cosines that the spectral envelope is made of
 
 
@@ -42,7 +42,7 @@ def envelope(mel: Tensor) -> Tensor:
     return mel @ smooth.T @ smooth
 
 
-VIEWS: dict[View, Callable[[Tensor], Tensor]] = {
+INPUT_FEATURES: dict[InputFeature, Callable[[Tensor], Tensor]] = {
     "mel": lambda mel: mel,
     "mfcc": mfcc,
     "difference": difference,
@@ -50,7 +50,7 @@ VIEWS: dict[View, Callable[[Tensor], Tensor]] = {
 }
 
 
-def seen(mel: Tensor, views: Sequence[View]) -> Tensor:
-    """(batch, n_frames, n_mels) -> (batch, n_views, n_frames, n_mels), channels last."""
-    stacked = torch.stack([VIEWS[view](mel) for view in views], dim=1)
+def input_features(mel: Tensor, names: Sequence[InputFeature]) -> Tensor:
+    """(batch, n_frames, n_mels) -> (batch, n_features, n_frames, n_mels), channels last."""
+    stacked = torch.stack([INPUT_FEATURES[name](mel) for name in names], dim=1)
     return stacked.contiguous(memory_format=torch.channels_last)

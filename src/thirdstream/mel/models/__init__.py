@@ -1,35 +1,58 @@
-"""The models of mel spectrograms, by name."""
+"""The models of mels, by name. A new family is a file beside this one, and a line here."""
 
-from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
+
+from thirdstream.mel.options import MelOptions, StyledMelOptions
 
 if TYPE_CHECKING:
-    from thirdstream.mel.models.twin import Twin
+    from thirdstream.mel.models.model import MelModel
 
-    TWINS: dict[str, type[Twin]]
 
-CLASSES = {
-    "twin-cnn": "cnn.TwinCNN",
-    "twin-vae": "vae.TwinVAE",
-    "twin-gan": "gan.TwinGAN",
-    "twin-variational-gan": "variational_gan.TwinVariationalGAN",
-    "twin-paired": "paired.TwinPaired",
-    "travel": "travel.Travel",
+class Family(NamedTuple):
+    """Where a family's class is, what it does in a sentence, and the options of its transfers.
+
+    The module of the class needs torch.
+    """
+
+    place: str
+    about: str
+    options: type[MelOptions] = MelOptions
+
+    @property
+    def kind(self) -> "type[MelModel]":
+        """The class."""
+        module, _, name = self.place.rpartition(".")
+        return getattr(import_module(module), name)
+
+
+HERE = "thirdstream.mel.models"
+FAMILIES = {
+    "twin-cnn": Family(
+        f"{HERE}.cnn.TwinCNN",
+        "Changes the timbre with two convolutional autoencoders, one a style, that share their "
+        "latent space.",
+    ),
+    "twin-vae": Family(
+        f"{HERE}.vae.TwinVAE", "Changes the timbre with two variational autoencoders."
+    ),
+    "twin-gan": Family(
+        f"{HERE}.gan.TwinGAN",
+        "Changes the timbre with adversarial autoencoders that encode content and style apart.",
+        StyledMelOptions,
+    ),
+    "twin-variational-gan": Family(
+        f"{HERE}.variational_gan.TwinVariationalGAN",
+        "Is a twin-gan whose styles are drawn at random.",
+        StyledMelOptions,
+    ),
+    "twin-paired": Family(
+        f"{HERE}.paired.TwinPaired",
+        "Replaces each moment by frames of real recordings of the target style, retrieved from an "
+        "index of versions of the same pieces.",
+    ),
+    "travel": Family(
+        f"{HERE}.travel.Travel",
+        "Changes the spectrogram with a generator trained by a travel loss, without pairs.",
+    ),
 }
-
-
-def __getattr__(name: str) -> Any:
-    """TWINS, the classes by name, is made when it is asked for: they need torch."""
-    if name == "TWINS":
-        return _twins()
-    raise AttributeError(f"module 'thirdstream.mel.models' has no attribute {name!r}")
-
-
-@cache
-def _twins() -> "dict[str, type[Twin]]":
-    found = {}
-    for system, place in CLASSES.items():
-        module, name = place.split(".")
-        found[system] = getattr(import_module(f"thirdstream.mel.models.{module}"), name)
-    return found

@@ -5,18 +5,20 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from thirdstream.mel.models.model import RECONSTRUCTION, Mels
 from thirdstream.mel.models.twin import (
     LATENT,
-    RECONSTRUCTION,
     Pass,
-    Twin,
+    TwinAutoencoder,
     TwinConfig,
+    finish,
     latent_loss,
+    rebuilt_in,
     reconstruction_loss,
 )
 
 
-class TwinCNN(Twin):
+class TwinCNN(TwinAutoencoder):
     """Two plain convolutional autoencoders tied by their latent space."""
 
     PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
@@ -39,8 +41,9 @@ class TwinCNN(Twin):
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
         super().__init__(styles, config)
-        self.finish()
+        finish(self, shared_start=config.shared_start)
 
-    def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
+    def losses(self, mels: Mels, passes: Mapping[str, Pass]) -> dict[str, Tensor]:
         """Eqs. 1 and 2 of the paper."""
-        return {RECONSTRUCTION: reconstruction_loss(mels, passes), LATENT: latent_loss(passes)}
+        rebuilt = reconstruction_loss(mels, rebuilt_in(passes))
+        return {RECONSTRUCTION: rebuilt, LATENT: latent_loss(passes)}

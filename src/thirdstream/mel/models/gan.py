@@ -1,77 +1,149 @@
-"""The twin GAN (paper, section 3.3): content and style apart, joined by AdaIN, and judged."""
+"""The twin GAN (paper, section 3.3): content and style, joined by AdaIN; discriminators."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from thirdstream.mel.models.adversarial import ADVERSARIAL, Judged
+from thirdstream.mel.features.inputs import input_features
+from thirdstream.mel.models.adversarial import ADVERSARIAL, Adversarial
 from thirdstream.mel.models.cnn import TwinCNN
-from thirdstream.mel.models.twin import (
+from thirdstream.mel.models.conditioned import StyleConditioned
+from thirdstream.mel.models.model import (
+    DISCRIMINATOR,
+    MAX_LAYERS,
+    MODEL,
     RECONSTRUCTION,
+    Batch,
+    Losses,
+    Mels,
+    mean_over,
+)
+from thirdstream.mel.models.twin import (
     Code,
     Pass,
+    TwinAutoencoder,
     TwinConfig,
+    encoder_of,
+    finish,
     latent_loss,
-    mean_over,
+    rebuilt_in,
     reconstruction_loss,
 )
 from thirdstream.mel.networks.blocks import CodeStyle, MapStyle, PerStyle, adain
 
 CONTENT, STYLE = "content", "style"
-SLOWEST = 0.01  # share of the latest batch in the usual style
-PAPER = TwinConfig(weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.02, CONTENT: 0.01, STYLE: 0.01})
+SMALLEST_SHARE = 0.01  # of the latest batch in the mean style
 
 
-class TwinGAN(Judged):
+@dataclass(frozen=True)
+class AdversarialConfig(TwinConfig):
+    """A twin's networks, and discriminators."""
+
+    discriminator_channels: tuple[int, ...] = (2, 4)
+    """Of the discriminators' convolutions."""
+
+    def faults(self) -> dict[str, bool]:
+        """Those of a twin, and of discriminators without a convolution."""
+        channels = self.discriminator_channels
+        return super().faults() | {
+            "discriminator_channels needs one convolution or more": min(channels, default=0) < 1,
+            f"no network may have more than {MAX_LAYERS} layers": len(channels) > MAX_LAYERS
+            or max(self.n_convs, len(self.channels)) > MAX_LAYERS,
+        }
+
+    def sizes(self) -> list[int | None]:
+        """All sizes of layers."""
+        return [*super().sizes(), *self.discriminator_channels]
+
+
+@dataclass(frozen=True)
+class GANConfig(AdversarialConfig):
+    """Size and shape of the networks of a twin GAN, and the weight of each loss."""
+
+    style_channels: tuple[int, ...] | None = None
+    """Of the style encoder's blocks; by default as the content encoder's."""
+    style_size: int | None = None
+    """Numbers that a style is reduced to; by default it is a feature map."""
+    signed_style: bool = False
+    """These numbers may be negative."""
+
+    def faults(self) -> dict[str, bool]:
+        """Those of an adversarial twin, and of styles that cannot be."""
+        return super().faults() | {
+            "style_channels must be as many as channels": len(self.style_encoder)
+            != len(self.channels),
+            "style_size must be one or more": (self.style_size or 1) < 1,
+        }
+
+    def sizes(self) -> list[int | None]:
+        """All sizes of layers."""
+        return [*super().sizes(), *self.style_encoder, self.style_size]
+
+    @property
+    def style_encoder(self) -> tuple[int, ...]:
+        """Channels of the style encoder's blocks."""
+        return self.channels if self.style_channels is None else self.style_channels
+
+
+PAPER = GANConfig(weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.02, CONTENT: 0.01, STYLE: 0.01})
+
+
+class TwinGAN(StyleConditioned, Adversarial, TwinAutoencoder):
     """Two autoencoders with a discriminator each. A transfer keeps the content, swaps the style."""
 
-    HAS_STYLES = True
-    PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
+    Config = GANConfig
+    config: GANConfig  # pyright: ignore[reportIncompatibleVariableOverride]  # narrower
+    PRESETS: ClassVar[Mapping[str, GANConfig]] = {
         # The published networks without discriminators: 14,834 and 16,602 parameters.
         "paper": PAPER,
         "paper-style-code": replace(PAPER, style_size=8),
         # Departs from the paper as the twin CNN's default does; the style is a code of 8 numbers,
         # of either sign. At the paper's 0.02 the adversarial loss outweighs the reconstruction
         # here: 0.154 after one epoch of the bundled models' corpus, where the twin CNN has 0.052.
-        "default": replace(
-            TwinCNN.PRESETS["default"],
+        "default": GANConfig(
+            **{**vars(TwinCNN.PRESETS["default"]),
+               "weights": {RECONSTRUCTION: 1.0, ADVERSARIAL: 0.002, CONTENT: 0.1, STYLE: 0.01}},
             style_channels=(16,),
             style_size=8,
             signed_style=True,
-            critic_channels=(8, 16, 32),
-            weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.002, CONTENT: 0.1, STYLE: 0.01},
+            discriminator_channels=(8, 16, 32),
         ),
-    }
+    }  # fmt: skip
 
-    def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
+    def __init__(self, styles: tuple[str, str], config: GANConfig) -> None:
         super().__init__(styles, config)
         self.style_encoders = PerStyle(
-            {style: config.encoder(config.style_encoder) for style in styles}
+            {style: encoder_of(config, config.style_encoder) for style in styles}
         )
         self.heads = PerStyle({style: style_head(config) for style in styles})
-        self.usual = PerStyle({style: Usual(self.head(style).n_style) for style in styles})
-        self.finish()
+        self.mean_styles = PerStyle(
+            {style: MeanStyle(self.head(style).n_style) for style in styles}
+        )
+        finish(self, shared_start=config.shared_start)
 
     def head(self, style: str) -> MapStyle | CodeStyle:
         """What makes a style code of a feature map, and AdaIN's parameters of the code."""
         return self.heads[style]
 
-    @property
-    def n_trained(self) -> float:
-        """Batches seen in training."""
-        return float(self.usual[self.styles[0]].n_seen)
-
     def style_map(self, mel: Tensor, style: str) -> Tensor:
         """Mel of `style` -> the style encoder's feature map, shaped as the content."""
-        return self.style_encoders[style](self.seen(mel))
+        return self.style_encoders[style](input_features(mel, self.config.features))
+
+    def style_code(self, mel: Tensor, style: str) -> Tensor:
+        """Mel of `style` -> (batch, n_style)."""
+        return self.head(style).reduce(self.style_map(mel, style))
+
+    def mean_style(self, style: str) -> Tensor:
+        """The mean style of the training data, (n_style,)."""
+        return self.mean_styles[style].mean
 
     def encode(self, mel: Tensor, style: str) -> Code:
         """Mel of `style` -> Code of content and style."""
-        code = self.head(style).reduce(self.style_map(mel, style))
+        code = self.style_code(mel, style)
         return super().encode(mel, style)._replace(style=code)
 
     def decode(self, code: Code, style: str) -> Tensor:
@@ -81,20 +153,29 @@ class TwinGAN(Judged):
         joined = adain(code.content, shift=shift, scale=scale, epsilon=self.head(style).EPSILON)
         return super().decode(code._replace(content=joined), style)
 
-    def usual_style(self, style: str, *, generator: torch.Generator) -> Tensor | None:
-        """The mean style of the training data."""
-        return self.usual[style].mean[None]
+    def transfer(
+        self, mel: Tensor, *, source: str, target: str, condition: Tensor | None = None
+    ) -> Tensor:
+        """Encode with one half, decode with the other; `condition` takes the place of the style."""
+        if condition is None:
+            return self.decode(self.encode(mel, source), target)
+        return self.decode(Code(self.content(mel, source), mel.shape[1], condition), target)
 
-    def forward(self, mels: Mapping[str, Tensor]) -> dict[str, Pass]:
-        """As every twin's; in training the usual styles are learnt on the way."""
-        passes = super().forward(mels)
+    def training_losses(self, batch: Batch) -> Losses:
+        """Of both players; in training the mean styles are learnt on the way."""
+        passes = self.passes(batch.mels)
         if self.training:
+            self.n_batches += 1
             for style, one in passes.items():
                 assert one.code.style is not None
-                self.usual[style].see(one.code.style.detach())
-        return passes
+                self.mean_styles[style].update(one.code.style.detach())
+        fake = {self.other(style): one.restyled for style, one in passes.items()}
+        return {
+            MODEL: self.losses(batch.mels, passes),
+            DISCRIMINATOR: self.discriminator_losses(real=batch.mels, fake=fake),
+        }
 
-    def losses(self, mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[str, Tensor]:
+    def losses(self, mels: Mels, passes: Mapping[str, Pass]) -> dict[str, Tensor]:
         """Eqs. 1 and 6, and how far content and style come back changed from the other half."""
         style_losses = []
         for one in passes.values():
@@ -102,15 +183,20 @@ class TwinGAN(Judged):
             # that has the target recording's time and can't come back from another's content.
             assert one.again.style is not None and one.swapped.style is not None
             style_losses.append(l1_loss(one.again.style, one.swapped.style))
+        fake = {self.other(style): one.restyled for style, one in passes.items()}
         return {
-            RECONSTRUCTION: reconstruction_loss(mels, passes),
-            ADVERSARIAL: self.adversarial_loss(mels, passes),
+            RECONSTRUCTION: reconstruction_loss(mels, rebuilt_in(passes)),
+            ADVERSARIAL: self.adversarial_loss(real=mels, fake=fake),
             CONTENT: latent_loss(passes),
             STYLE: mean_over(style_losses),
         }
 
+    def transfers(self, mels: Mels) -> dict[str, Tensor]:
+        """As in training, with the styles of the batch or drawn ones."""
+        return {self.other(style): one.restyled for style, one in self.passes(mels).items()}
 
-class Usual(nn.Module):
+
+class MeanStyle(nn.Module):
     """The mean of all style codes at first, then of the latest few hundred batches."""
 
     mean: Tensor
@@ -121,15 +207,14 @@ class Usual(nn.Module):
         self.register_buffer("mean", torch.zeros(n_style))
         self.register_buffer("n_seen", torch.zeros(()))
 
-    def see(self, codes: Tensor) -> None:
+    def update(self, codes: Tensor) -> None:
         """Take in a batch (batch, n_style)."""
         self.n_seen += 1
-        self.mean.lerp_(codes.mean(0), float(max(1 / self.n_seen, SLOWEST)))
+        self.mean.lerp_(codes.mean(0), float(max(1 / self.n_seen, SMALLEST_SHARE)))
 
 
-def style_head(config: TwinConfig) -> MapStyle | CodeStyle:
+def style_head(config: GANConfig) -> MapStyle | CodeStyle:
     """The kind of style that the configuration asks for."""
-    size = config.style_size
-    if size is None:
+    if config.style_size is None:
         return MapStyle(config.n_latent)
-    return CodeStyle(config.n_latent, size, signed=config.signed_style)
+    return CodeStyle(config.n_latent, config.style_size, signed=config.signed_style)

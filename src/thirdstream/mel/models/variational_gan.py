@@ -7,25 +7,25 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from thirdstream.mel.models.gan import TwinGAN
-from thirdstream.mel.models.twin import Code, TwinConfig
+from thirdstream.mel.models.gan import GANConfig, TwinGAN
+from thirdstream.mel.models.twin import Code
 
 
 class TwinVariationalGAN(TwinGAN):
     """A twin GAN that learns to restyle with any style drawn (MUNIT: Huang et al. 2018)."""
 
-    PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
+    PRESETS: ClassVar[Mapping[str, GANConfig]] = {
         # The published network without discriminators: 16,602 parameters.
         "paper": replace(TwinGAN.PRESETS["paper"], style_size=8),
         "default": TwinGAN.PRESETS["default"],
     }
 
-    def swapped(self, code: Code, *, style_of: Code, into: str) -> Code:
+    def swapped(self, code: Code, *, style_of: Code) -> Code:
         """The content with a style drawn from N(0, 1)."""
         assert code.style is not None
         return code._replace(style=torch.randn_like(code.style))
 
-    def usual_style(self, style: str, *, generator: torch.Generator) -> Tensor | None:
-        """One drawn from N(0, 1)."""
-        n_style = self.head(style).n_style
+    def default_condition(self, target: str, *, generator: torch.Generator) -> Tensor | None:
+        """A style drawn from N(0, 1), (1, n_style)."""
+        n_style = self.head(target).n_style
         return torch.randn(1, n_style, generator=generator).to(next(self.parameters()).device)

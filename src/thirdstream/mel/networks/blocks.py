@@ -1,4 +1,4 @@
-"""Convolution blocks that twins are built of.
+"""Convolution blocks that models are built of.
 
 Conventions: feature maps are (batch, n_channels, time, mel), as the published network has them.
 """
@@ -159,7 +159,7 @@ class Encoder(nn.Module):
     latent_channels: the code is projected to so many by a 1x1 convolution; None: it is the last
         block's output, as in the paper.
     patch: fold patch x patch points of the mel into channels first; 1: none, as in the paper.
-    n_views: channels of the image.
+    n_features: channels of the image.
     """
 
     def __init__(
@@ -171,14 +171,14 @@ class Encoder(nn.Module):
         kernel_size: int,
         n_convs: int,
         norm: Norm,
-        n_views: int = 1,
+        n_features: int = 1,
     ) -> None:
         super().__init__()
         self.patch = patch
         self.fold = nn.PixelUnshuffle(patch) if patch > 1 else nn.Identity()
         self.blocks = nn.ModuleList(
             Block(n_in, n_out, kernel_size=kernel_size, n_convs=n_convs, norm=norm)
-            for n_in, n_out in zip([n_views * patch**2, *channels[:-1]], channels, strict=True)
+            for n_in, n_out in zip([n_features * patch**2, *channels[:-1]], channels, strict=True)
         )
         self.project = (
             nn.Identity()
@@ -187,7 +187,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_views, n_frames, n_mels) -> code (batch, latent_channels, time, mel)."""
+        """(batch, n_features, n_frames, n_mels) -> code (batch, latent_channels, time, mel)."""
         x = self.blocks[0](self.fold(pad_time(x, self.patch)))
         for block in list(self.blocks)[1:]:
             x = block(functional.avg_pool2d(pad_time(x, 2), 2))
@@ -270,19 +270,19 @@ class PatchEncoder(nn.Module):
         patch: int,
         kernel_size: int,
         n_blocks: int,
-        n_views: int = 1,
+        n_features: int = 1,
     ) -> None:
         super().__init__()
         self.patch = patch
         self.layers = nn.Sequential(
             nn.PixelUnshuffle(patch),
-            nn.Conv2d(n_views * patch**2, n_channels, kernel_size, padding=kernel_size // 2),
+            nn.Conv2d(n_features * patch**2, n_channels, kernel_size, padding=kernel_size // 2),
             *(Residual(n_channels, kernel_size=kernel_size) for _ in range(n_blocks)),
             nn.Conv2d(n_channels, latent_channels, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_views, n_frames, n_mels) -> code (batch, latent_channels, time, mel)."""
+        """(batch, n_features, n_frames, n_mels) -> code (batch, latent_channels, time, mel)."""
         return self.layers(pad_time(x, self.patch))
 
 
@@ -372,8 +372,8 @@ class CodeStyle(nn.Module):
         return shift, scale
 
 
-class Critic(nn.Module):
-    """Discriminator: 3x3 convolutions, each max-pooled by 4, then two dense layers.
+class Discriminator(nn.Module):
+    """3x3 convolutions, each max-pooled by 4, then two dense layers.
 
     The paper does not say how its activations look; these leak, so that none dies. What is pooled
     is brought to the size that a segment's 256 mels have there, so any number of frames will do: to
@@ -394,7 +394,7 @@ class Critic(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 1, n_frames, n_mels) -> (batch,), larger for what is taken for real."""
+        """(batch, 1, n_frames, n_mels) -> (batch,), larger for real recordings."""
         for conv in self.convs:
             x = functional.leaky_relu(conv(x), 0.2)
             x = functional.max_pool2d(x, 4, ceil_mode=min(x.shape[2:]) < 4)

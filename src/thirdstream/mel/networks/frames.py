@@ -14,7 +14,7 @@ from thirdstream.mel.networks.blocks import pad_time
 EXPANSION = 2  # channels within a block, times those outside
 
 
-class Along(nn.Module):
+class ConvNeXtBlock(nn.Module):
     """A depth-wise convolution over time, then a dense layer and back; starts as the identity.
 
     dilation: columns from one tap of the convolution to the next.
@@ -48,17 +48,19 @@ def blocks_along(
     """So many blocks in a row, with the dilations in turn."""
     return nn.Sequential(
         *(
-            Along(n_channels, kernel_size=kernel_size, dilation=dilations[k % len(dilations)])
+            ConvNeXtBlock(
+                n_channels, kernel_size=kernel_size, dilation=dilations[k % len(dilations)]
+            )
             for k in range(n_blocks)
         )
     )
 
 
 def columns_of(x: Tensor, patch: int) -> Tensor:
-    """What makes a column of the code, in a row: (batch, n_views, n_frames, n_mels) ->
-    (batch, time, patch * n_views * n_mels).
+    """What makes a column of the code, in a row: (batch, n_features, n_frames, n_mels) ->
+    (batch, time, patch * n_features * n_mels).
     """
-    frames = pad_time(x, patch).transpose(1, 2)  # (batch, time, n_views, n_mels)
+    frames = pad_time(x, patch).transpose(1, 2)  # (batch, time, n_features, n_mels)
     return frames.unflatten(1, (-1, patch)).flatten(2)
 
 
@@ -75,18 +77,18 @@ class FrameEncoder(nn.Module):
         kernel_size: int,
         n_blocks: int,
         dilations: Sequence[int] = (1,),
-        n_views: int = 1,
+        n_features: int = 1,
     ) -> None:
         super().__init__()
         self.patch = patch
-        self.enter = nn.Linear(n_views * n_mels * patch, n_channels)
+        self.enter = nn.Linear(n_features * n_mels * patch, n_channels)
         self.blocks = blocks_along(
             n_channels, kernel_size=kernel_size, n_blocks=n_blocks, dilations=dilations
         )
         self.leave = nn.Linear(n_channels, latent_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_views, n_frames, n_mels) -> code (batch, latent_channels, time, 1)."""
+        """(batch, n_features, n_frames, n_mels) -> code (batch, latent_channels, time, 1)."""
         columns = columns_of(x, self.patch)
         return self.leave(self.blocks(self.enter(columns))).transpose(1, 2)[..., None]
 
@@ -118,13 +120,13 @@ class FrameDecoder(nn.Module):
 
 
 @torch.no_grad()
-def begin_with_components(
-    encoder: FrameEncoder, decoder: FrameDecoder, mel: Tensor, *, view: int
+def initialise_with_components(
+    encoder: FrameEncoder, decoder: FrameDecoder, mel: Tensor, *, feature: int
 ) -> None:
     """Make a code of the first principal components of some mels' columns, and back.
 
     Blocks start as the identity, so that between the two all is linear. mel: (batch, n_frames,
-    n_mels). view: which of the encoder's it is; the others count for nothing at first.
+    n_mels). feature: which of the encoder's inputs it is; the others count for nothing at first.
     """
     columns = columns_of(mel[:, None], encoder.patch).flatten(0, 1)
     mean = columns.mean(dim=0)
@@ -134,7 +136,7 @@ def begin_with_components(
         nn.init.zeros_(linear.bias)
         nn.init.eye_(linear.weight)
     nn.init.zeros_(encoder.enter.weight)
-    places = encoder.enter.weight.unflatten(1, (encoder.patch, -1, mel.shape[2]))[:, :, view]
+    places = encoder.enter.weight.unflatten(1, (encoder.patch, -1, mel.shape[2]))[:, :, feature]
     places[: len(first)] = first.unflatten(1, (encoder.patch, -1))
     encoder.enter.bias[: len(first)] = -first @ mean
     decoder.leave.weight[:, : len(first)] = first.mT

@@ -1,4 +1,4 @@
-"""Training a twin: a generator that yields one record a step.
+"""Training a model: a generator that yields one record a step.
 
 Every random draw depends on the seed and on the number of the epoch or step alone, so that nothing
 but these numbers has to be remembered.
@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,21 +19,13 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from thirdstream.data.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Pairs, Versions
+from thirdstream.data.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Pairs
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.models.adversarial import CRITIC
-from thirdstream.mel.models.twin import Pass, Twin, TwinConfig, diversity
+from thirdstream.mel.models.model import Batch, MelModel, Mels, weighted_sum
 from thirdstream.mel.system import MelSystem, build
-from thirdstream.mel.training.augment import weathered
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-
-N_FIRST = 256  # segments that a twin sees before its first step
-TWIN = "twin"  # the players' names; the other is CRITIC
-COLLAPSED = 0.1  # diversity below which an alarm is raised
-CRITIC_WINS = 0.05  # mean critic loss of an epoch, likewise; at a draw it is 2
 
 
 class TrainingError(ThirdstreamError):
@@ -55,8 +47,8 @@ class TrainingConfig:
     seed: int = 0
     """Of the weights, the pairs and the noise."""
     ema: float = 0.0
-    """Keep a moving average of the weights, which changes by 1 - EMA a step, and judge and save
-    that; 0: the weights themselves. 0.999 suits a thousand steps or more."""
+    """Keep a moving average of the weights, which changes by 1 - EMA a step, and validate and
+    save that; 0: the weights themselves. 0.999 suits a thousand steps or more."""
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
     """For GPUs."""
     compile: bool = False
@@ -85,8 +77,8 @@ class TrainingConfig:
 class Step:
     """One training step, numbered from 1; the rest only on the last step of an epoch.
 
-    validation: losses. diversity: see `twin.diversity`, of adversarial twins. alarm: a sentence, if
-    a game between twin and discriminators has gone wrong.
+    validation: losses. diversity: of the transfers, for adversarial models. alarm: a sentence, if
+    training has failed (see `MelModel.alarm`).
     """
 
     step: int
@@ -102,8 +94,8 @@ class Step:
 class State:
     """What changes during training.
 
-    optimizers: of the twin and, where it has discriminators, of these. averaged: holds the system
-    with the moving average of the weights. sums: of each loss over the steps of the running epoch.
+    optimizers: of the model's players (see `MelModel.players`). averaged: holds the system with
+    the moving average of the weights. sums: of each loss over the steps of the running epoch.
     """
 
     system: MelSystem
@@ -115,17 +107,20 @@ class State:
 
     @property
     def shown(self) -> MelSystem:
-        """The system to judge and to save."""
+        """The system to validate and to save."""
         return self.system if self.averaged is None else cast(MelSystem, self.averaged.module)
 
 
-def begin(name: str, network: TwinConfig, corpus: Corpus, config: TrainingConfig) -> State:
-    """The state before the first step: weights drawn from the seed, statistics of the corpus."""
+def begin(name: str, network: Any, corpus: Corpus, config: TrainingConfig) -> State:
+    """The state before the first step: weights drawn from the seed, statistics of the corpus.
+
+    network: the family's configuration.
+    """
     torch.manual_seed(config.seed)
     system = build(name, corpus.styles, network, corpus.mel)
     system.set_statistics(corpus.statistics)
     system.card["training"] = asdict(config)
-    system.twin.begin_on(some(system, corpus, N_FIRST, config))
+    system.model.initialise(lambda n: some(system, corpus, n, config))
     return with_optimizers(system, config)
 
 
@@ -140,8 +135,8 @@ def some(
 
 def begin_with(model: MelSystem, corpus: Corpus, config: TrainingConfig) -> State:
     """As `begin`, but with the weights of a trained model, which is not changed."""
-    state = begin(model.name, model.twin.config, corpus, config)
-    state.system.twin.load_state_dict(model.twin.state_dict())
+    state = begin(model.name, model.model.config, corpus, config)
+    state.system.model.load_state_dict(model.model.state_dict())
     state.system.card["began_with"] = model.card
     return with_optimizers(state.system, config)  # the average starts from these weights too
 
@@ -169,35 +164,22 @@ def compiling_in(folder: Path) -> Iterator[None]:
 
 def with_optimizers(system: MelSystem, config: TrainingConfig) -> State:
     """The state of a system that has taken no step."""
-    players = {TWIN: system.twin.own_parameters()}
-    if system.twin.critics is not None:
-        players[CRITIC] = system.twin.critics.parameters()
     with compiling_in(Path(tempfile.mkdtemp())):
-        optimizers = {name: torch.optim.Adam(own, lr=config.lr) for name, own in players.items()}
+        optimizers = {
+            name: torch.optim.Adam(player.parameters, lr=config.lr * player.lr_scale)
+            for name, player in system.model.players().items()
+        }
     average = get_ema_multi_avg_fn(config.ema) if config.ema else None
     averaged = AveragedModel(system, multi_avg_fn=average) if average else None
     return State(system, optimizers, averaged)
 
 
-def pairs_for(
-    twin: Twin, corpus: Corpus, split: str, *, seed: int = 0, epoch: int = 0
-) -> Pairs | Versions:
-    """What the twin is shown in an epoch; it is judged on versions alone where it flies."""
-    if not twin.PAIRED:
-        return Pairs(corpus, split, seed=seed, epoch=epoch)
-    return Versions(corpus, split, seed=seed, epoch=epoch, others=split == TRAIN)
-
-
-def steps_per_epoch(twin: Twin, corpus: Corpus, config: TrainingConfig) -> int:
+def steps_per_epoch(model: MelModel, corpus: Corpus, config: TrainingConfig) -> int:
     """Whole batches an epoch.
 
-    Raises TrainingError if the corpus has not even one, or no versions for a twin that needs them.
+    Raises ThirdstreamError if the corpus has not even one, or lacks what the model learns from.
     """
-    if twin.PAIRED and not corpus.aligned(TRAIN):
-        raise TrainingError(
-            f"{corpus.path}: has no two versions of a piece to learn from; prepare it with --paired"
-        )
-    n_pairs = len(pairs_for(twin, corpus, TRAIN))
+    n_pairs = len(cast(Sized, model.training_set(corpus, TRAIN)))
     if n_pairs < config.batch_size:
         n_segments = {style: corpus.n_segments(style, TRAIN) for style in corpus.styles}
         have = ", ".join(f"{count} of {style}" for style, count in n_segments.items())
@@ -216,42 +198,41 @@ def fit(
     Raises TrainingError at the first loss or gradient that is not finite, before it reaches the
     weights, and if the corpus is too small.
     """
-    per_epoch = steps_per_epoch(state.system.twin, corpus, config)
+    per_epoch = steps_per_epoch(state.system.model, corpus, config)
     n_steps = config.epochs * per_epoch
     system = state.system.to(accelerator.device)
-    twin = _prepared(system.twin, config, accelerator)
+    model, players = _prepared(system.model, config, accelerator), system.model.players()
     optimizers = {name: accelerator.prepare(one) for name, one in state.optimizers.items()}
     while state.step < n_steps:
         epoch, first = divmod(state.step, per_epoch)
-        pairs = pairs_for(system.twin, corpus, TRAIN, seed=config.seed, epoch=epoch)
+        pairs = system.model.training_set(corpus, TRAIN, seed=config.seed, epoch=epoch)
         left = range(first * config.batch_size, per_epoch * config.batch_size)
         loader = accelerator.prepare(DataLoader(pairs, config.batch_size, sampler=left))  # type: ignore[arg-type]
-        twin.train()
-        for batch in loader:
+        model.train()
+        for powers in loader:
             torch.manual_seed(_seed(config, state, accelerator))
-            lr, (mels, passes) = config.lr_at(state.step / n_steps), _passed(twin, system, batch)
-            record = {}
-            for name, optimizer in optimizers.items():  # in turn: the twin, then its critics
-                players = system.twin.losses if name == TWIN else system.twin.critic_losses
-                losses = players(mels, passes)
-                total = system.twin.total(losses) if name == TWIN else sum(losses.values())
-                _take_step(optimizer, total, losses, lr, accelerator, step=state.step + 1)
-                record |= {name: loss.item() for name, loss in losses.items()}
+            lr, batch = config.lr_at(state.step / n_steps), batch_of(system, powers)
+            losses = model(batch)
+            for name, optimizer in optimizers.items():
+                total = weighted_sum(losses[name], system.model.loss_weights(name))
+                rate = lr * players[name].lr_scale
+                _take_step(optimizer, total, losses[name], rate, accelerator, step=state.step + 1)
             if state.averaged is not None:
                 state.averaged.update_parameters(system)
+            record = {name: one.item() for own in losses.values() for name, one in own.items()}
             record = _of_all(record, accelerator)
             state.step += 1
             state.sums = {name: state.sums.get(name, 0.0) + loss for name, loss in record.items()}
             step = Step(state.step, n_steps, epoch + 1, record)
             if state.step % per_epoch == 0:
-                step = _ended(step, state, corpus, config, diversity(mels, passes), per_epoch)
+                step = _ended(step, state, corpus, config, batch, per_epoch)
             yield step
         accelerator._dataloaders.remove(loader)  # it would keep every epoch's order of pairs
 
 
-def _prepared(twin: Twin, config: TrainingConfig, accelerator: "Accelerator") -> Any:
-    """The twin as training calls it: prepared as for evaluation, see `_average_gradients`."""
-    ready = accelerator.prepare_model(twin, evaluation_mode=True)
+def _prepared(model: MelModel, config: TrainingConfig, accelerator: "Accelerator") -> Any:
+    """The model as training calls it: prepared as for evaluation, see `_average_gradients`."""
+    ready = accelerator.prepare_model(model, evaluation_mode=True)
     return torch.compile(ready) if config.compile else ready
 
 
@@ -307,48 +288,30 @@ def _take_step(
 
 
 def _ended(
-    step: Step,
-    state: State,
-    corpus: Corpus,
-    config: TrainingConfig,
-    spread: float,
-    per_epoch: int,
+    step: Step, state: State, corpus: Corpus, config: TrainingConfig, batch: Batch, per_epoch: int
 ) -> Step:
     """The epoch's last step, with what is known at its end."""
-    shown = state.shown
-    shown.twin.remember(some(shown, corpus, shown.twin.n_to_hear, config))
-    step = replace(step, validation=validate(shown, corpus, config))
-    if CRITIC not in state.optimizers:
-        return step
-    alarm, critic = None, state.sums[CRITIC] / per_epoch
-    if spread < COLLAPSED:
-        alarm = (
-            f"the transfers hardly differ from one another (diversity {spread:.3f}): the twin has "
-            "collapsed; raise the weight of the reconstruction or lower the learning rate"
-        )
-    elif critic < CRITIC_WINS:
-        alarm = (
-            f"the discriminators tell all transfers from recordings (critic loss {critic:.3f}), "
-            "so the twin learns little from them; lower the learning rate or make them smaller"
-        )
-    return replace(step, diversity=spread, alarm=alarm)
+    shown, model = state.shown, state.system.model
+    shown.model.end_epoch(lambda n: some(shown, corpus, n, config))
+    means = {name: total / per_epoch for name, total in state.sums.items()}
+    spread = model.diversity(batch)
+    return replace(
+        step,
+        validation=validate(shown, corpus, config),
+        diversity=spread,
+        alarm=model.alarm(means, spread),
+    )
 
 
-def _passed(
-    twin: Any, system: MelSystem, batch: Mapping[str, Tensor], *, worn: bool = True
-) -> tuple[dict[str, Tensor], dict[str, Pass]]:
-    """Normalised mels, and their way through the twin; `twin` may be shared between processes.
-
-    worn: twins that learn from pairs hear worse recordings than they shall write.
-    """
-    if not system.twin.PAIRED:
-        mels = _normalised(system, batch)
-        return mels, twin(mels)
-    powers = {style: batch[style] for style in system.styles}
-    mels, heard = _normalised(system, powers), None
-    if worn:
-        heard = _normalised(system, {s: weathered(p, system.mel) for s, p in powers.items()})
-    return mels, twin(mels, heard=heard, aligned=batch[ALIGNED])
+def batch_of(system: MelSystem, powers: Mapping[str, Tensor], *, training: bool = True) -> Batch:
+    """A batch of mel power, by style, as models get it. Only training augments."""
+    own = {style: powers[style] for style in system.styles}
+    mels = inputs = _normalised(system, own)
+    if training:
+        changed = {s: system.model.augment(power, system.mel) for s, power in own.items()}
+        if any(changed[style] is not own[style] for style in own):
+            inputs = _normalised(system, changed)
+    return Batch(mels, inputs, powers.get(ALIGNED))
 
 
 def _moved(batch: Mapping[str, Tensor], system: MelSystem) -> dict[str, Tensor]:
@@ -356,7 +319,7 @@ def _moved(batch: Mapping[str, Tensor], system: MelSystem) -> dict[str, Tensor]:
     return {style: power.to(system.device) for style, power in batch.items()}
 
 
-def _normalised(system: MelSystem, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _normalised(system: MelSystem, batch: Mels) -> dict[str, Tensor]:
     with torch.no_grad():
         return {style: system.log_mel(style).normalise(power) for style, power in batch.items()}
 
@@ -375,16 +338,16 @@ def _check_finite(losses: Mapping[str, Tensor], norm: Tensor | None, *, step: in
 @torch.no_grad()
 def validate(system: MelSystem, corpus: Corpus, config: TrainingConfig) -> dict[str, float]:
     """Every loss, averaged over fixed pairs of the validation split; empty if it has none."""
-    pairs = pairs_for(system.twin, corpus, VALIDATION)
-    sums: dict[str, float] = {}
+    pairs = system.model.training_set(corpus, VALIDATION)
+    n_pairs, sums = len(cast(Sized, pairs)), {}
     training = system.training
-    system.twin.eval()
+    system.model.eval()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        for batch in DataLoader(pairs, config.batch_size):
-            n = len(next(iter(batch.values())))
-            mels, passes = _passed(system.twin, system, _moved(batch, system), worn=False)
-            for name, loss in system.twin.losses(mels, passes).items():
-                sums[name] = sums.get(name, 0.0) + loss.item() * n / len(pairs)
-    system.twin.train(training)
+        for powers in DataLoader(pairs, config.batch_size):
+            batch = batch_of(system, _moved(powers, system), training=False)
+            n = len(batch.mels[system.styles[0]])
+            for name, loss in system.model.validation_losses(batch).items():
+                sums[name] = sums.get(name, 0.0) + loss.item() * n / n_pairs
+    system.model.train(training)
     return sums

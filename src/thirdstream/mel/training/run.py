@@ -58,7 +58,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
 
 
 def _train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> Iterator[Step]:
-    per_epoch = steps_per_epoch(state.system.twin, corpus, config)
+    per_epoch = steps_per_epoch(state.system.model, corpus, config)
     accelerator = _accelerator(out, config, state)
     if accelerator.is_main_process and not (out / "resume.safetensors").exists():
         save_state(state, config, out)  # whatever happens from here on, --resume goes on
@@ -173,7 +173,7 @@ def _end_epoch(state: State, step: Step, corpus: Corpus, out: Path, per_epoch: i
     """Write the epoch's line of history and its models."""
     means = {name: value / per_epoch for name, value in state.sums.items()}
     state.sums = {}
-    score = (step.validation or means)[state.system.twin.JUDGED_BY]
+    score = (step.validation or means)[state.system.model.SELECTION_METRIC]
     epoch = Epoch(step.epoch, step.step, means, step.validation, step.diversity, step.alarm)
     history.append(epoch, out / history.NAME)
     state.shown.card |= {"corpus": corpus.summary(), **asdict(epoch)}
@@ -194,13 +194,13 @@ def _log_epoch(accelerator: "Accelerator", system: MelSystem, step: Step, corpus
     split = VALIDATION if step.validation else TRAIN
     generator = torch.Generator().manual_seed(0)
     for style, power in Pairs(corpus, split, seed=0)[0].items():
-        other = system.twin.other(style)
+        other = system.model.other(style)
         with torch.no_grad():
             batch = power[None].to(system.device)
-            usual = system.twin.usual_style(other, generator=generator)
+            condition = system.model.default_condition(other, generator=generator)
             rows = {"original": batch} | {
-                f"to {target}": system.convert(batch, source=style, target=target, style=of)
-                for target, of in ((style, None), (other, usual))
+                f"to {target}": system.convert(batch, source=style, target=target, condition=of)
+                for target, of in ((style, None), (other, condition))
             }
             sound = system.synthesiser(rows[f"to {other}"], generator=generator)[0].cpu()
         mels = [system.log_mel(style).normalise(mel)[0].T.flip(0).cpu() for mel in rows.values()]
@@ -236,7 +236,8 @@ def load_state(out: Path) -> tuple[State, TrainingConfig]:
         return _state_of(tensors, header)
     except (KeyError, TypeError, ValueError, RuntimeError, ThirdstreamError) as error:
         raise TrainingError(
-            f"{path}: is of another version or damaged ({error}); start the run anew"
+            f"{path}: is of another version or damaged ({error}); start the run anew, if need be with "
+            "--init MODEL"
         ) from error
 
 

@@ -25,7 +25,7 @@ class Partials(NamedTuple):
     places: Tensor
 
 
-def carried_on(
+def propagated(
     magnitude: Tensor, *, n_fft: int, hop_length: int, before: Tensor | None = None
 ) -> Tensor:
     """Unit complex numbers shaped as `magnitude`, (batch, n_freqs, n_frames).

@@ -4,22 +4,24 @@ Conventions: mel power (batch, n_frames, n_mels); magnitude (batch, n_freqs, n_f
 n_freqs = 1 + n_fft // 2; wave (batch, n_samples). Frame t is centred on sample t * hop_length.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from thirdstream import audio
 from thirdstream.mel.features.filters import FilterBank
 from thirdstream.mel.features.logmel import MelConfig
-from thirdstream.mel.vocoder.phases import carried_on
+from thirdstream.mel.vocoder.phases import propagated
 
 MOMENTUM = 0.99  # alpha of fast Griffin-Lim; the authors' recommendation
 N_ITER = 32
-N_ITER_CARRIED = 8  # these come nearer to the mel than all 32 from noise
+N_ITER_PROPAGATED = 8  # these come nearer to the mel than all 32 from noise
 N_UPDATES = 32  # of magnitudes
-N_UPDATES_CARRIED = 8  # two thirds of the time, a twentieth more of inconsistency
+N_UPDATES_PROPAGATED = 8  # two thirds of the time, a twentieth more of inconsistency
 MOST_DETAIL = 32.0  # +30 dB over what the mel power tells
 OVERLAP = 16  # frames a chunk of a stream shares with the one before
 N_FADE = 256  # samples in which what was held back gives way to what came of it
@@ -37,6 +39,11 @@ class Chunk(NamedTuple):
     power: Tensor
     start: Tensor | None
     detail: Tensor | None = None
+
+    def split(self, n: int) -> list["Chunk"]:
+        """Its batch in `n` equal parts."""
+        parts = [[None] * n if one is None else one.chunk(n) for one in self]
+        return [Chunk(*of_one) for of_one in zip(*parts, strict=True)]
 
     def joined(self, after: "Chunk") -> "Chunk":
         """These frames and then those."""
@@ -57,6 +64,25 @@ class Chunk(NamedTuple):
         """(batch, n_freqs, n_frames)."""
         told = synthesiser.magnitude(self.power.transpose(1, 2), n_iter=n_iter)
         return told if self.detail is None else told * self.detail
+
+
+def overlap_add(windows: Iterable[Chunk], *, hop: int, margin: int) -> Iterator[Chunk]:
+    """Windows of a long spectrogram, cross-faded: `audio.overlap_add` of each of their parts."""
+
+    def joined(place: int, stream: Iterator[Chunk]) -> Iterator[Tensor | None]:
+        first = next(stream, None)
+        if first is None:
+            return
+        if first[place] is None:
+            yield from itertools.chain([None], (None for _ in stream), itertools.repeat(None))
+        windows = (cast(Tensor, one[place]) for one in itertools.chain([first], stream))
+        arrays = (window.numpy() for window in windows)
+        yield from map(torch.from_numpy, audio.overlap_add(arrays, hop=hop, margin=margin))
+
+    parts = itertools.tee(windows, len(Chunk._fields))
+    for power, start, detail in zip(*map(joined, itertools.count(), parts), strict=False):
+        assert power is not None
+        yield Chunk(power, start, detail)
 
 
 class Synthesiser(nn.Module):
@@ -184,15 +210,16 @@ class Synthesiser(nn.Module):
         padded = nn.functional.pad(content, (0, max(0, n_samples - content.shape[1])))
         return self.griffin_lim(magnitude, start=self.stft(padded[:, :n_samples]))
 
-    def stream(self, chunks: Iterable[Chunk], *, carried: float = 0.0) -> Iterator[np.ndarray]:
+    def stream(self, chunks: Iterable[Chunk], *, propagation: float = 0.0) -> Iterator[np.ndarray]:
         """Synthesise mel power that comes in chunks, without seams, in the memory of one chunk.
 
         Every chunk is computed from OVERLAP frames before its own first: there the samples found
         before are held fixed, so that the phases go on from them. A cross-fade would cancel where
         two independent solutions meet; this cannot.
 
-        carried: from 0 to 1, how much of the phases to search from are those that are carried on
-            from frame to frame (see `phases`). At 1 chunks need none, and few iterations will do.
+        propagation: from 0 to 1, how much of the phases to search from are those that are
+            propagated from frame to frame (see `phases`). At 1 chunks need none, and few
+            iterations will do.
 
         Yields (batch, n_samples) blocks, together (n_frames - 1) * hop_length samples.
         """
@@ -200,14 +227,16 @@ class Synthesiser(nn.Module):
         before: Chunk | None = None  # the frames that the next chunk repeats
         found = torch.zeros(1, 0, 0)  # the spectrum of those of them that all samples are known of
         known = held = torch.zeros(1, 0)
-        carried_only = (N_ITER_CARRIED, N_UPDATES_CARRIED)
-        n_iter, n_updates = carried_only if carried == 1 else (N_ITER, N_UPDATES)
+        propagatedly = (N_ITER_PROPAGATED, N_UPDATES_PROPAGATED)
+        n_iter, n_updates = propagatedly if propagation == 1 else (N_ITER, N_UPDATES)
         for chunk in chunks:
             whole = chunk if before is None else before.joined(chunk)
             magnitude = whole.magnitude(self, n_iter=n_updates)
             wave = self.griffin_lim(
                 magnitude,
-                start=self._start(magnitude, given=whole.start, found=found, carried=carried),
+                start=self._start(
+                    magnitude, given=whole.start, found=found, propagation=propagation
+                ),
                 n_iter=n_iter,
                 known=None if before is None else known,
             )
@@ -218,7 +247,7 @@ class Synthesiser(nn.Module):
             seam.copy_(torch.lerp(held[:, :n_fade], seam, torch.linspace(0, 1, n_fade)))
             yield wave[:, n_known:n_final].numpy()
             before = whole.last(OVERLAP)
-            if carried:
+            if propagation:
                 end = wave[:, -(OVERLAP + reach) * hop :]
                 found = self.stft(end)[:, :, -OVERLAP : -HELD_BACK - reach]
             n_repeated = (before.power.shape[2] - 1) * hop
@@ -226,22 +255,22 @@ class Synthesiser(nn.Module):
         yield held.numpy()
 
     def _start(
-        self, magnitude: Tensor, *, given: Tensor | None, found: Tensor, carried: float
+        self, magnitude: Tensor, *, given: Tensor | None, found: Tensor, propagation: float
     ) -> Tensor:
         """Phases of frames, of the first of which the spectrum has been found before: those given,
         and a share of those that go on from there.
         """
-        if given is not None and carried == 0:
+        if given is not None and propagation == 0:
             return given
         n_found = found.shape[2]
-        fresh = carried_on(
+        fresh = propagated(
             magnitude[:, :, n_found:],
             n_fft=self.config.n_fft,
             hop_length=self.config.hop_length,
             before=found[:, :, -1] if n_found else None,
         )
         phases = torch.cat([torch.sgn(found), fresh], dim=2) if n_found else fresh
-        return phases if given is None else torch.lerp(torch.sgn(given), phases, carried)
+        return phases if given is None else torch.lerp(torch.sgn(given), phases, propagation)
 
 
 def _cat(before: Tensor | None, after: Tensor | None) -> Tensor | None:

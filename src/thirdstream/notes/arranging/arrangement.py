@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from thirdstream.notes.io.midi import Song, Track
 from thirdstream.notes.styles.entries import Instrument
-from thirdstream.notes.types import Note
+from thirdstream.notes.types import Note, Song, Track
 
 Line = tuple[Instrument, Sequence[Note]]
 

@@ -13,10 +13,9 @@ from thirdstream.notes.arranging.dynamics import swell
 from thirdstream.notes.arranging.figures import FIGURES, Grid, held
 from thirdstream.notes.arranging.lines import folded, into_range, midi_velocity, outside
 from thirdstream.notes.arranging.voice_leading import lead_voices, slots
-from thirdstream.notes.io.midi import Song
 from thirdstream.notes.styles.classical import ClassicalStyle, Ensemble, Voices
 from thirdstream.notes.styles.entries import Instrument
-from thirdstream.notes.types import Note, Score
+from thirdstream.notes.types import Note, Score, Song
 
 SECTION_BARS = 8
 

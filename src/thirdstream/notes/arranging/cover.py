@@ -42,13 +42,12 @@ from thirdstream.notes.arranging.phrasing import (
 )
 from thirdstream.notes.arranging.piece import Piece, repetitions
 from thirdstream.notes.arranging.pulse import Pulse
-from thirdstream.notes.harmonising import harmonised
-from thirdstream.notes.io.midi import Song, Track
+from thirdstream.notes.harmonisation import harmonised
 from thirdstream.notes.styles import Style
 from thirdstream.notes.styles.classical import ClassicalStyle, Doubling
 from thirdstream.notes.styles.entries import Instrument, Phrasing
 from thirdstream.notes.styles.jazz import Horns, JazzStyle
-from thirdstream.notes.types import Chord, Note, Score, without_gaps
+from thirdstream.notes.types import Chord, Note, Score, Song, Track, without_gaps
 
 S = TypeVar("S", bound=Style)
 FREE = 0.3  # below this share of kept content, chords are replaced too

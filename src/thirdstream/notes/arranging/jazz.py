@@ -17,10 +17,9 @@ from thirdstream.notes.arranging.harmony import Change, changes
 from thirdstream.notes.arranging.horns import brass, saxophones
 from thirdstream.notes.arranging.lines import into_range, midi_velocity, outside
 from thirdstream.notes.arranging.pulse import Pulse
-from thirdstream.notes.io.midi import Song
 from thirdstream.notes.styles.entries import Instrument, Phrasing, draw
 from thirdstream.notes.styles.jazz import Groove, JazzStyle
-from thirdstream.notes.types import Note, Score
+from thirdstream.notes.types import Note, Score, Song
 
 
 def jazz(

@@ -6,22 +6,23 @@ of 1/960 quarter.
 
 import re
 from bisect import bisect_right
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from thirdstream.files import ThirdstreamError, whole_file
-from thirdstream.notes.harmonising import harmonised, is_bare
-from thirdstream.notes.metre import UNSAID, Metre, Metres, metre, of_length
-from thirdstream.notes.timing import Timing
-from thirdstream.notes.types import BARE, Note, Score, ScoreError, bounded, skyline
+from thirdstream.notes.harmonisation import BARE, harmonised, is_bare
+from thirdstream.notes.io.limits import bounded, too_long
+from thirdstream.notes.metre import Metre, Metres, metre, of_length
+from thirdstream.notes.timing import Timing, from_zero
+from thirdstream.notes.types import Note, Score, ScoreError, Song, Track, skyline
 
 TICKS = 960  # a quarter note
 BEND = 2.0  # semitones of a whole turn of the pitch wheel, unless a file says otherwise
@@ -29,96 +30,6 @@ RAGGED = 0.25  # quarter notes by which the last note of a part may reach into a
 DRUMS = 9  # the percussion channel, counted from 0
 MAX_BYTES = 1_000_000  # of a file; 50,000 notes take half of it
 LAP = 0.5  # quarter notes by which a player's notes may run into each other
-CLOCK = 240.0  # quarter notes a minute of a song that follows a tempo map: a tick is 0.26 ms
-
-
-@dataclass(frozen=True)
-class Track:
-    """Notes that one instrument plays: General MIDI program 0-127, pan 0 (left) to 127.
-
-    pedals: quarter notes from and to which the sustain pedal is down. bends: quarter notes, and how
-    many semitones the instrument bends from then on, at most BEND.
-    """
-
-    name: str
-    program: int
-    notes: tuple[Note, ...]
-    is_drums: bool = False
-    pan: int = 64
-    pedals: tuple[tuple[float, float], ...] = ()
-    bends: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Song:
-    """Tracks at one tempo (quarter notes a minute).
-
-    beats_per_bar: quarter notes of the first bar. tuning: semitones above A = 440 Hz, at most BEND
-    of them. metres: by default bars of `beats_per_bar` throughout.
-    """
-
-    tracks: tuple[Track, ...]
-    beats_per_minute: float
-    beats_per_bar: float = 4.0
-    tuning: float = 0.0
-    metres: Metres = UNSAID
-
-    def __post_init__(self) -> None:
-        if self.metres.changes:
-            object.__setattr__(self, "beats_per_bar", self.metres.changes[0][1].length)
-        else:
-            object.__setattr__(self, "metres", Metres.steady(of_length(self.beats_per_bar)))
-
-
-def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
-    """The song along a tempo map, as one of a steady tempo: each note sounds at its own second.
-
-    What sounds before 0 s or after `duration_s` is cut away.
-    """
-    clock = CLOCK / 60
-
-    def at(beats: ArrayLike) -> NDArray[np.float64]:
-        return np.clip(timing.seconds(beats), 0, duration_s) * clock
-
-    tracks = (_mapped(track, at) for track in song.tracks)
-    heard = (
-        replace(track, notes=tuple(note for note in track.notes if note.length > 0.01 * clock))
-        for track in tracks
-    )
-    return replace(song, tracks=tuple(heard), beats_per_minute=CLOCK)
-
-
-def from_zero(song: Song, timing: Timing) -> tuple[Song, Timing]:
-    """The song and its tempo map so that quarter note 0 sounds at 0 s, and all else when it did.
-
-    The first bar, which may begin before the recording does, is as much shorter; two bars are where
-    less than half of it would be left. What sounds before 0 s begins there.
-    """
-    beats_s, bar = np.array(timing.beats_s), max(1, round(song.beats_per_bar))
-    if beats_s[0] == 0:
-        return song, timing
-    ends = range(bar, len(beats_s), bar)
-    half = (end for end in ends if beats_s[end] > (beats_s[end] - beats_s[0]) / 2)
-    first = next(half, len(beats_s) - 1)
-    spread = np.linspace(0, beats_s[first], first, endpoint=False)
-    begun = Timing((*spread.tolist(), *beats_s[first:].tolist()))
-
-    def at(beats: ArrayLike) -> NDArray[np.float64]:
-        return np.maximum(begun.beats(timing.seconds(beats)), 0)
-
-    return replace(song, tracks=tuple(_mapped(track, at) for track in song.tracks)), begun
-
-
-def _mapped(track: Track, at: Callable[[ArrayLike], NDArray[np.float64]]) -> Track:
-    """A track whose every moment, in quarter notes, becomes what `at` makes of it."""
-    starts, ends = (at([getattr(n, side) for n in track.notes]) for side in ("start", "end"))
-    notes = tuple(
-        replace(note, start=float(start), length=float(end - start))
-        for note, start, end in zip(track.notes, starts, ends, strict=True)
-    )
-    pedals = tuple((float(down), float(up)) for down, up in (at(pair) for pair in track.pedals))
-    bends = tuple((float(at(beat)), semitones) for beat, semitones in track.bends)
-    return replace(track, notes=notes, pedals=pedals, bends=bends)
 
 
 def _mido(path: Path) -> Any:
@@ -165,11 +76,15 @@ def _head(mido: Any, tempi: Sequence[int], metres: Metres) -> Any:
             clocks_per_click=min(round(24 * one.beats[0]), 255),
         )
         timed.append((round(start * TICKS), sign))
-    head, now = mido.MidiTrack(), 0
-    for tick, message in sorted(timed, key=lambda item: item[0]):
-        head.append(message.copy(skip_checks=True, time=tick - now))
+    return mido.MidiTrack(_deltas(sorted(timed, key=lambda item: item[0])))
+
+
+def _deltas(timed: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+    """Messages, last in each tuple, with the ticks since the one before; ticks are the first."""
+    now = 0
+    for tick, *_, message in timed:
+        yield message.copy(skip_checks=True, time=tick - now)
         now = tick
-    return head
 
 
 def _tempi(timing: Timing) -> list[int]:
@@ -193,10 +108,7 @@ def _written(mido: Any, track: Track, channel: int, *, tuning: float) -> Any:
     result = mido.MidiTrack([mido.MetaMessage("track_name", name=track.name)])
     result.append(mido.Message("program_change", channel=channel, program=track.program))
     result.append(mido.Message("control_change", channel=channel, control=10, value=track.pan))
-    now = 0
-    for tick, _, _, message in sorted(timed, key=lambda item: item[:3]):
-        result.append(message.copy(skip_checks=True, time=tick - now))
-        now = tick
+    result.extend(_deltas(sorted(timed, key=lambda item: item[:3])))
     return result
 
 
@@ -261,10 +173,7 @@ def _bytes(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise ScoreError(
-            f"{path}: has more than {MAX_BYTES // 1_000_000} MB; no score we read is so long, cut "
-            "it"
-        )
+        raise too_long(path, f"has more than {MAX_BYTES // 1_000_000} MB")
     if data.startswith(b"RIFF"):
         raise ScoreError(f"{path}: is MIDI wrapped in RIFF (RMID); save it as a plain .mid file")
     if re.search(rb"[\x80-\xff]{1024}", data):  # each such byte makes a number longer
@@ -285,8 +194,8 @@ def _metres(file: Any, path: Path) -> Metres:
                     raise ScoreError(f"{path}: has bars of no beats; export it again")
                 start = now / file.ticks_per_beat
                 signs.setdefault(start, metre(message.numerator, message.denominator))
-    ordered = sorted(signs.items(), key=lambda sign: sign[0]) or [(0.0, metre(4, 4))]
-    if ordered[0][0] > 0:
+    ordered = sorted(signs.items(), key=lambda sign: sign[0])
+    if not ordered or ordered[0][0] > 0:
         ordered.insert(0, (0.0, metre(4, 4)))
     changes: list[tuple[float, Metre]] = []
     for (start, one), (end, _) in pairwise(ordered):
@@ -301,11 +210,21 @@ def _metres(file: Any, path: Path) -> Metres:
     return Metres(tuple(joined))
 
 
+@dataclass
+class _Sounding:
+    """A note in ticks; `end` is None until it is known."""
+
+    start: int
+    pitch: int
+    velocity: int
+    end: int | None = None
+
+
 def _read_track(track: Any, ticks_per_beat: int) -> tuple[list[Track], int]:
     """One Track for each channel that plays, and how many notes had no end: each is held until the
     next of its channel, or the track's end."""
-    sounding: dict[tuple[int, int], deque[tuple[int, int]]] = {}
-    spans: dict[int, list[tuple[int, int, int, int]]] = {}
+    sounding: defaultdict[tuple[int, int], deque[_Sounding]] = defaultdict(deque)
+    channels: defaultdict[int, list[_Sounding]] = defaultdict(list)
     programs: dict[int, int] = {}
     pans: dict[int, int] = {}
     now = 0
@@ -316,41 +235,33 @@ def _read_track(track: Any, ticks_per_beat: int) -> tuple[list[Track], int]:
         elif message.type == "control_change" and message.control == 10:
             pans.setdefault(message.channel, message.value)
         elif message.type in ("note_on", "note_off"):
-            key = (message.channel, message.note)
+            held = sounding[message.channel, message.note]
             if message.type == "note_on" and message.velocity > 0:
-                sounding.setdefault(key, deque()).append((now, message.velocity))
-            elif sounding.get(key):
-                start, velocity = sounding[key].popleft()
-                spans.setdefault(message.channel, []).append((start, now, message.note, velocity))
-    n_endless = sum(map(len, sounding.values()))
-    if n_endless:
-        _end_all(sounding, spans, now)
-    notes = {
-        c: [Note(s / ticks_per_beat, max(e - s, 1) / ticks_per_beat, p, v) for s, e, p, v in of]
-        for c, of in spans.items()
-    }
-    return [
-        Track(track.name, programs.get(c, 0), tuple(sorted(of)), c == DRUMS, pans.get(c, 64))
-        for c, of in sorted(notes.items())
-    ], n_endless
+                held.append(_Sounding(now, message.note, message.velocity))
+                channels[message.channel].append(held[-1])
+            elif held:
+                held.popleft().end = now
+    tracks = [
+        Track(track.name, programs.get(channel, 0), _notes(found, now, ticks_per_beat),
+              channel == DRUMS, pans.get(channel, 64))
+        for channel, found in sorted(channels.items())
+    ]  # fmt: skip
+    return tracks, sum(map(len, sounding.values()))
 
 
-def _end_all(
-    sounding: dict[tuple[int, int], deque[tuple[int, int]]],
-    spans: dict[int, list[tuple[int, int, int, int]]],
-    end: int,
-) -> None:
-    """Give notes without an end one where the next of their channel begins."""
-    starts: dict[int, list[int]] = {}
-    for (channel, _), left in sounding.items():
-        starts.setdefault(channel, []).extend(start for start, _ in left)
-    for channel, found in starts.items():
-        starts[channel] = sorted({*found, *(span[0] for span in spans.get(channel, []))})
-    for (channel, pitch), left in sounding.items():
-        for start, velocity in left:
-            after = bisect_right(starts[channel], start)
-            stop = starts[channel][after] if after < len(starts[channel]) else end
-            spans.setdefault(channel, []).append((start, stop, pitch, velocity))
+def _notes(found: Sequence[_Sounding], last: int, ticks_per_beat: int) -> tuple[Note, ...]:
+    """The notes of a channel; those without an end last until the next one begins."""
+    starts = [*sorted({one.start for one in found}), last]
+    notes: list[Note] = []
+    for one in found:
+        end = (
+            starts[bisect_right(starts, one.start, hi=len(starts) - 1)]
+            if one.end is None
+            else one.end
+        )
+        length = max(end - one.start, 1) / ticks_per_beat
+        notes.append(Note(one.start / ticks_per_beat, length, one.pitch, one.velocity))
+    return tuple(sorted(notes))
 
 
 def read_score_midi(path: Path) -> Score:
@@ -362,11 +273,12 @@ def read_score_midi(path: Path) -> Score:
     song, n_endless = _read(path)
     metres, pickup = _upbeat(song.metres)
     shift = metres.changes[0][1].length - pickup if pickup else 0.0
-    parts = sorted(
-        (_moved(track.notes, shift) for track in song.tracks if not track.is_drums),
-        key=_height,
-        reverse=True,
-    )
+    parts = [
+        tuple(replace(note, start=note.start + shift) for note in track.notes)
+        for track in song.tracks
+        if not track.is_drums
+    ]
+    parts.sort(key=lambda notes: fmean(note.pitch for note in notes), reverse=True)
     bounded(parts, metres, path)
     line = _unlapped(parts[0])
     parts[0] = line if len(line) == len(parts[0]) else parts[0]
@@ -385,10 +297,6 @@ def read_score_midi(path: Path) -> Score:
         metres=metres,
         remarks=tuple(remarks),
     )
-
-
-def _moved(notes: Sequence[Note], shift: float) -> tuple[Note, ...]:
-    return tuple(replace(note, start=note.start + shift) for note in notes)
 
 
 def _upbeat(metres: Metres) -> tuple[Metres, float]:
@@ -428,7 +336,3 @@ def _unlapped(notes: Sequence[Note]) -> tuple[Note, ...]:
         replace(note, length=min(note.end, end) - note.start)
         for note, end in zip(tops, ends, strict=True)
     )
-
-
-def _height(notes: Sequence[Note]) -> float:
-    return sum(note.pitch for note in notes) / len(notes)

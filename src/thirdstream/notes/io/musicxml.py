@@ -1,43 +1,34 @@
-"""MusicXML -> Score: what is written (written.py), as it is played (repeats.py).
+"""MusicXML -> Score: what is written (measures.py), as it is played (repeats.py).
 
 Time grows with the number of elements.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
-from thirdstream.notes.harmonising import harmonised, is_bare
-from thirdstream.notes.io.envelope import opened
+from thirdstream.notes.harmonisation import BARE, UNNAMED, harmonised, is_bare
+from thirdstream.notes.io.container import opened
+from thirdstream.notes.io.elements import FormatError
+from thirdstream.notes.io.limits import MAX_BEATS, MAX_NOTES, bounded
+from thirdstream.notes.io.measures import MAX_BEATS_PER_BAR, Bar, PartReader, Sheet, Staff
 from thirdstream.notes.io.repeats import MAX_BARS, Endless, played
-from thirdstream.notes.io.symbols import Odd
-from thirdstream.notes.io.written import MAX_BEATS_PER_BAR, Part, Sheet, Staff
 from thirdstream.notes.metre import Metre, Metres, metre, of_length
-from thirdstream.notes.types import (
-    BARE,
-    MAX_BEATS,
-    MAX_NOTES,
-    UNNAMED,
-    Chord,
-    Note,
-    Score,
-    ScoreError,
-    Span,
-    bounded,
-    skyline,
-    without_gaps,
-)
+from thirdstream.notes.types import Chord, Note, Score, ScoreError, Span, skyline, without_gaps
 
 N_PARTS = 3  # from so many on, the parts below the melody are voices
 NEAR = 0.02  # quarter notes by which a bar may be longer or shorter than its metre
 DRUMS = "10"  # the percussion channel
+Placed = Sequence[tuple[int, Bar, float]]  # bars as they are played: number, bar, start
 
 
 def read_musicxml(path: Path, *, repeats: bool = True) -> Score:
     """Read a lead sheet, or a score of any parts; chords that are not named are found.
 
-    repeats: whether they are played out. Raises ScoreError where it is no MusicXML, or more than a
-    piece of music.
+    repeats: whether they are played out. Raises ScoreError where it is no MusicXML, or more or less
+    than a piece of music.
     """
     root = opened(path)
     sheet = Sheet()
@@ -48,149 +39,137 @@ def read_musicxml(path: Path, *, repeats: bool = True) -> Score:
     }
     try:
         for number, part in enumerate(root.iterfind("part")):
-            Part(sheet, number, is_drums=part.get("id") in drums).read(part)
-    except Odd as error:
+            PartReader(sheet, number, is_drums=part.get("id") in drums).read(part)
+    except FormatError as error:
         raise ScoreError(f"{path}: has {error}; export it again") from error
     titles = (root.findtext(place) or "" for place in ("work/work-title", "movement-title"))
-    return _Played(sheet, path, repeats=repeats).score(
-        next((title for title in map(str.strip, titles) if title), path.stem)
+    title = next((title for title in map(str.strip, titles) if title), path.stem)
+    return _score(sheet, path, title, _order(sheet, path) if repeats else range(len(sheet.bars)))
+
+
+def _score(sheet: Sheet, path: Path, title: str, order: Sequence[int]) -> Score:
+    """The Score of a sheet whose bars are played in this order."""
+    signed = _signed(sheet, order)
+    if not (length := sum(one for _, one in signed)) <= MAX_BEATS:
+        raise ScoreError(
+            f"{path}: lasts {length:g} quarter notes; at most {MAX_BEATS} are read, cut it"
+        )
+    metres, pickup = metres_of(signed)
+    shift = metres.changes[0][1].length - pickup if pickup else 0.0
+    starts = accumulate((one for _, one in signed), initial=shift)
+    bars = [
+        (number, sheet.bars[number], start) for number, start in zip(order, starts, strict=False)
+    ]
+    parts = _parts(bars)
+    bounded(parts, metres, path)
+    end = max(note.end for part in parts for note in part)
+    chords, tacet = _harmony(bars, end)
+    metres = metres.fitted(_begins(bars, chords))
+    lines = [skyline(part) for part in parts]
+    voices: tuple[tuple[Note, ...], ...] = ()
+    if not chords:
+        chords, voices = harmonised(parts, metres, end=end), tuple(lines[1:])
+        sheet.remarks.append(BARE if is_bare(parts) else UNNAMED)
+    return Score(
+        title=title,
+        melody=lines[0],
+        chords=chords,
+        metres=metres,
+        pickup=pickup,
+        beats_per_minute=sheet.tempo,
+        voices=voices if len(lines) >= N_PARTS else (),
+        length=end,
+        remarks=tuple(sheet.remarks),
+        tacet=tacet,
     )
 
 
-class _Played:
-    """A sheet, as it is played."""
-
-    def __init__(self, sheet: Sheet, path: Path, *, repeats: bool) -> None:
-        self.sheet, self.path, self.repeats = sheet, path, repeats
-
-    def score(self, title: str) -> Score:
-        """The Score. Raises ScoreError where it is more, or less, than a piece of music."""
-        order = self._order() if self.repeats else list(range(len(self.sheet.bars)))
-        signed, length = self._signed(order), 0.0
-        for _, one in signed:
-            length += one
-        if not length <= MAX_BEATS:
-            raise ScoreError(
-                f"{self.path}: lasts {length:g} quarter notes; at most {MAX_BEATS} are read, cut it"
-            )
-        metres, pickup = metres_of(signed)
-        shift = metres.changes[0][1].length - pickup if pickup else 0.0
-        starts = [shift]
-        for _, one in signed:
-            starts.append(starts[-1] + one)
-        sounding = self._sounding(order, starts)
-        bounded(sounding, metres, self.path)
-        end = max(note.end for part in sounding for note in part)
-        chords, tacet = self._harmony(order, starts, end)
-        metres = metres.fitted(self._begins(order, starts, chords))
-        lines = [skyline(part) for part in sounding]
-        voices: tuple[tuple[Note, ...], ...] = ()
-        if not chords:
-            chords, voices = harmonised(sounding, metres, end=end), tuple(lines[1:])
-            self.sheet.remarks.append(BARE if is_bare(sounding) else UNNAMED)
-        return Score(
-            title=title,
-            melody=lines[0],
-            chords=chords,
-            pickup=pickup,
-            beats_per_minute=self.sheet.tempo,
-            voices=voices if len(lines) >= N_PARTS else (),
-            length=end,
-            metres=metres,
-            remarks=tuple(self.sheet.remarks),
-            tacet=tacet,
+def _order(sheet: Sheet, path: Path) -> list[int]:
+    """The numbers of the bars as they are played."""
+    marks = [bar.marks for bar in sheet.bars]
+    codas = sorted(sheet.codas)
+    known = any(bar.to_coda is not None for bar in marks)
+    for number in codas if known else codas[-1:]:
+        marks[number].coda = marks[number].coda or ""
+    for number in () if known else codas[:-1]:  # the last sign is the coda, others lead to it
+        marks[number].to_coda = ""
+    try:
+        order, remarks = played(marks)
+    except Endless:
+        order, remarks = [], []
+    n_notes = sum(len(notes) for n in order for notes in sheet.bars[n].notes.values())
+    if (sheet.bars and not order) or n_notes > MAX_NOTES:
+        raise ScoreError(
+            f"{path}: is longer than a piece of music, with its repeats played out; at most "
+            f"{MAX_NOTES} notes in {MAX_BARS} bars are read, cut it"
         )
+    sheet.remarks += remarks
+    return order
 
-    def _order(self) -> list[int]:
-        """The bars as they are played."""
-        marks = [bar.marks for bar in self.sheet.bars]
-        codas = sorted(self.sheet.codas)
-        known = any(bar.to_coda is not None for bar in marks)
-        for number in codas if known else codas[-1:]:
-            marks[number].coda = marks[number].coda or ""
-        for number in () if known else codas[:-1]:  # the last sign is the coda, others lead to it
-            marks[number].to_coda = ""
-        try:
-            order, remarks = played(marks)
-        except Endless:
-            order, remarks = [], []
-        n_notes = sum(len(notes) for n in order for notes in self.sheet.bars[n].notes.values())
-        if (self.sheet.bars and not order) or n_notes > MAX_NOTES:
-            raise ScoreError(
-                f"{self.path}: is longer than a piece of music, with its repeats played out; at "
-                f"most {MAX_NOTES} notes in {MAX_BARS} bars are read, cut it"
-            )
-        self.sheet.remarks += remarks
-        return order
 
-    def _signed(self, order: Sequence[int]) -> list[tuple[Metre, float]]:
-        """Of each bar that is played its metre and its length, in quarter notes."""
-        lengths = [min(bar.length, MAX_BEATS + 1.0) for bar in self.sheet.bars]
-        signs = [bar.sign for bar in self.sheet.bars]
-        usual = Counter(length for length in lengths if length > NEAR).most_common(1)
-        usual_length = min(usual[0][0], MAX_BEATS_PER_BAR) if usual else 4.0
-        whole = of_length(usual_length)  # where no time signature is written
-        return [
-            (sign, lengths[n] if lengths[n] > NEAR else sign.length)
-            for n in order
-            for sign in (signs[n] or whole,)
-        ]
+def _signed(sheet: Sheet, order: Sequence[int]) -> list[tuple[Metre, float]]:
+    """Of each bar that is played its metre and its length, in quarter notes."""
+    lengths = [min(bar.length, MAX_BEATS + 1.0) for bar in sheet.bars]
+    usual = Counter(length for length in lengths if length > NEAR).most_common(1)
+    # Where no time signature is written:
+    whole = of_length(min(usual[0][0], MAX_BEATS_PER_BAR) if usual else 4.0)
+    signs = [bar.sign or whole for bar in sheet.bars]
+    return [(signs[n], lengths[n] if lengths[n] > NEAR else signs[n].length) for n in order]
 
-    def _sounding(self, order: Sequence[int], starts: Sequence[float]) -> list[list[Note]]:
-        """All notes of each staff that has some, in order, ties joined."""
-        found: dict[Staff, list[Note]] = {staff: [] for staff in self._staves()}
-        tied: dict[tuple[Staff, int], int] = {}  # where the last tied note of a pitch is
-        for place, (number, start) in enumerate(zip(order, starts, strict=False)):
-            goes_on = place > 0 and order[place - 1] == number - 1
-            for staff, notes in self.sheet.bars[number].notes.items():
-                line = found[staff]
-                for one in notes:
-                    at, key = start + one.start, (staff, one.pitch)
-                    before = tied.pop(key, len(line))
-                    joins = before < len(line) and abs(line[before].end - at) < NEAR
-                    if joins and (one.tied_from or goes_on or one.start > 0):
-                        first = line[before]
-                        line[before] = Note(first.start, at + one.length - first.start, one.pitch)
-                    else:
-                        before = len(line)
-                        line.append(Note(at, one.length, one.pitch))
-                    if one.tied_on:
-                        tied[key] = before
-        return [sorted(notes) for notes in found.values() if notes]
 
-    def _staves(self) -> list[Staff]:
-        return sorted({staff for bar in self.sheet.bars for staff in bar.notes})
+def _parts(bars: Placed) -> list[list[Note]]:
+    """All notes of each staff that has some, in order, ties joined."""
+    found: dict[Staff, list[Note]] = {
+        staff: [] for staff in sorted({staff for _, bar, _ in bars for staff in bar.notes})
+    }
+    tied: dict[tuple[Staff, int], int] = {}  # where the last tied note of a pitch is
+    last = -1
+    for number, bar, start in bars:
+        goes_on, last = last == number - 1 >= 0, number
+        for staff, notes in bar.notes.items():
+            line = found[staff]
+            for one in notes:
+                at, key = start + one.start, (staff, one.pitch)
+                before = tied.pop(key, len(line))
+                joins = before < len(line) and abs(line[before].end - at) < NEAR
+                if joins and (one.tied_from or goes_on or one.start > 0):
+                    first = line[before]
+                    line[before] = Note(first.start, at + one.length - first.start, one.pitch)
+                else:
+                    before = len(line)
+                    line.append(Note(at, one.length, one.pitch))
+                if one.tied_on:
+                    tied[key] = before
+    return [sorted(notes) for notes in found.values() if notes]
 
-    def _harmony(
-        self, order: Sequence[int], starts: Sequence[float], end: float
-    ) -> tuple[tuple[Chord, ...], tuple[Span, ...]]:
-        """The chords without gaps, and where there is none, so that the one before only goes on in
-        name."""
-        symbols = [
-            (start + place, chord)
-            for number, start in zip(order, starts, strict=False)
-            for place, chord in sorted(self.sheet.bars[number].symbols.items())
-            if start + place < end - 1e-6
-        ]
-        edges = [*(start for start, _ in symbols), end]
-        chords: list[Chord] = []
-        tacet: list[Span] = []
-        for (start, chord), stop in zip(symbols, edges[1:], strict=False):
-            if chord is not None:
-                chords.append(Chord(start, 0.0, chord.root, chord.intervals, chord.bass))
-            elif stop > start:
-                tacet.append(Span(start, stop - start))
-        return without_gaps(chords, end) if chords else (), tuple(tacet)
 
-    def _begins(
-        self, order: Sequence[int], starts: Sequence[float], chords: Sequence[Chord]
-    ) -> Iterator[tuple[float, float]]:
-        """Where notes, beams and chords begin, and how much that says of the metre's groups."""
-        yield from ((chord.start, 4.0) for chord in chords)
-        for number, start in zip(order, starts, strict=False):
-            for notes in self.sheet.bars[number].notes.values():
-                for note in notes:
-                    yield start + note.start, min(note.length, 2.0) + 2.0 * note.beamed
+def _harmony(bars: Placed, end: float) -> tuple[tuple[Chord, ...], tuple[Span, ...]]:
+    """The chords without gaps, and where there is none, so that the one before only goes on in
+    name."""
+    symbols = [
+        (start + place, chord)
+        for _, bar, start in bars
+        for place, chord in sorted(bar.symbols.items())
+        if start + place < end - 1e-6
+    ]
+    edges = [*(start for start, _ in symbols), end]
+    chords: list[Chord] = []
+    tacet: list[Span] = []
+    for (start, chord), stop in zip(symbols, edges[1:], strict=True):
+        if chord is not None:
+            chords.append(replace(chord, start=start))
+        elif stop > start:
+            tacet.append(Span(start, stop - start))
+    return without_gaps(chords, end) if chords else (), tuple(tacet)
+
+
+def _begins(bars: Placed, chords: Sequence[Chord]) -> Iterator[tuple[float, float]]:
+    """Where notes, beams and chords begin, and how much that speaks for the metre's groups."""
+    yield from ((chord.start, 4.0) for chord in chords)
+    for _, bar, start in bars:
+        for notes in bar.notes.values():
+            for note in notes:
+                yield start + note.start, min(note.length, 2.0) + 2.0 * note.beamed
 
 
 def metres_of(signed: Sequence[tuple[Metre, float]]) -> tuple[Metres, float]:

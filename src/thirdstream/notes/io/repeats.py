@@ -6,9 +6,9 @@ endings the last is played, as is the custom.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 MAX_BARS = 10_000  # played; more no piece has
 MAX_JUMPS = 100
@@ -42,8 +42,8 @@ class Marks:
     def add(self, other: "Marks") -> None:
         """Take over what is written at the same bar of another part."""
         for name, value in vars(other).items():
-            mine = getattr(self, name)
-            setattr(self, name, value if mine in (None, False, 0, "") else mine)
+            if value not in (None, False, 0) and getattr(self, name) in (None, False, 0, ""):
+                setattr(self, name, value)
 
 
 class Endless(ValueError):
@@ -73,37 +73,31 @@ class Section:
 def played(bars: Sequence[Marks]) -> tuple[list[int], list[str]]:
     """The numbers of the bars, from 0, in the order in which they are played; and what of the marks
     could not be followed, as sentences. Raises Endless."""
-    brackets = _brackets(bars)
-    sections, ends = _sections(bars, brackets)
-    targets, codas = _targets(bars), _codas(bars)
-    remarks = [f"bar {number + 1} goes back to a segno that is not there; it goes on"
-               for number, target in targets.items() if target is None]  # fmt: skip
-    if any(target is not None for target in targets.values()):
-        remarks += [f"bar {number + 1} goes to a coda that is not there; it goes on"
-                    for number, target in codas.items() if target is None]  # fmt: skip
-    remarks += [f"bar {one.first + 1} begins an ending, but nothing leads back before it; it is "
-                "played" for one in brackets if one.section < 0]  # fmt: skip
-    walk = _Walk(bars, brackets, sections, ends, targets, codas)
+    walk = _Walk(bars)
+    remarks = walk.remarks()
     return list(walk.bars()), remarks
 
 
 class _Walk:
     """A player's way through the bars."""
 
-    def __init__(
-        self,
-        bars: Sequence[Marks],
-        brackets: Sequence[Bracket],
-        sections: Sequence[Section],
-        ends: dict[int, int],
-        targets: dict[int, int | None],
-        codas: dict[int, int | None],
-    ) -> None:
-        self.marks, self.sections, self.ends = bars, sections, ends
-        self.bracket = {n: one for one in brackets for n in range(one.first, one.last + 1)}
-        self.targets, self.codas = targets, codas
-        self.times = [1] * len(sections)  # at which each section is
+    def __init__(self, bars: Sequence[Marks]) -> None:
+        self.marks, self.brackets = bars, _brackets(bars)
+        self.sections, self.ends = _sections(bars, self.brackets)
+        self.bracket = {n: one for one in self.brackets for n in range(one.first, one.last + 1)}
+        self.targets, self.codas = _targets(bars), _codas(bars)
+        self.times = [1] * len(self.sections)  # at which each section is
         self.has_jumped, self.n_jumps = False, 0
+
+    def remarks(self) -> list[str]:
+        """What of the marks cannot be followed."""
+        lost = [number + 1 for number, target in self.targets.items() if target is None]
+        found = [f"bar {bar} goes back to a segno that is not there; it goes on" for bar in lost]
+        if len(lost) < len(self.targets):
+            found += [f"bar {number + 1} goes to a coda that is not there; it goes on"
+                      for number, target in self.codas.items() if target is None]  # fmt: skip
+        return found + [f"bar {one.first + 1} begins an ending, but nothing leads back before it; "
+                        "it is played" for one in self.brackets if one.section < 0]  # fmt: skip
 
     def bars(self) -> Iterator[int]:
         """Their numbers."""
@@ -133,26 +127,25 @@ class _Walk:
         if number >= 0 and self.times[number] < self.sections[number].total:
             self.times[number] += 1
             first = self.sections[number].first
-            inner = number - 1
-            while inner >= 0 and self.sections[inner].first >= first:
-                self._begin(inner)
-                inner -= 1
+            self._begin(
+                takewhile(lambda n: self.sections[n].first >= first, reversed(range(number)))
+            )
             return first
         if (target := self.targets.pop(at, None)) is not None:
             self.has_jumped = True
             self.n_jumps += 1
             if self.n_jumps > MAX_JUMPS:
                 raise Endless
-            for one in range(len(self.sections)):
-                self._begin(one)
+            self._begin(range(len(self.sections)))
             return target
         return at + 1
 
-    def _begin(self, number: int) -> None:
-        """Set a section to its first time, or to its only one after D.C. and D.S."""
-        section = self.sections[number]
-        only = self.has_jumped and not section.after_jump
-        self.times[number] = section.total if only else 1
+    def _begin(self, numbers: Iterable[int]) -> None:
+        """Set sections to their first time, or to their only one after D.C. and D.S."""
+        for number in numbers:
+            section = self.sections[number]
+            only = self.has_jumped and not section.after_jump
+            self.times[number] = section.total if only else 1
 
 
 def _brackets(bars: Sequence[Marks]) -> list[Bracket]:
@@ -262,9 +255,7 @@ def _codas(bars: Sequence[Marks]) -> dict[int, int | None]:
     labelled = {bars[number].coda: number for number in signs}
     found: dict[int, int | None] = {}
     for number, bar in enumerate(bars):
-        if bar.to_coda is not None and signs:
-            coda = labelled.get(bar.to_coda or None, signs[-1])
+        if bar.to_coda is not None:
+            coda = labelled.get(bar.to_coda or None, max(signs, default=-1))
             found[number] = coda if coda > number else None
-        elif bar.to_coda is not None:
-            found[number] = None
     return found

@@ -13,10 +13,10 @@ import numpy as np
 from thirdstream.audio import SR, Wave, ahead, exactly, level_of, limited
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import Arrangement
-from thirdstream.notes.io.midi import Song, timed
 from thirdstream.notes.rendering import synthesiser
 from thirdstream.notes.rendering.room import Scene, in_room
-from thirdstream.notes.timing import Timing
+from thirdstream.notes.timing import Timing, timed
+from thirdstream.notes.types import Song
 
 TAIL_S = 2.0  # after the last bar, for notes and room to die away
 PEAK = 0.84  # safe for lossy formats too
@@ -45,8 +45,8 @@ def stream(
     """Play a song along a recording's tempo map: blocks (n_channels, n_samples) at 44,100 Hz.
 
     Quarter note k sounds when the recording's does; there are exactly `n_samples` in all, and the
-    last notes die away within them. Two channels are stereo, others hear the same. The level is the
-    synthesiser's. In flat memory. Raises ThirdstreamError without a readable soundfont.
+    last notes die away within them. Two channels are stereo, others are copies of one. The level is
+    the synthesiser's. In flat memory. Raises ThirdstreamError without a readable soundfont.
     """
     duration_s = n_samples / SR
     following = timed(song, timing, duration_s=max(duration_s - RING_S, duration_s / 2))

@@ -63,8 +63,8 @@ def draw_scene(style: str, *, seed: str) -> Scene:
 def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[Wave]:
     """Stereo blocks (2, n_samples) in their room, through the microphones, by overlap-add.
 
-    The direct sound keeps its side; each side hears echoes of its own, of what all play. Any other
-    number of channels than two hears one microphone. Yields (n_channels, n_samples) blocks.
+    The direct sound keeps its side; each side has echoes of its own, of what all play. Any other
+    number of channels than two is one microphone's. Yields (n_channels, n_samples) blocks.
     """
     colour = _colour(scene.colour_db)
     n_sides = 2 if n_channels == 2 else 1
@@ -78,8 +78,8 @@ def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[W
     for block in windows(dry, size=ROOM_BLOCK, hop=ROOM_BLOCK):
         sides = fft.rfft(block, n_fft, axis=1)
         middle = sides.mean(axis=0)
-        heard = sides if n_sides == 2 else middle[None]
-        wet = fft.irfft(heard * direct + tails * middle, n_fft, axis=1).astype(np.float32)
+        near = sides if n_sides == 2 else middle[None]
+        wet = fft.irfft(near * direct + tails * middle, n_fft, axis=1).astype(np.float32)
         wet[:, : rest.shape[1]] += rest
         yield _spread(wet[:, n_early:ROOM_BLOCK], n_channels)
         rest, n_early = wet[:, ROOM_BLOCK : ROOM_BLOCK + n_tail], 0

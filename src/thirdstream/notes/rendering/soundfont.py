@@ -5,10 +5,7 @@ become one Region each. Samples of .sf3 are Ogg Vorbis; they are decoded when th
 Left out: modulators, low-frequency oscillators, and what the modulation envelope does to pitch.
 """
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -160,11 +157,10 @@ class SoundFont:
                 for name, fields in RECORDS.items()
             }
             heads = self._tables["phdr"][:-1]
-            self.presets = {(int(h["bank"]), int(h["program"])): _text(h["name"]) for h in heads}
+            places = [(int(head["bank"]), int(head["program"])) for head in heads]
+            self.presets = dict(zip(places, map(_text, heads["name"]), strict=True))
+            self._place = {place: number for number, place in enumerate(places)}
             self._known: dict[int, tuple[Region, ...]] = {}
-            self._place = {
-                (int(h["bank"]), int(h["program"])): place for place, h in enumerate(heads)
-            }
         except OSError as error:
             raise ThirdstreamError(f"{path}: cannot be read ({error.strerror})") from error
         except (KeyError, ValueError, IndexError) as error:
@@ -231,7 +227,7 @@ class SoundFont:
             root=root,
             tune=tune,
             scale=zone[G.SCALE] / 100,
-            gain_db=-ATTENUATED * zone.get(G.ATTENUATION, 0) / 10,
+            gain_db=-ATTENUATED * float(np.clip(zone.get(G.ATTENUATION, 0) / 10, -144, 144)),
             pan=float(np.clip(zone.get(G.PAN, 0) / 500, -1, 1)),
             start=max(zone.get(G.START, 0) + 32_768 * zone.get(G.START_COARSE, 0), 0),
             loop=(start, end) if looped else None,
@@ -323,32 +319,17 @@ def _seconds(timecents: int) -> float:
     return 0.0 if timecents <= NEVER else 2 ** (min(timecents, 8_000) / 1200)
 
 
-def _decoded(compressed: bytes, n_samples: int) -> NDArray[np.float32]:
-    """The first channel of a sample of Vorbis, (n_samples,)."""
-    with _uninterrupted(), soundfile.SoundFile(BytesIO(compressed)) as file:
-        wave = file.read(n_samples, dtype="float32", always_2d=True)
-    return np.ascontiguousarray(wave[:, 0], np.float32)
+def _decoded(compressed: bytes, n_samples: int) -> Wave:
+    """The first channel of a sample of Vorbis, (n_samples,).
 
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Within it a Ctrl-C or SIGTERM waits for the end.
-
-    One that met the decoder while it asks Python for bytes would be lost there, and the sample cut
-    short without a word.
+    In a thread, because signals are handled in the main one: a Ctrl-C that met the decoder while it
+    asks Python for bytes would be lost there, and the sample cut short without a word.
     """
-    if threading.current_thread() is not threading.main_thread():  # others are told of none
-        yield
-        return
-    came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
-        for number in came:
-            signal.raise_signal(number)
+
+    def decode() -> Wave:
+        with soundfile.SoundFile(BytesIO(compressed)) as file:
+            wave = file.read(n_samples, dtype="float32", always_2d=True)
+        return np.ascontiguousarray(wave[:, 0], np.float32)
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(decode).result()

@@ -2,8 +2,8 @@
 
 A note is a voice for each region that its key and velocity choose: the region's sample at the pitch
 of the key, which many notes share, with the note's own level, place and end. All that begins slowly
-is begun earlier, so that it is heard where it is written: a bowed string is heard to begin when it
-has grown to some 12 dB below its loudest (Vos and Rasch 1981: 6 to 15 dB).
+is begun earlier, so that its perceived onset is where it is written: that of a bowed string is when
+it has grown to some 12 dB below its loudest (Vos and Rasch 1981: 6 to 15 dB).
 """
 
 import math
@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from thirdstream.audio import SR, Wave
-from thirdstream.notes.io.midi import Song, Track
 from thirdstream.notes.rendering.soundfont import DRUM_BANK, Region, SoundFont, opened
 from thirdstream.notes.rendering.tones import FALL_DB, Tone, made
+from thirdstream.notes.types import Song, Track
 
 ORCHESTRA = Path(__file__).with_name("orchestra.sf3")  # the one that comes along
 VERSION = "sampler 1"  # raise it when the same song sounds otherwise
 BLOCK = 1 << 16  # samples rendered at a time
 GAIN = 0.25  # of a note at full velocity; the level is set at the end
 AUDIBLE = 10 ** (-12 / 20)  # of a note's highest level
-ONSET_S, LONGEST_LAG_S = 0.5, 0.12  # of a note that is looked at; nobody begins earlier than that
+ONSET_S, LONGEST_LAG_S = 0.5, 0.12  # of a note that is looked at; the longest lag there is
 SMOOTH = SR // 100  # samples over which levels are taken
 ENOUGH_DB = 60.0  # after falling by so much, a note is over
 CHOKE_S = 0.02  # in which one note ends another, and the shortest release
@@ -145,7 +145,7 @@ class Sampler:
         return tuple(r for r in self.font.regions(*preset) if r.sounds(key, velocity))
 
     def _lag(self, region: Region) -> int:
-        """Samples until a region is heard to have begun."""
+        """Samples from the beginning of a region to its perceived onset."""
         wave = made(self.font, Tone(region, region.root, 0.0), round(ONSET_S * SR))
         sums = np.cumsum(np.pad(np.square(wave, dtype=np.float64), SMOOTH // 2))
         level = sums[SMOOTH:] - sums[:-SMOOTH]
@@ -199,7 +199,7 @@ def _gains(region: Region, pan: int, velocity: int) -> tuple[float, float]:
 def _bends(
     bends: tuple[tuple[float, float], ...], *, start: int, end: int, rate: float
 ) -> tuple[tuple[int, float], ...]:
-    """Those that a voice hears, by samples after its start; rate: samples a quarter note."""
+    """Those within a voice, by samples after its start; rate: samples a quarter note."""
     placed = [(round(beat * rate) - start, semitones) for beat, semitones in bends]
     return (*[p for p in placed if p[0] <= 0][-1:], *[p for p in placed if 0 < p[0] < end - start])
 

@@ -1,23 +1,23 @@
-"""Where the beats and the bar lines of a recording are: from what is observed to a tempo map.
+"""Where the beats and the bar lines of a recording are: from frame features to a tempo map.
 
 A pulse first: the tempo as a path through a tempogram (Viterbi), and beats along it by dynamic
 programming (Ellis 2007). Then its meaning: which level of the pulse is the quarter note, whether
 the pulse lies on the beats or between them, how many make a bar, and where bars begin, is decided
-by where harmony and bass change. `recipes/listening_weights.py` finds what speaks for a reading.
+by where harmony and bass change: hypotheses are weighed as in weights.py.
 """
 
 import itertools
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
 from thirdstream.notes.transcription.chords import beat_chroma, change_probability
-from thirdstream.notes.transcription.learned import learned
-from thirdstream.notes.transcription.observed import FPS, Observed
+from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.transcriber import LOWEST
+from thirdstream.notes.transcription.weights import beat_weights
+from thirdstream.notes.viterbi import best_path
 
 Array = NDArray[np.float64]
 
@@ -27,24 +27,12 @@ TEMPO_HOP_S, TEMPO_WINDOW_S = 1.0, 10.0
 SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to the next
 TIGHT = 60.0  # of a beat's distance from its tempo
 BASS_BELOW = 52  # MIDI pitch
-METRES = (4, 3)  # quarter notes a bar that are told apart; two are heard as four, six as three
+METRES = (4, 3)  # quarter notes a bar that are told apart; two are counted as four, six as three
 BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
 SLIP = 6.0  # cost of a bar of another length
 SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.27, 1.3
 SHORTEST_S, MIN_BEATS = 4.0, 8  # of a recording in which beats are looked for
-LATE_S = 0.012  # how much later onsets are observed than they sound
-
-
-class Weights(NamedTuple):
-    """marks: (n_marks,) of `marks_of`, as bar lines have them. readings: of `Reading.evidence`."""
-
-    marks: Array
-    readings: Array
-
-
-def weights() -> Weights:
-    """Those that the recipe found."""
-    return Weights(**learned("beats"))
+LATE_S = 0.012  # how much later onsets are found than they sound
 
 
 @dataclass(frozen=True)
@@ -55,10 +43,10 @@ class Bars:
     beats_per_bar: int
 
 
-def onset_strength(observed: Observed) -> Array:
+def onset_strength(features: FrameFeatures) -> Array:
     """(n_frames,): how much begins, in the sound and among the notes; its local scale is 1."""
-    begins = observed.posteriors.begins.sum(axis=1, dtype=np.float32).astype(np.float64)
-    parts = (observed.flux.astype(np.float64), begins)
+    begins = features.posteriors.onsets.sum(axis=1, dtype=np.float32).astype(np.float64)
+    parts = (features.flux.astype(np.float64), begins)
     return np.mean([_scaled(part) for part in parts], axis=0)
 
 
@@ -96,16 +84,7 @@ def tempo_path(gram: Array) -> Array:
     logs = np.log(PERIODS_S)
     prior = -0.15 * ((logs - np.log(USUAL_S)) / SPREAD) ** 2
     cost = SMOOTH * np.abs(logs[:, None] - logs[None])
-    score = gram[0] * 10 + prior
-    back = np.zeros(gram.shape, int)
-    for number, row in enumerate(gram[1:], 1):
-        reached = score[:, None] - cost
-        back[number] = reached.argmax(axis=0)
-        score = reached.max(axis=0) + row * 10 + prior
-    path = [int(score.argmax())]
-    for row in back[:0:-1]:
-        path.append(row[path[-1]])
-    return PERIODS_S[path[::-1]]
+    return PERIODS_S[best_path(10 * gram + prior, -cost)]
 
 
 def track(onsets: Array, periods_s: Array) -> Array:
@@ -140,9 +119,11 @@ def track(onsets: Array, periods_s: Array) -> Array:
 # --- what the pulse means -----------------------------------------------------------------------
 
 
-def marks_of(observed: Observed, beats: Array, *, onsets: Array, bass: Array) -> Array:
-    """(n_beats, n_marks): how much harmony, bass and onsets change at each beat (in frames)."""
-    chroma = beat_chroma(observed.posteriors, np.append(beats, 2 * beats[-1] - beats[-2]))
+def downbeat_features(
+    features: FrameFeatures, beats: Array, *, onsets: Array, bass: Array
+) -> Array:
+    """(n_beats, n_features): how much harmony, bass and onsets change at each beat (in frames)."""
+    chroma = beat_chroma(features.posteriors, np.append(beats, 2 * beats[-1] - beats[-2]))
     found = [change_probability(chroma)]
     found += [_novelty(chroma[:, 0], 1), _novelty(chroma[:, 0], 2), _novelty(chroma[:, 1], 1)]
     found += [_peaks(bass, beats), _peaks(onsets, beats)]
@@ -190,10 +171,10 @@ def bar_path(accents: Array, beats_per_bar: int) -> tuple[float, NDArray[np.int_
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A reading of the pulse: its beats, in frames, and their places in the bar.
+class Hypothesis:
+    """A way to count the pulse: its beats, in frames, and their places in the bar.
 
-    evidence: (n,) what speaks for it and against it, as `Weights.readings` weighs it.
+    evidence: (n,) what speaks for it and against it, as `BeatWeights.hypotheses` weighs it.
     """
 
     beats: Array
@@ -202,32 +183,32 @@ class Reading:
     evidence: Array
 
 
-def readings(observed: Observed, marks_weigh: Array) -> list[Reading]:
+def hypotheses(features: FrameFeatures, downbeat_weights: Array) -> list[Hypothesis]:
     """The ways to count the recording, at several levels of its pulse; none without a pulse.
 
-    marks_weigh: (n_marks,), how `marks_of` tells bar lines.
+    downbeat_weights: (n_features,), how `downbeat_features` tell bar lines.
     """
-    onsets, bass = onset_strength(observed), bass_onsets(observed)
-    if observed.duration_s < SHORTEST_S or not onsets.any():
+    onsets, bass = onset_strength(features), bass_onsets(features)
+    if features.duration_s < SHORTEST_S or not onsets.any():
         return []
-    pace = _n_peaks(onsets) / observed.duration_s  # onsets a second
+    pace = _n_peaks(onsets) / features.duration_s  # onsets a second
     found = []
     for beats in _levels(onsets):
         period_s = float(np.median(np.diff(beats))) / FPS if len(beats) >= MIN_BEATS else 0.0
         if not SHORTEST_BEAT_S < period_s < LONGEST_BEAT_S:
             continue
-        marks = marks_of(observed, beats, onsets=onsets, bass=bass)
+        changes = downbeat_features(features, beats, onsets=onsets, bass=bass)
         level = [*_curve(np.log(period_s / 0.5)), *_curve(np.log(pace * period_s + 0.05))]
         for strength in (onsets, bass):
             level += [_peaks(strength, shifted(beats, by)).mean() for by in BETWEEN]
-        accents = standard(standard(marks) @ marks_weigh)
-        mean = marks.mean(axis=0)
+        accents = standard(standard(changes) @ downbeat_weights)
+        mean = changes.mean(axis=0)
         for metre in METRES:
             of_bars, places = bar_path(accents, metre)
-            found.append(Reading(beats, places, metre, np.array([
+            found.append(Hypothesis(beats, places, metre, np.array([
                 *level, *mean, of_bars, metre == 3,
-                *(_mean(marks[places == 0], mean) - mean),
-                *(_mean(marks[2 * places == metre], mean) - mean),
+                *(_mean(changes[places == 0], mean) - mean),
+                *(_mean(changes[2 * places == metre], mean) - mean),
             ])))  # fmt: skip
     return found
 
@@ -236,9 +217,9 @@ def _curve(value: float) -> tuple[float, float]:
     return value, value**2
 
 
-def _mean(marks: Array, none: Array) -> Array:
+def _mean(changes: Array, none: Array) -> Array:
     """Over beats; `none` where there are none."""
-    return marks.mean(axis=0) if len(marks) else none
+    return changes.mean(axis=0) if len(changes) else none
 
 
 def _n_peaks(onsets: Array) -> int:
@@ -247,9 +228,9 @@ def _n_peaks(onsets: Array) -> int:
     return int(((onsets > 1) & (onsets > beside[:-2]) & (onsets >= beside[2:])).sum())
 
 
-def bass_onsets(observed: Observed) -> Array:
-    low = observed.posteriors.begins[:, : BASS_BELOW - LOWEST].sum(axis=1, dtype=np.float32)
-    return _scaled(low.astype(float)) + 0.5 * _scaled(observed.bass_flux.astype(float))
+def bass_onsets(features: FrameFeatures) -> Array:
+    low = features.posteriors.onsets[:, : BASS_BELOW - LOWEST].sum(axis=1, dtype=np.float32)
+    return _scaled(low.astype(float)) + 0.5 * _scaled(features.bass_flux.astype(float))
 
 
 def standard(values: Array) -> Array:
@@ -283,19 +264,19 @@ def shifted(beats: Array, by: float) -> Array:
     return beats[:-1] + by * np.diff(beats) if by else beats
 
 
-def bars_of(observed: Observed) -> Bars | None:
-    """The best reading, as bars that cover the whole recording; None where there is no pulse."""
-    of = weights()
-    found = readings(observed, of.marks)
+def bars_of(features: FrameFeatures) -> Bars | None:
+    """The best hypothesis, as bars that cover the whole recording; None where there is no pulse."""
+    of = beat_weights()
+    found = hypotheses(features, of.downbeats)
     if not found:
         return None
-    return as_bars(max(found, key=lambda one: float(one.evidence @ of.readings)), observed)
+    return as_bars(max(found, key=lambda one: float(one.evidence @ of.hypotheses)), features)
 
 
-def as_bars(reading: Reading, observed: Observed) -> Bars:
-    """A reading as bars that cover the whole recording."""
-    beats_s = even_bars(reading.beats / FPS - LATE_S, reading.places, reading.beats_per_bar)
-    return covering(Bars(beats_s, reading.beats_per_bar), observed.duration_s)
+def as_bars(one: Hypothesis, features: FrameFeatures) -> Bars:
+    """A hypothesis as bars that cover the whole recording."""
+    beats_s = even_bars(one.beats / FPS - LATE_S, one.places, one.beats_per_bar)
+    return covering(Bars(beats_s, one.beats_per_bar), features.duration_s)
 
 
 def even_bars(beats_s: Array, places: NDArray[np.int_], beats_per_bar: int) -> Array:

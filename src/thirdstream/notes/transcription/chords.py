@@ -3,53 +3,33 @@
 A state is a root and one of CHORDS. What sounds is weighed by its interval above the root, for each
 kind of chord, above and in the bass: the ninths and thirteenths of jazz speak for a chord whose
 root is left out. A change costs the less the stronger its place in the bar, and the bass likes to
-mark it by the root. `recipes/listening_weights.py` finds the weights.
+mark it by the root. `recipes/transcription_weights.py` finds the weights.
 """
 
 import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thirdstream.notes.transcription.learned import learned
+from thirdstream.notes.key import Key
 from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
+from thirdstream.notes.transcription.weights import chord_weights
 from thirdstream.notes.types import CHORDS, Chord, Note, without_gaps
+from thirdstream.notes.viterbi import best_path
 
 Array = NDArray[np.float64]
 
 KINDS = tuple(CHORDS.values())
 N_STATES = 12 * len(KINDS)
-ABOVE, BELOW = 48, 55  # MIDI pitch: chords are heard from the one up, basses up to the other
+ABOVE, BELOW = 48, 55  # MIDI pitch: of chords from the one up, of basses up to the other
 SEVENTH_AT = 0.8  # of what the triad's notes sound on average, a seventh sounds at least
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 
 
-class Weights(NamedTuple):
-    """What speaks for a chord, as logarithms of odds.
-
-    sounds: (3, n_kinds, 12) of what `beat_chroma` finds, by semitones above the root. kinds:
-    (n_kinds,) in CHORDS' order. A change costs `change` by its place in the bar (bar line, half of
-    it, other); it brings `change_bass` by the role of its lowest note (none, root, third, fifth,
-    seventh), and `motion` (12,) by the semitones that the root goes up.
-    """
-
-    sounds: Array
-    kinds: Array
-    change: Array
-    change_bass: Array
-    motion: Array
-
-
 PLACES = ("bar", "half", "other")
-
-
-def weights() -> Weights:
-    """Those that the recipe found."""
-    return Weights(**learned("chords"))
 
 
 def _members() -> NDArray[np.int_]:
@@ -76,11 +56,11 @@ def beat_chroma(posteriors: Posteriors, edges: Array) -> Array:
     Of the pitches above, of the bass, both as log(1 + 5 * sum of posteriors), and of the lowest
     note at each beat's beginning, 0 to 1.
     """
-    n_beats, n_frames = len(edges) - 1, len(posteriors.sounds)
+    n_beats, n_frames = len(edges) - 1, len(posteriors.notes)
     starts, ends = edges[:-1], edges[1:]
     first = np.clip(np.round(starts + 3), 0, n_frames - 2).astype(int)
     whole, early = (
-        _means(posteriors.sounds, first, np.round(last).astype(int))
+        _means(posteriors.notes, first, np.round(last).astype(int))
         for last in (ends, starts + 2 + 0.6 * (ends - starts))
     )
     pitches = np.arange(88) + LOWEST
@@ -106,8 +86,8 @@ def _means(frames: NDArray[np.floating], first: NDArray[np.int_], last: NDArray[
 def _potentials(chroma: Array) -> tuple[Array, Array]:
     """How well each chord suits each beat, and how well it begins there; (n_beats, N_STATES)."""
     rolled = np.stack([np.roll(chroma, -root, axis=2) for root in range(12)], axis=1)
-    of = weights()
-    suits = np.einsum("brfp,fkp->brk", rolled, of.sounds) + of.kinds
+    of = chord_weights()
+    suits = np.einsum("brfp,fkp->brk", rolled, of.chroma) + of.kinds
     begins = np.einsum("brp,kp->brk", rolled[:, :, 2], of.change_bass[MEMBERS])
     return suits.reshape(len(chroma), -1), begins.reshape(len(chroma), -1)
 
@@ -115,7 +95,7 @@ def _potentials(chroma: Array) -> tuple[Array, Array]:
 def _motion() -> Array:
     """What a change of the root is worth, (N_STATES, N_STATES); -inf from a chord to itself."""
     roots = np.arange(N_STATES) // len(KINDS)
-    found = weights().motion[(roots[None] - roots[:, None]) % 12]
+    found = chord_weights().motion[(roots[None] - roots[:, None]) % 12]
     np.fill_diagonal(found, -np.inf)
     return found
 
@@ -124,7 +104,7 @@ def change_probability(chroma: Array) -> Array:
     """(n_beats,): how likely another triad begins at each beat, wherever bar lines are; first 1."""
     suits, begins = _potentials(chroma)
     suits = np.exp(suits - suits.max(axis=1, keepdims=True))
-    moved = np.exp(_motion() - weights().change[PLACES.index("half")])
+    moved = np.exp(_motion() - chord_weights().change[PLACES.index("half")])
     within, entered = moved * ALIKE, np.exp(begins)
     forward = np.empty_like(suits)
     forward[0] = suits[0] / suits[0].sum()
@@ -144,27 +124,18 @@ def change_probability(chroma: Array) -> Array:
 
 
 def decode(
-    chroma: Array, beats_per_bar: int, *, heard: NDArray[np.bool_] | None = None
+    chroma: Array, beats_per_bar: int, *, sounding: NDArray[np.bool_] | None = None
 ) -> tuple[Chord, ...]:
     """The best sequence of chords (Viterbi), inverted as the bass has it; beat 0 is a bar line.
 
-    heard: (n_beats,) whether there are notes; the other beats say nothing. By default all are.
+    sounding: (n_beats,) whether there are notes; the other beats say nothing. By default all have.
     """
     suits, begins = _potentials(chroma)
-    if heard is not None:
-        suits, begins = suits * heard[:, None], begins * heard[:, None]
-    motion, states, costs = _motion(), np.arange(N_STATES), weights().change
-    score, back = suits[0], np.zeros(suits.shape, int)
-    for beat in range(1, len(suits)):
-        reached = score[:, None] + motion
-        best = reached.argmax(axis=0)
-        change = reached[best, states] + begins[beat] - costs[place_of(beat, beats_per_bar)]
-        back[beat] = np.where(change > score, best, states)
-        score = np.maximum(change, score) + suits[beat]
-    path = [int(score.argmax())]
-    for row in back[:0:-1]:
-        path.append(int(row[path[-1]]))
-    return _chords(path[::-1], chroma)
+    if sounding is not None:
+        suits, begins = suits * sounding[:, None], begins * sounding[:, None]
+    places = [place_of(beat, beats_per_bar) for beat in range(len(suits))]
+    changes = begins - chord_weights().change[places][:, None]
+    return _chords(best_path(suits, _motion(), changes), chroma)
 
 
 def place_of(beat: int, beats_per_bar: int) -> int:
@@ -193,10 +164,9 @@ def _chords(path: Sequence[int], chroma: Array) -> tuple[Chord, ...]:
         root, kind = divmod(path[start], len(KINDS))
         upper, lowest = chroma[start:end, 0].mean(axis=0), chroma[start:end, 2]
         intervals = _with_seventh(KINDS[kind], np.roll(upper, -root))
-        heard = lowest.sum(axis=0) + lowest[0]
-        members = [(root + interval) % 12 for interval in intervals]
-        heard[root] += 0.5
-        bass = max(members, key=heard.__getitem__)
+        basses = lowest.sum(axis=0) + lowest[0]
+        basses[root] += 0.5
+        bass = max(((root + interval) % 12 for interval in intervals), key=basses.__getitem__)
         found.append(Chord(float(start), float(end - start), root, intervals, bass))
     return without_gaps(found, float(len(path)))
 
@@ -205,7 +175,7 @@ def with_evidence(
     chords: Sequence[Chord], notes: Sequence[Note], beats_per_bar: float
 ) -> tuple[Chord, ...]:
     """The chords without what nothing speaks for: where no note sounds for more than a bar, and
-    those of which fewer than two pitch classes are heard.
+    those of which fewer than two pitch classes sound.
     """
     spans: list[list[float]] = []
     for note in sorted(notes):
@@ -225,8 +195,8 @@ def with_evidence(
     return tuple(found)
 
 
-def key_of(chords: Sequence[Chord], melody: Sequence[Note]) -> tuple[int, bool]:
-    """Tonic and whether the key is minor.
+def key_of(chords: Sequence[Chord], melody: Sequence[Note]) -> Key:
+    """The key.
 
     The scale must hold the melody and the chords' triads (sevenths leave it readily), and its
     chord be at home: long, last, and reached from its dominant. Without chords the last note is.
@@ -246,7 +216,7 @@ def key_of(chords: Sequence[Chord], melody: Sequence[Note]) -> tuple[int, bool]:
     for chord in chords[-1:]:
         home[chord.root, int(chord.is_minor)] += 0.1 * home.sum()
     scores = {
-        (tonic, is_minor): float(
+        Key(tonic, is_minor): float(
             sounding[[(tonic + step) % 12 for step in scale]].sum() / sounding.sum()
             + 0.6 * home[tonic, int(is_minor)] / home.sum()
             + 0.4 * sounding[(tonic + 7) % 12] / sounding.sum()

@@ -1,7 +1,7 @@
 """The melody of a recording: one line through the notes that were transcribed.
 
-Each note has a salience: how sure, how loud, how high among what sounds with it. The line is the
-path of most salience, in which leaps and rests cost (dynamic programming over the notes).
+Each note has a salience: how confident, how loud, how high among what sounds with it. The line is
+the path of most salience, in which leaps and rests cost (dynamic programming over the notes).
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thirdstream.notes.transcription.observed import FPS, Observed
-from thirdstream.notes.transcription.transcriber import LOWEST, Transcription, onset_sureness
+from thirdstream.notes.transcription.features import FPS, FrameFeatures
+from thirdstream.notes.transcription.note_events import NoteEvents, onset_confidence
+from thirdstream.notes.transcription.transcriber import LOWEST
 
 Array = NDArray[np.float64]
 
 REACH_S = 4.0  # the longest rest within a phrase
 TOGETHER_S = 0.06  # notes that begin within it begin together
-LED_S = 0.15  # of a note by which it is known as the melody's
+LED_S = 0.15  # of a note over which the melody's posterior is averaged
 N_BEFORE = 48  # notes from which the line may come
 
 
@@ -28,9 +29,9 @@ class Weights:
     """
 
     note: float = 0.4
-    sure: float = 0.9
-    leads: float = 4.0  # heard as the melody
-    begins: float = 2.8
+    confidence: float = 0.9
+    melody: float = 4.0  # posterior of being the melody's
+    onset: float = 2.8
     above: float = -0.8  # a note that sounds above it
     height: float = 0.12  # a semitone above the middle of the notes
     partial: float = -0.25  # a note that begins with one an octave or a twelfth below
@@ -44,15 +45,15 @@ LOW = 57  # MIDI pitch below which a melody seldom lies
 
 
 def melody_of(
-    notes: Transcription,
-    observed: Observed,
+    notes: NoteEvents,
+    features: FrameFeatures,
     weights: Weights = Weights(),
 ) -> NDArray[np.int_]:
     """Which notes are the melody, in order: indices of `notes`, none where there are none."""
     n_notes = len(notes.pitches)
     if n_notes == 0:
         return np.zeros(0, int)
-    salience = _salience(notes, observed, weights)
+    salience = _salience(notes, features, weights)
     starts, pitches = notes.intervals[:, 0], notes.pitches
     ends = notes.intervals[:, 1]
     score, back = salience.copy(), np.full(n_notes, -1)
@@ -76,7 +77,7 @@ def melody_of(
     return _lower_octave(np.array(path[::-1]), notes)
 
 
-def _lower_octave(line: NDArray[np.int_], notes: Transcription) -> NDArray[np.int_]:
+def _lower_octave(line: NDArray[np.int_], notes: NoteEvents) -> NDArray[np.int_]:
     """The line's lower octave, where most of it is doubled in octaves: those are often partials."""
     starts, pitches = notes.intervals[:, 0], notes.pitches
     lower = line.copy()
@@ -88,16 +89,16 @@ def _lower_octave(line: NDArray[np.int_], notes: Transcription) -> NDArray[np.in
     return lower if (lower != line).mean() > 0.5 else line
 
 
-def _salience(notes: Transcription, observed: Observed, weights: Weights) -> Array:
+def _salience(notes: NoteEvents, features: FrameFeatures, weights: Weights) -> Array:
     starts, ends = notes.intervals.T
-    begins, partial = onset_sureness(notes, observed.posteriors), _partials(notes)
+    onset, partial = onset_confidence(notes, features.posteriors), _partials(notes)
     lengths = np.minimum(ends - starts, 1.0)
     middle = np.median(notes.pitches[notes.pitches >= LOW]) if (notes.pitches >= LOW).any() else LOW
     return (
         weights.note
-        + weights.sure * (notes.sureness - 0.6)
-        + weights.leads * (_leading(notes, observed) - 0.4)
-        + weights.begins * (begins - 0.5)
+        + weights.confidence * (notes.confidences - 0.6)
+        + weights.melody * (_melody_posterior(notes, features) - 0.4)
+        + weights.onset * (onset - 0.5)
         + weights.above * _covered(notes, partial)
         + weights.partial * partial
         + weights.height * np.clip(notes.pitches - middle, -12, 12)
@@ -106,15 +107,15 @@ def _salience(notes: Transcription, observed: Observed, weights: Weights) -> Arr
     )
 
 
-def _leading(notes: Transcription, observed: Observed) -> Array:
-    """How sure it is that each note is the melody's: the mean of its first LED_S."""
+def _melody_posterior(notes: NoteEvents, features: FrameFeatures) -> Array:
+    """Of each note, 0 to 1: the mean over its first LED_S."""
     frames = np.round(notes.intervals[:, 0] * FPS).astype(int)
     keys = notes.pitches.astype(int) - LOWEST
-    inside = np.clip(frames[:, None] + np.arange(round(LED_S * FPS)), 0, observed.n_frames - 1)
-    return observed.leads[inside, keys[:, None]].mean(axis=1, dtype=np.float64)
+    inside = np.clip(frames[:, None] + np.arange(round(LED_S * FPS)), 0, features.n_frames - 1)
+    return features.melody[inside, keys[:, None]].mean(axis=1, dtype=np.float64)
 
 
-def _partials(notes: Transcription) -> NDArray[np.bool_]:
+def _partials(notes: NoteEvents) -> NDArray[np.bool_]:
     """Which notes begin together with one an octave or a twelfth below: mostly its partials."""
     starts, pitches = notes.intervals[:, 0], notes.pitches
     firsts, lasts = (np.searchsorted(starts, starts + side * TOGETHER_S) for side in (-1.5, 1.5))
@@ -126,7 +127,7 @@ def _partials(notes: Transcription) -> NDArray[np.bool_]:
     )
 
 
-def _covered(notes: Transcription, partial: NDArray[np.bool_]) -> Array:
+def _covered(notes: NoteEvents, partial: NDArray[np.bool_]) -> Array:
     """How much of each note's beginning (0.25 s) sounds below another, partials aside, 0 to 1."""
     starts, ends = notes.intervals.T
     found = np.zeros(len(starts))

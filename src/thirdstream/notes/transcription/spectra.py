@@ -23,7 +23,7 @@ N_SEMITONES = 103  # up to 10.5 kHz
 N_BINS = PER_SEMITONE * N_SEMITONES
 LOWEST_HZ = 27.5  # A0, in the middle of its three bins
 COMPRESSION = 1000.0  # log(1 + this * magnitude), where a sine's magnitude is its amplitude
-REACH = N_LONG // 2  # samples before and after a column's centre that it hears
+REACH = N_LONG // 2  # samples before and after a column's centre that it covers
 
 Array = NDArray[np.float32]
 fft: Any = scipy.fft  # its types are not those of arrays

@@ -1,0 +1,29 @@
+"""Models of earlier versions."""
+
+from pathlib import Path
+
+from thirdstream.cli.console import tell
+from thirdstream.cli.locks import writes_file
+from thirdstream.files import ThirdstreamError
+
+
+@writes_file
+def convert(model: Path, /, *, out: Path, force: bool = False) -> None:
+    """Bring a model of version 0.1 up to date.
+
+    Example: thirdstream convert old.safetensors --out new.safetensors
+
+    It transfers as before, to the last bit. Runs that were not finished cannot be converted.
+
+    Args:
+        model: the .safetensors file, or the folder of its run.
+        out: the file to write; the model's history is written beside it.
+        force: replace a file that exists.
+    """
+    from thirdstream import registry
+    from thirdstream.mel.convert import convert as write
+
+    if out.exists() and not force:
+        raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
+    write(registry.find(model), out)
+    tell(str(out))

@@ -1,0 +1,136 @@
+"""Evaluation, its page, and the paper's figures."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+from rich.table import Table
+
+from thirdstream import registry
+from thirdstream.cli.console import OUT, Failed, complain, progress_bar, say, tell
+from thirdstream.cli.locks import writes_file
+from thirdstream.evaluation import Settings as Evaluation
+from thirdstream.files import ThirdstreamError, read_json, write_json
+from thirdstream.parallel import Workers
+
+if TYPE_CHECKING:
+    from thirdstream.evaluation.evaluate import Cost, Done, Item, Job, Subject
+
+
+@writes_file
+def evaluate(
+    *,
+    corpus: str,
+    out: Path,
+    models: tuple[str, ...] = (registry.BASELINE,),
+    recordings: tuple[str, ...] = (),
+    settings: tyro.conf.OmitArgPrefixes[Evaluation] = Evaluation(),  # noqa: B008
+    workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
+) -> None:
+    """Measure systems on test recordings: content, style, sound and speed, both directions.
+
+    Example: thirdstream evaluate --corpus corpus --models twin-cnn runs/mine --out results.json
+
+    The table shows means; OUT has them with 95 % intervals over recordings. There are always three
+    baselines: a copy of the content, a copy of a target recording, and resynthesis without
+    transfer. Run the same command again to go on after an interruption; see `thirdstream report`.
+
+    Args:
+        corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
+            of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too;
+            with --recordings also a corpus by its address.
+        out: file for the results; beside it a folder .work keeps what is done and the excerpts.
+        models: names of systems and models, .safetensors files or run folders. For other options
+            than the defaults add +style-strength=, +keep-content= or +blend= and a number, as in
+            score+keep-content=0.25.
+        recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
+        settings: what is measured.
+        workers: who does the work.
+    """
+    from thirdstream.evaluation import needed, work_of
+
+    with needed():
+        from thirdstream.evaluation import evaluate as evaluation
+        from thirdstream.evaluation.material import open_material
+
+    material = open_material(corpus, recordings)
+    subjects = evaluation.subjects_of(models, material)
+    jobs, references = evaluation.plan(material, subjects, settings)
+    before = read_json(out, kind="results file; choose another --out") if out.exists() else None
+    if out.exists() and not (isinstance(before, dict) and "scores" in before):
+        raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
+    results = evaluation.summarise(
+        *_measured(subjects, jobs, references, settings, work_of(out), workers),
+        material,
+        subjects,
+        settings,
+    )
+    write_json(out, results)
+    _print_results(results)
+    tell(f"the results are in {out}")
+    if results["skipped"]:
+        raise Failed(f"{len(results['skipped'])} recordings could not be measured; see above")
+
+
+def _measured(
+    subjects: "list[Subject]",
+    jobs: "list[Job]",
+    references: "Mapping[str, list[Item]]",
+    settings: Evaluation,
+    work: Path,
+    workers: Workers,
+) -> "tuple[list[Done], dict[str, Cost]]":
+    """All recordings, then what each model costs, with a bar."""
+    from thirdstream.evaluation import evaluate as evaluation
+
+    done, costs = [], {}
+    timed = [one for one in subjects if one.model and not one.knobs]
+    n_items = len(jobs) + sum(map(len, references.values()))
+    with progress_bar() as bar:
+        task = bar.add_task("evaluating", total=n_items + len(timed))
+        with workers.ready() as n_jobs:
+            for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
+                bar.advance(task)
+                done.append(one)
+        for subject in timed:
+            costs[subject.name] = evaluation.measured_cost(subject, jobs[0], work)
+            bar.advance(task)
+    return done, costs
+
+
+def _print_results(results: Mapping[str, Any]) -> None:
+    shown = ("chroma_cosine", "note_f1", "accepted_share", "tag_difference", "kad")
+    for direction in next(iter(results["scores"].values())):
+        present = [name for name in shown if name not in results["left_out"]]
+        table = Table("system", *present, title=direction.replace("_", " "))
+        for system, scores in results["scores"].items():
+            cells = (scores[direction].get(name) for name in present)
+            table.add_row(
+                system, *("" if cell is None else f"{cell['mean']:.2f}" for cell in cells)
+            )
+        OUT.print(table)
+    for reason in sorted(set(results["left_out"].values())):
+        names = [name for name, why in results["left_out"].items() if why == reason]
+        say(f"left out {', '.join(names)}: {reason}")
+    for one in results["skipped"]:
+        complain(f"skipped {one['reason']}")
+
+
+@writes_file
+def report(results: Path, /, *, out: Path, force: bool = False) -> None:
+    """Make one page of the results of `evaluate`: table, picture, players. It opens offline.
+
+    Example: thirdstream report results.json --out report.html
+
+    Args:
+        results: file that `thirdstream evaluate` wrote, its .work folder still beside it.
+        out: file for the page; one that ends in .md gets the tables alone, as Markdown.
+        force: replace a page that exists.
+    """
+    from thirdstream.report import page
+
+    if out.exists() and not force:
+        raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
+    page.write(results, out)
+    tell(f"the page is {out}")

@@ -1,0 +1,175 @@
+"""Recordings into another style."""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import joblib
+import tyro
+
+from thirdstream import registry
+from thirdstream.cli import pipes
+from thirdstream.cli.console import Failed, complain, print_json, progress_bar, say
+from thirdstream.cli.locks import writes_either
+from thirdstream.cli.system_options import options_of_all
+from thirdstream.cli.systems import default_system
+from thirdstream.files import ThirdstreamError
+from thirdstream.parallel import Workers, results
+from thirdstream.system import Options, System
+from thirdstream.transfer.files import (
+    THERE,
+    Outcome,
+    plan,
+    transfer_file,
+    transfer_files,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """What happens to files that are there already, and how new ones are written."""
+
+    force: bool = False
+    """Replace results that exist."""
+    skip_existing: bool = False
+    """Leave recordings out whose result exists."""
+    format: Literal["wav", "flac", "ogg", "mp3", "aiff"] = "wav"
+    """Of results whose name you do not give; WAV, FLAC and AIFF have 24 bits."""
+
+
+@writes_either
+def transfer(
+    inputs: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    style: Annotated[
+        Options,
+        tyro.conf.OmitArgPrefixes,
+        tyro.conf.arg(constructor_factory=options_of_all),
+    ],
+    model: Annotated[
+        str | None, tyro.conf.arg(help_behavior_hint=f"(default: {registry.DEFAULT})")
+    ] = None,
+    files: tyro.conf.OmitArgPrefixes[Files] = Files(),
+    workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(n_jobs=1),  # noqa: B008
+    json: bool = False,
+) -> None:
+    """Turn recordings into another style.
+
+    Example: thirdstream transfer song.mp3 --to jazz --out restyled
+
+    Length, rate and loudness stay as they are; stereo stays stereo, more channels become one.
+
+    Args:
+        inputs: files, or folders that are searched for recordings; - is standard input.
+        out: folder for the results; for a single recording also a file name, or - for standard
+            output.
+        style: into which style, and how.
+        model: name of a system or of a model (see `thirdstream systems`), a .safetensors file, or a
+            run folder. Where parts of the default are not installed, twin-cnn takes its place, and
+            a remark says so.
+        files: what happens to files.
+        workers: who does the work.
+        json: print what became of each recording as JSON on standard output.
+    """
+    name = model or default_system()
+    system = registry.load(name)
+    options = system.accept(style)
+    if pipes.DASH not in (*inputs, out):
+        pairs = plan(inputs, out, suffix=f".{files.format}")
+        outcomes = _transferred(system, name, pairs, options, files, workers)
+    elif len(inputs) != 1 or inputs[0].is_dir():
+        raise ThirdstreamError("- stands for a single recording; give one file, or - and no other")
+    elif json and out == pipes.DASH:
+        raise ThirdstreamError("standard output can't hold both; leave --json out, or give a file")
+    else:
+        outcomes = [_piped(system, inputs[0], out, options, files)]
+    if json:
+        print_json({"results": [_as_json(one) for one in outcomes]})
+    n_failed = sum(one.error is not None for one in outcomes)
+    if n_failed:
+        rest = f"; the others are in {out}" if n_failed < len(outcomes) else ""
+        raise Failed(f"{n_failed} of {len(outcomes)} recordings failed{rest}")
+
+
+def _transferred(
+    system: System[Any],
+    name: str,
+    pairs: Sequence[tuple[Path, Path]],
+    options: Options,
+    files: Files,
+    workers: Workers,
+) -> list[Outcome]:
+    """All recordings: one after the other here, or by workers, each of which loads the system."""
+    outcomes = []
+    with workers.ready() as n_jobs, progress_bar() as bar:
+        task = bar.add_task("transferring", total=len(pairs))
+        if workers.alone:
+
+            def show(path: Path, share: float) -> None:
+                bar.update(task, description=f"{path.name} {share:.0%}")
+
+            made = transfer_files(
+                system,
+                pairs,
+                options,
+                force=files.force,
+                skip_existing=files.skip_existing,
+                progress=show,
+            )
+        else:
+            tasks = (joblib.delayed(_by_worker)(name, pair, options, files) for pair in pairs)
+            made = results(tasks, n_jobs=n_jobs, in_order=True)
+        for one in made:
+            bar.advance(task)
+            _report(one)
+            outcomes.append(one)
+    return outcomes
+
+
+def _by_worker(name: str, pair: tuple[Path, Path], options: Options, files: Files) -> Outcome:
+    """One recording; runs in a process of its own."""
+    [outcome] = transfer_files(
+        _loaded(name), [pair], options, force=files.force, skip_existing=files.skip_existing
+    )
+    return outcome
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str) -> System[Any]:
+    """A system, loaded once a process."""
+    return registry.load(name)
+
+
+def _report(one: Outcome) -> None:
+    if one.error:
+        complain(one.error)
+    else:
+        say(f"{one.path} -> {one.out}" + (f" ({one.remark})" if one.remark else ""))
+
+
+def _piped(system: System[Any], path: Path, out: Path, options: Options, files: Files) -> Outcome:
+    """One recording from standard input, or to standard output, or both. Raises its fault."""
+    suffix = f".{files.format}"
+    with pipes.recording_in(path) as recording, pipes.result_to(out, suffix=suffix) as made:
+        [(_, target)] = plan([recording], made, suffix=suffix)
+        if files.skip_existing and target.exists():
+            return Outcome(path, target, THERE)
+        remark = transfer_file(system, recording, target, options, force=files.force)
+    done = Outcome(path, out if out == pipes.DASH else target, remark)
+    _report(done)
+    return done
+
+
+def _as_json(one: Outcome) -> dict[str, str | None]:
+    status = "failed" if one.error else "skipped" if one.remark == THERE else "written"
+    return {
+        "input": str(one.path),
+        "output": str(one.out),
+        "status": status,
+        "remark": one.remark,
+        "error": one.error,
+    }

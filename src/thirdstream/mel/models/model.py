@@ -1,0 +1,183 @@
+"""The contract that every model of mel spectrograms keeps; nothing else is asked of one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from thirdstream.data.corpus import Corpus, Pairs
+from thirdstream.mel.features.logmel import MelConfig
+from thirdstream.mel.options import Phase
+
+MODEL, DISCRIMINATOR = "model", "discriminator"  # the players of a training
+RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every model
+WINDOW_FRAMES = 259  # a long recording is transferred in windows of a segment's frames
+HOP_FRAMES = 224  # from one window to the next
+MAX_SIZE, MAX_LAYERS = 4_096, 64  # far above what is useful: a configuration may come from a file
+
+Mels = Mapping[str, Tensor]  # by style, (batch, n_frames, n_mels)
+Losses = dict[str, dict[str, Tensor]]  # by player, by name: unweighted scalars
+TrainingMels = Callable[[int], Iterable[Mels]]  # so many segments of each style, in batches
+
+
+class Batch(NamedTuple):
+    """Normalised mels of a training step, by style.
+
+    mels: the recordings. inputs: what the encoders get: the same, or augmented (see
+    `MelModel.augment`). aligned: (batch,), 1 where the mels of both styles are versions of one
+    piece, 0 elsewhere; None where all are.
+    """
+
+    mels: Mels
+    inputs: Mels
+    aligned: Tensor | None = None
+
+
+class Player(NamedTuple):
+    """Parameters with an optimiser of their own. lr_scale: times the learning rate of the run."""
+
+    parameters: list[nn.Parameter]
+    lr_scale: float = 1.0
+
+
+class MelModel(nn.Module, ABC):
+    """Mels of one style into mels of another, and what is lost in training.
+
+    Mels are normalised, (batch, n_frames, n_mels), and travel by style name. A family is a subclass
+    with a frozen dataclass `Config` of its own and an entry in `thirdstream.mel.models`. A `Config`
+    has a field `weights`, by loss name.
+    """
+
+    Config: ClassVar[type[Any]]
+    PRESETS: ClassVar[Mapping[str, Any]]  # instances of Config; one is called "default"
+    SELECTION_METRIC: ClassVar[str] = RECONSTRUCTION  # the validation loss that chooses the epoch
+    PHASE: ClassVar[Phase] = "content"  # where the search for phases starts by default
+    FOLLOWS_DYNAMICS: ClassVar[bool] = True  # whether transfers are as loud, at any moment
+
+    config: Any
+
+    def __init__(self, styles: tuple[str, str], config: Any) -> None:
+        super().__init__()
+        self.styles, self.config = styles, config
+
+    # --- transfer ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def transfer(
+        self, mel: Tensor, *, source: str, target: str, condition: Tensor | None = None
+    ) -> Tensor:
+        """Mel of `source` -> mel of `target`, of the same shape.
+
+        With `source` equal to `target` this is the self-reconstruction. condition: (1, n), see
+        `default_condition`; without it, what the mel itself has.
+        """
+
+    def reconstruct(self, mel: Tensor, style: str) -> Tensor:
+        """The self-reconstruction."""
+        return self.transfer(mel, source=style, target=style)
+
+    def default_condition(self, target: str, *, generator: torch.Generator) -> Tensor | None:
+        """(1, n), what transfers into `target` are given by default besides the mel; None: nothing.
+
+        generator: of models that draw it.
+        """
+        return None
+
+    def style_code(self, mel: Tensor, style: str) -> Tensor | None:
+        """(batch, n), a condition that is taken from mels of `style`; None where there is none."""
+        return None
+
+    def check_mels(self, n_mels: int) -> None:
+        """Raise ValueError where the networks take no mels of so many bands."""
+
+    def other(self, style: str) -> str:
+        """The style that is not `style`. Raises ValueError on an unknown one."""
+        first, second = self.styles
+        if style not in self.styles:
+            raise ValueError(f"unknown style {style!r}; this model knows {first} and {second}")
+        return second if style == first else first
+
+    # --- training ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def training_losses(self, batch: Batch) -> Losses:
+        """Named, unweighted scalars of a batch, by player; each player minimises its own.
+
+        Works without gradients too, in validation.
+        """
+
+    def forward(self, batch: Batch) -> Losses:
+        """What a training step calls, distributed, compiled or not."""
+        return self.training_losses(batch)
+
+    def validation_losses(self, batch: Batch) -> dict[str, Tensor]:
+        """What is measured of validation recordings; one of them is the SELECTION_METRIC."""
+        return self.training_losses(batch)[MODEL]
+
+    def loss_weights(self, player: str) -> Mapping[str, float]:
+        """How much each loss of a player counts."""
+        return self.config.weights
+
+    def players(self) -> dict[str, Player]:
+        """What is trained, in the order of a step."""
+        return {MODEL: Player(list(self.parameters()))}
+
+    @classmethod
+    def training_set(
+        cls, corpus: Corpus, split: str, *, seed: int = 0, epoch: int = 0
+    ) -> Dataset[dict[str, Tensor]]:
+        """Mel power of an epoch, by style: random pairs of segments, one of each style.
+
+        Raises ThirdstreamError where the corpus lacks what the model learns from.
+        """
+        return Pairs(corpus, split, seed=seed, epoch=epoch)
+
+    def augment(self, power: Tensor, config: MelConfig) -> Tensor:
+        """Mel power as the encoders get it in training; as it is by default."""
+        return power
+
+    def initialise(self, training_mels: TrainingMels) -> None:
+        """Before the first step: weights that can be computed from some training mels."""
+
+    def end_epoch(self, training_mels: TrainingMels) -> None:
+        """After the last step of an epoch: what is computed anew from training mels."""
+
+    def diversity(self, batch: Batch) -> float | None:
+        """How much transfers differ from one another; None where nobody needs to know."""
+        return None
+
+    def alarm(self, losses: Mapping[str, float], diversity: float | None) -> str | None:
+        """A sentence where an epoch's mean losses say that training has failed."""
+        return None
+
+
+def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """The scalar that a player minimises. Raises ValueError unless both have the same names."""
+    if set(weights) != set(losses):
+        raise ValueError(f"weights {sorted(weights)} do not match losses {sorted(losses)}")
+    return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+
+
+def as_image(mel: Tensor) -> Tensor:
+    """(batch, n_frames, n_mels) -> (batch, 1, n_frames, n_mels), channels last."""
+    return mel[:, None].contiguous(memory_format=torch.channels_last)
+
+
+def mean_over(values: list[Tensor]) -> Tensor:
+    """The mean of one scalar per style."""
+    return torch.stack(values).mean()
+
+
+def check_config(config: Any, faults: Mapping[str, bool], sizes: Iterable[int | None]) -> None:
+    """Raise ValueError for the first fault that holds, and for sizes beyond 1 to MAX_SIZE."""
+    found = next((fault for fault, holds in faults.items() if holds), None)
+    known = [size for size in sizes if size is not None]
+    if found is None and min(known, default=1) < 1:
+        found = "every size must be one or more"
+    if found is None and max(known, default=1) > MAX_SIZE:
+        found = f"no size may be above {MAX_SIZE}"
+    if found is not None:
+        raise ValueError(f"{found} (got {config})")

@@ -1,0 +1,127 @@
+"""Lead sheets: melody and chord symbols, as text and as MusicXML, through music21."""
+
+import itertools
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.notes.key import C_MAJOR, Key, key_of_notes, root_name, sharps_of, spelt
+from thirdstream.notes.metre import Metres
+from thirdstream.notes.types import CHORDS, Chord, Note, Score
+
+FIGURES = {  # of chords: music21's kind, and what is written after the root
+    "major": ("major", ""),
+    "minor": ("minor", "m"),
+    "dominant seventh": ("dominant-seventh", "7"),
+    "minor seventh": ("minor-seventh", "m7"),
+    "major seventh": ("major-seventh", "maj7"),
+    "half-diminished": ("half-diminished-seventh", "m7b5"),
+    "diminished": ("diminished", "dim"),
+    "diminished seventh": ("diminished-seventh", "dim7"),
+}
+NO_CHORD = "N.C."
+KINDS = {CHORDS[name]: figure for name, figure in FIGURES.items()}
+
+
+def symbol(chord: Chord, key: Key = C_MAJOR) -> str:
+    """As written above the staff in a key: Cm7, G7/B. A flat is a small b."""
+    text = root_name(chord.root, key) + KINDS[chord.intervals][1]
+    return text + (f"/{root_name(chord.bass, key)}" if chord.bass != chord.root else "")
+
+
+def chords_of_bars(score: Score, key: Key = C_MAJOR) -> tuple[str, ...]:
+    """The symbols of the chords that begin in each bar; one that goes on is a percent sign."""
+    end = max((c.start + c.length for c in score.chords), default=0.0)
+    n_bars = math.ceil(score.metres.number(end) - 0.01)
+    bars: list[list[str]] = [[] for _ in range(n_bars)]
+    named = [(chord.start, symbol(chord, key)) for chord in score.chords]
+    for start, text in [*named, *_rests(score.chords)]:
+        bar = int(score.metres.number(start) + 0.01)
+        if bar < n_bars:
+            bars[bar].append(text)
+    return tuple(" ".join(bar) or "%" for bar in bars)
+
+
+def _rests(chords: Sequence[Chord]) -> list[tuple[float, str]]:
+    """Where there is no chord: at the beginning, and after a chord that no other follows."""
+    starts = {0.0, *(round(chord.start + chord.length, 3) for chord in chords)}
+    return [(at, NO_CHORD) for at in sorted(starts - {round(chord.start, 3) for chord in chords})]
+
+
+def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
+    """Write melody and chord symbols as MusicXML, whole or not at all, spelt by the key; by the one
+    that the notes suggest, where none is given.
+
+    Raises ThirdstreamError without music21.
+    """
+    try:
+        from music21 import harmony, metadata, meter, stream, tempo
+        from music21.key import KeySignature
+    except ImportError as error:
+        raise ThirdstreamError(
+            f"{path}: lead sheets need music21; pip install 'thirdstream[scores]'"
+        ) from error
+    part = stream.Part()
+    key = key or (key_of_notes(score.melody) if score.melody else C_MAJOR)
+    part.insert(0, KeySignature(sharps_of(key)))
+    for start, one in score.metres.changes:
+        part.insert(_exact(start), meter.TimeSignature(one.name))
+    if score.beats_per_minute:
+        part.insert(0, tempo.MetronomeMark(number=score.beats_per_minute))
+    for one in score.melody:
+        for start, written in _tied(one, score.metres, key):
+            part.insert(start, written)
+    for chord in score.chords:
+        root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
+        named = harmony.ChordSymbol(root=root, bass=bass, kind=KINDS[chord.intervals][0])
+        part.insert(_exact(chord.start), named)
+    for start, text in _rests(score.chords):
+        if any(note.end > start for note in score.melody):
+            part.insert(_exact(start), harmony.NoChord(text))
+    whole = stream.Score([part])
+    whole.metadata = metadata.Metadata(title=without_controls(score.title or path.stem))
+    with whole_file(path) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        part.makeNotation(inPlace=True)
+        whole.write("musicxml", fp=str(temporary))
+
+
+def without_controls(title: str) -> str:
+    """Without what a file's name may hold and XML may not: control characters, bytes of no text."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in title)
+
+
+def _tied(one: Note, metres: Metres, key: Key) -> Iterator[tuple[Fraction, Any]]:
+    """A note as music21 writes it, in tied pieces where it must be, each with its place."""
+    from music21 import note, pitch, tie
+
+    pieces = _pieces(_exact(one.start), _exact(one.end), metres)
+    kinds = ("start", *["continue"] * (len(pieces) - 2), "stop")
+    name, octave = spelt(one.pitch, key)
+    for number, (start, end) in enumerate(pieces):
+        spelling = pitch.Pitch(name.replace("b", "-"), octave=octave)
+        written = note.Note(spelling, quarterLength=end - start)
+        if len(pieces) > 1:
+            written.tie = tie.Tie(kinds[number])
+        yield start, written
+
+
+def _exact(beats: float) -> Fraction:
+    """A position as the fraction it stands for: twelfths hold triplets and sixteenths."""
+    return Fraction(round(12 * beats), 12)
+
+
+def _pieces(start: Fraction, end: Fraction, metres: Metres) -> list[tuple[Fraction, Fraction]]:
+    """A note cut where it must be tied: at bar lines, and between whole beats and parts of one."""
+    bars = range(metres.bar(float(start)), metres.bar(float(end)) + 1)
+    lines = [Fraction(metres.line(bar)) for bar in bars]
+    beats = [line + Fraction(place)
+             for line, bar in zip(lines, bars, strict=True)
+             for place in metres.metre_of(bar).places
+             if start <= line + Fraction(place) <= end]  # fmt: skip
+    cuts = {start, *beats[:1], *lines[1:], *beats[-1:], end}
+    return list(itertools.pairwise(sorted(cuts)))

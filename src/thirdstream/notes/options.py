@@ -1,0 +1,25 @@
+"""The options of the score system, beside those that every system takes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from thirdstream.system import Options
+
+
+@dataclass(frozen=True)
+class ScoreOptions(Options):
+    """How a recording's notes are arranged and played."""
+
+    style_strength: float = 0.75
+    keep_content: float = 1.0
+    ensemble: str | None = None
+    """An ensemble (strings and harp, strings and harpsichord, chamber orchestra, string quartet,
+    string orchestra, wind quintet, piano, organ, harpsichord) or a groove (swing, trio swing, big
+    band, bossa nova, ballad, jazz waltz, trio waltz). By default one that suits the recording."""
+    score: Path | None = None
+    """A corrected lead sheet (MusicXML) to arrange instead of the transcription; its first bar line
+    is the recording's first."""
+    style_file: Path | None = None
+    """An edited copy of the target style's file (jazz.toml, classical.toml), to arrange by it."""
+    soundfont: Path | None = None
+    """A soundfont (.sf2, .sf3) of your own to play with, instead of the one that comes along."""

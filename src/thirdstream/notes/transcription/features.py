@@ -1,0 +1,113 @@
+"""Recording -> features of every frame, in one pass and flat memory.
+
+An hour is about 180 MB: posteriors as float16, and a few numbers a frame.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import joblib
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from thirdstream import audio
+from thirdstream.audio import Wave
+from thirdstream.audio.melscale import mel_places_hz
+from thirdstream.notes.transcription.spectra import HOP, SR, triangles
+from thirdstream.notes.transcription.transcriber import EDGE, KEPT, Posteriors, Transcriber, cut
+from thirdstream.notes.transcription.tuning import shares, tuning_of
+
+FPS = SR / HOP  # frames a second: 86.1
+N_FFT = 1024  # samples, 46 ms
+N_MELS = 72
+F_MIN, F_MAX = 40.0, 10_000.0  # Hz
+COMPRESSION = 1000.0  # log(1 + this * magnitude): about as loudness
+LOW_HZ = 180.0  # below it, bass and bass drum
+
+Array = NDArray[np.float32]
+fft: Any = scipy.fft  # its types are not those of arrays
+
+
+@dataclass(frozen=True)
+class FrameFeatures:
+    """A recording, frame by frame; frame t is centred on t / FPS seconds.
+
+    posteriors: of notes, float16. melody: (n_frames, 88), posterior of a pitch being the melody's,
+    float16. flux: (n_frames,) how much louder its mel bands become, on average, compressed;
+    bass_flux: of those below LOW_HZ. level: (n_frames,) RMS, full scale. tuning: semitones from
+    A = 440 Hz, 0 where it is near (see `tuning`).
+    """
+
+    posteriors: Posteriors
+    melody: NDArray[np.float16]
+    flux: Array
+    bass_flux: Array
+    level: Array
+    duration_s: float
+    tuning: float = 0.0
+
+    @property
+    def n_frames(self) -> int:
+        return len(self.flux)
+
+
+def frame_features(
+    blocks: Iterable[Wave], *, progress: Callable[[float], None] = lambda seconds: None
+) -> FrameFeatures:
+    """Features of a stream of (n_channels, n_samples) blocks at 44,100 Hz, of -20 dB RMS.
+
+    progress: told the seconds done so far. Raises MissingPackage without the transcriber.
+    """
+    transcriber = Transcriber()
+    n_samples = 0
+
+    def mono() -> Iterable[Wave]:
+        nonlocal n_samples
+        for block in blocks:
+            n_samples += block.shape[1]
+            yield audio.mixed(block)
+
+    def features(window: Wave) -> tuple[NDArray[Any], ...]:
+        posteriors, melody = transcriber.run(window)
+        halves = (part.astype(np.float16) for part in (*posteriors, melody))
+        return (*halves, *_spectral(window), shares(window[EDGE * HOP :][: KEPT * HOP])[None])
+
+    low = audio.resampled(mono(), sr_in=audio.SR, sr_out=SR, n_channels=1)
+    # Threads suffice: the transcriber and the transforms run outside Python.
+    threads: Any = joblib.Parallel(n_jobs=-1, backend="threading", return_as="generator")
+    parts = []
+    for number, part in enumerate(threads(joblib.delayed(features)(window) for window in cut(low))):
+        parts.append(part)
+        progress((number + 1) * KEPT / FPS)
+    n_frames = 1 + math.ceil(n_samples / audio.SR * FPS)
+    notes, onsets, melody, flux, bass_flux, level, tuned = (
+        np.concatenate(part)[:n_frames] for part in zip(*parts, strict=True)
+    )
+    posteriors, duration_s = Posteriors(notes, onsets), n_samples / audio.SR
+    return FrameFeatures(posteriors, melody, flux, bass_flux, level, duration_s, tuning_of(tuned))
+
+
+@lru_cache(1)
+def _bank() -> tuple[Array, int]:
+    """Mel filters (n_bins, N_MELS) of equal area, and how many of them lie below LOW_HZ."""
+    places_hz = mel_places_hz(N_MELS + 2, F_MIN, F_MAX)
+    area = 2 / (places_hz[2:] - places_hz[:-2])
+    bank = triangles(places_hz, N_FFT) * area[:, None].astype(np.float32)
+    return bank.T, int((places_hz[1:-1] < LOW_HZ).sum())
+
+
+def _spectral(wave: Wave) -> tuple[Array, Array, Array]:
+    """A window (WINDOW,) -> flux, bass flux and level of its KEPT frames."""
+    bank, n_low = _bank()
+    window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
+    first = (EDGE - 1) * HOP - N_FFT // 2  # one frame earlier, to compare with
+    frames = np.lib.stride_tricks.sliding_window_view(wave[first:], N_FFT)[::HOP][: KEPT + 1]
+    spectrum = np.abs(fft.rfft(frames * window)) / (N_FFT / 2)
+    mel = np.log1p(COMPRESSION * (spectrum @ bank))
+    rise = np.maximum(np.diff(mel, axis=0), 0)
+    level = np.sqrt(np.square(frames[1:]).mean(axis=1))
+    return rise.mean(axis=1), rise[:, :n_low].mean(axis=1), level

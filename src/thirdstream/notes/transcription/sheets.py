@@ -1,0 +1,95 @@
+"""A transcription as files: MIDI, a lead sheet, a piano roll, and JSON.
+
+NAME.mid has every note, as played, over the tempo map; it begins when the recording does, so its
+first bar may be a short one. NAME.musicxml is melody and chord symbols.
+"""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from thirdstream.files import ThirdstreamError, whole_file, write_json
+from thirdstream.notes.io.lead_sheet import symbol, without_controls, write_lead_sheet
+from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.transcription.transcribe import Transcription
+from thirdstream.notes.types import Note, Song, Track
+
+ENDINGS = (".mid", ".musicxml", ".png", ".json")
+ROW_S, MAX_ROWS = 20.0, 40  # seconds a row of the piano roll has at least; rows it has at most
+
+
+def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = False) -> list[Path]:
+    """Write NAME.mid, .musicxml, .png and .json into the folder `out`: all four, whole, or none.
+
+    Raises ThirdstreamError without the extra `scores`, or where one exists without `force`.
+    """
+    paths = [out / f"{name}{ending}" for ending in ENDINGS]
+    for path in paths:
+        if path.exists() and not force:
+            raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
+    score = found.score
+    tempo = score.beats_per_minute or 120.0
+    song = Song((Track("transcription", 0, found.notes),), tempo, metres=score.metres)
+    with ExitStack() as stack:  # what went wrong with one leaves none
+        midi, sheet, roll, data = (stack.enter_context(whole_file(path)) for path in paths)
+        write_midi(midi, song, found.timing)
+        write_lead_sheet(sheet, score, found.key)
+        draw_roll(roll, found)
+        write_json(data, _data(found))
+    return paths
+
+
+def _data(found: Transcription) -> dict[str, Any]:
+    return {
+        "duration_s": found.duration_s,
+        "key": found.key.name,
+        "tuning_semitones": round(found.tuning, 3),
+        "beats_per_bar": found.score.beats_per_bar,
+        "beats_per_minute": found.score.beats_per_minute,
+        "beats_s": [round(beat, 4) for beat in found.timing.beats_s],
+        "chords": [asdict(c) | {"symbol": symbol(c, found.key)} for c in found.score.chords],
+        "melody": [asdict(note) for note in found.score.melody],
+    }
+
+
+def draw_roll(path: Path, found: Transcription) -> None:
+    """Draw all notes over time, the melody in colour, with bar lines, beats and chord symbols."""
+    n_rows = min(MAX_ROWS, max(1, int(np.ceil(found.duration_s / ROW_S))))
+    row_s = max(found.duration_s / n_rows, 1e-3)
+    figure = Figure(figsize=(12, 2.2 * n_rows + 0.6), layout="constrained")
+    rows = figure.subplots(n_rows, 1, squeeze=False, sharey=True)[:, 0]
+    for number, axes in enumerate(rows):
+        _draw_row(axes, found, number * row_s, (number + 1) * row_s)
+    rows[-1].set_xlabel("time (s)")
+    figure.suptitle(without_controls(found.score.title), parse_math=False)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, dpi=100)
+
+
+def _draw_row(axes: Axes, found: Transcription, start_s: float, end_s: float) -> None:
+    for number, beat_s in enumerate(found.timing.beats_s):
+        if start_s <= beat_s <= end_s:
+            is_line = found.score.metres.within(number) == 0
+            axes.axvline(beat_s, color="0.5" if is_line else "0.9", lw=0.8, zorder=0)
+    layers: tuple[tuple[Sequence[Note], str], ...] = (
+        (found.notes, "0.65"),
+        (found.score.melody, "#c2571a"),
+    )
+    for notes, colour in layers:
+        spans = found.timing.seconds(np.array([[n.start, n.end] for n in notes]).reshape(-1, 2))
+        inside = (spans[:, 1] > start_s) & (spans[:, 0] < end_s)
+        pitches = np.array([n.pitch for n in notes])[inside]
+        axes.hlines(pitches, *spans[inside].T, color=colour, lw=3)
+    low, high = (f(n.pitch for n in found.notes) for f in (min, max))
+    axes.set(xlim=(start_s, end_s), ylim=(low - 2, high + 8), ylabel="MIDI pitch")
+    for chord in found.score.chords:
+        at = float(found.timing.seconds(chord.start))
+        if start_s <= at < end_s:
+            text = symbol(chord, found.key)
+            axes.text(at, high + 3, text, fontsize=8, clip_on=True)

@@ -1,0 +1,156 @@
+"""Recording -> what was played: tempo map, metre, key, chords, melody, and every note.
+
+    found = transcribe_file(Path("song.mp3"))
+    found.score                       # melody and chords, in quarter notes
+    found.timing.seconds(found.score.melody[0].start)
+
+Metres of four and three quarter notes are told apart. A bar of two becomes half of one of four, a
+bar of six two of three; in other metres the one of these that suits best is found.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thirdstream import audio
+from thirdstream.audio import Wave
+from thirdstream.files import ThirdstreamError
+from thirdstream.notes.key import Key
+from thirdstream.notes.metre import Metres, metre
+from thirdstream.notes.timing import Timing
+from thirdstream.notes.transcription.beats import Bars, bars_of, covering
+from thirdstream.notes.transcription.chords import beat_chroma, decode, key_of, with_evidence
+from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_features
+from thirdstream.notes.transcription.melody import melody_of
+from thirdstream.notes.transcription.note_events import (
+    NoteEvents,
+    confident,
+    notes_of,
+    onset_confidence,
+    without_noise,
+)
+from thirdstream.notes.transcription.quantisation import quantised
+from thirdstream.notes.types import Note, Score
+
+Array = NDArray[np.float64]
+
+USUAL_BEAT_S = 0.5  # where there is no pulse
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """What is played in a recording.
+
+    score: melody and chords on the grid of beats and their divisions, swung eighths written even;
+    no voices. timing: when its quarter notes sound; quarter 0 is a bar line at 0 s or before, the
+    last beat is a bar line at the end of the recording or after. notes: all that were transcribed,
+    in quarter notes, as they were played. tuning: how many semitones the recording lies above
+    A = 440 Hz, 0 where it is near.
+    """
+
+    score: Score
+    timing: Timing
+    notes: tuple[Note, ...]
+    key: Key
+    duration_s: float
+    tuning: float = 0.0
+
+
+def transcribe(
+    blocks: Iterable[Wave],
+    *,
+    title: str = "",
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> Transcription:
+    """Transcribe a stream of (n_channels, n_samples) blocks at 44,100 Hz, of -20 dB RMS.
+
+    title: of the score. progress: told the seconds done so far. A recording without a pulse has a
+    steady tempo of 120. Raises ThirdstreamError where no notes are found, and MissingPackage
+    without the transcriber.
+    """
+    features = frame_features(blocks, progress=progress)
+    posteriors = features.posteriors
+    found = without_noise(confident(notes_of(posteriors), posteriors), posteriors)
+    line = melody_of(found, features)
+    if not len(line):
+        named = f"{title}: " if title else ""
+        raise ThirdstreamError(f"{named}no notes are found in it; give music with pitches")
+    bars = bars_of(features) or _steady(features.duration_s)
+    timing = Timing(tuple(bars.beats_s.tolist()))
+    notes = _as_played(found, features, timing)
+    n_beats = len(bars.beats_s) - 1
+    chroma = beat_chroma(posteriors, bars.beats_s * FPS)
+    chords = decode(chroma, bars.beats_per_bar, sounding=_sounding(notes, n_beats))
+    chords = with_evidence(chords, notes, bars.beats_per_bar)
+    melody = quantised([notes[k] for k in line], notes, timing)
+    tempo = 60 * n_beats / float(bars.beats_s[-1] - bars.beats_s[0])
+    score = Score(
+        title=title,
+        melody=melody,
+        chords=chords,
+        metres=Metres.steady(metre(bars.beats_per_bar, 4)),
+        beats_per_minute=round(tempo, 1),
+    )
+    return Transcription(
+        score,
+        timing,
+        notes=tuple(sorted(notes)),
+        key=key_of(chords, melody),
+        duration_s=features.duration_s,
+        tuning=features.tuning,
+    )
+
+
+def transcribe_file(
+    path: Path, *, progress: Callable[[float], None] = lambda share: None
+) -> Transcription:
+    """Transcribe a file, whatever its level; progress is told the share done so far.
+
+    Raises AudioError if it cannot be read, and ThirdstreamError as `transcribe` does.
+    """
+    level = audio.measure(path)
+    if level.silent:
+        raise ThirdstreamError(f"{path}: is silent; give a recording with music in it")
+    duration_s = level.n_samples / audio.info(path).sr
+    blocks = (block * np.float32(level.gain) for block in audio.centred(audio.blocks(path), level))
+    try:
+        return transcribe(
+            blocks,
+            title=path.stem,
+            progress=lambda seconds: progress(min(seconds / duration_s, 1.0)),
+        )
+    except ThirdstreamError as error:
+        raise ThirdstreamError(f"{path}: {str(error).removeprefix(f'{path.stem}: ')}") from error
+
+
+def _sounding(notes: list[Note], n_beats: int) -> NDArray[np.bool_]:
+    """(n_beats,): in which beats a note sounds."""
+    edges = np.zeros(n_beats + 1, int)
+    for note in notes:
+        first = min(max(math.floor(note.start), 0), n_beats)
+        edges[first] += 1
+        edges[min(max(math.ceil(note.end), first), n_beats)] -= 1
+    return np.cumsum(edges)[:-1] > 0
+
+
+def _steady(duration_s: float) -> Bars:
+    return covering(Bars(USUAL_BEAT_S * np.arange(5.0), 4), duration_s)
+
+
+def _as_played(found: NoteEvents, features: FrameFeatures, timing: Timing) -> list[Note]:
+    """The notes in quarter notes, unrounded, as loud as the recording is where they begin."""
+    starts, ends = (timing.beats(found.intervals[:, k]) for k in (0, 1))
+    frames = np.round(found.intervals[:, 0] * FPS).astype(int)
+    around = np.clip(frames[:, None] + np.arange(0, 9), 0, features.n_frames - 1)
+    level = features.level[around].max(axis=1)
+    # MIDI: amplitude goes with the square of the velocity; -20 dB is 80.
+    onsets = onset_confidence(found, features.posteriors)
+    velocities = 80 * np.sqrt(level / 0.1) * (0.8 + 0.3 * onsets)
+    return [
+        Note(float(start), float(end - start), int(pitch), int(np.clip(velocity, 1, 127)))
+        for start, end, pitch, velocity in zip(starts, ends, found.pitches, velocities, strict=True)
+    ]

@@ -1,0 +1,174 @@
+"""All systems by name, and the models that come with the package or are the user's own."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from thirdstream.files import ThirdstreamError
+from thirdstream.mel.models import FAMILIES, Family
+from thirdstream.notes.options import ScoreOptions
+from thirdstream.system import Options, System
+
+MODELS = Path(__file__).parent / "models"
+CLIPS = Path(__file__).parent / "clips"
+DEFAULT = "score"
+BASELINE = "twin-cnn"  # needs nothing that is not always installed
+DEMONSTRATED = ("twin-paired", "twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")
+BEST = "best.safetensors"  # of a run folder
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A kind of system.
+
+    about: one sentence on what it does. load: makes one, given a checkpoint whose header names this
+    entry as its `system` where `is_trained`, else given nothing. options: the dataclass of its
+    options. sizes: numbers of parameters by preset, where `thirdstream train` makes it.
+    """
+
+    name: str
+    about: str
+    load: Callable[..., System[Any]]
+    options: type[Options] = Options
+    is_trained: bool = False
+    sizes: Callable[[], Mapping[str, int]] = dict
+
+
+# Each wing is imported when it is needed: one is large with torch, the other with scipy.
+def _score() -> System[Any]:
+    from thirdstream.notes.system import ScoreSystem
+
+    return ScoreSystem()
+
+
+def _mel(path: Path) -> System[Any]:
+    from thirdstream.mel.system import load
+
+    return load(path)
+
+
+def _family(name: str, family: Family) -> Entry:
+    """A family of models of mel spectrograms."""
+
+    def sizes() -> dict[str, int]:
+        from thirdstream.mel.system import size_of
+
+        presets = family.kind.PRESETS.items()
+        return {preset: size_of(family.kind(("a", "b"), config)) for preset, config in presets}
+
+    return Entry(name, family.about, _mel, family.options, is_trained=True, sizes=sizes)
+
+
+SYSTEMS = {
+    entry.name: entry
+    for entry in (
+        Entry("score", "Transcribes the recording, arranges its notes in the target style, and "
+              "plays them on sampled instruments.", _score, ScoreOptions),
+        *(_family(name, family) for name, family in FAMILIES.items()),
+    )
+}  # fmt: skip
+"""The registry: to add a system of a new kind, add its entry here. Models of mels have a line in
+`thirdstream.mel.models`."""
+
+
+def default_system() -> tuple[str, str]:
+    """The name of the system that transfers where none is asked for, and why not a better one.
+
+    It is the best, and the reason empty; or the baseline, where parts of the best are missing.
+    """
+    try:
+        load(DEFAULT).ready()
+    except ThirdstreamError as error:
+        return BASELINE, str(error)
+    return DEFAULT, ""
+
+
+def load(name_or_path: str | Path) -> System[Any]:
+    """A system: by its name where it has no checkpoint, else the model that `find` finds.
+
+    Raises ThirdstreamError where there is none, and where this version cannot load it.
+    """
+    entry = SYSTEMS.get(str(name_or_path))
+    if entry is not None and not entry.is_trained:
+        return entry.load()
+    path = find(name_or_path)
+    system = entry_of(path).load(path)
+    system.checkpoint = path
+    return system
+
+
+def entry_of(checkpoint: Path) -> Entry:
+    """The entry of a checkpoint's system. Raises ThirdstreamError where there is none."""
+    from thirdstream.checkpoint import read_header
+
+    header = read_header(checkpoint)
+    name = header.get("family", header.get("system"))  # version 0.1 had the latter
+    entry = SYSTEMS.get(name) if isinstance(name, str) else None
+    if entry is None or not entry.is_trained:
+        known = ", ".join(name for name, one in SYSTEMS.items() if one.is_trained)
+        raise ThirdstreamError(
+            f"{checkpoint}: is a model of {str(name)[:60]!r}, and this version knows {known}; "
+            "train it again, or update thirdstream"
+        )
+    return entry
+
+
+def find(name_or_path: str | Path) -> Path:
+    """The checkpoint that a path or a name stands for, looked for in this order: a file or a run
+    folder; a bundled model; NAME.safetensors or a run folder NAME in `user_folder`.
+
+    Raises ThirdstreamError where there is none.
+    """
+    path, name, own = Path(name_or_path), str(name_or_path), user_folder()
+    if path.is_dir():
+        path = path / BEST
+    elif not path.exists() and path.name == name:  # a name, and no way into another folder
+        places = (MODELS / f"{name}.safetensors", own / f"{name}.safetensors", own / name / BEST)
+        path = next((place for place in places if place.is_file()), path)
+    if path.is_file():
+        LOG.info("model %s is %s", name, path)
+        return path
+    if name in untrained_names():
+        raise ThirdstreamError(f"{name}: is a system without a model; see `thirdstream systems`")
+    names = ", ".join([*untrained_names(), *bundled_names(), *user_names()])
+    raise ThirdstreamError(
+        f"{name_or_path}: is no model; give a .safetensors file, a run folder of "
+        f"`thirdstream train`, or one of: {names}"
+    )
+
+
+def user_folder() -> Path:
+    """Where models of your own are found by name: `models` in the user's cache folder of
+    thirdstream, or what the environment variable THIRDSTREAM_MODELS says.
+    """
+    given = os.environ.get("THIRDSTREAM_MODELS")
+    return Path(given) if given else user_cache_path("thirdstream", appauthor=False) / "models"
+
+
+def untrained_names() -> list[str]:
+    """The names of the systems that need no model."""
+    return [name for name, one in SYSTEMS.items() if not one.is_trained]
+
+
+def bundled_names() -> list[str]:
+    """The names of the models that come with the package."""
+    return sorted(path.stem for path in MODELS.glob("*.safetensors"))
+
+
+def user_names() -> list[str]:
+    """The names of the models in `user_folder`; a bundled model's name stays the bundled one's."""
+    folder = user_folder()
+    names = {path.stem for path in folder.glob("*.safetensors")}
+    names |= {path.parent.name for path in folder.glob(f"*/{BEST}")}
+    return sorted(names - set(bundled_names()))
+
+
+def bundled_clips() -> list[Path]:
+    """The demo's clips, STYLE_TITLE.ogg, two of each style."""
+    return sorted(CLIPS.glob("*.ogg"))

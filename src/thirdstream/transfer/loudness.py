@@ -1,0 +1,176 @@
+"""What surrounds a system: rate, loudness and dynamics of a result are those of its recording."""
+
+import math
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thirdstream import audio
+from thirdstream.audio import BLOCK, SR, Level, Wave, dynamics
+from thirdstream.audio.dynamics import Contour
+
+N_MATCHES = 6  # times the result's loudness is measured and corrected
+MATCHED_DB = 0.05  # near enough
+TARGET_RMS = 10 ** (audio.TARGET_RMS_DB / 20)
+MAX_STEP_DB = 20.0  # the largest correction at once
+Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
+
+
+def match_loudness(  # noqa: PLR0913  # what the recording, the system and the file are like
+    restyle: Callable[[Iterable[Wave]], Iterator[Wave]],
+    recording: Iterable[Wave],
+    *,
+    sr: int,
+    n_channels: int,
+    level: Level,
+    ceiling: float,
+    keeps_dynamics: bool = True,
+    blend: float = 0.0,
+    spool_in: Path | None = None,
+    progress: Progress = lambda share: None,
+) -> Iterator[Wave]:
+    """Restyle the blocks of a recording at 44.1 kHz and -20 dB, and undo both on the result.
+
+    restyle: a system's stream. recording: blocks (n_channels, n_samples) of rate `sr`, of a known
+    level, without DC offsets. keeps_dynamics: of the system. blend: the share of the recording that
+    is mixed in. progress: a recording that was read, but not yet restyled, is half done.
+
+    The result waits in a nameless file (in the folder `spool_in`, else the system's) until its own
+    loudness is known: 10 MB a minute and channel. Yields exactly `level.n_samples` samples, no peak
+    above `ceiling`.
+    """
+    if level.silent:
+        yield from (np.zeros_like(block) for block in recording)
+        return
+    n_inside = math.ceil(level.n_samples * SR / sr)
+    counted = _counting(2 * n_inside, progress)
+    resampled = audio.resampled(recording, sr_in=sr, sr_out=SR, n_channels=n_channels)
+    levelled = (block * np.float32(level.gain) for block in resampled)
+    with (
+        tempfile.TemporaryFile(dir=spool_in) as result_file,
+        tempfile.TemporaryFile(dir=spool_in) as recording_file,
+    ):
+        before, after = Contour(), Contour()
+        original = audio.exactly(levelled, n_samples=n_inside, n_channels=n_channels)
+        original = counted(before.of(original))
+        if blend:
+            original = _spooled(original, recording_file)
+        restyled = audio.exactly(restyle(original), n_samples=n_inside, n_channels=n_channels)
+        measured = audio.level_of(_spooled(after.of(counted(restyled)), result_file))
+        for _ in original:  # what the system did not ask for is kept too
+            pass
+        result = _Result(
+            result_file, recording_file, n_channels, sr, measured, level, blend, ceiling
+        )
+        if not keeps_dynamics:
+            gains = dynamics.gains(recording=before.powers, made=after.powers)
+            result = result.following(gains)
+            if not blend:
+                share = dynamics.share(recording=before.powers, made=after.powers * gains**2)
+                result = replace(result, wanted=replace(level, rms=level.rms * math.sqrt(share)))
+        yield from result.finished(result.matching_gain())
+
+
+def _counting(n_samples: int, progress: Progress) -> Callable[[Iterable[Wave]], Iterator[Wave]]:
+    """What blocks pass through, of one stream or several, to be counted together."""
+    n_done = 0
+
+    def counted(blocks: Iterable[Wave]) -> Iterator[Wave]:
+        nonlocal n_done
+        for block in blocks:
+            n_done += block.shape[1]
+            progress(min(1.0, n_done / n_samples))
+            yield block
+
+    return counted
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a system made, waiting in a file beside the recording, both at 44.1 kHz.
+
+    level: its own; wanted: the recording's, at `sr`; blend: the share of the recording. gains: that
+    restore the recording's dynamics, if they are to be restored.
+    """
+
+    file: IO[bytes]
+    recording: IO[bytes]
+    n_channels: int
+    sr: int
+    level: Level
+    wanted: Level
+    blend: float
+    ceiling: float
+    gains: NDArray[np.float64] | None = None
+
+    def following(self, gains: NDArray[np.float64]) -> "_Result":
+        """With these gains (see `dynamics`), and the level that it has with them."""
+        result = replace(self, gains=gains)
+        return replace(result, level=audio.level_of(result._inside()))
+
+    def _inside(self) -> Iterator[Wave]:
+        stream = _unspool(self.file, self.n_channels)
+        if self.gains is None:
+            return stream
+        return dynamics.followed(stream, self.gains, n_samples=self.level.n_samples)
+
+    def finished(self, gain: float) -> Iterator[Wave]:
+        """Blended, at the recording's rate and length, `gain` times louder, its peaks limited."""
+        inside = self._inside()
+        if self.blend:
+            inside = self._blended(inside)
+        back = audio.resampled(inside, sr_in=SR, sr_out=self.sr, n_channels=self.n_channels)
+        whole = audio.exactly(back, n_samples=self.wanted.n_samples, n_channels=self.n_channels)
+        louder = (block * np.float32(gain) for block in whole)
+        return audio.limited(louder, ceiling=self.ceiling, sr=self.sr)
+
+    def _blended(self, restyled: Iterator[Wave]) -> Iterator[Wave]:
+        """The result with a share of the recording, both at -20 dB."""
+        gain = (1 - self.blend) * TARGET_RMS / self.level.rms if self.level.rms else 0.0
+        recording = _unspool(self.recording, self.n_channels)
+        for block, own in zip(restyled, recording, strict=True):
+            yield (gain * block + self.blend * own).astype(np.float32)
+
+    def matching_gain(self) -> float:
+        """The gain that brings the finished result to the wanted level, found by measuring it.
+
+        It starts from the level before the limiter, and ends there where the peak is known and no
+        limiter is reached. Where one is, what it took is given back, by the secant method in
+        decibels.
+        """
+        raw = Level(self.level.n_samples, TARGET_RMS) if self.blend else self.level
+        if raw.rms == 0:
+            return 0.0
+        peak = raw.peak if self.sr == SR else math.inf
+        if peak * self.wanted.rms <= self.ceiling * raw.rms:
+            return self.wanted.rms / raw.rms
+        gain_db, measured = self.wanted.rms_db - raw.rms_db, []
+        for _ in range(N_MATCHES):
+            rms_db = audio.level_of(self.finished(10 ** (gain_db / 20))).rms_db
+            if abs(self.wanted.rms_db - rms_db) < MATCHED_DB or math.isinf(rms_db):
+                break
+            measured.append((gain_db, rms_db))
+            slope = 1.0  # of the measured level over the gain: less than 1 with a limiter
+            if len(measured) > 1 and measured[-1][0] != measured[-2][0]:
+                (gain_0, rms_0), (gain_1, rms_1) = measured[-2:]
+                slope = min(max((rms_1 - rms_0) / (gain_1 - gain_0), 0.1), 1.0)
+            gain_db += min((self.wanted.rms_db - rms_db) / slope, MAX_STEP_DB)
+        return 10 ** (gain_db / 20)
+
+
+def _spooled(stream: Iterable[Wave], file: IO[bytes]) -> Iterator[Wave]:
+    """Pass blocks on, and keep them in the file."""
+    for block in stream:
+        file.write(block.T.astype(np.float32).tobytes())
+        yield block
+
+
+def _unspool(file: IO[bytes], n_channels: int) -> Iterator[Wave]:
+    file.seek(0)
+    while data := file.read(4 * n_channels * BLOCK):
+        yield np.frombuffer(data, np.float32).reshape(-1, n_channels).T

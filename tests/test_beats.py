@@ -1,0 +1,88 @@
+"""Beats and bars: from onsets to a tempo map that covers the recording."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thirdstream.notes.transcription import beats
+from thirdstream.notes.transcription.beats import Bars
+from thirdstream.notes.transcription.features import FPS, FrameFeatures
+from thirdstream.notes.transcription.transcriber import Posteriors
+
+
+def features_of(n_frames: int, onsets: np.ndarray) -> FrameFeatures:
+    flux = np.zeros(n_frames, np.float32)
+    flux[np.round(onsets).astype(int)] = 1
+    empty = np.zeros((n_frames, 88), np.float16)
+    return FrameFeatures(Posteriors(empty, empty), empty, flux, flux, flux, n_frames / FPS)
+
+
+@pytest.mark.parametrize("tempo", [66, 90, 118, 150, 176])
+def test_clicks_are_the_beats(tempo: int) -> None:
+    onsets = np.arange(20, 30 * FPS, 60 / tempo * FPS)
+    strength = beats.onset_strength(features_of(round(30 * FPS), onsets))
+    periods = beats.tempo_path(beats.tempogram(strength))
+    ratio = np.median(periods) * tempo / 60
+    assert np.abs(np.log2(ratio) - np.round(np.log2(ratio))) < 0.05
+    found = beats.track(strength, np.full(len(strength), 60 / tempo * FPS))
+    assert np.abs(found[:, None] - onsets).min(axis=1).max() <= 1
+    assert abs(len(found) - len(onsets)) <= 1
+
+
+@pytest.mark.parametrize("silence_s", range(8, 40))
+def test_silence_after_the_clicks_takes_no_beat_away(silence_s: int) -> None:
+    """A running mean over it must not dip below 0, whatever rounding does to its sum."""
+    clicks = np.random.default_rng(silence_s).random(round(20 * FPS)) ** 8
+    n_frames = round((20 + silence_s) * FPS)
+    music = features_of(n_frames, np.array([], int))
+    music.flux[: len(clicks)] = clicks
+    strength = beats.onset_strength(music)
+    assert np.isfinite(strength).all()
+    assert np.isfinite(beats.tempogram(strength)).all()
+
+
+@given(
+    metre=st.sampled_from([3, 4]),
+    phase=st.integers(0, 3),
+    seed=st.integers(0, 99),
+)
+def test_bar_lines_are_where_the_accents_are(metre: int, phase: int, seed: int) -> None:
+    places = (np.arange(48) - phase) % metre
+    accents = 2.0 * (places == 0) + 0.1 * np.random.default_rng(seed).standard_normal(48)
+    accents -= accents.mean()
+    score, path = beats.bar_path(accents, metre)
+    np.testing.assert_array_equal(path, places)
+    assert score > beats.bar_path(accents, 7 - metre)[0]
+
+
+def test_a_lost_beat_costs_one_bar_only() -> None:
+    places = np.array([0, 1, 2, 3] * 6 + [0, 1, 2] + [0, 1, 2, 3] * 6)
+    _, path = beats.bar_path(4.0 * (places == 0) - 1.0, 4)
+    np.testing.assert_array_equal(path == 0, places == 0)
+    found = beats.even_bars(np.arange(len(places), dtype=float), path, 4)
+    assert len(found) % 4 == 0
+    assert (np.diff(found) > 0).all()
+    assert set(np.arange(27, 51, 4)) <= set(found[::4])
+
+
+@settings(max_examples=60)
+@given(
+    start=st.floats(-3, 9),
+    beat_s=st.floats(0.2, 1.5),
+    n_beats=st.integers(2, 40),
+    metre=st.sampled_from([3, 4]),
+    rest_s=st.floats(0, 20),
+)
+def test_the_bars_cover_the_recording(
+    start: float, beat_s: float, n_beats: int, metre: int, rest_s: float
+) -> None:
+    given_s = start + beat_s * np.arange(n_beats)
+    duration_s = max(given_s[-1], 0.1) + rest_s
+    found = beats.covering(Bars(given_s, metre), duration_s)
+    assert found.beats_s[0] <= 0
+    assert found.beats_s[-1] >= duration_s - 1e-9
+    assert (len(found.beats_s) - 1) % metre == 0
+    assert (np.diff(found.beats_s) > 0).all()
+    moved = 0 < start < beat_s / 4
+    assert np.abs(found.beats_s[:, None] - given_s[moved:]).min(axis=0).max() < 1e-6

@@ -1,0 +1,76 @@
+"""Chords and keys of posteriors that are known."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pieces import KINDS, ROOTS
+from thirdstream.notes.transcription import chords
+from thirdstream.notes.transcription.features import FPS
+from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
+from thirdstream.notes.types import CHORDS, Chord, Note
+
+
+@pytest.mark.parametrize("kind", ["major", "minor", "dominant seventh", "minor seventh"])
+def test_a_plain_chord_is_found_on_every_root(kind: str) -> None:
+    intervals = CHORDS[kind]
+    for root in range(12):
+        sounds = np.zeros((round(8 * FPS), 88), np.float16)
+        sounds[:, [48 + root + step - LOWEST for step in intervals]] = 0.7
+        sounds[:, 36 + root - LOWEST] = 0.8
+        chroma = chords.beat_chroma(Posteriors(sounds, sounds), np.arange(17) * FPS / 2)
+        (found,) = chords.decode(chroma, 4)
+        assert (found.root, found.is_minor, found.bass) == (root, 3 in intervals, root)
+        assert chords.change_probability(chroma)[1:].max() < 0.2
+
+
+@given(
+    edges=st.lists(st.floats(-20, 260), min_size=2, max_size=12),
+    seed=st.integers(0, 99),
+)
+def test_what_sounds_in_a_beat_is_the_mean_of_its_frames(edges: list[float], seed: int) -> None:
+    sounds = np.random.default_rng(seed).random((200, 88)).astype(np.float16)
+    at = np.sort(np.array(edges))
+    found = chords.beat_chroma(Posteriors(sounds, sounds), at)
+    fold = np.eye(12)[(np.arange(88) + LOWEST) % 12]
+    above = np.arange(88) + LOWEST >= chords.ABOVE
+    for beat, (start, end) in enumerate(pairwise(at)):
+        first = int(np.clip(np.round(start + 3), 0, 198))
+        last = int(np.clip(np.round(end), first + 1, 199))
+        mean = sounds[first:last].astype(np.float64).mean(axis=0)
+        assert found[beat, 0] == pytest.approx(np.log1p(5 * (mean * above) @ fold), rel=1e-4)
+
+
+def test_chords_change_where_the_notes_do() -> None:
+    sounds = np.zeros((round(16 * FPS), 88), np.float16)
+    for number, (root, kind) in enumerate(zip(ROOTS, KINDS, strict=True)):
+        span = slice(round(4 * number * FPS), round(4 * (number + 1) * FPS))
+        sounds[span, [[60 + (root + step) % 12 - LOWEST] for step in kind]] = 0.7
+        sounds[span, 36 + root - LOWEST] = 0.8
+    chroma = chords.beat_chroma(Posteriors(sounds, sounds), np.arange(17) * FPS)
+    found = chords.decode(chroma, 4)
+    assert [(c.start, c.root) for c in found] == [(0, 0), (4, 9), (8, 2), (12, 7)]
+    changes = chords.change_probability(chroma)
+    assert set(np.flatnonzero(changes > 0.5)) == {0, 4, 8, 12}
+
+
+def test_a_chord_ends_where_nothing_speaks_for_it() -> None:
+    notes = [Note(2.0, 2.0, 60, 80), Note(2.0, 1.5, 64, 80), Note(16.0, 4.0, 62, 80)]
+    found = chords.with_evidence([Chord(0, 12, 0, (0, 4, 7), 0), Chord(12, 8, 2, (0, 3, 7), 2)],
+                                 notes, 4.0)  # fmt: skip
+    assert found == (Chord(2, 2, 0, (0, 4, 7), 0),)  # one D is no D minor
+
+
+@pytest.mark.parametrize(("tonic", "is_minor"), [(0, False), (7, False), (9, True), (2, True)])
+def test_the_key_of_a_cadence(tonic: int, is_minor: bool) -> None:
+    home = (0, 3, 7) if is_minor else (0, 4, 7)
+    steps = [(0, home), (5, home), (7, (0, 4, 7, 10)), (0, home)]
+    harmony = [
+        Chord(4.0 * k, 4.0, (tonic + step) % 12, kind, (tonic + step) % 12)
+        for k, (step, kind) in enumerate(steps)
+    ]
+    tune = [Note(4.0 * k, 4.0, 60 + (tonic + step) % 12) for k, (step, _) in enumerate(steps)]
+    assert chords.key_of(harmony, tune) == (tonic, is_minor)

@@ -1,0 +1,104 @@
+"""Lead sheets and the other files of a transcription."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pieces import rubato
+from thirdstream.files import ThirdstreamError
+from thirdstream.notes.io.lead_sheet import chords_of_bars, symbol, write_lead_sheet
+from thirdstream.notes.io.score import read_score
+from thirdstream.notes.key import C_MAJOR
+from thirdstream.notes.transcription.sheets import write_sheets
+from thirdstream.notes.transcription.transcribe import Transcription
+from thirdstream.notes.types import CHORDS, Chord, Note, Score
+
+
+def lead_sheet() -> Score:
+    tune = [
+        *(Note(2 + k / 2, 0.5, 60 + k) for k in range(4)),
+        *(Note(4 + k / 3, 1 / 3, 67 + k) for k in range(3)),
+        Note(5.25, 0.5, 70),
+        Note(5.75, 3.25, 72),
+        Note(9 + 1 / 3, 2 / 3, 74),
+        Note(10.5, 0.5 + 1 / 3, 75),
+        Note(11 + 1 / 3, 2 + 2 / 3, 61),
+    ]
+    kinds = list(CHORDS.values())
+    harmony = tuple(
+        Chord(2.0 * k if k < 7 else 13.0, 2.0 if k < 6 else 1.0, (5 * k + 1) % 12, kind,
+              (5 * k + 1 + kind[k % len(kind)]) % 12)
+        for k, kind in enumerate(kinds)
+    )  # fmt: skip
+    return Score("A sheet", tuple(tune), harmony, beats_per_minute=96.0)
+
+
+def test_a_lead_sheet_is_read_as_it_was_written(tmp_path: Path) -> None:
+    score = lead_sheet()
+    write_lead_sheet(tmp_path / "sheet.musicxml", score)
+    again = read_score(tmp_path / "sheet.musicxml")
+    rounded = [
+        [(round(n.start, 4), round(n.length, 4), n.pitch) for n in one.melody]
+        for one in (score, again)
+    ]
+    assert rounded[0] == rounded[1]
+    harmonies = [
+        [(c.start, c.root, c.intervals, c.bass) for c in one.chords] for one in (score, again)
+    ]
+    assert harmonies[0] == harmonies[1]
+    assert (again.beats_per_bar, again.title) == (4.0, "A sheet")
+
+
+@pytest.mark.parametrize(
+    ("chord", "text"),
+    [
+        (Chord(0, 4, 0, (0, 4, 7), 0), "C"),
+        (Chord(0, 4, 10, (0, 3, 7, 10), 1), "Bbm7/Db"),
+        (Chord(0, 4, 6, (0, 3, 6, 10), 6), "F#m7b5"),
+    ],
+)
+def test_symbols(chord: Chord, text: str) -> None:
+    assert symbol(chord) == text
+
+
+def test_silence_in_a_lead_sheet_has_no_chord(tmp_path: Path) -> None:
+    triad = (0, 4, 7)
+    score = Score("gap", tuple(Note(float(k), 1.0, 60 + k, 80) for k in range(12)),
+                  (Chord(4, 2, 0, triad, 0), Chord(8, 4, 7, triad, 7)))  # fmt: skip
+    assert chords_of_bars(score) == ("N.C.", "C N.C.", "G")
+    write_lead_sheet(tmp_path / "a.musicxml", score)
+    assert (tmp_path / "a.musicxml").read_text().count("<kind") == 4
+
+
+def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
+    import mido
+
+    score = lead_sheet()
+    timing = rubato(16)
+    transcription = Transcription(score, timing, score.melody, C_MAJOR, float(timing.seconds(16)))
+    paths = write_sheets(transcription, tmp_path, "a.b")
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in paths)
+    assert {p.suffix for p in paths} == {".mid", ".musicxml", ".png", ".json"}
+    with pytest.raises(ThirdstreamError, match=r"a\.b\.mid: exists already; add --force"):
+        write_sheets(transcription, tmp_path, "a.b")
+    write_sheets(transcription, tmp_path, "a.b", force=True)
+    now, starts = 0.0, []
+    for message in mido.MidiFile(tmp_path / "a.b.mid"):
+        now += message.time
+        if message.type == "note_on" and message.velocity:
+            starts.append(now)
+    expected = timing.seconds([n.start for n in score.melody])
+    np.testing.assert_allclose(starts, expected, atol=0.002)
+
+
+def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object) -> None:
+        raise ValueError("music21 fails")
+
+    score = lead_sheet()
+    transcription = Transcription(score, rubato(16), score.melody, C_MAJOR, 8.0)
+    monkeypatch.setattr("thirdstream.notes.transcription.sheets.write_lead_sheet", broken)
+    with pytest.raises(ValueError, match="music21 fails"):
+        write_sheets(transcription, tmp_path, "a")
+    assert list(tmp_path.iterdir()) == []
