@@ -1,7 +1,7 @@
 """Of rendered pairs, how many are taken for their style: python benchmarks/acceptance.py PAIRS [N]
 
 PAIRS is a folder of `thirdstream arrange` or one split of the benchmark; N pairs are heard (all, if
-not given), 30 s from the middle of both versions. Needs musicnn.
+not given), 30 s from the middle of both versions.
 """
 
 import random
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from thirdstream.audio import SR
 from thirdstream.data.pairs import MANIFEST
-from thirdstream.evaluation.judges import Tagger, accepted
 from thirdstream.evaluation.material import excerpt
+from thirdstream.evaluation.tagger import Tagger, is_target_style
 from thirdstream.files import read_json
 from thirdstream.notes.arranging import STYLES
 
@@ -28,9 +28,9 @@ def main(folder: Path, n_pairs: int | None) -> None:
         record = records[name]
         for style, other in (STYLES, STYLES[::-1]):
             wave = excerpt(folder / style / f"{name}.{record['format']}", EXCERPT_S)
-            tags = tagger.listen(wave, SR)
+            tags = tagger.predict(wave, SR)
             target = tags.style(style)
-            one = accepted(target=target, other=tags.style(other)), target
+            one = is_target_style(target=target, other=tags.style(other)), target
             for part in ("", record["soundfont"], record[style]["ensemble"]):
                 heard[style, part].append(one)
     print("| style | of | recordings | accepted | mean tag |\n|---|---|---|---|---|")

@@ -24,7 +24,7 @@ import soundfile as sf
 
 from tables import CONSOLE
 from thirdstream.audio import SR
-from thirdstream.web.rooms import Limits
+from thirdstream.web.limits import Limits
 from thirdstream.web.server import running
 
 PATIENCE_S = 1800.0
@@ -46,29 +46,38 @@ class Client:
     def __init__(self, address: str) -> None:
         self.http = httpx.Client(base_url=address, timeout=PATIENCE_S)
         self.session = uuid.uuid4().hex
-        self.function = self._function("transfer-start")
-
-    def _function(self, button: str) -> int:
         config = self.http.get("/config").json()
-        components, events = config["components"], config["dependencies"]
-        (wanted,) = (one["id"] for one in components if one["props"].get("elem_id") == button)
+        self._components = {one["id"]: one["props"] for one in config["components"]}
+        self._events = config["dependencies"]
+        self.function = self.function_of("transfer-start")
+
+    def function_of(self, button: str) -> int:
+        """The number of the function behind a button, by its elem_id."""
         return next(
             number
-            for number, one in enumerate(events)
-            if [wanted, "click"] in map(list, one["targets"])
-        )
+            for number, event in enumerate(self._events)
+            if event["backend_fn"]
+            and any(self._components.get(target, {}).get("elem_id") == button
+                    for target, _ in event["targets"])
+        )  # fmt: skip
+
+    def form(self, path: str, **values: Any) -> dict[str, Any]:
+        """An order of a transfer of an uploaded file; values: of fields, by elem_id."""
+        clip = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        filled = {"clip": clip, "system": None, "system-paper": "twin-cnn", "measure": False,
+                  "style-strength": 1.0, "keep-content": 0.0} | values  # fmt: skip
+        fields = [self._components[one] for one in self._events[self.function]["inputs"]]
+        data = [filled.get(one["elem_id"], one.get("value")) for one in fields]
+        return {"data": data, "fn_index": self.function, "session_hash": self.session}
 
     def upload(self, name: str, content: bytes) -> httpx.Response:
         """Send a file; on success the answer is a list with its path."""
         return self.http.post("/gradio_api/upload", files={"files": (name, content)})
 
-    def transfer(self, path: str, *, model: str = "twin-cnn") -> Answer:
-        """Ask for a transfer of an uploaded file into jazz, and wait for it."""
+    def transfer(self, path: str, **values: Any) -> Answer:
+        """Ask for a transfer of an uploaded file into jazz, and wait for it; as `form`."""
         start = time.monotonic()
-        clip = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        data: list[Any] = [clip, None, "jazz", model, 1.0, 0.0, None, False]
-        asked = {"data": data, "fn_index": self.function, "session_hash": self.session}
-        joined = self.http.post("/gradio_api/queue/join", json=asked)
+        joined = self.http.post("/gradio_api/queue/join", json=self.form(path, **values))
         if joined.status_code != httpx.codes.OK:
             return Answer(f"turned away: {joined.status_code} {joined.text[:200]}")
         shown = ["", ""]
@@ -87,7 +96,7 @@ class Client:
 
     def fetched(self, answer: Answer) -> list[int]:
         """Samples of each sound in a result."""
-        links = re.findall(r"<audio[^>]+src='([^']+)'", answer.html)
+        links = re.findall(r'<audio[^>]+src="([^"]+)"', answer.html)
         sounds = [self.http.get(f"/{link}").raise_for_status().content for link in links]
         return [sf.info(io.BytesIO(sound)).frames for sound in sounds]
 

@@ -17,6 +17,7 @@ from thirdstream import checkpoint
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.data import preparing
 from thirdstream.evaluation import measure
+from thirdstream.evaluation.tagger import Tagger
 from thirdstream.files import ThirdstreamError, make_folder
 from thirdstream.notes.arranging import STYLES
 
@@ -98,14 +99,15 @@ def _write_tune(path: Path) -> None:
     sf.write(path, 0.2 * whole + 0.05 * drone, SR)
 
 
-def without_judges() -> None:
-    """From now on `evaluate` has no tagger and no transcriber, which are slow, and what compiles
-    itself when it is called first has been called."""
-    none = measure.Judges(None, None, {"tagger": "left out", "transcriber": "left out"})
-    measure.judges = lambda: none
-    heard = measure.analysed(0.1 * np.random.default_rng(0).standard_normal(SR).astype("f4"), none)
-    measure.compared(original=heard, made=heard, source=STYLES[0], target=STYLES[1])
-    measure.resynthesised(heard.wave)
+def without_transcriber() -> None:
+    """From now on `evaluate` has no transcriber, which is slow, and what compiles itself when it is
+    called first has been called."""
+    models = measure.EvaluationModels(Tagger(), None, "left out")
+    measure.evaluation_models = lambda: models
+    noise = 0.1 * np.random.default_rng(0).standard_normal(SR).astype("f4")
+    found = measure.analyse(noise, models)
+    measure.compare(original=found, output=found, source=STYLES[0], target=STYLES[1])
+    measure.resynthesise(noise)
 
 
 def visible(out: Path, varies: tuple[str, ...] = ()) -> dict[str, bytes]:

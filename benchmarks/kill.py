@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--no-disks", action="store_true", help="nothing is mounted")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    jobs.without_judges()
+    jobs.without_transcriber()
     kinds = [*SIGNALS, "resumed", "two at once", "full disk", "read-only", "mended"]
     table = Table("command", *kinds, "faults", title=f"kills, seed {given.seed}")
     n_faults = 0

@@ -76,7 +76,7 @@ def rows() -> Iterator[list[str]]:
         tune = Notes(np.array(spans), np.array([float(n.pitch) for n in song.tracks[0].notes]))
         for source, to in (("jazz", "classical"), ("classical", "jazz")):
             made = score.transfer(wave, SR, to=to, source=source)
-            found = notes_of(transcriber.listen(made, SR))
+            found = notes_of(transcriber.predict(made, SR))
             recall = melody_recall(melody=tune, estimate=Notes(found.intervals, found.pitches))
             chroma = chroma_cosine(reference=wave, estimate=made, sr=SR)
             yield [name, metre, to, f"{recall:.2f}", f"{chroma:.2f}"]

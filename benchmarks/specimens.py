@@ -352,11 +352,11 @@ def _results(folder: Path) -> Path:
     metric = {"group": "content", "better": "higher", "about": "harmony"}
     write_json(path, {
         "version": VERSION, "corpus": "c", "settings": {"excerpt_s": 3.0, "seed": 0},
-        "versions": {"python": "3"}, "judges": {"tags": {"package": "a"}},
+        "versions": {"python": "3"}, "evaluation_models": {"tags": {"package": "a"}},
         "left_out": {"note_f1": "no ears"}, "styles": list(STYLES),
         "metrics": {"chroma_cosine": metric, "tag_difference": {**metric, "group": "style"}},
-        "systems": {"copy-content": {"kind": "corner"}, "model": {**about, "knobs": {}},
-                    **{name: {**about, "knobs": one} for name, one in knobs.items()}},
+        "systems": {"copy-content": {"kind": "baseline"}, "model": {**about, "options": {}},
+                    **{name: {**about, "options": one} for name, one in knobs.items()}},
         "recordings": [{"name": "a", "style": "classical"}], "references": {"jazz": 2},
         "skipped": [{"path": "x", "reason": "x: is bad"}], "floors": {"jazz": {"kad": 0.01}},
         "scores": {name: {"classical_to_jazz": scores}

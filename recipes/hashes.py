@@ -12,12 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "requirements.hashes"
-# What each step adds to those before it: extras of the package, and packages by themselves. The
-# judges' own requirements are too old to install; only their weights are used.
+# What each step adds to those before it: extras of the package, and packages by themselves.
+# basic-pitch's own requirements are too old to install; only its weights are used.
 STEPS = {
     "main": ([], ["hatchling"]),
     "scores": (["scores"], []),
-    "test": (["dev"], ["musicnn", "basic-pitch"]),
+    "test": (["dev"], ["basic-pitch"]),
     "supply": (["supply"], []),
 }
 

@@ -1,4 +1,4 @@
-"""The orchestra in the box: python recipes/orchestra.py SOURCES OUT.sf3
+"""The bundled instruments: python recipes/orchestra.py SOURCES OUT.sf3
 
 SOURCES is a folder with
     FluidR3_GM.sf2       Debian: fluid-soundfont-gm (Frank Wen and others; MIT)

@@ -1,8 +1,8 @@
 """What mattered in twin-paired: python recipes/paired_choices.py BENCH/validation VERSIONS MODEL
 
 The model that retrieves by less, in other units, and from other indices of the corpus
- VERSIONS, which it was trained on; 15 s from the middle of every validation recording, both
-ways. It needs the tagger (musicnn). No test recording is used: these are choices.
+VERSIONS, which it was trained on; 15 s from the middle of every validation recording, both
+ways. No test recording is used: these are choices.
 """
 
 import sys
@@ -16,8 +16,8 @@ from thirdstream import registry
 from thirdstream.audio import SR
 from thirdstream.data.corpus import Corpus
 from thirdstream.evaluation import measure, metrics
-from thirdstream.evaluation.judges import Tagger, accepted
 from thirdstream.evaluation.material import excerpt
+from thirdstream.evaluation.tagger import Tagger, is_target_style
 from thirdstream.mel.models import retrieval
 from thirdstream.mel.system import MelSystem
 
@@ -37,17 +37,17 @@ CHOICES = {  # what differs from the model as it is; and how many segments are i
 }
 
 
-def heard(
-    model: MelSystem, recordings: list[Path], source: str, ears: Tagger
+def measured(
+    model: MelSystem, recordings: list[Path], source: str, tagger: Tagger
 ) -> tuple[float, float, float]:
-    """(accepted share, chroma cosine, F of the beats) of the transfers into the other style."""
+    """(target-style rate, chroma cosine, F of the beats) of the transfers into the other style."""
     target, rows = model.model.other(source), []
     for path in recordings:
         original = excerpt(path, EXCERPT_S)
         made = model.transfer(original, SR, to=target, source=source, seed=0)
-        tags = ears.listen(measure.levelled(made), SR)
+        tags = tagger.predict(measure.normalise_level(made), SR)
         rows.append((
-            accepted(target=tags.style(target), other=tags.style(source)),
+            is_target_style(target=tags.style(target), other=tags.style(source)),
             metrics.chroma_cosine(reference=original, estimate=made, sr=SR),
             metrics.beat_f_measure(
                 reference=metrics.beat_times(original, SR), estimate=metrics.beat_times(made, SR)
@@ -58,17 +58,17 @@ def heard(
 
 
 def main(validation: str, versions: str, name: str) -> None:
-    model, corpus, ears = registry.load(name), Corpus.open(versions), Tagger()
+    model, corpus, tagger = registry.load(name), Corpus.open(versions), Tagger()
     assert isinstance(model, MelSystem)
     files = {style: sorted((Path(validation) / style).glob("*.flac")) for style in model.styles}
     default = {name: getattr(retrieval, name) for name in SETTINGS}
-    print("| | to | accepted | chroma cosine | beats |\n|---|---|---|---|---|")
+    print("| | to | target-style rate | chroma cosine | beats |\n|---|---|---|---|---|")
     for choice, (changes, n_segments) in tqdm(CHOICES.items()):
         for setting, value in (default | changes).items():
             setattr(retrieval, setting, value)
         chosen = with_index(model, n_segments, corpus)
         for source in model.styles:
-            share, chroma, beats = heard(chosen, files[source], source, ears)
+            share, chroma, beats = measured(chosen, files[source], source, tagger)
             target = chosen.model.other(source)
             print(f"| {choice} | {target} | {share:.2f} | {chroma:.3f} | {beats:.2f} |", flush=True)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thirdstream.evaluation import tensorbundle
+import tensorflow_checkpoint  # a script beside this one
 
 CHECKPOINTS = {
     "cnn": "ConvolutionalTranscoder",
@@ -36,7 +36,7 @@ VARIABLE = re.compile(
 def weights(prefix: str) -> dict[str, NDArray[Any]]:
     """The networks' weights of a checkpoint, by style, part, layer and kind."""
     found = {}
-    for name, value in tensorbundle.read(prefix).items():
+    for name, value in tensorflow_checkpoint.read(prefix).items():
         if match := VARIABLE.fullmatch(name):
             part = PARTS.get(match["part"], match["part"])
             layer = {"style_reducer": "conv", "style_mlp": f"dense{match['block']}"}.get(part)

@@ -42,7 +42,7 @@ def rate(system: MelSystem) -> float:
 def linear(n_components: int, corpus: Corpus) -> MelSystem:
     """An untrained twin-paired: its autoencoders begin as the principal components."""
     network = replace(
-        TwinPaired.PRESETS["default"], channels=(n_components,), latent_channels=n_components
+        TwinPaired.PRESETS["default"], channels=n_components, latent_channels=n_components
     )
     state = training.begin("twin-paired", network, corpus, training.TrainingConfig())
     return state.system.eval()

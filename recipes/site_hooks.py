@@ -16,9 +16,11 @@ DOCS = ROOT / "docs"
 OUTSIDE = {
     "src/thirdstream/models/README.md": "models.md",
     "src/thirdstream/clips/README.md": "clips.md",
+    "src/thirdstream/notes/rendering/orchestra.md": "instruments.md",
     "src/thirdstream/data/benchmark.csv": "benchmark.csv",
     "src/thirdstream/notes/styles/classical.toml": "classical.toml",
     "src/thirdstream/notes/styles/jazz.toml": "jazz.toml",
+    "src/thirdstream/evaluation/benchmark-results.json": "benchmark-results.json",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",

@@ -26,7 +26,7 @@ WHOLE = """
 autoencoder begun benchmark claims cli clients corpus cost distributed docs evaluate
 export figures hostile interfaces judges kill metrics notebook orchestra
 paired parallel project rendering score_system skips storage synthesis system training
-transcribe transfer travel tuning vocoder wheel workshop
+transcribe transfer travel tuning vocoder wheel jobs
 """
 settings.register_profile("patient", deadline=None)  # no test checks a time
 settings.load_profile("patient")

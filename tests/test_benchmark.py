@@ -15,6 +15,8 @@ from thirdstream.cli import main
 from thirdstream.data import benchmark
 from thirdstream.data.benchmark import Font, Piece, content_sha256
 from thirdstream.evaluation import Settings, evaluate, material, measure
+from thirdstream.evaluation.summary import summarise
+from thirdstream.evaluation.tagger import Tagger
 from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes.io.score import read_score
 
@@ -123,11 +125,11 @@ def bench(sheets: Path, fixed: Path, tmp_path: Path) -> Path:
     return out
 
 
-def test_the_benchmark_is_made_and_judged(
+def test_the_benchmark_is_made_and_evaluated(
     bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nobody = measure.Judges(None, None, {"tagger": "away", "transcriber": "away"})
-    monkeypatch.setattr(measure, "judges", lambda: nobody)
+    models = measure.EvaluationModels(Tagger(), None, "not installed")
+    monkeypatch.setattr(measure, "evaluation_models", lambda: models)
     about = json.loads((bench / "benchmark.json").read_text())["splits"]
     assert {split: one["pairs"] for split, one in about.items()} == {
         "train": 1, "validation": 0, "test": 2,
@@ -137,10 +139,10 @@ def test_the_benchmark_is_made_and_judged(
     assert [item.path.name for item in found.tests["jazz"]] == ["second.1.flac", "second.2.flac"]
     assert [item.path.name for item in found.references["jazz"]] == ["first.1.flac"]
     settings = Settings(excerpt_s=3.0, max_recordings=1, references=2, examples=1)
-    subjects = evaluate.subjects_of([], found)
-    jobs, references = evaluate.plan(found, subjects, settings)
-    done = list(evaluate.run(jobs, references, settings, tmp_path / "work", n_jobs=1))
-    results = evaluate.summarise(done, {}, found, subjects, settings)
+    entries = evaluate.entries_of([], found)
+    jobs = evaluate.plan(found, entries, settings)
+    outcomes = list(evaluate.run(jobs, settings, tmp_path / "work", n_jobs=1))
+    results = summarise(outcomes, {}, found, entries, settings)
     scores = results["scores"]["true-target"]["classical_to_jazz"]
     copied = results["scores"]["copy-content"]["classical_to_jazz"]
     assert 0.3 < scores["chroma_cosine"]["mean"] < copied["chroma_cosine"]["mean"]

@@ -76,7 +76,7 @@ def test_the_whole_way(
     assert run("info", out) == 0
     printed = capsys.readouterr().out
     header = json.loads(printed[printed.index("{") :])
-    assert header["twin"]["channels"] == [2, 3]
+    assert header["config"]["channels"] == [2, 3]
     assert header["card"]["training"]["batch_size"] == 2
 
 
@@ -359,7 +359,7 @@ def test_a_model_of_another_kind_is_no_beginning(
     assert run("train", "twin-vae", *given) == 1
     assert "not a twin-vae of classical and jazz" in capsys.readouterr().err.replace("\n", "")
     assert run("train", "twin-cnn", *given, "--n-convs", 3) == 1
-    assert "leave changes to it out" in capsys.readouterr().err.replace("\n", "")
+    assert "leave --n-convs out" in capsys.readouterr().err.replace("\n", "")
 
 
 @pytest.mark.slow

@@ -85,5 +85,5 @@ def test_a_file_that_was_not_uploaded_is_not_read(
 
 def test_a_model_that_is_not_offered_is_not_opened(client: Any, tmp_path: Path) -> None:
     (path,) = client.upload("song.wav", clients.tone(50_000)).json()
-    answer = client.transfer(path, model=str(tmp_path / "mine.safetensors"))
+    answer = client.transfer(path, **{"system-paper": str(tmp_path / "mine.safetensors")})
     assert "Done" not in answer.status

@@ -1,7 +1,8 @@
-"""evaluate on a small corpus: corners by what they must score, resuming, and what is missing."""
+"""evaluate on a small corpus: baselines by what they must score, resuming, and what is missing."""
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,52 +18,53 @@ from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.data.corpus import TEST, Corpus
 from thirdstream.evaluation import Settings, evaluate, material, measure
-from thirdstream.evaluation.judges import Heard
+from thirdstream.evaluation.summary import summarise
+from thirdstream.evaluation.tagger import TaggerOutput
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.system import MelSystem
 from thirdstream.notes.transcription.transcriber import Posteriors
 
-CORNERS = ["copy-content", "copy-target", "resynthesis"]  # where no pair is known
+BASELINES = ["copy-content", "copy-target", "resynthesis"]  # where no pair is known
 QUICK = Settings(excerpt_s=3.0, max_recordings=1, references=4, examples=1)
 
 
 class FakeTagger:
-    """Hears jazz in what is bright; embeddings from the sound itself."""
+    """What is bright is jazz; embeddings from the sound itself."""
 
     def about(self) -> dict[str, str]:
         return {"package": "fake 1"}
 
-    def listen(self, wave: np.ndarray, sr: int) -> Heard:
+    def predict(self, wave: np.ndarray, sr: int) -> TaggerOutput:
         bright = float(np.abs(np.diff(wave)).mean() / (np.abs(wave).mean() + 1e-9))
         parts = np.array_split(wave, 3)
         rows = [[part.std(), np.abs(np.diff(part)).mean(), part.max()] for part in parts]
         tags = {"MTT": {"classical": 1 - bright}, "MSD": {"jazz": bright}}
-        return Heard(tags, np.array(rows, np.float32))
+        return TaggerOutput(tags, np.array(rows, np.float32))
 
 
 class FakeTranscriber:
     def about(self) -> dict[str, str]:
         return {"package": "fake 1"}
 
-    def listen(self, wave: np.ndarray, sr: int) -> Posteriors:
+    def predict(self, wave: np.ndarray, sr: int) -> Posteriors:
         frames = np.abs(wave[: len(wave) // 512 * 512].reshape(-1, 512)).max(axis=1)
         sounds = np.zeros((len(frames), 88), np.float32)
         sounds[:, 40] = frames > 0.1
         return Posteriors(sounds, np.zeros_like(sounds))
 
 
-NONE = measure.Judges(None, None, {"tagger": "not here; type: pip", "transcriber": "nor here"})
+TAGGER_ALONE = measure.EvaluationModels(FakeTagger(), None, "not here; type: pip")  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
-def no_judges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "judges", lambda: NONE)
+def no_transcriber(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "evaluation_models", lambda: TAGGER_ALONE)
 
 
 @pytest.fixture
-def fake_judges(no_judges: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    ears: Any = measure.Judges(FakeTagger(), FakeTranscriber(), {})  # type: ignore[arg-type]
-    monkeypatch.setattr(measure, "judges", lambda: ears)
+def transcriber(no_transcriber: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    models: Any = replace(TAGGER_ALONE, transcriber=FakeTranscriber())  # type: ignore[arg-type]
+    monkeypatch.setattr(measure, "evaluation_models", lambda: models)
 
 
 @pytest.fixture
@@ -72,20 +74,20 @@ def model(system: MelSystem, small_corpus: Corpus, tmp_path: Path) -> Path:
     return tmp_path / "tiny.safetensors"
 
 
-def evaluated(corpus: Corpus, work: Path, models: list[str], **other: Any) -> dict[str, Any]:
+def evaluated(corpus: Corpus, work: Path, models: list[str]) -> dict[str, Any]:
     found = material.of_corpus(corpus)
-    subjects = evaluate.subjects_of(models, found)
-    jobs, references = evaluate.plan(found, subjects, QUICK, **other)
-    done = list(evaluate.run(jobs, references, QUICK, work, n_jobs=1))
-    return evaluate.summarise(done, {}, found, subjects, QUICK)
+    entries = evaluate.entries_of(models, found)
+    jobs = evaluate.plan(found, entries, QUICK)
+    outcomes = list(evaluate.run(jobs, QUICK, work, n_jobs=1))
+    return summarise(outcomes, {}, found, entries, QUICK)
 
 
-def test_corners_score_what_they_must(
-    small_corpus: Corpus, fake_judges: None, tmp_path: Path
+def test_baselines_score_what_they_must(
+    small_corpus: Corpus, transcriber: None, tmp_path: Path
 ) -> None:
     results = evaluated(small_corpus, tmp_path, [])
     assert results["left_out"] == {}
-    assert list(results["systems"]) == CORNERS
+    assert list(results["systems"]) == BASELINES
     for direction in ("classical_to_jazz", "jazz_to_classical"):
         copy = {
             key: one["mean"] for key, one in results["scores"]["copy-content"][direction].items()
@@ -103,7 +105,7 @@ def test_corners_score_what_they_must(
             assert {"kad", "fad", "timbre_distance_mfcc"} <= scores[direction].keys()
             assert all(one["n"] == 1 for one in scores[direction].values())
     assert {"kad", "fad", "timbre_distance_mfcc"} <= results["floors"]["jazz"].keys()
-    assert results["judges"]["tagger"] == {"package": "fake 1"}
+    assert results["evaluation_models"]["tagger"] == {"package": "fake 1"}
     json.dumps(results, allow_nan=False)
 
 
@@ -120,8 +122,7 @@ def test_a_model_is_measured_and_work_resumes(
         "reconstruction_multi_resolution_stft",
     } <= row.keys()
     assert results["systems"]["tiny"]["parameters"] > 0
-    assert set(measure.TAG_METRICS) <= results["left_out"].keys()  # and the reason is told
-    assert results["left_out"]["note_f1"] == "nor here"
+    assert results["left_out"] == dict.fromkeys(measure.NOTE_METRICS, "not here; type: pip")
     assert not set(results["left_out"]) & set(row)
     for example in results["examples"]:
         sounds = [example["original"], *(one["sound"] for one in example["systems"].values())]
@@ -130,8 +131,8 @@ def test_a_model_is_measured_and_work_resumes(
     def never(*_: Any) -> Any:
         raise AssertionError("measured twice")
 
-    monkeypatch.setattr(evaluate, "made", never)
-    monkeypatch.setattr(measure, "listened", never)
+    monkeypatch.setattr(evaluate, "output_of", never)
+    monkeypatch.setattr(measure, "set_features", never)
     assert evaluated(small_corpus, work, [str(model)]) == results
     for path in work.glob("copy-content-*.json"):
         path.unlink()
@@ -139,38 +140,38 @@ def test_a_model_is_measured_and_work_resumes(
         evaluated(small_corpus, work, [str(model)])
 
 
-def test_a_model_with_its_knobs_turned_is_a_row_of_its_own(
+def test_a_model_with_an_option_is_an_entry_of_its_own(
     small_corpus: Corpus, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measure, "N_MEL_SEGMENTS", 1)
-    turned = f"{model}+blend=1"
-    results = evaluated(small_corpus, tmp_path / "work", [str(model), turned])
-    assert results["systems"]["tiny+blend=1"]["knobs"] == {"blend": 1.0}
+    blended = f"{model}+blend=1"
+    results = evaluated(small_corpus, tmp_path / "work", [str(model), blended])
+    assert results["systems"]["tiny+blend=1"]["options"] == {"blend": 1.0}
     rows = results["scores"]["tiny+blend=1"]["classical_to_jazz"]
     assert rows["chroma_cosine"]["mean"] == approx(1, abs=1e-3)  # the recording itself
     assert results["scores"]["tiny"]["classical_to_jazz"]["chroma_cosine"]["mean"] < 0.99
 
 
 @pytest.mark.parametrize(
-    ("knobs", "says"),
+    ("options", "says"),
     [("+blend=much", "'much' is no number"), ("+blend=2", "between 0 and 1"),
      ("+tempo=2", "is no model")],
 )  # fmt: skip
-def test_knobs_that_cannot_be_are_refused(
-    small_corpus: Corpus, model: Path, knobs: str, says: str
+def test_options_that_cannot_be_are_refused(
+    small_corpus: Corpus, model: Path, options: str, says: str
 ) -> None:
     with pytest.raises(ThirdstreamError, match=says):
-        evaluate.subjects_of([f"{model}{knobs}"], material.of_corpus(small_corpus))
+        evaluate.entries_of([f"{model}{options}"], material.of_corpus(small_corpus))
 
 
 def test_another_seed_model_or_soundfont_is_other_work(small_corpus: Corpus) -> None:
     found = material.of_corpus(small_corpus)
-    job = evaluate.plan(found, evaluate.subjects_of([], found), QUICK)[0][0]
+    job = evaluate.plan(found, evaluate.entries_of([], found), QUICK)[0]
     places = {
-        evaluate._place(job, subject, Settings(excerpt_s=seconds, seed=seed), NONE)
+        evaluate._place(job, entry, Settings(excerpt_s=seconds, seed=seed), TAGGER_ALONE)
         for sha256 in ("a", "b") for seconds in (3.0, 4.0) for seed in (0, 1)
         for parts in ((), ("a soundfont",))
-        if (subject := evaluate.Subject("x", "x", sha256, parts=parts))
+        if (entry := evaluate.Entry("x", "x", sha256, parts=parts))
     }  # fmt: skip
     assert len(places) == 16
 
@@ -196,12 +197,14 @@ def test_copies_are_of_other_pieces_and_none_comes_twice(
 
 
 def test_tests_and_references_share_no_recording(small_corpus: Corpus) -> None:
-    jobs, references = evaluate.plan(material.of_corpus(small_corpus), [], Settings())
-    tests = {str(job.item.path) for job in jobs}
-    expected = {one.path for one in small_corpus.recordings if one.split == TEST}
-    assert tests == expected
-    assert not tests & {str(item.path) for items in references.values() for item in items}
-    assert all(job.copied and job.copied.style == job.target for job in jobs)
+    found = material.of_corpus(small_corpus)
+    jobs = evaluate.plan(found, evaluate.entries_of([], found), Settings())
+    tests = [job for job in jobs if job.entries]
+    split = {one.path for one in small_corpus.recordings if one.split == TEST}
+    assert {str(job.item.path) for job in tests} == split
+    assert not split & {str(job.item.path) for job in jobs if not job.entries}
+    assert len(jobs) > len(tests)
+    assert all(job.copied and job.copied.style == job.target for job in tests)
 
 
 def test_a_bad_recording_of_ones_own_stops_no_other(
@@ -217,10 +220,10 @@ def test_a_bad_recording_of_ones_own_stops_no_other(
     settings = Settings(excerpt_s=3.0, examples=0)
     sources = [f"{style}={folder}" for style, folder in own.items()]
     found = material.open_material(small_corpus.path, sources)
-    subjects = evaluate.subjects_of([], found)[:1]
-    jobs, references = evaluate.plan(found, subjects, settings)
-    done = list(evaluate.run(jobs, references, settings, tmp_path / "w", n_jobs=1))
-    results = evaluate.summarise(done, {}, found, subjects, settings)
+    entries = evaluate.entries_of([], found)[:1]
+    jobs = evaluate.plan(found, entries, settings)
+    outcomes = list(evaluate.run(jobs, settings, tmp_path / "w", n_jobs=1))
+    results = summarise(outcomes, {}, found, entries, settings)
     assert {Path(one["path"]).name for one in results["skipped"]} == {"silent.wav", "text.wav"}
     assert results["scores"]["copy-content"]["jazz_to_classical"]["chroma_cosine"]["n"] == 2
 
@@ -257,9 +260,9 @@ def test_settings_models_and_recordings_that_cannot_be_are_refused(
     with pytest.raises(ThirdstreamError, match="references"):
         Settings(references=1)
     with pytest.raises(ThirdstreamError, match="is called tiny too"):
-        evaluate.subjects_of([str(model), str(model)], material.of_corpus(small_corpus))
+        evaluate.entries_of([str(model), str(model)], material.of_corpus(small_corpus))
     with pytest.raises(ThirdstreamError, match="does not know the style"):
-        evaluate.subjects_of([str(model)], material.Material("x", ("polka", "jazz"), {}, {}))
+        evaluate.entries_of([str(model)], material.Material("x", ("polka", "jazz"), {}, {}))
     with pytest.raises(ThirdstreamError, match="bring the recording back"):
         material.item_of(model.with_name("gone.wav"), "jazz")
 
@@ -273,7 +276,7 @@ def test_the_command(
 ) -> None:
     other = tmp_path / "other.json"
     other.write_text('{"a": 1}')
-    monkeypatch.setattr(evaluate, "made", lambda subject, wave, job, settings: (wave, {}))
+    monkeypatch.setattr(evaluate, "output_of", lambda entry, wave, job, settings: (wave, {}))
     out = tmp_path / "results.json"
     main.main(
         ["evaluate", "--corpus", str(small_corpus.path), "--models", str(model), "--out", str(out),
@@ -283,7 +286,7 @@ def test_the_command(
     said = capsys.readouterr()
     assert "not here; type: pip" in said.err
     assert "tiny" in said.out
-    assert json.loads(out.read_text())["systems"].keys() == {*CORNERS, "tiny"}
+    assert json.loads(out.read_text())["systems"].keys() == {*BASELINES, "tiny"}
     with pytest.raises(SystemExit):
         main.main(["evaluate", "--corpus", str(small_corpus.path), "--out", str(other)])
     assert other.read_text() == '{"a": 1}'

@@ -426,13 +426,13 @@ def test_a_report_plays_nothing_from_elsewhere_and_runs_no_script(tmp_path: Path
     content = json.loads(whole.path.read_text())
     content["examples"][0]["original"] = "../../secret.mp3"
     whole.path.write_text(json.dumps(content))
-    with pytest.raises(ThirdstreamError, match="it looks for a sound in"):
+    with pytest.raises(ThirdstreamError, match=r"examples: 0: original: .* not '../../secret"):
         report.write(whole.path, tmp_path / "page.html")
     content["examples"] = []
     evil = "<script>alert(1)</script>"
     content |= {"corpus": evil, "styles": [evil, "jazz"], "versions": {evil: evil}}
     content |= {"left_out": {evil: evil}, "skipped": [{"reason": evil}], "references": {evil: 1}}
-    content["judges"] = {evil: {"package": evil}}
+    content["evaluation_models"] = {evil: {"package": evil}}
     content["metrics"] = {evil: {"group": "content", "better": evil, "about": evil}}
     directions = {f"{evil}_to_{evil}": {evil: {"mean": 1.0}}}
     content["scores"], content["systems"] = {evil: directions}, {evil: {"kind": evil}}

@@ -68,7 +68,7 @@ def test_json_of_models_corpora_and_systems(
     assert run("info", "mine", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["kind"], told["path"]) == ("model", str(own_models / "mine.safetensors"))
-    assert told["header"]["system"] == "twin-cnn"
+    assert told["header"]["family"] == "twin-cnn"
     assert run("info", small_corpus.path, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["kind"] == "corpus"

@@ -1,4 +1,4 @@
-"""The orchestra in the box: all that arrangers may choose is there, in tune, and without clicks."""
+"""The bundled instruments: all that arrangers may choose is there, in tune, and without clicks."""
 
 import sys
 from pathlib import Path

@@ -140,11 +140,11 @@ def test_recordings_are_measured_by_a_cluster(
 
     found = material.of_corpus(small_corpus)
     settings = Settings(max_recordings=1, excerpt_s=3.0)
-    jobs, _ = evaluate.plan(found, [evaluate.Subject(evaluate.COPY_CONTENT)], settings)
+    jobs = evaluate.plan(found, [evaluate.Entry(evaluate.COPY_CONTENT)], settings)
     dask = Workers(parallel="dask", address=cluster.scheduler_address)
     for name, workers in (("here", LOKY), ("there", dask)):
         with workers.ready() as n_jobs:
-            done = list(evaluate.run(jobs[:1], {}, settings, tmp_path / name, n_jobs=n_jobs))
+            done = list(evaluate.run(jobs[:1], settings, tmp_path / name, n_jobs=n_jobs))
         assert [one.fault for one in done] == [""]
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 

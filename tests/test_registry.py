@@ -16,7 +16,7 @@ from thirdstream.audio import SR, Wave
 from thirdstream.evaluation.evaluate import subjects_of
 from thirdstream.evaluation.material import Material
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.models import CLASSES
+from thirdstream.mel.models import FAMILIES
 from thirdstream.registry import SYSTEMS, Entry
 from thirdstream.system import Options, System, options_of
 from thirdstream.web import tasks
@@ -99,10 +99,10 @@ def test_a_system_without_a_model_has_no_checkpoint() -> None:
 
 
 def test_every_family_of_models_has_an_entry() -> None:
-    assert set(CLASSES) == {name for name, entry in SYSTEMS.items() if entry.is_trained}
+    assert set(FAMILIES) == {name for name, entry in SYSTEMS.items() if entry.is_trained}
 
 
-@pytest.mark.parametrize("name", [name for name in SYSTEMS if name not in CLASSES] + [*CLASSES])
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if name not in FAMILIES] + [*FAMILIES])
 def test_an_entry_is_what_it_loads(name: str) -> None:
     system, entry = registry.load(name), SYSTEMS[name]
     assert (system.name, system.options) == (name, entry.options)

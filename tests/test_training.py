@@ -140,7 +140,9 @@ def test_model_and_discriminators_are_trained_in_turn(small_corpus: Corpus, tmp_
     unmoved = [name for name, value in state.system.model.named_parameters()
                if torch.equal(value, before[name])]  # fmt: skip
     assert unmoved == []
-    assert {"discriminator", "gradient_penalty", "adversarial", "content", "style"} <= set(steps[0].losses)
+    assert {"discriminator", "gradient_penalty", "adversarial", "content", "style"} <= set(
+        steps[0].losses
+    )
     rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert all({"diversity", "alarm"} <= set(row) for row in rows)
     assert all("discriminator" in row["train"] for row in rows)

@@ -74,7 +74,7 @@ def test_another_session_gets_nothing_of_mine(served: Served, client: Any) -> No
     assert "was not uploaded to this page" in other.transfer(path).status
     answer = client.transfer(path)
     assert "Done" in answer.status
-    links = re.findall(r"src='([^']+)'", answer.html)
+    links = re.findall(r'src="([^"]+)"', answer.html)
     assert len(links) == 4
     for link in links:
         assert client.http.get(f"/{link}").status_code == 200
@@ -152,9 +152,11 @@ def test_what_is_forged_is_refused_and_not_logged(served: Served, client: Any) -
     assert get(f"/gradio_api/file={path}", headers={"range": "bytes=1-2-3"}).status_code == 200
     for address in ("/assets/%00", "/config?deep_link=../x", "/gradio_api/file=%00"):
         assert get(address).status_code in {200, 403, 404}
-    for model, to in (("nope", "jazz"), ("twin-cnn", "nope")):
-        asked = {"data": [{"path": path}, None, to, model, 1.0, 0.0, None, False]}
-        asked |= {"fn_index": client.function, "session_hash": client.session}
+    for values in (
+        {"system-paper": "nope"}, {"to": "nope"}, {"phase": "nope"}, {"seed": 0.5},
+        {"system": "score", "ensemble": "nope"}, {"style-strength": 7},
+    ):  # fmt: skip
+        asked = client.form(path, **values)
         assert client.http.post("/gradio_api/queue/join", json=asked).status_code == 200
         said = get("/gradio_api/queue/data", params={"session_hash": client.session}).text
         assert "Not done:" in said
@@ -163,8 +165,7 @@ def test_what_is_forged_is_refused_and_not_logged(served: Served, client: Any) -
 
 def test_cancel_stops_at_once_while_it_measures(served: Served, client: Any) -> None:
     (path,) = client.upload("song.wav", clients.tone(80_000)).json()
-    data = [{"path": path}, None, "jazz", "twin-cnn", 1.0, 0.0, None, True]
-    asked = {"data": data, "fn_index": client.function, "session_hash": client.session}
+    asked = client.form(path, measure=True)
     client.http.post("/gradio_api/queue/join", json=asked).raise_for_status()
     where = {"session_hash": client.session}
     seen = ""
@@ -172,26 +173,13 @@ def test_cancel_stops_at_once_while_it_measures(served: Served, client: Any) -> 
         for line in stream.iter_lines():
             seen += line
             if "Measuring" in line:
-                cancel = {"data": [], "fn_index": cancelling(client), **where}
+                cancel = {"data": [], "fn_index": client.function_of("transfer-cancel"), **where}
                 said = client.http.post("/gradio_api/run/predict", json=cancel)
                 assert "Cancelled" in said.text
             if "close_stream" in line:
                 break
     assert "the result is below, not measured" in seen
     assert "Read them together" not in seen
-
-
-def cancelling(client: Any) -> int:
-    """The function behind the button that cancels."""
-    config = client.http.get("/config").json()
-    (button,) = (
-        one["id"] for one in config["components"]
-        if one["props"].get("elem_id") == "transfer-cancel"
-    )  # fmt: skip
-    return next(
-        number for number, one in enumerate(config["dependencies"])
-        if [button, "click"] in map(list, one["targets"]) and one["backend_fn"]
-    )  # fmt: skip
 
 
 def busy(served: Served) -> threading.Thread:

@@ -1,4 +1,4 @@
-"""The guard of the page, and its rooms, without a server."""
+"""The guard of the page, and its sessions, without a server."""
 
 import asyncio
 import hashlib
@@ -14,17 +14,19 @@ from typing import Any
 import pytest
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.web import rooms
-from thirdstream.web.guard import ALLOWED, FITS, Function, Guard, Hosts
-from thirdstream.web.rooms import Limits, Workshop
+from thirdstream.web import sessions as folders
+from thirdstream.web.guard import ALLOWED, FITS, Function, Guard
+from thirdstream.web.hosts import Hosts
+from thirdstream.web.limits import Limits
+from thirdstream.web.sessions import Sessions
 
 ME, OTHER = "a" * 64, "b" * 64  # cookies
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessions]:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    made = Workshop(Limits(max_mb=1, session_mb=4, total_mb=6))
+    made = Sessions(Limits(max_mb=1, session_mb=4, total_mb=6))
     yield made
     made.close()
     assert not made.root.exists()
@@ -42,7 +44,7 @@ GET /gradio_api/heartbeat/{session_hash} | GET /gradio_api/queue/data
 GET /gradio_api/upload_progress | GET /gradio_api/file={path_or_url:path}
 HEAD /gradio_api/file={path_or_url:path} | POST /gradio_api/upload
 POST /gradio_api/queue/join | POST /gradio_api/run/{api_name} | POST /gradio_api/cancel
-POST /gradio_api/reset
+POST /gradio_api/reset | GET /example/{name} | HEAD /example/{name}
 """
 REFUSED = """
 GET /config/ | GET /gradio_api/app_id/
@@ -71,7 +73,7 @@ POST /login/
 """
 FILLED = {  # a path that a route with this part would answer to
     "{path:path}": "x.js", "{path_or_url:path}": "x", "{session_hash}": "me",
-    "{api_name}": "predict",
+    "{api_name}": "predict", "{name}": "roll.png",
 }  # fmt: skip
 
 
@@ -80,16 +82,18 @@ LISTING = """
 import json
 from contextlib import contextmanager
 from thirdstream.web import server
-from thirdstream.web.page import Desk, build
-from thirdstream.web.rooms import Limits, Workshop
+from thirdstream.web.controller import Controller
+from thirdstream.web.limits import Limits
+from thirdstream.web.page import build
+from thirdstream.web.sessions import Sessions
+from thirdstream.web.tasks import described
 
-class Staff:
+class Pool:
     @contextmanager
-    def hired(self):
+    def worker(self):
         yield self
-    def ask(self, task, given, **how):
-        offer = {"styles": ["a", "b"], "strength": 1.0, "keep": 0.0, "takes": [], "lack": ""}
-        return {label: offer for label in given["models"]}
+    def call(self, task, arguments, **how):
+        return described(**arguments, progress=lambda share, what: None)
 
 def routes_of(app, prefix=""):
     for route in app.routes:
@@ -102,11 +106,12 @@ def routes_of(app, prefix=""):
         else:
             yield from (f"{method} {path}" for method in getattr(route, "methods", None) or ["WS"])
 
-shop = Workshop(Limits())
-page = build(Desk(shop, Staff(), {"twin-cnn": "twin-cnn"}))
-routes = sorted(set(routes_of(server.unguarded(page, shop))))
+sessions = Sessions(Limits())
+models = {name: name for name in ("score", "twin-cnn", "twin-gan")}
+page = build(Controller(sessions, Pool(), models))
+routes = sorted(set(routes_of(server.unguarded(page, sessions))))
 kinds = sorted({kind for one in server.functions_of(page).values() for kind in one.kinds})
-shop.close()
+sessions.close()
 print(json.dumps([routes, kinds]))
 """
 
@@ -142,7 +147,7 @@ def test_every_route_is_known_and_most_are_refused(tmp_path: Path) -> None:
 
 
 def asked(  # noqa: PLR0913
-    shop: Workshop, method: str, path: str, headers: dict[str, str] | None = None,
+    sessions: Sessions, method: str, path: str, headers: dict[str, str] | None = None,
     body: bytes = b"", *, host: str = "127.0.0.1", names: tuple[str, ...] = (), cookie: str = ME,
     guard: Guard | None = None,
 ) -> tuple[int, bytes, dict[str, str]]:  # fmt: skip
@@ -154,7 +159,7 @@ def asked(  # noqa: PLR0913
         await send({"type": "http.response.body", "body": message["body"]})
 
     functions = {1: Function(True, ("file", "slider")), 2: Function(False, ("radio",))}
-    guard = guard or Guard(inside, shop=shop, hosts=Hosts(host, names), functions=functions)
+    guard = guard or Guard(inside, sessions=sessions, hosts=Hosts(host, names), functions=functions)
     told = {"host": "127.0.0.1:7860", "cookie": f"thirdstream={cookie}", **(headers or {})}
     if body:
         told.setdefault("content-length", str(len(body)))
@@ -188,18 +193,20 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
-def test_another_sites_page_may_ask_for_nothing(shop: Workshop, headers: dict[str, str]) -> None:
+def test_another_sites_page_may_ask_for_nothing(
+    sessions: Sessions, headers: dict[str, str]
+) -> None:
     for method, paths in (("POST", POSTED), ("GET", GOT)):
         for path in map(filled, paths):
             if (method, path) == ("GET", "/") and "origin" not in headers:
                 continue  # who follows a link to the page comes from another
-            assert asked(shop, method, path, headers)[0] == 403, path
+            assert asked(sessions, method, path, headers)[0] == 403, path
 
 
 @pytest.mark.parametrize("headers", [{}, {"origin": "http://127.0.0.1:7860"}], ids=str)
-def test_the_page_itself_may_ask(shop: Workshop, headers: dict[str, str]) -> None:
-    assert asked(shop, "POST", "/gradio_api/upload", headers, b"x")[0] == 299
-    assert asked(shop, "GET", "/config", headers | {"sec-fetch-site": "same-origin"})[0] == 299
+def test_the_page_itself_may_ask(sessions: Sessions, headers: dict[str, str]) -> None:
+    assert asked(sessions, "POST", "/gradio_api/upload", headers, b"x")[0] == 299
+    assert asked(sessions, "GET", "/config", headers | {"sec-fetch-site": "same-origin"})[0] == 299
 
 
 @pytest.mark.parametrize(
@@ -228,16 +235,16 @@ def test_the_page_itself_may_ask(shop: Workshop, headers: dict[str, str]) -> Non
     ],
 )
 def test_names_by_which_the_page_is_called(
-    shop: Workshop, listens: str, names: tuple[str, ...], host: str, origin: str, status: int
+    sessions: Sessions, listens: str, names: tuple[str, ...], host: str, origin: str, status: int
 ) -> None:
     headers = {"host": host, "origin": origin}
     how: dict[str, Any] = {"host": listens, "names": names}
-    assert asked(shop, "POST", "/gradio_api/upload", headers, b"x", **how)[0] == status
+    assert asked(sessions, "POST", "/gradio_api/upload", headers, b"x", **how)[0] == status
 
 
-def test_a_forwarded_name_must_be_known_too(shop: Workshop) -> None:
-    assert asked(shop, "GET", "/", {"x-forwarded-host": "evil.example"})[0] == 400
-    assert asked(shop, "GET", "/", {"x-forwarded-host": "localhost:7860"})[0] == 299
+def test_a_forwarded_name_must_be_known_too(sessions: Sessions) -> None:
+    assert asked(sessions, "GET", "/", {"x-forwarded-host": "evil.example"})[0] == 400
+    assert asked(sessions, "GET", "/", {"x-forwarded-host": "localhost:7860"})[0] == 299
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
@@ -248,11 +255,12 @@ def test_a_forwarded_name_must_be_known_too(shop: Workshop) -> None:
         "/gradio_api/run/transfer", "/gradio_api/api/predict", "/gradio_api/call/transfer",
         "/gradio_api/call/v2/transfer", "/gradio_api/component_server", "//gradio_api/queue/join",
         "/gradio_api/queue/join/", "/gradio_api/process_recording", "/gradio_api/file/x",
-        "/assets/../../x", "/assets/a\0b", "/static/%2e%2e/x", "/gradio_api/heartbeat/a/b", "",
+        "/assets/../../x", "/assets/a\0b", "/static/%2e%2e/x", "/example/../x", "/example/",
+        "/example/a/b.png", "/gradio_api/heartbeat/a/b", "",
     ],
 )  # fmt: skip
-def test_what_is_not_on_the_list_is_not_there(shop: Workshop, method: str, path: str) -> None:
-    assert asked(shop, method, path)[0] == 404
+def test_what_is_not_on_the_list_is_not_there(sessions: Sessions, method: str, path: str) -> None:
+    assert asked(sessions, method, path)[0] == 404
 
 
 def join(page: Any = "me", number: Any = 1, data: Any = (None, 1.0), **more: Any) -> bytes:
@@ -260,9 +268,9 @@ def join(page: Any = "me", number: Any = 1, data: Any = (None, 1.0), **more: Any
     return json.dumps(said).encode()
 
 
-def test_a_form_is_handed_on_without_what_does_not_belong_there(shop: Workshop) -> None:
+def test_a_form_is_handed_on_without_what_does_not_belong_there(sessions: Sessions) -> None:
     status, body, _ = asked(
-        shop, "POST", "/gradio_api/queue/join", body=join(oauth_token="x", batched=True)
+        sessions, "POST", "/gradio_api/queue/join", body=join(oauth_token="x", batched=True)
     )
     assert status == 299
     assert json.loads(body) == {"session_hash": "me", "fn_index": 1, "data": [None, 1.0]}
@@ -295,109 +303,115 @@ def test_a_form_is_handed_on_without_what_does_not_belong_there(shop: Workshop) 
         ("queue/join", join(event_data={"a": [{"path": "/etc/passwd"}]}), 403),
     ],
 )  # fmt: skip
-def test_forms_that_are_none(shop: Workshop, path: str, body: bytes, status: int) -> None:
-    found, said, _ = asked(shop, "POST", f"/gradio_api/{path}", body=body)
+def test_forms_that_are_none(sessions: Sessions, path: str, body: bytes, status: int) -> None:
+    found, said, _ = asked(sessions, "POST", f"/gradio_api/{path}", body=body)
     assert found == status
-    assert str(shop.root) not in said.decode()
+    assert str(sessions.root) not in said.decode()
 
 
-def test_a_file_belongs_to_its_browser_and_its_address_is_dropped(shop: Workshop) -> None:
-    rooms_of: list[Path] = []
+def test_a_file_belongs_to_its_browser_and_its_address_is_dropped(sessions: Sessions) -> None:
+    files: list[Path] = []
     for cookie in (ME, OTHER):
-        rooms_of.append(shop.room(session_named(cookie)).root / "a.wav")
-        rooms_of[-1].write_bytes(b"x")
-    mine, theirs = map(str, rooms_of)
+        files.append(sessions.session(session_named(cookie)).root / "a.wav")
+        files[-1].write_bytes(b"x")
+    mine, theirs = map(str, files)
     assert ME not in mine  # who knows a path does not know the cookie
     one = {"path": mine, "url": "http://evil.example/", "orig_name": "a.wav", "is_stream": True}
-    status, body, _ = asked(shop, "POST", "/gradio_api/queue/join", body=join(data=[one, 1.0]))
+    status, body, _ = asked(sessions, "POST", "/gradio_api/queue/join", body=join(data=[one, 1.0]))
     assert status == 299
     kept = {"path": mine, "orig_name": "a.wav", "meta": {"_type": "gradio.FileData"}}
     assert json.loads(body)["data"] == [kept, 1.0]
     one["path"] = theirs
-    assert asked(shop, "POST", "/gradio_api/queue/join", body=join(data=[one, 1.0]))[0] == 403
-    assert asked(shop, "GET", f"/gradio_api/file={mine}")[0] == 299
-    assert asked(shop, "GET", f"/gradio_api/file={theirs}")[0] == 403
-    assert asked(shop, "GET", f"/gradio_api/file={theirs}", cookie=OTHER)[0] == 299
+    assert asked(sessions, "POST", "/gradio_api/queue/join", body=join(data=[one, 1.0]))[0] == 403
+    assert asked(sessions, "GET", f"/gradio_api/file={mine}")[0] == 299
+    assert asked(sessions, "GET", f"/gradio_api/file={theirs}")[0] == 403
+    assert asked(sessions, "GET", f"/gradio_api/file={theirs}", cookie=OTHER)[0] == 299
 
 
 def session_named(cookie: str) -> str:
     return hashlib.sha256(cookie.encode()).hexdigest()[:32]
 
 
-def test_a_session_belongs_to_the_browser_that_used_it_first(shop: Workshop) -> None:
+def test_a_session_belongs_to_the_browser_that_used_it_first(sessions: Sessions) -> None:
     async def inside(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 299, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
     guard = Guard(
-        inside, shop=shop, hosts=Hosts("127.0.0.1"), functions={2: Function(False, ("radio",))}
+        inside,
+        sessions=sessions,
+        hosts=Hosts("127.0.0.1"),
+        functions={2: Function(False, ("radio",))},
     )
     body = join(number=2, data=["x"])
-    assert asked(shop, "POST", "/gradio_api/run/predict", body=body, guard=guard)[0] == 299
+    assert asked(sessions, "POST", "/gradio_api/run/predict", body=body, guard=guard)[0] == 299
     cancel = json.dumps({"session_hash": "me", "fn_index": 1, "event_id": "1"}).encode()
     for cookie, status in ((OTHER, 403), ("", 403), (ME, 299)):
         how: dict[str, Any] = {"cookie": cookie, "guard": guard}
         for path in ("queue/data?session_hash=me", "heartbeat/me"):
-            assert asked(shop, "GET", f"/gradio_api/{path}", **how)[0] == status
-        assert asked(shop, "POST", "/gradio_api/cancel", body=cancel, **how)[0] == status
+            assert asked(sessions, "GET", f"/gradio_api/{path}", **how)[0] == status
+        assert asked(sessions, "POST", "/gradio_api/cancel", body=cancel, **how)[0] == status
 
 
-def test_a_browser_gets_its_cookie_once_and_every_answer_its_policy(shop: Workshop) -> None:
-    _, _, answer = asked(shop, "GET", "/", cookie="x")
+def test_a_browser_gets_its_cookie_once_and_every_answer_its_policy(sessions: Sessions) -> None:
+    _, _, answer = asked(sessions, "GET", "/", cookie="x")
     assert answer["set-cookie"].endswith("; Path=/; HttpOnly; SameSite=Lax")
-    assert "set-cookie" not in asked(shop, "GET", "/")[2]
+    assert "set-cookie" not in asked(sessions, "GET", "/")[2]
     for path in ("/", "/nope"):
-        assert "frame-ancestors 'none'" in asked(shop, "GET", path)[2]["content-security-policy"]
+        assert (
+            "frame-ancestors 'none'" in asked(sessions, "GET", path)[2]["content-security-policy"]
+        )
 
 
-def test_bodies_where_none_belong_and_sizes_that_are_none(shop: Workshop) -> None:
-    assert asked(shop, "GET", "/", body=b"x")[0] == 413
+def test_bodies_where_none_belong_and_sizes_that_are_none(sessions: Sessions) -> None:
+    assert asked(sessions, "GET", "/", body=b"x")[0] == 413
     for size in ("-1", "1e3", "x", "9" * 30, "\u0661"):
-        assert asked(shop, "POST", "/gradio_api/upload", {"content-length": size})[0] == 400
+        assert asked(sessions, "POST", "/gradio_api/upload", {"content-length": size})[0] == 400
 
 
-# --- rooms --------------------------------------------------------------------------------------
+# --- sessions ----------------------------------------------------------------------------------
 
 
-def refused(shop: Workshop, session: str, n_bytes: int, why: str) -> None:
-    with pytest.raises(ThirdstreamError, match=why), shop.reserved(session, n_bytes):
+def refused(sessions: Sessions, session: str, n_bytes: int, why: str) -> None:
+    with pytest.raises(ThirdstreamError, match=why), sessions.reserved(session, n_bytes):
         pass
 
 
-def test_what_is_written_is_counted_before(shop: Workshop) -> None:
+def test_what_is_written_is_counted_before(sessions: Sessions) -> None:
     me, other, third = "1" * 32, "2" * 32, "3" * 32
-    with shop.reserved(me, 3_000_000):
-        refused(shop, me, 2_000_000, "your files here have 3 of the 4 that one may have")
-        with shop.reserved(other, 2_500_000):
-            refused(shop, third, 600_000, "no space on its disk now")
-    (shop.room(me).root / "upload-1").mkdir()
-    (shop.room(me).root / "upload-1" / "a").write_bytes(bytes(3_500_000))
-    refused(shop, me, 600_000, "have 4 of the 4")
+    with sessions.reserved(me, 3_000_000):
+        refused(sessions, me, 2_000_000, "your files here have 3 of the 4 that one may have")
+        with sessions.reserved(other, 2_500_000):
+            refused(sessions, third, 600_000, "no space on its disk now")
+    (sessions.session(me).root / "upload-1").mkdir()
+    (sessions.session(me).root / "upload-1" / "a").write_bytes(bytes(3_500_000))
+    refused(sessions, me, 600_000, "have 4 of the 4")
     for number in range(4):  # small ones count, too: a million of them would fill a disk
-        (shop.room(other).root / f"upload-{number}").mkdir()
-    refused(shop, other, 1, "have 4 of the 4")
+        (sessions.session(other).root / f"upload-{number}").mkdir()
+    refused(sessions, other, 1, "have 4 of the 4")
 
 
-def test_a_job_that_fails_leaves_nothing(shop: Workshop) -> None:
-    room = shop.room("1" * 32)
-    with pytest.raises(KeyboardInterrupt), room.job() as folder:
+def test_a_job_that_fails_leaves_nothing(sessions: Sessions) -> None:
+    session = sessions.session("1" * 32)
+    with pytest.raises(KeyboardInterrupt), session.new_folder() as folder:
         (folder / "a.wav").write_bytes(b"x")
         raise KeyboardInterrupt
-    assert not list(room.root.iterdir())
+    assert not list(session.root.iterdir())
 
 
 @pytest.mark.parametrize("name", ["", "..", "../up", "1" * 31, "1" * 33, "A" * 32, "/"])
-def test_a_session_is_no_path(shop: Workshop, name: str) -> None:
+def test_a_session_is_no_path(sessions: Sessions, name: str) -> None:
     with pytest.raises(ThirdstreamError, match="knows no such session"):
-        shop.room(name)
+        sessions.session(name)
 
 
 HOLDS = """
 import sys
-from thirdstream.web.rooms import Limits, Workshop
-shop = Workshop(Limits())
-(shop.room("1" * 32).root / "a").write_bytes(b"x")
-print(shop.root, flush=True)
+from thirdstream.web.limits import Limits
+from thirdstream.web.sessions import Sessions
+sessions = Sessions(Limits())
+(sessions.session("1" * 32).root / "a").write_bytes(b"x")
+print(sessions.root, flush=True)
 sys.stdin.read()
 """
 
@@ -421,7 +435,7 @@ def test_the_folder_of_a_killed_server_goes_and_that_of_a_living_one_stays(tmp_p
     (tmp_path / "thirdstream-page-link").symlink_to(tmp_path / "mine")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(tmp_path))
-        rooms.remove_abandoned()
+        folders.remove_abandoned()
     assert not left.exists() and (kept / ("1" * 32) / "a").exists()
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {kept.name, "thirdstream-page-begun", "thirdstream-page-link", "mine"}
@@ -429,12 +443,12 @@ def test_the_folder_of_a_killed_server_goes_and_that_of_a_living_one_stays(tmp_p
     living.communicate()
 
 
-def test_empty_rooms_go(shop: Workshop) -> None:
-    room = shop.room("1" * 32)
-    shop.sweep(now_s=time.time() + 59 * 60)
-    assert room.root.exists()
-    shop.sweep(now_s=time.time() + 61 * 60)
-    assert not room.root.exists()
+def test_empty_sessions_go(sessions: Sessions) -> None:
+    session = sessions.session("1" * 32)
+    sessions.sweep(now_s=time.time() + 59 * 60)
+    assert session.root.exists()
+    sessions.sweep(now_s=time.time() + 61 * 60)
+    assert not session.root.exists()
 
 
 def test_limits_that_contradict() -> None:

@@ -1,6 +1,5 @@
 """Work in a process of its own: what a stranger's file can do to it, it does to that alone."""
 
-import json
 import os
 import signal
 import subprocess
@@ -18,50 +17,56 @@ import soundfile as sf
 from conftest import music
 from thirdstream.audio import SR
 from thirdstream.files import ThirdstreamError
+from thirdstream.system import Sheet
 from thirdstream.web import tasks
-from thirdstream.web.rooms import Limits, Workshop
-from thirdstream.web.worker import Staff, Worker
-from thirdstream.web.workshop import Cancelled, Result, Sheet, Track
+from thirdstream.web.controller import Cancelled
+from thirdstream.web.jobs import Result, Track
+from thirdstream.web.limits import Limits
+from thirdstream.web.sessions import Sessions
+from thirdstream.web.worker import Worker, WorkerPool
 
 pytestmark = pytest.mark.slow
 ME = "1" * 32
 
 
 @pytest.fixture(scope="module")
-def staff() -> Iterator[Staff]:
-    made = Staff()
+def pool() -> Iterator[WorkerPool]:
+    made = WorkerPool()
     yield made
     made.close()
 
 
 @pytest.fixture
-def shop() -> Iterator[Workshop]:
-    made = Workshop(Limits())
+def sessions() -> Iterator[Sessions]:
+    made = Sessions(Limits())
     yield made
     made.close()
 
 
-def given(shop: Workshop, clip: Path, model: Path, folder: Path) -> dict[str, Any]:
+def given(sessions: Sessions, clip: Path, model: Path, folder: Path) -> dict[str, Any]:
     return {
-        "room": str(clip.parent), "limits": asdict(shop.limits), "models": {"mine": str(model)},
-        "clip": str(clip), "folder": str(folder), "options": {"to": "jazz"},
+        "session": str(clip.parent), "limits": asdict(sessions.limits), "clip": str(clip),
+        "models": {"mine": str(model)}, "folder": str(folder), "options": {"to": "jazz"},
+        "files": {},
     }  # fmt: skip
 
 
-def uploaded(shop: Workshop, n_samples: int) -> Path:
-    path = shop.room(ME).root / "a.wav"
+def uploaded(sessions: Sessions, n_samples: int) -> Path:
+    path = sessions.session(ME).root / "a.wav"
     sf.write(path, music(0, n_samples), SR)
     return path
 
 
-def test_a_job_comes_back_as_it_was_made(staff: Staff, shop: Workshop, model: Path) -> None:
-    clip, said = uploaded(shop, 50_000), []
-    with staff.hired() as worker, shop.room(ME).job() as folder:
-        own = {"room": str(clip.parent), "limits": asdict(shop.limits)}
-        n_bytes = worker.ask("accepted", own | {"uploads": [str(clip)], "n_tracks": 2}, minutes=5)
-        how = given(shop, clip, model, folder)
-        plain = worker.ask("restyled", how, minutes=5, tell=lambda *what: said.append(what))
-        result = tasks.read(plain)
+def test_a_job_comes_back_as_it_was_made(pool: WorkerPool, sessions: Sessions, model: Path) -> None:
+    clip, said = uploaded(sessions, 50_000), []
+    with pool.worker() as worker, sessions.session(ME).new_folder() as folder:
+        own = {"session": str(clip.parent), "limits": asdict(sessions.limits)}
+        n_bytes = worker.call(
+            "accepted", own | {"clip": str(clip), "files": {}, "n_tracks": 2}, minutes=5
+        )
+        how = given(sessions, clip, model, folder)
+        plain = worker.call("restyled", how, minutes=5, progress=lambda *what: said.append(what))
+        result = tasks.RESULT.validate_python(plain)
         assert [track.name for track in result.tracks] == ["original", "mine"]
         assert sf.info(result.tracks[1].path).frames == 50_000
         written = sum(path.stat().st_size for path in folder.iterdir())
@@ -71,47 +76,49 @@ def test_a_job_comes_back_as_it_was_made(staff: Staff, shop: Workshop, model: Pa
 
 def test_results_survive_json() -> None:
     tracks = (Track("a", Path("a.wav"), Path("a.png")),)
-    sheet = Sheet(Path("r.png"), ("C", "%"))
+    sheet = Sheet(Path("r.png"), ("C", "%"), {"MIDI": Path("a.mid")})
     for one in (sheet, None):
         made = Result("a", "classical", "jazz", tracks, {"WAV": Path("a.wav")}, one, ("soft",))
-        assert tasks.read(json.loads(json.dumps(tasks.written(made)))) == made
+        assert tasks.RESULT.validate_json(tasks.RESULT.dump_json(made)) == made
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL])
-def test_a_crash_ends_the_job_with_a_sentence(staff: Staff, number: signal.Signals) -> None:
-    with staff.hired() as worker:
+def test_a_crash_ends_the_job_with_a_sentence(pool: WorkerPool, number: signal.Signals) -> None:
+    with pool.worker() as worker:
         worker.process.send_signal(number)
         with pytest.raises(ThirdstreamError, match=f"broke down over this one .{number.name}"):
-            worker.ask("described", {"models": {}}, minutes=5)
-    with staff.hired() as worker:  # the next one works
-        assert worker.ask("described", {"models": {}}, minutes=5) == {}
+            worker.call("described", {"models": {}}, minutes=5)
+    with pool.worker() as worker:  # the next one works
+        assert worker.call("described", {"models": {}}, minutes=5) == {}
 
 
-def test_a_cancelled_job_stops_at_once_whatever_it_does(staff: Staff) -> None:
+def test_a_cancelled_job_stops_at_once_whatever_it_does(pool: WorkerPool) -> None:
     stopped = threading.Event()
 
     def check() -> None:
         if stopped.is_set():
             raise Cancelled
 
-    with pytest.raises(Cancelled), staff.hired() as worker:
+    with pytest.raises(Cancelled), pool.worker() as worker:
         worker.process.send_signal(signal.SIGSTOP)  # as busy as a codec that does not answer
         stopped.set()
-        worker.ask("described", {"models": {}}, minutes=5, check=check)
+        worker.call("described", {"models": {}}, minutes=5, check=check)
     assert worker.process.returncode == -signal.SIGKILL
 
 
-def test_too_long_a_job_is_ended(staff: Staff) -> None:
+def test_too_long_a_job_is_ended(pool: WorkerPool) -> None:
     ended = pytest.raises(ThirdstreamError, match=r"took more than 0\.001 minutes")
-    with ended, staff.hired() as worker:
+    with ended, pool.worker() as worker:
         worker.process.send_signal(signal.SIGSTOP)
-        worker.ask("described", {"models": {}}, minutes=0.001)
+        worker.call("described", {"models": {}}, minutes=0.001)
     assert worker.process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory can be limited on Linux only")
-def test_memory_and_file_size_have_an_end(shop: Workshop, model: Path, staff: Staff) -> None:
-    clip = uploaded(shop, 50_000)
+def test_memory_and_file_size_have_an_end(
+    sessions: Sessions, model: Path, pool: WorkerPool
+) -> None:
+    clip = uploaded(sessions, 50_000)
     code = (
         "from thirdstream.web import worker\n"
         "worker.limit(memory_mb=2000, file_mb=1)\n"
@@ -123,19 +130,21 @@ def test_memory_and_file_size_have_an_end(shop: Workshop, model: Path, staff: St
     assert done.stdout.split() == ["memory", "27"]  # EFBIG
 
 
-def test_what_is_no_audio_is_refused_in_its_owners_words(staff: Staff, shop: Workshop) -> None:
-    path = shop.room(ME).root / "text.wav"
+def test_what_is_no_audio_is_refused_in_its_owners_words(
+    pool: WorkerPool, sessions: Sessions
+) -> None:
+    path = sessions.session(ME).root / "text.wav"
     path.write_text("no music")
-    with staff.hired() as worker, pytest.raises(ThirdstreamError, match=r"^text.wav: is not audio"):
-        own = {"room": str(path.parent), "limits": asdict(shop.limits)}
-        worker.ask("accepted", own | {"uploads": [str(path)], "n_tracks": 2}, minutes=5)
+    with pool.worker() as worker, pytest.raises(ThirdstreamError, match=r"^text.wav: is not audio"):
+        own = {"session": str(path.parent), "limits": asdict(sessions.limits)}
+        worker.call("accepted", own | {"clip": str(path), "files": {}, "n_tracks": 2}, minutes=5)
 
 
 def test_a_fault_of_ours_is_not_blamed_on_the_file(
-    staff: Staff, caplog: pytest.LogCaptureFixture
+    pool: WorkerPool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with staff.hired() as worker, pytest.raises(ThirdstreamError, match="ended in a fault"):
-        worker.ask("described", {"models": 7}, minutes=5)
+    with pool.worker() as worker, pytest.raises(ThirdstreamError, match="ended in a fault"):
+        worker.call("described", {"models": 7}, minutes=5)
     assert "Traceback" in caplog.text
 
 
@@ -159,11 +168,11 @@ def alive(pid: int) -> bool:
     return not (state.exists() and ") Z " in state.read_text())
 
 
-def test_a_closed_staff_takes_no_job() -> None:
-    staff = Staff()
-    staff.close()
-    with pytest.raises(ThirdstreamError, match="being closed"), staff.hired():
+def test_a_closed_pool_takes_no_job() -> None:
+    pool = WorkerPool()
+    pool.close()
+    with pytest.raises(ThirdstreamError, match="being closed"), pool.worker():
         pass
     worker = Worker()
-    worker.dismiss()
-    worker.dismiss()  # twice is as good as once
+    worker.kill()
+    worker.kill()  # twice is as good as once

@@ -8,7 +8,6 @@ from typing import Any
 from thirdstream.files import ThirdstreamError
 
 INSTALL = {
-    "musicnn": "pip install --no-deps musicnn==0.1.0",
     "basic_pitch": "pip install --no-deps basic-pitch==0.4.0",
     "onnxruntime": "pip install onnxruntime",
     "mido": "pip install 'thirdstream[scores]'",

@@ -28,7 +28,7 @@ class Entry:
     """A kind of system.
 
     about: one sentence on what it does. load: makes one, given a checkpoint whose header names this
-    entry as its `system` where `is_trained`, else given nothing. options: the dataclass of its
+    entry as its `family` where `is_trained`, else given nothing. options: the dataclass of its
     options. sizes: numbers of parameters by preset, where `thirdstream train` makes it.
     """
 

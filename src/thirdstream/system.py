@@ -56,7 +56,7 @@ class Option(NamedTuple):
 
 @cache
 def options_of(kind: type[Any], *, own: bool = False) -> tuple[Option, ...]:
-    """The fields of a dataclass with a text below each; own: without those that every system takes."""
+    """The fields of a dataclass, each with the text below it; own: without those of Options."""
     texts = {
         one.arg_name: " ".join((one.description or "").split())
         for base in reversed(kind.__mro__[:-1])

@@ -15,7 +15,8 @@ from thirdstream.files import ThirdstreamError, read_json, write_json
 from thirdstream.parallel import Workers
 
 if TYPE_CHECKING:
-    from thirdstream.evaluation.evaluate import Cost, Done, Item, Job, Subject
+    from thirdstream.evaluation.cost import Cost
+    from thirdstream.evaluation.evaluate import Entry, Job, Outcome
 
 
 @writes_file
@@ -53,19 +54,16 @@ def evaluate(
     with needed():
         from thirdstream.evaluation import evaluate as evaluation
         from thirdstream.evaluation.material import open_material
+        from thirdstream.evaluation.summary import summarise
 
     material = open_material(corpus, recordings)
-    subjects = evaluation.subjects_of(models, material)
-    jobs, references = evaluation.plan(material, subjects, settings)
+    entries = evaluation.entries_of(models, material)
+    jobs = evaluation.plan(material, entries, settings)
     before = read_json(out, kind="results file; choose another --out") if out.exists() else None
     if out.exists() and not (isinstance(before, dict) and "scores" in before):
         raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
-    results = evaluation.summarise(
-        *_measured(subjects, jobs, references, settings, work_of(out), workers),
-        material,
-        subjects,
-        settings,
-    )
+    outcomes, costs = _measured(entries, jobs, settings, work_of(out), workers)
+    results = summarise(outcomes, costs, material, entries, settings)
     write_json(out, results)
     _print_results(results)
     tell(f"the results are in {out}")
@@ -74,33 +72,31 @@ def evaluate(
 
 
 def _measured(
-    subjects: "list[Subject]",
+    entries: "list[Entry]",
     jobs: "list[Job]",
-    references: "Mapping[str, list[Item]]",
     settings: Evaluation,
     work: Path,
     workers: Workers,
-) -> "tuple[list[Done], dict[str, Cost]]":
+) -> "tuple[list[Outcome], dict[str, Cost]]":
     """All recordings, then what each model costs, with a bar."""
     from thirdstream.evaluation import evaluate as evaluation
 
-    done, costs = [], {}
-    timed = [one for one in subjects if one.model and not one.knobs]
-    n_items = len(jobs) + sum(map(len, references.values()))
+    outcomes, costs = [], {}
+    timed = [one for one in entries if one.model and not one.options]
     with progress_bar() as bar:
-        task = bar.add_task("evaluating", total=n_items + len(timed))
+        task = bar.add_task("evaluating", total=len(jobs) + len(timed))
         with workers.ready() as n_jobs:
-            for one in evaluation.run(jobs, references, settings, work, n_jobs=n_jobs):
+            for one in evaluation.run(jobs, settings, work, n_jobs=n_jobs):
                 bar.advance(task)
-                done.append(one)
-        for subject in timed:
-            costs[subject.name] = evaluation.measured_cost(subject, jobs[0], work)
+                outcomes.append(one)
+        for entry in timed:
+            costs[entry.name] = evaluation.measured_cost(entry, jobs[0], work)
             bar.advance(task)
-    return done, costs
+    return outcomes, costs
 
 
 def _print_results(results: Mapping[str, Any]) -> None:
-    shown = ("chroma_cosine", "note_f1", "accepted_share", "tag_difference", "kad")
+    shown = ("chroma_cosine", "note_f1", "target_style_rate", "tag_difference", "kad")
     for direction in next(iter(results["scores"].values())):
         present = [name for name in shown if name not in results["left_out"]]
         table = Table("system", *present, title=direction.replace("_", " "))

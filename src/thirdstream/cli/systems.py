@@ -88,11 +88,9 @@ def list_systems(*, json: bool = False) -> None:
 
 def _model(name: str, origin: Literal["bundled", "user"]) -> dict[str, str | None]:
     """What is listed of a model; the system of a file that is none is None."""
-    from thirdstream import checkpoint
-
     path, system = registry.find(name), None
     try:
-        system = checkpoint.read_header(path)["family"]
+        system = registry.entry_of(path).name
     except ThirdstreamError as error:
         complain(str(error))
     return {"name": name, "system": system, "origin": origin, "path": str(path)}

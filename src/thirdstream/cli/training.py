@@ -158,7 +158,8 @@ def _state(
     if asked.init is None:
         return begin(asked.system, asked.config(), opened, training), training
     if changes := sorted(asked.typed() - {"init"}):
-        raise ThirdstreamError(f"--init keeps a model's network; leave --{changes[0]} out")
+        flag = changes[0].replace("_", "-")
+        raise ThirdstreamError(f"--init keeps a model's network; leave --{flag} out")
     model = load_model(registry.find(asked.init))
     if (model.name, model.styles) == (asked.system, opened.styles):
         return begin_with(model, opened, training), training

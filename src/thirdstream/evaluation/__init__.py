@@ -11,7 +11,7 @@ from pathlib import Path
 
 from thirdstream.files import ThirdstreamError
 
-VERSION = 2  # of results and work files
+VERSION = 3  # of results
 
 
 @contextmanager

@@ -178,7 +178,7 @@ def excerpt(path: Path, excerpt_s: float) -> Wave:
     if not len(wave):  # the header promised more than there is
         wave = audio.read(path)[0][-n_wanted:]
     try:
-        return measure.levelled(wave)
+        return measure.normalise_level(wave)
     except audio.AudioError as error:
         raise audio.AudioError(f"{path}: {error}") from error
 

@@ -1,7 +1,8 @@
-"""An independent ear for notes: basic-pitch (Bittner et al., ICASSP 2022; Spotify, Apache-2.0).
+"""A published transcriber that measures notes: basic-pitch (Bittner et al., ICASSP 2022).
 
-Its nmp.onnx is read from the package basic-pitch, which is installed beside this one, and run by
-onnxruntime. Nothing here is trained by it or listens through it: `score` has ears of its own.
+Its nmp.onnx is read from the package basic-pitch (Spotify, Apache-2.0), which is installed beside
+this one, and run by onnxruntime. No system is trained against it or transcribes with it: `score`
+has a transcriber of its own.
 """
 
 import itertools
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thirdstream.audio import Wave, windows
-from thirdstream.evaluation.judges import checked
+from thirdstream.evaluation.tagger import checked
 from thirdstream.files import sha256
 from thirdstream.notes.transcription.spectra import HOP, SR
 from thirdstream.notes.transcription.transcriber import Posteriors, session
@@ -28,7 +29,7 @@ BATCH = 8  # windows
 
 
 class BasicPitch:
-    """Hears notes in recordings. Raises MissingPackage without basic-pitch or onnxruntime."""
+    """Transcribes recordings. Raises MissingPackage without basic-pitch or onnxruntime."""
 
     def __init__(self) -> None:
         self._path = folder_of("basic_pitch") / "saved_models" / "icassp_2022" / "nmp.onnx"
@@ -48,7 +49,7 @@ class BasicPitch:
     def _session(self) -> Any:
         return session(self._path)
 
-    def listen(self, wave: Wave, sr: int) -> Posteriors:
+    def predict(self, wave: Wave, sr: int) -> Posteriors:
         """Posteriors of a mono wave (n_samples,) of any rate in Hz and any length.
 
         Raises MetricError on an empty or non-finite wave.

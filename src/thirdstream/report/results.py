@@ -3,134 +3,161 @@
 `evaluate` writes more than is here; these are the parts that a report is made of.
 """
 
-import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Annotated
 
-from thirdstream.evaluation import VERSION
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from thirdstream import evaluation
 from thirdstream.files import ThirdstreamError, read_json
-from thirdstream.records import fitting
 
-INTERVALS = ("chroma_cosine", "melody_recall", "tag_difference", "target_tag", "accepted_share")
+BENCHMARK = "benchmark-results.json"
+INTERVALS = ("chroma_cosine", "melody_recall", "tag_difference", "target_tag", "target_style_rate")
+Sound = Annotated[str, Field(pattern=r"^audio/[^/\\:]+\.mp3$")]  # in the work folder
+Direction = Annotated[str, Field(pattern=r"^(?s:.*)_to_(?s:.*)$")]  # STYLE_to_STYLE
 
 
-class Score(TypedDict):
-    """A mean over n recordings, with its interval; of sets the value alone."""
+class Record(BaseModel):
+    """Fields of exactly these types, numbers finite; others are left out."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Score(Record):
+    """A mean over n recordings, with its 95 % interval; of sets of recordings the value alone."""
 
     mean: float
-    n: NotRequired[int]
-    low: NotRequired[float]
-    high: NotRequired[float]
+    n: int | None = None
+    low: float | None = None
+    high: float | None = None
 
 
-class Metric(TypedDict):
+class Metric(Record):
+    """better: "higher", "lower", or anything else where neither is."""
+
     group: str
     better: str
     about: str
 
 
-class Subject(TypedDict):
-    """A row of the tables: a corner or a model."""
+class Subject(Record):
+    """A row of the tables: a baseline or a model; options: what was set, by name."""
 
     kind: str
-    model: NotRequired[str]
-    knobs: NotRequired[Mapping[str, float]]
+    model: str | None = None
+    options: Mapping[str, float] = {}
 
 
-class Settings(TypedDict):
+class Settings(Record):
     excerpt_s: float
     seed: int
 
 
-class Recording(TypedDict):
+class Recording(Record):
     name: str
     style: str
 
 
-class Judge(TypedDict):
+class EvaluationModel(Record):
     package: str
 
 
-class Skipped(TypedDict):
+class Skipped(Record):
     reason: str
 
 
-class Played(TypedDict):
+class Made(Record):
     """What a system made of an example, and some of its scores."""
 
-    sound: str
-    chroma_cosine: NotRequired[float]
-    tag_difference: NotRequired[float]
+    sound: Sound
+    chroma_cosine: float | None = None
+    tag_difference: float | None = None
 
 
-class Example(TypedDict):
+class Example(Record):
     name: str
     style: str
     to: str
-    original: str
-    systems: Mapping[str, Played]
+    original: Sound
+    systems: Mapping[str, Made]
 
 
-class Results(TypedDict):
-    """scores: by system, direction (STYLE_to_STYLE) and metric. Sounds lie in the work folder."""
+class Results(Record):
+    """scores: by system, direction and metric."""
 
     corpus: str
     settings: Settings
     versions: Mapping[str, str]
-    judges: Mapping[str, Judge]
+    evaluation_models: Mapping[str, EvaluationModel]
     left_out: Mapping[str, str]
-    styles: list[str]
+    styles: Annotated[list[str], Field(min_length=2)]
     metrics: Mapping[str, Metric]
     systems: Mapping[str, Subject]
     recordings: list[Recording]
     references: Mapping[str, int]
     skipped: list[Skipped]
     floors: Mapping[str, Mapping[str, float]]
-    scores: Mapping[str, Mapping[str, Mapping[str, Score]]]
+    scores: Annotated[Mapping[str, Mapping[Direction, Mapping[str, Score]]], Field(min_length=1)]
     examples: list[Example]
 
+    def directions(self) -> list[str]:
+        """STYLE_to_STYLE, as the first system has them."""
+        return list(next(iter(self.scores.values())))
 
-def read_results(path: Path) -> Mapping[str, Any]:
+    def of(self, direction: str) -> dict[str, Mapping[str, Score]]:
+        """The scores of the systems that have some in a direction, by system and metric."""
+        return {name: one[direction] for name, one in self.scores.items() if direction in one}
+
+
+@cache
+def benchmark_results() -> Results:
+    """The numbers of docs/benchmark.md, which come with the package."""
+    return read_results(Path(evaluation.__file__).with_name(BENCHMARK))
+
+
+def read_results(path: Path) -> Results:
     """The content of a results file: what is listed here, and nothing else of it.
 
     Raises ThirdstreamError where it is of another version, and where a value is not what `evaluate`
     writes there.
     """
     content = read_json(path, kind="results file of `thirdstream evaluate`")
-    if not isinstance(content, dict) or content.get("version") != VERSION:
+    if not isinstance(content, dict) or "version" not in content:
+        raise ThirdstreamError(f"{path}: is no results file of `thirdstream evaluate`")
+    if content["version"] != evaluation.VERSION:
         raise ThirdstreamError(
-            f"{path}: is no results file of this version; run `thirdstream evaluate` again"
+            f"{path}: was written by another version of thirdstream, whose results this one does "
+            "not read; run the same `thirdstream evaluate` again"
         )
     try:
-        results = fitting(content, Results)
-        for fault in _faults(results):
-            raise TypeError(fault)
-    except TypeError as error:
-        raise ThirdstreamError(
-            f"{path}: is damaged ({error}); run the same `thirdstream evaluate` again"
-        ) from error
+        results = Results.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ": ".join(str(part)[:60] for part in first["loc"])
+        fault = f"{place}: {first['msg']}, not {str(first['input'])[:60]!r}"
+        raise _damaged(path, fault) from error
+    for fault in _contradictions(results):
+        raise _damaged(path, fault)
     return results
 
 
-def _faults(results: Mapping[str, Any]) -> Iterator[str]:
-    """Where parts contradict one another, or a sound lies elsewhere."""
-    if len(results["styles"]) != 2 or not results["scores"]:
-        yield "it has not two styles, or no scores"
-    if set(results["scores"]) != set(results["systems"]):
+def _damaged(path: Path, fault: str) -> ThirdstreamError:
+    return ThirdstreamError(
+        f"{path}: is damaged ({fault}); run the same `thirdstream evaluate` again"
+    )
+
+
+def _contradictions(results: Results) -> Iterator[str]:
+    if results.scores.keys() != results.systems.keys():
         yield "its scores are not those of its systems"
-    for name, about in results["systems"].items():
-        if about.get("knobs") and "model" not in about:
+    for name, about in results.systems.items():
+        if about.options and about.model is None:
             yield f"it does not say which model {name[:60]!r} is"
-    for directions in results["scores"].values():
-        for direction, scores in directions.items():
-            if direction.count("_to_") != 1:
-                yield f"{direction[:60]!r} is no direction"
+    for directions in results.scores.values():
+        for scores in directions.values():
             for metric, score in scores.items():
-                missing = {"low", "high"} - set(score)
-                if len(missing) == 1 or (missing and metric in INTERVALS):
+                ends = [end for end in (score.low, score.high) if end is not None]
+                if len(ends) == 1 or (not ends and metric in INTERVALS):
                     yield f"{metric[:60]} has no interval"
-    for example in results["examples"]:
-        for sound in (example["original"], *(one["sound"] for one in example["systems"].values())):
-            if not re.fullmatch(r"audio/[^/\\:]+\.mp3", sound):
-                yield f"it looks for a sound in {sound[:60]!r}"

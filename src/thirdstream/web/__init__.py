@@ -1,3 +1,5 @@
-"""The page: `workshop` does the work and knows no browser, `cards` writes HTML of what came out,
-`page` is the form, `server` serves it. The last two need the extra `web`.
+"""The page: `jobs` does the work and knows no browser, `html` writes HTML of what came out, `page`
+is the form, `controller` does what it asks for, `guard` stands before it, `server` serves it.
+
+All but `limits` and `sessions` need the extra `web`.
 """

@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.web.guard import SESSION_HEADER, Counted
-from thirdstream.web.rooms import Workshop
+from thirdstream.web.guard import SESSION_HEADER, CountedBody
+from thirdstream.web.sessions import Sessions
 
 FRAME_BYTES = 100_000  # of a request around its file
 
@@ -20,23 +20,24 @@ class TooLarge(Exception):
 
 
 class Uploads:
-    """The route by which one file comes into the room of its session."""
+    """The route by which one file comes into the folder of its session."""
 
-    def __init__(self, shop: Workshop) -> None:
-        self.shop = shop
-        self.most = 1_000_000 * shop.limits.max_mb
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions = sessions
+        self.most = 1_000_000 * sessions.limits.max_mb
 
-    async def taken(self, request: Request) -> Response:
+    async def upload(self, request: Request) -> Response:
         """Answer with a list of the one path, or with why there is none."""
-        session = request.headers.get(SESSION_HEADER, "")
+        name = request.headers.get(SESSION_HEADER, "")
         upload_id = request.query_params.get("upload_id", "")[:64] or None
         n_bytes = int(request.headers.get("content-length") or self.most)
-        body = Counted(request.receive)
+        body = CountedBody(request.receive)
         try:
             if n_bytes > self.most + FRAME_BYTES:
                 raise TooLarge
-            with self.shop.reserved(session, n_bytes), self.shop.room(session).job("upload") as to:
-                return JSONResponse(await self._written(request, body, str(to), upload_id))
+            session = self.sessions.session(name)
+            with self.sessions.reserved(name, n_bytes), session.new_folder("upload") as folder:
+                return JSONResponse(await self._written(request, body, str(folder), upload_id))
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:  # of a body that is none: gradio is unprepared
@@ -47,7 +48,7 @@ class Uploads:
                 file_upload_statuses.set_done(upload_id)
 
     async def _written(
-        self, request: Request, body: Counted, folder: str, upload_id: str | None
+        self, request: Request, body: CountedBody, folder: str, upload_id: str | None
     ) -> list[str]:
         async def received() -> Any:
             message = await body()
@@ -65,10 +66,11 @@ class Uploads:
         return [str(path) for path in paths]
 
     def _refusal(self, error: Exception) -> Response:
-        said = getattr(error, "message", "")
-        if isinstance(error, TooLarge) or "maximum allowed size" in said:
-            most = self.shop.limits.max_mb
+        message = getattr(error, "message", "")
+        if isinstance(error, TooLarge) or "maximum allowed size" in message:
+            most = self.sessions.limits.max_mb
             return Response(f"the file exceeds the maximum allowed size of {most} MB", 413)
         if isinstance(error, ThirdstreamError):
             return Response(str(error), 507)
-        return Response(said or getattr(error, "detail", "that is no upload of a file"), 400)
+        fault = message or getattr(error, "detail", "that is no upload of a file")
+        return Response(fault, 400)

@@ -24,7 +24,7 @@ from thirdstream.files import ThirdstreamError
 
 LOG = logging.getLogger(__name__)
 MAX_LINE = 10_000_000  # bytes of a message
-PATROL_S = 0.1  # how often a waiting page looks whether it is still wanted
+POLL_S = 0.1  # how often a waiting page looks whether it is still wanted
 START = (  # its own folder last: the working folder has no say in what is imported
     "import sys; sys.path.append(sys.argv[1]); from thirdstream.web import worker; worker.main()"
 )
@@ -40,36 +40,38 @@ class Worker:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C in the terminal is for the page to act upon
         )  # fmt: skip
-        self._said: queue.Queue[bytes] = queue.Queue()
-        self._dismissed = False
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        self._lines: queue.Queue[bytes] = queue.Queue()
+        self._killed = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-    def _listen(self) -> None:
+    def _read(self) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as stream:
             while line := stream.readline(MAX_LINE):
-                self._said.put(line)
-        self._said.put(b"")  # it is gone
+                self._lines.put(line)
+        self._lines.put(b"")  # it is gone
 
-    def ask(
+    def call(
         self,
         task: str,
-        given: Mapping[str, Any],
+        arguments: Mapping[str, Any],
         *,
         minutes: float,
-        tell: Callable[[float, str], None] = lambda share, what: None,
+        progress: Callable[[float, str], None] = lambda share, what: None,
         check: Callable[[], None] = lambda: None,
     ) -> Any:
         """Have a task done: its answer, as JSON has it.
 
-        tell: is told progress. check: is called all the time, and may raise. Raises
-        ThirdstreamError where the task does, takes more than `minutes`, or crashes.
+        progress: is told the share that is done, and of what. check: is called all the time, and
+        may raise. Raises ThirdstreamError where the task does, takes more than `minutes`, or
+        crashes.
         """
         until = time.monotonic() + 60 * minutes
         assert self.process.stdin is not None
-        with suppress(OSError):  # it is gone, as will be heard
-            self.process.stdin.write(json.dumps({"task": task, "given": given}).encode() + b"\n")
+        request = json.dumps({"task": task, "arguments": arguments}).encode() + b"\n"
+        with suppress(OSError):  # it is gone, as its output will say
+            self.process.stdin.write(request)
             self.process.stdin.flush()
         while True:
             check()
@@ -79,27 +81,27 @@ class Worker:
                     "or another system, or start `thirdstream serve` with a larger --job-minutes"
                 )
             with suppress(queue.Empty):
-                kind, said = self._heard(self._said.get(timeout=PATROL_S))
+                kind, content = self._parsed(self._lines.get(timeout=POLL_S))
                 if kind == "done":
-                    return said
+                    return content
                 if kind == "refused":
-                    raise ThirdstreamError(said)
-                tell(float(said[0]), str(said[1]))
+                    raise ThirdstreamError(content)
+                progress(float(content[0]), str(content[1]))
 
-    def _heard(self, line: bytes) -> tuple[str, Any]:
+    def _parsed(self, line: bytes) -> tuple[str, Any]:
         """What a line says: progress, an answer, or why there is none."""
         if line:
             with suppress(ValueError, RecursionError):
-                kind, said = json.loads(line)
+                kind, content = json.loads(line)
                 if kind == "fault":
-                    LOG.error("a job ended in a fault:\n%s", said)
+                    LOG.error("a job ended in a fault:\n%s", content)
                     raise ThirdstreamError(
                         "this ended in a fault, which whoever runs the page sees"
                     )
-                return kind, said
-        if self._dismissed:
+                return kind, content
+        if self._killed:
             raise ThirdstreamError("the page is being closed")
-        self.dismiss()
+        self.kill()
         code = self.process.returncode
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         LOG.error("a job's process ended: %s", name)
@@ -108,9 +110,9 @@ class Worker:
             "damaged: save it anew as WAV or FLAC; or it needs more memory than there is"
         )
 
-    def dismiss(self) -> None:
+    def kill(self) -> None:
         """It stops at once, whatever it does, and so does what it has started."""
-        self._dismissed = True
+        self._killed = True
         if self.process.poll() is None and hasattr(os, "killpg"):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -119,42 +121,52 @@ class Worker:
         if self.process.stdin is not None:
             with suppress(OSError):
                 self.process.stdin.close()
-        self._listener.join(1.0)
+        self._reader.join(1.0)
 
 
-class Staff:
-    """Workers: each does one job; the next one is warm by then."""
+class WorkerPool:
+    """A process for each job, so many of them at a time; the next one is warm by then."""
 
-    def __init__(self) -> None:
-        self._at_work: set[Worker] = set()
+    def __init__(self, n_jobs: int = 1) -> None:
+        self._places = threading.BoundedSemaphore(n_jobs)
+        self._busy: set[Worker] = set()
         self._lock = threading.Lock()
         self._open = True
         self._next: Worker | None = Worker()
 
     @contextmanager
-    def hired(self) -> Iterator[Worker]:
-        """A worker that is gone afterwards."""
+    def worker(self, check: Callable[[], None] = lambda: None) -> Iterator[Worker]:
+        """A worker that is gone afterwards. check: is called while it waits, and may raise."""
+        while not self._places.acquire(timeout=POLL_S):
+            check()
+        try:
+            worker = self._taken()
+            try:
+                yield worker
+            finally:
+                worker.kill()
+                with self._lock:
+                    self._busy.discard(worker)
+                    if self._open and self._next is None:
+                        self._next = Worker()
+        finally:
+            self._places.release()
+
+    def _taken(self) -> Worker:
         with self._lock:
             if not self._open:
                 raise ThirdstreamError("the page is being closed")
             worker, self._next = self._next or Worker(), None
-            self._at_work.add(worker)
-        try:
-            yield worker
-        finally:
-            worker.dismiss()
-            with self._lock:
-                self._at_work.discard(worker)
-                if self._open and self._next is None:
-                    self._next = Worker()
+            self._busy.add(worker)
+        return worker
 
     def close(self) -> None:
         """All stop."""
         with self._lock:
             self._open = False
-            everybody = [*self._at_work, *([self._next] if self._next else [])]
-        for worker in everybody:
-            worker.dismiss()
+            workers = [*self._busy, *([self._next] if self._next else [])]
+        for worker in workers:
+            worker.kill()
 
 
 # --- in the worker's own process ----------------------------------------------------------------
@@ -165,34 +177,35 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints does not disturb the conversation
-    tasks: queue.Queue[bytes] = queue.Queue()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, tasks), daemon=True).start()
-    from thirdstream.web import tasks as work  # what takes seconds to import
+    requests: queue.Queue[bytes] = queue.Queue()
+    threading.Thread(target=_receive, args=(sys.stdin.buffer, requests), daemon=True).start()
+    from thirdstream.web import tasks  # what takes seconds to import
 
     while True:
-        asked = json.loads(tasks.get())
-        _say(out, *_done(getattr(work, asked["task"]), asked["given"], out))
+        request = json.loads(requests.get())
+        _send(out, *_answer(getattr(tasks, request["task"]), request["arguments"], out))
 
 
-def _read(stream: BinaryIO, tasks: "queue.Queue[bytes]") -> None:
+def _receive(stream: BinaryIO, requests: "queue.Queue[bytes]") -> None:
     for line in stream:
-        tasks.put(line)
+        requests.put(line)
     if hasattr(os, "killpg"):
         os.killpg(0, signal.SIGKILL)  # with all that it has started: it leads a session
     os._exit(1)
 
 
-def _say(out: BinaryIO, kind: str, what: Any) -> None:
-    out.write(json.dumps([kind, what]).encode() + b"\n")
+def _send(out: BinaryIO, kind: str, content: Any) -> None:
+    out.write(json.dumps([kind, content]).encode() + b"\n")
     out.flush()
 
 
-def _done(task: Callable[..., Any], given: Mapping[str, Any], out: BinaryIO) -> tuple[str, Any]:
-    def tell(share: float, what: str) -> None:
-        _say(out, "progress", [share, what])
-
+def _answer(
+    task: Callable[..., Any], arguments: Mapping[str, Any], out: BinaryIO
+) -> tuple[str, Any]:
     try:
-        return "done", task(tell=tell, **given)
+        return "done", task(
+            progress=lambda share, what: _send(out, "progress", [share, what]), **arguments
+        )
     except ThirdstreamError as error:
         return "refused", str(error)
     except Exception as error:  # the page says what to do

@@ -164,7 +164,10 @@ class TwinPaired(Retrieval):
     def parts(self, mel: Tensor, style: str) -> Parts:
         """Mel of `style` -> code, embedding, chroma and onsets."""
         features = chroma_onsets(mel, self.config.patch)
-        return Parts(self.encode(mel, style), self.embed(mel, style), features)
+        sizes = [self.config.latent_channels, self.config.embedding_size, features.shape[1]]
+        both = [self.encode(mel, style), self.embed(mel, style), features]
+        # Joined and cut again: else exported networks take their own lengths for constants.
+        return Parts(*torch.cat(both, dim=1).split(sizes, dim=1))
 
     def transfer(
         self, mel: Tensor, *, source: str, target: str, condition: Tensor | None = None
@@ -175,10 +178,12 @@ class TwinPaired(Retrieval):
         the self-reconstruction, without the index; so too without a condition, which gives the
         mel's own code to the other decoder.
         """
-        code = self.encode(mel, source)
-        if source != target and condition is not None:
-            n_columns, parts = code.shape[2], self.parts(mel, source)
-            code = self.indices[target].retrieve(parts, noise=condition)[:, :, :n_columns]
+        if source == target or condition is None:
+            code = self.encode(mel, source)
+        else:
+            parts = self.parts(mel, source)
+            code = self.indices[target].retrieve(parts, noise=condition)
+            code = code[:, :, : parts.code.shape[2]]
         return self.decode(code, target, n_frames=mel.shape[1])
 
     # --- training ---------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
-"""The page's folder, which goes when the page does, and in it a room for each session.
+"""The files of the page: one folder, which goes when the page does, and in it one per session.
 
-What is written is counted before it is. Rooms of servers that were killed go at the next start.
+A session is what one browser has. What is written is counted before it is. Folders of servers that
+were killed go at the next start.
 """
 
 import os
@@ -10,9 +11,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,43 +20,16 @@ from filelock import FileLock, Timeout
 from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError
+from thirdstream.web.limits import Limits
 
 PREFIX, LOCK = "thirdstream-page-", ".lock"
 UNLOCKED_S = 3600.0  # so old a folder without a lock has no server that is about to lock it
-SESSION = re.compile(r"[0-9a-f]{32}")
+SESSION_ID = re.compile(r"[0-9a-f]{32}")
 LEAST_BYTES = 1_000_000  # what each upload and result counts for at least: folders cost too
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one page takes on. keep_minutes: how long files stay after they were last worked on.
-
-    session_mb and total_mb: what the files of one browser, and of all, may take on disk. memory_mb
-    and job_minutes: of one job.
-    """
-
-    max_minutes: float = 10.0
-    max_mb: int = 200
-    jobs: int = 1
-    keep_minutes: float = 60.0
-    session_mb: int = 2000
-    total_mb: int = 10_000
-    memory_mb: int = 6000
-    job_minutes: float = 30.0
-
-    def __post_init__(self) -> None:
-        if not (self.max_minutes > 0 and self.max_mb >= 1 and self.jobs >= 1):
-            raise ThirdstreamError("max-minutes must be above 0, max-mb and jobs 1 or more")
-        if not self.keep_minutes >= 1:
-            raise ThirdstreamError("keep-minutes must be 1 or more: files are needed for a moment")
-        if not self.max_mb <= self.session_mb <= self.total_mb:
-            raise ThirdstreamError("session-mb must be max-mb or more, total-mb session-mb or more")
-        if not (self.memory_mb >= 1 and self.job_minutes > 0):
-            raise ThirdstreamError("memory-mb must be 1 or more, job-minutes above 0")
-
-
 @contextmanager
-def owners_names(*places: Path) -> Iterator[None]:
+def without_folders(*places: Path) -> Iterator[None]:
     """Errors inside name files as the page shows them: without the folders they lie in.
 
     places: files whose folder, and folders themselves, that are not to be seen.
@@ -71,14 +44,14 @@ def owners_names(*places: Path) -> Iterator[None]:
         raise ThirdstreamError(text) from error
 
 
-class Room:
-    """What one session has: its uploads and results. Nothing else is read for it."""
+class Session:
+    """What one browser has: its uploads and results. Nothing else is read for it."""
 
     def __init__(self, root: Path, limits: Limits) -> None:
         self.root, self.limits = root.resolve(), limits
 
     @contextmanager
-    def job(self, kind: str = "result") -> Iterator[Path]:
+    def new_folder(self, kind: str = "result") -> Iterator[Path]:
         """A new folder; it goes again if what is done inside fails."""
         folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=self.root))
         try:
@@ -87,12 +60,12 @@ class Room:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def lent(self, path: Path) -> str:
+    def copy_of(self, path: Path) -> str:
         """A copy of a file of ours, as if it had been uploaded."""
-        with self.job("lent") as folder:
+        with self.new_folder("copy") as folder:
             return str(shutil.copy(path, folder / path.name))
 
-    def owned(self, upload: str | None) -> Path:
+    def owned(self, upload: str | Path | None) -> Path:
         """A file of this session. Raises ThirdstreamError where it is gone or somebody else's."""
         if not upload:
             raise ThirdstreamError("there is no recording yet; drop a file above, or record one")
@@ -103,19 +76,37 @@ class Room:
             raise foreign from None
         if not path.is_relative_to(self.root):
             raise foreign
-        try:
+        with suppress(OSError):  # a name that no file can have
             if path.is_file():
                 return path
-        except OSError:  # a name that no file can have
-            pass
         raise ThirdstreamError(f"{path.name}: is not here any more; upload it again")
 
-    def accepted(self, upload: str | None) -> Path:
-        """An upload that may be worked on.
+    def accepted(self, upload: str | Path | None) -> Path:
+        """An uploaded recording that may be worked on.
 
         Raises ThirdstreamError, in the owner's words, where it is missing, not from this session,
         too large, too long, empty or not audio.
         """
+        path = self._checked(upload)
+        with without_folders(path):
+            header = audio.info(path)
+        self._check_length(path, header.n_samples / header.sr)
+        return path
+
+    def accepted_file(self, upload: str | Path) -> Path:
+        """An uploaded file for an option: a recording, which may not be too long, or another kind.
+
+        Raises ThirdstreamError as `accepted` does, but not where it is no audio.
+        """
+        path = self._checked(upload)
+        try:
+            header = audio.info(path)
+        except ThirdstreamError:
+            return path
+        self._check_length(path, header.n_samples / header.sr)
+        return path
+
+    def _checked(self, upload: str | Path | None) -> Path:
         path = self.owned(upload)
         n_bytes = path.stat().st_size
         if n_bytes == 0:
@@ -125,13 +116,10 @@ class Room:
                 f"{path.name}: has {n_bytes / 1e6:.0f} MB; this page takes {self.limits.max_mb} at "
                 "most; save it as MP3 or FLAC, or start `thirdstream serve` with a larger --max-mb"
             )
-        with owners_names(path):
-            header = audio.info(path)
-        self._in_time(path, header.n_samples / header.sr)
         os.utime(path)  # it is used now, so it stays
         return path
 
-    def _in_time(self, path: Path, seconds: float) -> None:
+    def _check_length(self, path: Path, seconds: float) -> None:
         if seconds > 60 * self.limits.max_minutes:
             raise ThirdstreamError(
                 f"{path.name}: lasts {seconds / 60:.1f} minutes; this page takes "
@@ -139,12 +127,12 @@ class Room:
                 "which takes any length"
             )
 
-    def original(self, path: Path, folder: Path) -> Path:
+    def decoded(self, path: Path, folder: Path) -> Path:
         """An accepted upload as WAV: of its own rate, one or two channels, no longer than allowed.
 
         Raises ThirdstreamError if it is damaged or goes on longer than its header says.
         """
-        with owners_names(path, folder):
+        with without_folders(path, folder):
             header = audio.info(path)
             mono = header.n_channels > 2
             wav = folder / f"{path.stem}.wav"
@@ -153,21 +141,20 @@ class Room:
                 n_read = 0
                 for block in audio.blocks(path, sr=None, mono=mono):
                     n_read += block.shape[1]
-                    self._in_time(path, n_read / header.sr)
+                    self._check_length(path, n_read / header.sr)
                     yield block
 
             audio.write(wav, blocks(), sr=header.sr, n_channels=1 if mono else header.n_channels)
         return wav
 
 
-class Workshop:
-    """The only folder whose files the page serves, its rooms, and how many may work at a time."""
+class Sessions:
+    """The only folder whose files the page serves, its sessions, and what they may write."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         remove_abandoned()
         self.root, self._lock = _locked_folder()
-        self._places = threading.BoundedSemaphore(limits.jobs)
         self._reserved: Counter[str] = Counter()
         self._counting = threading.Lock()
 
@@ -177,30 +164,30 @@ class Workshop:
         self._lock.release()
         shutil.rmtree(self.root, ignore_errors=True)  # where a lock that is held cannot be removed
 
-    def room(self, session: str) -> Room:
-        """The room of a session, by its name: 32 hexadecimal digits."""
-        if not SESSION.fullmatch(session):
+    def session(self, name: str) -> Session:
+        """A session by its name: 32 hexadecimal digits."""
+        if not SESSION_ID.fullmatch(name):
             raise ThirdstreamError("this page knows no such session; load it again")
-        root = self.root / session
+        root = self.root / name
         root.mkdir(mode=0o700, exist_ok=True)
         os.utime(root)  # it is used now, so it stays
-        return Room(root, self.limits)
+        return Session(root, self.limits)
 
     def sweep(self, *, now_s: float | None = None) -> None:
         """Remove what has not been worked on for as long as files are kept."""
         oldest = (time.time() if now_s is None else now_s) - 60 * self.limits.keep_minutes
-        for room in self._rooms():
-            for folder in room.iterdir():
+        for session in self._folders():
+            for folder in session.iterdir():
                 with suppress(OSError):  # a file went while we looked, so the folder is in use
                     changed = [path.stat().st_mtime for path in (folder, *folder.rglob("*"))]
                     if max(changed) < oldest:
                         shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # it is not empty
-                if room.stat().st_mtime < oldest:
-                    room.rmdir()
+                if session.stat().st_mtime < oldest:
+                    session.rmdir()
 
-    def _rooms(self) -> list[Path]:
-        return [path for path in self.root.iterdir() if SESSION.fullmatch(path.name)]
+    def _folders(self) -> list[Path]:
+        return [path for path in self.root.iterdir() if SESSION_ID.fullmatch(path.name)]
 
     @contextmanager
     def reserved(self, session: str, n_bytes: int) -> Iterator[None]:
@@ -222,7 +209,7 @@ class Workshop:
                     del self._reserved[session]
 
     def _check(self, session: str, n_bytes: int) -> None:
-        used = {room.name: size(room) for room in self._rooms()}
+        used = {folder.name: size(folder) for folder in self._folders()}
         free = shutil.disk_usage(self.root).free - self._reserved.total()
         own = used.get(session, 0) + self._reserved[session]
         total = sum(used.values()) + self._reserved.total()
@@ -240,21 +227,11 @@ class Workshop:
                 "--total-mb"
             )
 
-    @contextmanager
-    def place(self, check: Callable[[], None]) -> Iterator[None]:
-        """Wait for one of the `jobs` places to work in, and hold it. check: may raise meanwhile."""
-        while not self._places.acquire(timeout=0.1):
-            check()
-        try:
-            yield
-        finally:
-            self._places.release()
 
-
-def size(room: Path) -> int:
-    """Bytes that a room's uploads and results count for."""
+def size(session: Path) -> int:
+    """Bytes that a session's uploads and results count for."""
     total = 0
-    for folder in room.iterdir():
+    for folder in session.iterdir():
         n_bytes = 0
         for path in folder.rglob("*"):
             with suppress(OSError):  # it has just gone

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter, ValidationError
+
 from thirdstream import audio
 from thirdstream.evaluation import needed
-from thirdstream.system import Notation, Options, Sheet, System, options_of
+from thirdstream.files import ThirdstreamError
+from thirdstream.system import Notation, Sheet, System, options_of
 from thirdstream.transfer.files import transfer_file
-from thirdstream.web.rooms import Room, owners_names
+from thirdstream.web.sessions import Session, without_folders
 
 MP3_SR = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz
 MEASURED_S = 30.0  # from the middle of a clip
@@ -24,12 +27,8 @@ SHOWN = (  # of METRICS: what one transfer can be told by
 Progress = Callable[[float, str], None]  # is told the share that is done, and of what
 
 
-class Cancelled(Exception):
-    """The user does not want the result any more."""
-
-
 class Track(NamedTuple):
-    """Something to listen to: a WAV file, and the PNG of its mel beside it."""
+    """Something to listen to: a sound file, and the PNG of its mel spectrogram beside it."""
 
     name: str
     path: Path
@@ -49,17 +48,10 @@ class Result:
     remarks: tuple[str, ...] = ()
 
 
-class Score(NamedTuple):
-    """One number of a transfer: its name and group in METRICS."""
-
-    metric: str
-    value: float
-
-
 def restyle(
-    room: Room,
+    session: Session,
     systems: Mapping[str, System[Any]],
-    clip: str | None,
+    clip: str | Path | None,
     options: Mapping[str, Any],
     folder: Path,
     *,
@@ -67,23 +59,17 @@ def restyle(
 ) -> Result:
     """Transfer an uploaded clip with each system, by label.
 
-    options: by name, with paths as text; each system gets those that it takes. folder: of the
-    room, for what is made. Raises ThirdstreamError that a user can act on, and whatever `progress`
-    raises.
+    options: by name; each system gets those that it takes. folder: of the session, for what is
+    made. Raises ThirdstreamError that a user can act on, and whatever `progress` raises.
     """
-    path = room.accepted(clip)
-    given = dict(options)
-    if given.get("style_from"):
-        given["style_from"] = room.accepted(given["style_from"])
+    path = session.accepted(clip)
     progress(0.0, "reading and drawing")
-    wav = room.original(path, folder)
+    wav = session.decoded(path, folder)
     tracks, files, remarks, sheet = [track("original", wav)], {}, [], None
     for label, system in systems.items():
-        taken = {one.name for one in options_of(system.options)}
-        chosen = system.choose(**{name: given[name] for name in given if name in taken})
         music: list[Notation] = []
         system.on_notation = music.append
-        made, remark = transferred(system, wav, chosen, label=label, progress=progress)
+        made, remark = transferred(system, wav, options, label=label, progress=progress)
         progress(1.0, f"{label}: drawing")
         tracks.append(track(label, made))
         remarks += [remark] if remark else []
@@ -91,35 +77,50 @@ def restyle(
         files |= {f"{by}WAV": made, f"{by}MP3": as_mp3(made)}
         if music:
             progress(1.0, f"{label}: writing it down")
-            with owners_names(wav):
+            with without_folders(wav):
                 sheet = music[0].write(wav, made)
             files |= {f"{by}{kind}": file for kind, file in sheet.files.items()}
-    first = next(iter(systems.values()))
-    to = given["to"]
-    source = given.get("source") or next(style for style in first.styles if style != to)
+    first, to = next(iter(systems.values())), options["to"]
+    source = options.get("source") or next(style for style in first.styles if style != to)
     return Result(path.name, source, to, tuple(tracks), files, sheet, tuple(remarks))
 
 
 def transferred(
-    system: System[Any], wav: Path, options: Options, *, label: str, progress: Progress
+    system: System[Any], wav: Path, options: Mapping[str, Any], *, label: str, progress: Progress
 ) -> tuple[Path, str | None]:
     """Transfer a WAV into one beside it, NAME_to_STYLE_by_LABEL.wav; with the remark, if any.
 
     Raises ThirdstreamError as `transfer_file` does, and whatever `progress` raises.
     """
     system.ready()
-    out = wav.with_name(f"{wav.stem}_to_{options.to}_by_{label}.wav")
-    with owners_names(*(one for one in vars(options).values() if isinstance(one, Path)), wav):
+    taken = values_for(system, options)
+    out = wav.with_name(f"{wav.stem}_to_{options['to']}_by_{label}.wav")
+    with without_folders(wav, *(one for one in taken.values() if isinstance(one, Path))):
         remark = transfer_file(
-            system, wav, out, options, progress=lambda share: progress(share, label)
+            system, wav, out, system.choose(**taken), progress=lambda share: progress(share, label)
         )
     return out, remark and f"the recording {remark}"
 
 
+def values_for(system: System[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options that a system takes, of the types that it takes.
+
+    Raises ThirdstreamError on one that has no such value.
+    """
+    values: dict[str, Any] = {}
+    for one in options_of(system.options):
+        if one.name in options:
+            try:
+                values[one.name] = TypeAdapter(one.type).validate_python(options[one.name])
+            except ValidationError:
+                raise ThirdstreamError(f"{one.name.replace('_', ' ')}: has no such value") from None
+    return values
+
+
 def track(name: str, wav: Path) -> Track:
-    """A file to listen to, and the picture of its mel, drawn here."""
+    """A file to listen to, and the picture of its mel spectrogram, drawn here."""
     from thirdstream.mel.features.logmel import LogMel
-    from thirdstream.report.page import mel_picture
+    from thirdstream.report.pictures import mel_picture
 
     picture = wav.with_suffix(".mel.png")
     picture.write_bytes(mel_picture(wav, LogMel()))
@@ -131,30 +132,29 @@ def as_mp3(wav: Path) -> Path:
     header = audio.info(wav)
     sr = header.sr if header.sr in MP3_SR else 44_100
     out = wav.with_suffix(".mp3")
-    audio.write(
-        out, audio.blocks(wav, sr=sr, mono=False), sr=sr, n_channels=header.n_channels
-    )  # fmt: skip
+    blocks = audio.blocks(wav, sr=sr, mono=False)
+    audio.write(out, blocks, sr=sr, n_channels=header.n_channels)
     return out
 
 
 def measured(
     *, original: Path, made: Path, source: str, target: str
-) -> tuple[list[Score], list[str]]:
-    """Scores of one transfer, over 30 s from the middle, and what could not be measured and why.
+) -> tuple[dict[str, float], list[str]]:
+    """METRICS of one transfer, over 30 s from the middle, and what could not be measured and why.
 
     Raises ThirdstreamError without the extra `evaluate`, and on silence.
     """
     with needed():
         from thirdstream.evaluation.material import excerpt
-        from thirdstream.evaluation.measure import analysed, compared, judges
+        from thirdstream.evaluation.measure import analyse, compare, evaluation_models
 
-    ears = judges()
-    with owners_names(original, made):
-        heard = [analysed(excerpt(path, MEASURED_S), ears) for path in (original, made)]
-        row = compared(original=heard[0], made=heard[1], source=source, target=target)
-    left = ears.left_out((source, target))
-    reasons = {reason: [name for name in SHOWN if left.get(name) == reason]
-               for reason in left.values()}  # fmt: skip
-    missing = [f"{', '.join(names).replace('_', ' ')}: {reason}"
-               for reason, names in reasons.items() if names]  # fmt: skip
-    return [Score(name, float(row[name])) for name in SHOWN if name in row], missing
+    models = evaluation_models()
+    with without_folders(original, made):
+        before, after = [analyse(excerpt(path, MEASURED_S), models) for path in (original, made)]
+        row = compare(original=before, output=after, source=source, target=target)
+    left = models.left_out((source, target))
+    missing = []
+    for reason in dict.fromkeys(left.values()):
+        names = [name.replace("_", " ") for name in SHOWN if left.get(name) == reason]
+        missing += [f"{', '.join(names)}: {reason}"] if names else []
+    return {name: float(row[name]) for name in SHOWN if name in row}, missing

@@ -1,7 +1,7 @@
 """What the page does with clips, and the HTML of it, without a browser."""
 
-import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,20 @@ from thirdstream.mel.system import MelSystem
 from thirdstream.notes.io.lead_sheet import chords_of_bars
 from thirdstream.notes.types import CHORDS, Chord, Score
 from thirdstream.packages import MissingPackage
+from thirdstream.report.results import benchmark_results
 from thirdstream.system import Options
-from thirdstream.web import cards, workshop
-from thirdstream.web.rooms import Limits, Workshop
+from thirdstream.web import example, html
+from thirdstream.web.controller import Cancelled
+from thirdstream.web.description import describe
+from thirdstream.web.jobs import Progress, Result, Track, measured, restyle, values_for
+from thirdstream.web.limits import Limits
 from thirdstream.web.server import offered, running
-from thirdstream.web.workshop import Progress, Result, Track, measured, restyle
+from thirdstream.web.sessions import Sessions
 
 
 @pytest.fixture
-def shop():
-    made = Workshop(Limits(max_minutes=0.1, max_mb=1))
+def sessions():
+    made = Sessions(Limits(max_minutes=0.1, max_mb=1))
     yield made
     made.close()
     assert not made.root.exists()
@@ -38,35 +42,35 @@ ME = "1" * 32
 
 
 def restyled(
-    shop: Workshop,
+    sessions: Sessions,
     systems: dict[str, Any],
     clip: str,
     options: dict[str, Any],
     progress: Progress = lambda share, what: None,
 ) -> Result:
-    """What `restyle` makes in the room of our session."""
-    room = shop.room(ME)
-    with room.job() as folder:
-        return restyle(room, systems, clip, options, folder, progress=progress)
+    """What `restyle` makes in the folder of our session."""
+    session = sessions.session(ME)
+    with session.new_folder() as folder:
+        return restyle(session, systems, clip, options, folder, progress=progress)
 
 
-def put(shop: Workshop, name: str, wave: np.ndarray, sr: int = SR) -> str:
+def put(sessions: Sessions, name: str, wave: np.ndarray, sr: int = SR) -> str:
     """A file as if it had been uploaded."""
-    folder = shop.room(ME).root / "upload"
+    folder = sessions.session(ME).root / "upload"
     folder.mkdir(exist_ok=True)
     sf.write(folder / name, wave, sr)
     return str(folder / name)
 
 
-def folders(shop: Workshop) -> list[str]:
-    return sorted(path.name for path in shop.room(ME).root.iterdir())
+def folders(sessions: Sessions) -> list[str]:
+    return sorted(path.name for path in sessions.session(ME).root.iterdir())
 
 
 def test_the_result_is_whole_and_beside_an_original_as_long(
-    shop: Workshop, system: MelSystem
+    sessions: Sessions, system: MelSystem
 ) -> None:
     wave = np.stack([music(0, 90_001), tone(90_001)], axis=1)
-    made = restyled(shop, {"mine": system}, put(shop, "a b.wav", wave), {"to": "jazz"})
+    made = restyled(sessions, {"mine": system}, put(sessions, "a b.wav", wave), {"to": "jazz"})
     assert (made.name, made.source, made.to) == ("a b.wav", "classical", "jazz")
     assert [track.name for track in made.tracks] == ["original", "mine"]
     for track in made.tracks:
@@ -80,10 +84,10 @@ def test_the_result_is_whole_and_beside_an_original_as_long(
 
 
 def test_several_systems_on_one_clip_and_a_rate_that_mp3_has_not(
-    shop: Workshop, system: MelSystem
+    sessions: Sessions, system: MelSystem
 ) -> None:
-    clip = put(shop, "high.flac", music(0, 96_000, sr=96_000), 96_000)
-    made = restyled(shop, {"one": system, "two": system}, clip, {"to": "jazz"})
+    clip = put(sessions, "high.flac", music(0, 96_000, sr=96_000), 96_000)
+    made = restyled(sessions, {"one": system, "two": system}, clip, {"to": "jazz"})
     assert [track.name for track in made.tracks] == ["original", "one", "two"]
     assert {sf.info(track.path).samplerate for track in made.tracks} == {96_000}
     assert list(made.downloads) == ["one: WAV", "one: MP3", "two: WAV", "two: MP3"]
@@ -99,94 +103,94 @@ def test_several_systems_on_one_clip_and_a_rate_that_mp3_has_not(
     ],
 )
 def test_bad_uploads_are_named_as_their_owner_does(
-    shop: Workshop, system: MelSystem, name: str, content: bytes, fault: str
+    sessions: Sessions, system: MelSystem, name: str, content: bytes, fault: str
 ) -> None:
-    folder = shop.room(ME).root / "upload"
+    folder = sessions.session(ME).root / "upload"
     folder.mkdir()
     path = folder / name
     path.write_bytes(content)
     with pytest.raises(ThirdstreamError, match=fault):
-        restyled(shop, {"mine": system}, str(path), {"to": "jazz"})
-    assert folders(shop) == ["upload"]
+        restyled(sessions, {"mine": system}, str(path), {"to": "jazz"})
+    assert folders(sessions) == ["upload"]
 
 
 def test_what_is_too_long_is_refused_whatever_its_header_says(
-    shop: Workshop, system: MelSystem, monkeypatch: pytest.MonkeyPatch
+    sessions: Sessions, system: MelSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip = put(shop, "long.flac", np.zeros(7 * 8000), 8000)
+    clip = put(sessions, "long.flac", np.zeros(7 * 8000), 8000)
     with pytest.raises(ThirdstreamError, match=r"^long.flac: lasts 0.1 minutes"):
-        shop.room(ME).accepted(clip)
+        sessions.session(ME).accepted(clip)
     header = audio.info(Path(clip))
     short = type(header)(header.sr, header.n_channels, 0)
     monkeypatch.setattr(audio, "info", lambda path: short)
     with pytest.raises(ThirdstreamError, match=r"^long.flac: lasts"):
-        restyled(shop, {"mine": system}, clip, {"to": "jazz"})
-    assert folders(shop) == ["upload"]
+        restyled(sessions, {"mine": system}, clip, {"to": "jazz"})
+    assert folders(sessions) == ["upload"]
 
 
-def test_only_uploads_are_read(shop: Workshop, tmp_path: Path) -> None:
+def test_only_uploads_are_read(sessions: Sessions, tmp_path: Path) -> None:
     sf.write(tmp_path / "mine.wav", tone(1000), SR)
-    root = shop.room(ME).root
+    root = sessions.session(ME).root
     linked = root / "link.wav"
     linked.symlink_to(tmp_path / "mine.wav")
     for path in (tmp_path / "mine.wav", linked, f"{root}/../{tmp_path}/mine.wav"):
         with pytest.raises(ThirdstreamError, match="was not uploaded to this page"):
-            shop.room(ME).accepted(str(path))
+            sessions.session(ME).accepted(str(path))
     with pytest.raises(ThirdstreamError, match=r"gone.wav: is not here any more"):
-        shop.room(ME).accepted(str(root / "gone.wav"))
+        sessions.session(ME).accepted(str(root / "gone.wav"))
     with pytest.raises(ThirdstreamError, match="there is no recording yet"):
-        shop.room(ME).accepted(None)
+        sessions.session(ME).accepted(None)
 
 
-def test_a_cancelled_job_leaves_nothing(shop: Workshop, system: MelSystem) -> None:
+def test_a_cancelled_job_leaves_nothing(sessions: Sessions, system: MelSystem) -> None:
     def stop(share: float, what: str) -> None:
         if what == "mine":
-            raise workshop.Cancelled
+            raise Cancelled
 
-    clip = put(shop, "a.wav", music(0, 50_000))
-    with pytest.raises(workshop.Cancelled):
-        restyled(shop, {"mine": system}, clip, {"to": "jazz"}, progress=stop)
-    assert folders(shop) == ["upload"]
-
-
-def test_files_go_when_they_have_not_been_used_for_long(shop: Workshop) -> None:
-    put(shop, "a.wav", tone(1000))
-    shop.sweep(now_s=time.time() + 59 * 60)
-    assert folders(shop) == ["upload"]
-    shop.sweep(now_s=time.time() + 61 * 60)
-    assert folders(shop) == []
+    clip = put(sessions, "a.wav", music(0, 50_000))
+    with pytest.raises(Cancelled):
+        restyled(sessions, {"mine": system}, clip, {"to": "jazz"}, progress=stop)
+    assert folders(sessions) == ["upload"]
 
 
-def test_a_file_that_is_used_stays(shop: Workshop) -> None:
-    path = Path(put(shop, "a.wav", tone(1000)))
+def test_files_go_when_they_have_not_been_used_for_long(sessions: Sessions) -> None:
+    put(sessions, "a.wav", tone(1000))
+    sessions.sweep(now_s=time.time() + 59 * 60)
+    assert folders(sessions) == ["upload"]
+    sessions.sweep(now_s=time.time() + 61 * 60)
+    assert folders(sessions) == []
+
+
+def test_a_file_that_is_used_stays(sessions: Sessions) -> None:
+    path = Path(put(sessions, "a.wav", tone(1000)))
     for one in (path, path.parent):
         os.utime(one, (0, 0))
-    shop.room(ME).accepted(str(path))
-    shop.sweep()
+    sessions.session(ME).accepted(str(path))
+    sessions.sweep()
     assert path.exists()
 
 
 def test_a_folder_that_changes_while_it_is_looked_at_stays(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = Path(put(shop, "a.wav", tone(1000)))
+    path = Path(put(sessions, "a.wav", tone(1000)))
     os.utime(path.parent, (0, 0))
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rglob", lambda self, pattern: [self / "gone.wav"])
-        shop.sweep()
+        sessions.sweep()
     assert path.exists()
 
 
-def test_a_style_recording_goes_where_it_is_taken(shop: Workshop, system: MelSystem) -> None:
-    clip, other = put(shop, "a.wav", music(0, 50_000)), put(shop, "b.wav", music(1, 50_000))
+def test_a_style_recording_goes_where_it_is_taken(sessions: Sessions, system: MelSystem) -> None:
+    clip, other = put(sessions, "a.wav", music(0, 50_000)), put(sessions, "b.wav", music(1, 50_000))
     seen: list[Options] = []
     system.options = StyledMelOptions
     system.check = seen.append  # type: ignore[method-assign]
     with pytest.raises(ThirdstreamError, match="takes no style from a recording"):
-        restyled(shop, {"mine": system}, clip, {"to": "jazz", "style_from": other})
+        restyled(sessions, {"mine": system}, clip, {"to": "jazz", "style_from": other})
     assert seen[0] == StyledMelOptions("jazz", style_from=Path(other))
     system.options = MelOptions
-    restyled(shop, {"mine": system}, clip, {"to": "jazz", "style_from": other})
+    restyled(sessions, {"mine": system}, clip, {"to": "jazz", "style_from": other})
     assert seen[-1] == MelOptions("jazz")
 
 
@@ -202,7 +206,7 @@ def test_systems_say_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_score_listens_once_and_hands_out_what_it_played(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score = registry.load("score")
     score.ready()
@@ -213,8 +217,8 @@ def test_score_listens_once_and_hands_out_what_it_played(
         transcribe, "frame_features", lambda *of, **how: calls.append(1) or features(*of, **how)
     )
     wave, _ = audio.read(registry.bundled_clips()[0])
-    clip = put(shop, "tune.wav", wave[: 6 * SR])
-    made = restyled(shop, {"score": score}, clip, {"to": "jazz"})
+    clip = put(sessions, "tune.wav", wave[: 6 * SR])
+    made = restyled(sessions, {"score": score}, clip, {"to": "jazz"})
     assert calls == [1] and made.sheet is not None and made.sheet.bars
     files = {"MIDI", "Lead sheet (MusicXML)", "Transcription (MIDI)"}
     assert files < set(made.downloads) and all(made.downloads[kind].is_file() for kind in files)
@@ -222,24 +226,21 @@ def test_score_listens_once_and_hands_out_what_it_played(
 
 
 def test_scores_of_a_copy_are_perfect_and_what_is_missing_is_said(
-    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from thirdstream.evaluation import measure
+    from thirdstream.evaluation.tagger import Tagger
 
-    nobody = measure.Judges(None, None, {"tagger": "no tagger", "transcriber": "no transcriber"})
-    monkeypatch.setattr(measure, "judges", lambda: nobody)
-    clip = Path(put(shop, "a.wav", music(0, 4 * SR)))
+    models = measure.EvaluationModels(Tagger(), None, "no transcriber")
+    monkeypatch.setattr(measure, "evaluation_models", lambda: models)
+    clip = Path(put(sessions, "a.wav", music(0, 4 * SR)))
     scores, missing = measured(original=clip, made=clip, source="classical", target="jazz")
-    found = {score.metric: score.value for score in scores}
-    assert found["chroma_cosine"] == pytest.approx(1, abs=1e-3)
-    assert found["beat_f_measure"] == 1
-    assert missing == [
-        "target tag, source tag: no tagger",
-        "note precision, note recall: no transcriber",
-    ]
-    html = cards.scores({"mine": scores}, missing)
-    assert "chroma cosine" in html
-    assert "Not measured: target tag, source tag: no tagger" in html
+    assert scores["chroma_cosine"] == pytest.approx(1, abs=1e-3)
+    assert scores["beat_f_measure"] == 1
+    assert missing == ["note precision, note recall: no transcriber"]
+    text = html.scores({"mine": scores}, missing)
+    assert "chroma cosine" in text
+    assert "Not measured: note precision, note recall: no transcriber" in text
 
 
 def test_file_names_cannot_write_html(tmp_path: Path) -> None:
@@ -247,10 +248,39 @@ def test_file_names_cannot_write_html(tmp_path: Path) -> None:
     sf.write(path, tone(1000), SR)
     track = Track("<i>", path, path)
     result = Result(path.name, "classical", "jazz", (track, track), {"WAV": path}, None, ("<u>",))
-    html = cards.card(result)
+    text = html.card(result)
     for tag in ("<b ", "<i>", "<u>", "onload='"):
-        assert tag not in html
-    assert "<h1>" not in cards.notice("<h1>")
+        assert tag not in text
+    assert "<h1>" not in html.notice("<h1>")
+
+
+def test_the_example_is_whole() -> None:
+    text = example.card()
+    links = re.findall(r'(?:src|href)="example/([^"]+)"', text)
+    shipped = {path.name for path in example.FOLDER.iterdir()} - {example.DATA}
+    assert set(links) == shipped and len(links) == len(shipped)
+    assert all(re.fullmatch(r"[a-z0-9_-]+\.[a-z0-9]+", name) for name in shipped)
+    assert "MIT licence" in text and "Ode to Joy" in text
+    lengths = [audio.info(path).n_samples for path in example.FOLDER.glob("*.mp3")]
+    assert lengths == [12 * SR] * 2
+
+
+def test_options_become_fields_of_the_form() -> None:
+    found = describe("score", "score")
+    kinds = {one.name: one.kind for one in found.fields}
+    assert kinds == {
+        "style_strength": "share", "keep_content": "share", "seed": "number", "blend": "share",
+        "ensemble": "text", "score": "file", "soundfont": "file",
+    }  # fmt: skip
+    phase = next(one for one in describe("mine", "twin-cnn").fields if one.name == "phase")
+    assert (phase.kind, phase.default) == ("choice", "") and "noise" in phase.choices
+
+
+def test_an_option_without_such_a_value_is_refused(system: MelSystem) -> None:
+    assert values_for(system, {"seed": 1, "ensemble": "piano"}) == {"seed": 1}
+    for name, value in (("phase", "nope"), ("seed", 0.5), ("seed", None)):
+        with pytest.raises(ThirdstreamError, match=f"{name}: has no such value"):
+            values_for(system, {name: value})
 
 
 def test_chords_of_each_bar() -> None:
@@ -264,16 +294,15 @@ def test_chords_of_each_bar() -> None:
 
 
 def test_the_benchmark_comes_with_the_package_and_is_that_of_the_docs() -> None:
-    html = cards.benchmark()
-    results = cards.benchmark_results()
+    text = html.benchmark()
+    results = benchmark_results()
     table = (Path(__file__).parents[1] / "docs" / "benchmark-results.md").read_text("utf-8")
-    for system, scores in results["scores"].items():
-        melody = scores["classical_to_jazz"]["melody_recall"]["mean"]
+    for system, scores in results.scores.items():
+        melody = scores["classical_to_jazz"]["melody_recall"].mean
         assert f"{melody:.3f} [" in next(
             line for line in table.splitlines() if line.startswith(f"| {system} |")
         )
-        assert f"{melody:.2f}, " in html
-    json.dumps(results, allow_nan=False)
+        assert f"{melody:.2f}, " in text
 
 
 def test_models_of_ones_own_are_offered(system: MelSystem, tmp_path: Path) -> None:

@@ -1,0 +1,157 @@
+"""The results of an evaluation, as plain data: what OUT.json holds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from thirdstream.evaluation import VERSION, Settings, measure, metrics
+from thirdstream.evaluation.cost import Cost
+from thirdstream.evaluation.evaluate import (
+    ORIGINAL,
+    REFERENCE,
+    Entry,
+    Outcome,
+    loaded,
+    versions,
+)
+from thirdstream.evaluation.material import Material
+from thirdstream.evaluation.measure import BINARY_METRICS, METRICS
+from thirdstream.files import ThirdstreamError
+
+Row = Mapping[str, Any]
+
+
+def summarise(
+    outcomes: Iterable[Outcome],
+    costs: Mapping[str, Cost],
+    material: Material,
+    entries: Sequence[Entry],
+    settings: Settings,
+) -> dict[str, Any]:
+    """The results: see the keys. Raises ThirdstreamError if nothing was measured."""
+    everything = sorted(outcomes, key=lambda one: (one.job.item.style, one.job.item.key))
+    faults = [{"path": str(one.job.item.path), "reason": one.fault}
+              for one in everything if one.fault]  # fmt: skip
+    tests = [one for one in everything if one.job.entries and one.rows]
+    if not tests:
+        reasons = "; ".join(one["reason"] for one in faults)
+        raise ThirdstreamError(f"no recording could be measured: {reasons}")
+    references = {
+        style: [one.rows[REFERENCE] for one in everything
+                if REFERENCE in one.rows and one.job.item.style == style]
+        for style in material.styles
+    }  # fmt: skip
+    models = measure.evaluation_models()
+    return {
+        "version": VERSION,
+        "corpus": material.name,
+        "settings": asdict(settings),
+        "versions": versions(),
+        "torch_threads": torch.get_num_threads(),
+        "evaluation_models": models.about(),
+        "left_out": models.left_out(material.styles),
+        "styles": list(material.styles),
+        "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
+        "systems": {one.name: _about(one) for one in entries},
+        "recordings": [{"name": one.job.item.path.name, "style": one.job.item.style}
+                       for one in tests],
+        "references": {style: len(rows) for style, rows in references.items()},
+        "skipped": faults,
+        "floors": {style: _floors(rows, settings) for style, rows in references.items()},
+        "scores": {
+            one.name: {
+                f"{source}_to_{target}": scores | _cost_scores(costs.get(one.name))
+                for source, target in (material.styles, material.styles[::-1])
+                if (scores := _scores([test.rows[one.name] for test in tests
+                                       if test.job.item.style == source],
+                                      references[target], settings))
+            }
+            for one in entries
+        },
+        "costs": {name: cost._asdict() for name, cost in costs.items()},
+        "examples": [_example(one) for one in tests if one.job.keep_sound],
+    }  # fmt: skip
+
+
+def _about(entry: Entry) -> dict[str, Any]:
+    if not entry.model:
+        return {"kind": "baseline"}
+    return {
+        "kind": "model",
+        "model": entry.name.partition("+")[0] if entry.options else entry.name,
+        "options": dict(entry.options),
+        "sha256": entry.sha256,
+        "parts": list(entry.parts),
+        "parameters": loaded(entry.model).n_parameters(),
+    }
+
+
+def _scores(rows: Sequence[Row], references: Sequence[Row], settings: Settings) -> dict[str, Any]:
+    """metric -> mean, interval and n in one direction; of sets the value alone."""
+    if not rows:
+        return {}
+    values: dict[str, metrics.Interval] = {
+        key: metrics.proportion(measured)
+        if key in BINARY_METRICS
+        else metrics.bootstrap(measured, seed=settings.seed)
+        for key in METRICS
+        if (measured := [row[key] for row in rows if key in row])
+    }
+    if references:
+        distances = metrics.timbre_distances(
+            reference=[row["timbre"] for row in references],
+            estimate=[row["timbre"] for row in rows],
+        )
+        values["timbre_distance_mfcc"] = metrics.bootstrap(distances, seed=settings.seed)
+    return {key: one._asdict() for key, one in values.items()} | _set_distances(rows, references)
+
+
+def _set_distances(rows: Sequence[Row], references: Sequence[Row]) -> dict[str, Any]:
+    """KAD and FAD over all patches of all recordings; none of fewer than two patches."""
+    first, second = _patches(references), _patches(rows)
+    if min(len(first), len(second)) < 2:
+        return {}
+    kad = metrics.kernel_audio_distance(reference=first, estimate=second)
+    fad = metrics.frechet_audio_distance(reference=first, estimate=second)
+    return {"kad": {"mean": kad, "n": len(rows)}, "fad": {"mean": fad, "n": len(rows)}}
+
+
+def _patches(rows: Sequence[Row]) -> np.ndarray:
+    return np.array([patch for row in rows for patch in row["embeddings"]], np.float64)
+
+
+def _cost_scores(cost: Cost | None) -> dict[str, dict[str, float]]:
+    if cost is None:
+        return {}
+    found = {"speed_audio_s_per_s": {"mean": cost.audio_s / cost.seconds, "n": 1}}
+    if cost.peak_memory_mb is not None:
+        found["peak_memory_mb"] = {"mean": cost.peak_memory_mb, "n": 1}
+    return found
+
+
+def _floors(rows: Sequence[Row], settings: Settings) -> dict[str, float]:
+    """What the references score against themselves."""
+    floors: dict[str, float] = {}
+    if len(rows) >= 2:
+        floors["timbre_distance_mfcc"] = metrics.timbre_floor([row["timbre"] for row in rows])
+    if len(rows) >= 4:  # two recordings a half, so that no half is a single patch
+        groups = [row["embeddings"] for row in rows]
+        floors |= metrics.reference_floor(groups, seed=settings.seed)._asdict()
+    return floors
+
+
+def _example(one: Outcome) -> dict[str, Any]:
+    """What the page plays: paths below the work folder, and each system's own scores."""
+    return {
+        "name": one.job.item.path.stem,
+        "style": one.job.item.style,
+        "to": one.job.target,
+        "original": f"audio/{ORIGINAL}-{one.job.item.key}.mp3",
+        "systems": {
+            name: {key: row[key] for key in ("sound", *METRICS) if key in row}
+            for name, row in one.rows.items()
+        },
+    }

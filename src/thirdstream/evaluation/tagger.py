@@ -1,0 +1,171 @@
+"""A published music tagger that classifies styles: musicnn (Pons and Serra, ISMIR 2019).
+
+Nothing is trained against it. The network is written anew in PyTorch after the paper's
+architecture. Its published weights lie beside this file, with their licence (ISC) in tagger.md;
+recipes/tagger_weights.py converted them.
+"""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import librosa
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import pad, relu
+
+from thirdstream import checkpoint
+from thirdstream.audio import Wave
+from thirdstream.evaluation.metrics import MetricError
+from thirdstream.files import ThirdstreamError, sha256
+
+WEIGHTS = Path(__file__).with_name("tagger.safetensors")
+THRESHOLD = 0.25  # the least value of a tag that counts
+# By style: the network, trained on MagnaTagATune or on the Million Song Dataset, and its tag.
+STYLE_TAGS = {"classical": ("MTT", "classical"), "jazz": ("MSD", "jazz")}
+SR, N_FFT, HOP, N_MELS = 16_000, 512, 256, 96  # Hz, samples
+PATCH_FRAMES = 187  # 3 s: what the network was trained on
+PATCH_BATCH = 16
+TIMBRAL_WIDTHS = (38, 67)  # mels: 0.4 and 0.7 of all
+TEMPORAL_LENGTHS = (128, 64, 32)  # frames
+
+
+def is_target_style(*, target: float, other: float) -> bool:
+    """Whether music is classified as the target style: its tag is above the other style's, and at
+    least 0.25.
+
+    target, other: tag values 0 to 1 of the two styles.
+    """
+    return target > other and target >= THRESHOLD
+
+
+class TaggerOutput(NamedTuple):
+    """The tagger's output for a recording.
+
+    tags: network -> tag -> 0 to 1, mean over patches of 3 s. embeddings: (n_patches, 200), the MSD
+    network's last layer but one.
+    """
+
+    tags: Mapping[str, Mapping[str, float]]
+    embeddings: NDArray[np.float32]
+
+    def style(self, name: str) -> float:
+        """The tag of a style. Raises ThirdstreamError for one that no tag stands for."""
+        if name not in STYLE_TAGS:
+            raise ThirdstreamError(
+                f"the tagger has no tag for the style {name!r}; it knows {', '.join(STYLE_TAGS)}"
+            )
+        network, tag = STYLE_TAGS[name]
+        return self.tags[network][tag]
+
+
+class MusiCNN(nn.Module):
+    """The network of Pons and Serra: log-mel patches -> tags and embedding.
+
+    Timbral filters (wide in frequency) and temporal ones (long in time), each pooled over all of
+    frequency; three densely connected convolutions over time; maximum and mean over time; two dense
+    layers. 787 thousand parameters.
+    """
+
+    norms: nn.ModuleList
+
+    def __init__(self) -> None:
+        super().__init__()
+        shapes = [(204, (7, width)) for width in TIMBRAL_WIDTHS]
+        shapes += [(51, (length, 1)) for length in TEMPORAL_LENGTHS]
+        self.front = nn.ModuleList(nn.Conv2d(1, n, size) for n, size in shapes)
+        n_front = sum(n for n, _ in shapes)
+        self.middle = nn.ModuleList(nn.Conv1d(n, 64, 7, padding=3) for n in (n_front, 64, 64))
+        n_pooled = 2 * (n_front + 3 * 64)
+        self.dense, self.tags = nn.Linear(n_pooled, 200), nn.Linear(200, 50)
+        sizes = (1, *(n for n, _ in shapes), 64, 64, 64, n_pooled, 200)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(n, eps=1e-3) for n in sizes)
+
+    def _norm(self, values: Tensor, which: int) -> Tensor:
+        """Batch normalisation over axis 1, whatever axes follow."""
+        return self.norms[which](values.flatten(2) if values.ndim > 2 else values).view_as(values)
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, n_frames, 96) -> tags (batch, 50) from 0 to 1, embedding (batch, 200)."""
+        image = self._norm(mel[:, None], 0)  # (batch, 1, n_frames, n_mels)
+        features = []
+        lengths = (*[7] * len(TIMBRAL_WIDTHS), *TEMPORAL_LENGTHS)
+        for which, (convolution, length) in enumerate(zip(self.front, lengths, strict=True), 1):
+            padded = pad(image, (0, 0, (length - 1) // 2, length // 2))  # as many frames as before
+            features.append(self._norm(relu(convolution(padded)), which).amax(3))
+        layers = [torch.cat(features, 1)]  # (batch, 561, n_frames)
+        for which, convolution in enumerate(self.middle, start=6):
+            found = self._norm(relu(convolution(layers[-1])), which)
+            layers.append(found + layers[-1] if which > 6 else found)
+        whole = torch.cat(layers, 1)  # (batch, 753, n_frames)
+        pooled = torch.stack([whole.amax(2), whole.mean(2)], 2).flatten(1)
+        embedding = self._norm(relu(self.dense(self._norm(pooled, 9))), 10)
+        return torch.sigmoid(self.tags(embedding)), embedding
+
+
+class Tagger:
+    """Tags recordings by both networks; their weights are read when they are first needed."""
+
+    def about(self) -> dict[str, str]:
+        """Which networks, and the SHA-256 of the weights, for the results."""
+        package = checkpoint.read_header(WEIGHTS)["package"]
+        return {"package": package, "sha256": sha256(WEIGHTS)}
+
+    @cached_property
+    def _networks(self) -> dict[str, tuple[MusiCNN, list[str]]]:
+        """By name: the network, and its tags in the order of its outputs."""
+        tensors, header = checkpoint.read(WEIGHTS)
+        networks = {}
+        for name, tags in header["tags"].items():
+            network = MusiCNN()
+            network.load_state_dict({
+                key.removeprefix(f"{name}."): value
+                for key, value in tensors.items() if key.startswith(f"{name}.")
+            })  # fmt: skip
+            networks[name] = network.eval().requires_grad_(False), tags
+        return networks
+
+    @torch.inference_mode()
+    def predict(self, wave: Wave, sr: int) -> TaggerOutput:
+        """Tags and embeddings of a mono wave (n_samples,) of any rate in Hz and any length.
+
+        The level counts: bring recordings that are compared to one. Raises MetricError on an empty
+        or non-finite wave.
+        """
+        patches = log_mel_patches(checked(wave), sr).split(PATCH_BATCH)
+        tags: dict[str, dict[str, float]] = {}
+        embeddings: Any = None
+        for name, (network, names) in self._networks.items():
+            values, found = map(torch.cat, zip(*map(network, patches), strict=True))
+            tags[name] = dict(zip(names, values.mean(0).tolist(), strict=True))
+            if name == "MSD":
+                embeddings = found.numpy()
+        return TaggerOutput(tags, embeddings)
+
+
+def log_mel_patches(wave: Wave, sr: int) -> Tensor:
+    """The tagger's input, (n_patches, 187, 96): log10(1 + 10000 * mel power) at 16 kHz.
+
+    Patches of 3 s, side by side; a rest at the end is left out, a shorter wave repeats itself. In
+    float32: the published program's float16 overflows on loud recordings.
+    """
+    low = librosa.resample(wave, orig_sr=sr, target_sr=SR, res_type="soxr_hq")
+    power = librosa.feature.melspectrogram(y=low, sr=SR, n_fft=N_FFT, hop_length=HOP, n_mels=N_MELS)
+    mel = np.log10(1 + 10_000 * power.T).astype(np.float32)
+    if len(mel) < PATCH_FRAMES:
+        mel = np.resize(mel, (PATCH_FRAMES, N_MELS))
+    n_patches = len(mel) // PATCH_FRAMES
+    return torch.from_numpy(mel[: n_patches * PATCH_FRAMES].reshape(-1, PATCH_FRAMES, N_MELS))
+
+
+def checked(wave: Wave) -> Wave:
+    """The wave, mono and finite. Raises MetricError."""
+    if np.ndim(wave) != 1 or not len(wave) or not np.isfinite(wave).all():
+        raise MetricError(
+            f"the tagger and the transcriber take mono waves (n_samples,), not empty and without "
+            f"NaN (got shape {np.shape(wave)}); mix and check it first"
+        )
+    return np.asarray(wave, np.float32)

@@ -1,0 +1,86 @@
+"""The tagger: its weights against a stored oracle, its input, and the styles it tells apart."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import tone
+from thirdstream import registry
+from thirdstream.audio import read
+from thirdstream.evaluation import measure, tagger
+from thirdstream.evaluation.tagger import STYLE_TAGS, Tagger, is_target_style, log_mel_patches
+from thirdstream.evaluation.transcriber import BasicPitch
+from thirdstream.files import ThirdstreamError
+from thirdstream.packages import MissingPackage
+
+# Of the bundled clips: the tags classical and jazz, of the weights as musicnn 0.1.0 has them.
+CLIPS = {
+    "classical_greensleeves": (0.6041020, 0.0289401),
+    "classical_ode_to_joy": (0.6744120, 0.0480865),
+    "jazz_oh_susanna": (0.0497896, 0.4666133),
+    "jazz_when_the_saints": (0.0687762, 0.4644618),
+}
+
+
+def test_the_weights_are_the_published_ones() -> None:
+    """tagger_oracle.npz: outputs for these patches of weights read from musicnn 0.1.0 itself."""
+    patches = torch.from_numpy(3 * np.random.default_rng(0).random((2, 187, 96)).astype("f4"))
+    oracle = np.load(Path(__file__).with_name("tagger_oracle.npz"))
+    networks = Tagger()._networks
+    assert set(networks) == {"MTT", "MSD"}
+    for name, (network, names) in networks.items():
+        assert sum(one.numel() for one in network.parameters()) == 787_159
+        assert len(set(names)) == 50
+        assert all(tag in names for of, tag in STYLE_TAGS.values() if of == name)
+        tags, embedding = network(patches)
+        np.testing.assert_allclose(tags, oracle[name], atol=1e-5)
+    np.testing.assert_allclose(embedding, oracle["embedding"], atol=1e-5)
+
+
+def test_the_tagger_tells_the_bundled_clips_apart() -> None:
+    found = Tagger()
+    for clip in registry.bundled_clips():
+        output = found.predict(*read(clip))
+        tags = {style: output.style(style) for style in ("classical", "jazz")}
+        assert tuple(tags.values()) == pytest.approx(CLIPS[clip.stem], abs=1e-3)
+        target = tags.pop(clip.stem.split("_")[0])
+        assert is_target_style(target=target, other=tags.popitem()[1])
+        assert output.embeddings.shape == (4, 200)
+    assert len(found.about()["sha256"]) == 64
+    with pytest.raises(ThirdstreamError, match="no tag for the style 'polka'"):
+        output.style("polka")
+
+
+def test_the_licence_of_the_weights_is_beside_them() -> None:
+    assert "Permission to use, copy" in tagger.WEIGHTS.with_suffix(".md").read_text()
+
+
+@pytest.mark.parametrize(("seconds", "n_patches"), [(0.1, 1), (3.0, 1), (5.9, 1), (6.1, 2)])
+def test_patches_are_three_seconds_and_finite_however_loud(seconds: float, n_patches: int) -> None:
+    wave = 0.999 * np.sign(tone(int(seconds * 16_000), sr=16_000)).astype(np.float32)
+    patches = log_mel_patches(wave, 16_000)
+    assert patches.shape == (n_patches, 187, 96)
+    assert patches.dtype == torch.float32
+    assert bool(torch.isfinite(patches).all())
+
+
+@pytest.mark.parametrize(
+    ("target", "other", "expected"),
+    [(0.3, 0.2, True), (0.25, 0.1, True), (0.24, 0.1, False), (0.5, 0.5, False), (0.5, 0.9, False)],
+)
+def test_classified_as_the_target_style(target: float, other: float, expected: bool) -> None:
+    assert is_target_style(target=target, other=other) is expected
+
+
+def test_a_missing_transcriber_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    command = "pip install --no-deps basic-pitch==0.4.0"
+    with pytest.raises(MissingPackage, match=command):
+        BasicPitch()
+    reasons = measure.evaluation_models.__wrapped__().left_out(("classical", "polka"))
+    assert set(measure.NOTE_METRICS) | set(measure.TAG_METRICS) == set(reasons)
+    assert reasons.keys() < measure.METRICS.keys()
+    assert command in reasons["note_f1"]
