@@ -19,6 +19,8 @@ OUTSIDE = {
     "src/thirdstream/notes/rendering/orchestra.md": "instruments.md",
     "src/thirdstream/evaluation/tagger.md": "tagger.md",
     "src/thirdstream/data/benchmark.csv": "benchmark.csv",
+    "src/thirdstream/notes/styles/classical.toml": "classical.toml",
+    "src/thirdstream/notes/styles/jazz.toml": "jazz.toml",
     "src/thirdstream/evaluation/benchmark-results.json": "benchmark-results.json",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
