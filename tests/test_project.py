@@ -53,8 +53,7 @@ def test_the_benchmarks_table_is_that_of_the_results() -> None:
     assert set(shown) == set(scores)
     for name, cells in shown.items():
         expected = [
-            ", ".join(f"{scores[name][way][metric].mean:.2f}" for way in WAYS)
-            for metric in METRICS
+            ", ".join(f"{scores[name][way][metric].mean:.2f}" for way in WAYS) for metric in METRICS
         ]
         assert cells == expected, name
 

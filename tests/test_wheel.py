@@ -54,7 +54,14 @@ def test_the_wheel_runs_the_demo_in_a_clean_environment(
     with zipfile.ZipFile(wheel) as packed:
         names = packed.namelist()
     assert not [name for name in names if not name.startswith("thirdstream")]
-    for needed in ("models/README.md", "clips/README.md", "py.typed", "data/benchmark.csv"):
+    for needed in (
+        "models/README.md",
+        "clips/README.md",
+        "py.typed",
+        "data/benchmark.csv",
+        "notes/styles/classical.toml",
+        "notes/styles/jazz.toml",
+    ):
         assert f"thirdstream/{needed}" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

@@ -4,15 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
-from typing import (
-    Any,
-    Literal,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -30,24 +22,32 @@ def record(kind: type[T], content: Any) -> T:
     if unknown is not None:
         raise ValueError(f"a {kind.__name__} has no {_short(unknown)}")
     try:
-        return kind(**{name: _named(name, content, hints) for name in content})
+        return kind(**{name: _named(name, value, hints[name]) for name, value in content.items()})
     except TypeError as error:  # a field is of another type, or missing
         raise ValueError(str(error)) from error
 
 
-def _fitting(value: Any, hint: Any) -> Any:
+def _named(name: str, value: Any, hint: Any) -> Any:
+    try:
+        return fitting(value, hint)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from error
+
+
+def fitting(value: Any, hint: Any) -> Any:
     """A JSON value as a type has it: a simple one, list, tuple, Mapping, or Literal.
 
-    Raises TypeError where the value does not fit.
+    Raises TypeError where the value does not fit. Text may hold what no UTF-8 can, such as the
+    names of files, which pydantic refuses.
     """
     origin, inner = get_origin(hint) or hint, get_args(hint)
     if origin in (Union, UnionType):  # with None
         known = next(one for one in inner if one is not NoneType)
-        return None if value is None else _fitting(value, known)
+        return None if value is None else fitting(value, known)
     if origin in (list, tuple) and isinstance(value, list):
-        return origin(_fitting(one, inner[0]) for one in value)
+        return origin(fitting(one, inner[0]) for one in value)
     if origin is Mapping and isinstance(value, dict):
-        return {key: _fitting(one, inner[1]) for key, one in value.items()}
+        return {key: fitting(one, inner[1]) for key, one in value.items()}
     if not _is_simple(value, origin, inner):
         raise TypeError(f"{_short(value)} is out of place")
     return value
@@ -59,13 +59,6 @@ def _is_simple(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
     if origin is float:
         return type(value) in (int, float) and -1e308 < value < 1e308
     return type(value) is origin
-
-
-def _named(name: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> Any:
-    try:
-        return _fitting(values[name], hints[name])
-    except TypeError as error:
-        raise TypeError(f"{name}: {error}") from error
 
 
 @cache

@@ -236,8 +236,7 @@ def load_state(out: Path) -> tuple[State, TrainingConfig]:
         return _state_of(tensors, header)
     except (KeyError, TypeError, ValueError, RuntimeError, ThirdstreamError) as error:
         raise TrainingError(
-            f"{path}: is of another version or damaged ({error}); start the run anew, if need be with "
-            "--init MODEL"
+            f"{path}: is of another version or damaged ({error}); start the run anew"
         ) from error
 
 
