@@ -163,6 +163,14 @@ def piped(line: str) -> Iterator[None]:
             sys.stdin, sys.stdout = before
 
 
+def test_the_page_of_all_numbers_is_the_report_of_the_results(tmp_path: Path) -> None:
+    results = ROOT / "src" / "thirdstream" / "evaluation" / "benchmark-results.json"
+    page = tmp_path / "page.md"
+    assert run("report", str(results), "--out", str(page)) == 0
+    kept = (ROOT / "docs" / "benchmark-results.md").read_text(encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == kept
+
+
 def test_every_command_has_an_example() -> None:
     named = {words_of(line)[0] for _, line in EXAMPLES}
     assert named == set(main.COMMANDS)
