@@ -76,7 +76,7 @@ def _shortened(clips: Path) -> list[Path]:
 def _check_demo(out: Path, clips: list[Path]) -> None:
     """Every system's transfer of every clip, as long as it; the page shows all files, no others."""
     page = (out / "index.html").read_text(encoding="utf-8")
-    shown = set(re.findall(r"src='([^']+)'", page))
+    shown = set(re.findall(r'src="([^"]+)"', page))
     assert shown == {path.name for path in out.iterdir()} - {"index.html"}
     for clip in clips:
         target = "classical" if clip.stem.startswith("jazz") else "jazz"
