@@ -11,9 +11,10 @@ from pathlib import Path
 
 from tables import show
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
-from thirdstream.notes.arranging.casting import Piece
-from thirdstream.notes.arranging.cover import Wish, cover
-from thirdstream.notes.arranging.keeping import displacement, kept_share
+from thirdstream.notes.arranging.cover import cover
+from thirdstream.notes.arranging.coverage import content_coverage, mean_displacement
+from thirdstream.notes.arranging.options import ArrangementOptions
+from thirdstream.notes.arranging.piece import Piece
 from thirdstream.notes.io.score import read_score
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -32,10 +33,13 @@ def heard(path: Path, style: str) -> Piece:
 def rows_of(path: Path, source: str, target: str) -> list[list[str]]:
     """The two curves of one piece."""
     piece, curves = heard(path, source), []
-    for knob, measure in (("keep", kept_share), ("strength", displacement)):
+    for knob, measure in (
+        ("keep_content", content_coverage),
+        ("style_strength", mean_displacement),
+    ):
         values = []
         for share in SHARES:
-            song = cover(piece, replace(Wish(target), **{knob: share})).song
+            song = cover(piece, replace(ArrangementOptions(target), **{knob: share})).song
             played = [note for track in song.tracks if not track.is_drums for note in track.notes]
             values.append(f"{measure(piece.notes, played):.3f}")
         curves.append([path.stem, f"{source} to {target}", knob, measure.__name__, *values])

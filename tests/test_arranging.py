@@ -9,24 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.arranging import GROOVES, STYLES, Setting, arrange, draw_setting
-from thirdstream.notes.arranging.bass import walking
-from thirdstream.notes.arranging.classical import MELODY_LOWEST
-from thirdstream.notes.arranging.ensembles import CLASSICAL, DOUBLE_BASS, KEYBOARDS, into_range
-from thirdstream.notes.arranging.harmony import changes
-from thirdstream.notes.arranging.jazz import block, swing_ratio
+from thirdstream.notes.arranging import STYLES, Setting, arrange, draw_setting
+from thirdstream.notes.arranging.bass import BassPlayer
+from thirdstream.notes.arranging.comping import chord_type, comping_pitches
+from thirdstream.notes.arranging.harmony import Change, changes
+from thirdstream.notes.arranging.horns import block
+from thirdstream.notes.arranging.lines import into_range
 from thirdstream.notes.arranging.pulse import swung
-from thirdstream.notes.arranging.voicing import (
-    VOICINGS,
-    comping_pitches,
-    kind_of,
-    lead_voices,
-    parallels,
-    slots,
-)
+from thirdstream.notes.arranging.voice_leading import PERFECT, lead_voices, slots
 from thirdstream.notes.metre import Metres, metre
+from thirdstream.notes.styles import classical_style, jazz_style
 from thirdstream.notes.types import CHORDS, Chord, Note, Score, Track, without_gaps
 
+ENSEMBLES, JAZZ = classical_style().ensembles, jazz_style()
+GROOVES, VOICINGS, DOUBLE_BASS = JAZZ.grooves, JAZZ.voicings, JAZZ.bass.instrument
 MAJOR, MINOR, DOMINANT, MINOR_7 = (0, 4, 7), (0, 3, 7), (0, 4, 7, 10), (0, 3, 7, 10)
 # One chord a bar: C Am Dm G7 C F G7 C, twice; the second half by way of E7.
 ROOTS = [(0, MAJOR), (9, MINOR), (2, MINOR_7), (7, DOMINANT), (0, MAJOR), (5, MAJOR),
@@ -65,7 +61,7 @@ def track_of(tracks: Sequence[Track], name: str) -> Track:
 
 
 @pytest.mark.parametrize("groove", GROOVES)
-@pytest.mark.parametrize("ensemble", CLASSICAL)
+@pytest.mark.parametrize("ensemble", ENSEMBLES)
 def test_both_versions_have_the_same_bars(ensemble: str, groove: str) -> None:
     score = tune(metre_of(groove))
     for style in STYLES:
@@ -96,18 +92,18 @@ def test_settings_suit_metre_and_melody() -> None:
     quick = replace(tune(), melody=tuple(Note(i / 4, 0.25, 60) for i in range(256)))
     assert all(draw_setting(quick, seed=str(s)).beats_per_minute <= 98 for s in range(20))
     drawn = [draw_setting(tune(), seed=str(seed)) for seed in range(60)]
-    assert {one.ensemble for one in drawn} == set(CLASSICAL)
+    assert {one.ensemble for one in drawn} == set(ENSEMBLES)
     assert len({one.semitones for one in drawn}) == 12
 
 
-@pytest.mark.parametrize("ensemble", CLASSICAL)
+@pytest.mark.parametrize("ensemble", ENSEMBLES)
 @pytest.mark.parametrize("semitones", [-5, -2, 1, 6])
 def test_ranges_are_kept(ensemble: str, semitones: int) -> None:
     score = tune(seed=semitones)
     one = arrange(score, "classical", replace(setting(ensemble), semitones=semitones))
-    instruments = {i.name: i for i in CLASSICAL[ensemble]}
+    instruments = {i.name: i for i in ENSEMBLES[ensemble].parts}
     for track in one.song.tracks:
-        if ensemble in KEYBOARDS:
+        if track.name in ("piano", "organ", "harpsichord"):
             lowest, highest = 24, 100
         elif track.name == "double basses":
             lowest, highest = 28, 55
@@ -126,13 +122,13 @@ def test_the_bass_keeps_its_range(groove: str) -> None:
         assert max(pitches) <= DOUBLE_BASS.highest
 
 
-@pytest.mark.parametrize("ensemble", CLASSICAL)
+@pytest.mark.parametrize("ensemble", ENSEMBLES)
 @pytest.mark.parametrize("seed", range(3))
 def test_voices_are_led(ensemble: str, seed: int) -> None:
     """No parallels among all voices, melody included; no crossing; third and root are there."""
     score = tune(seed=seed)
-    instruments = CLASSICAL[ensemble]
-    melody = into_range(score.melody, MELODY_LOWEST[ensemble], instruments[0].highest)
+    instruments = ENSEMBLES[ensemble].parts
+    melody = into_range(score.melody, ENSEMBLES[ensemble].melody_lowest, instruments[0].highest)
     stretches = slots(score.chords, melody, score.metres)
     led = lead_voices(stretches, instruments[1:])
     for slot, pitches in zip(stretches, led, strict=True):
@@ -149,6 +145,17 @@ def test_voices_are_led(ensemble: str, seed: int) -> None:
         before, after = stretches[number - 1], stretches[number]
         old, new = (before.last or 0, *led[number - 1]), (after.first or 0, *led[number])
         assert parallels(old, new) == 0
+
+
+def parallels(before: Sequence[int], after: Sequence[int]) -> int:
+    """How many pairs of voices move in parallel fifths or octaves from one chord to the next."""
+    count = 0
+    for a in range(len(before)):
+        for b in range(a):
+            interval = abs(before[a] - before[b]) % 12
+            moved = before[a] != after[a] and before[b] != after[b]
+            count += moved and interval in PERFECT and abs(after[a] - after[b]) % 12 == interval
+    return count
 
 
 @pytest.mark.parametrize(
@@ -195,15 +202,15 @@ def test_swing(ratio: float, beat: int) -> None:
 
 
 def test_swing_evens_out_with_tempo() -> None:
-    assert swing_ratio(80) == pytest.approx(2.2)
-    assert swing_ratio(115) == pytest.approx(2.0)
-    assert swing_ratio(260) == pytest.approx(1.2)
+    assert JAZZ.swing.ratio(80) == pytest.approx(2.2)
+    assert JAZZ.swing.ratio(115) == pytest.approx(2.0)
+    assert JAZZ.swing.ratio(260) == pytest.approx(1.2)
 
 
 @pytest.mark.parametrize("groove", ["swing", "bossa nova"])
 def test_off_beats_come_where_the_groove_has_them(groove: str) -> None:
     tracks = arrange(tune(), "jazz", setting(groove=groove)).song.tracks
-    ratio = 1.0 if groove == "bossa nova" else swing_ratio(120)
+    ratio = 1.0 if groove == "bossa nova" else JAZZ.swing.ratio(120)
     expected = ratio / (1 + ratio)
     cymbal = 42 if groove == "bossa nova" else 51
     off = [n.start % 1 for n in track_of(tracks, "drums").notes
@@ -215,7 +222,7 @@ def test_off_beats_come_where_the_groove_has_them(groove: str) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_walking_bass_leads_to_each_root(seed: int) -> None:
     harmony = changes(tune(seed=seed))
-    line = {n.start: n.pitch for n in walking(harmony, [], random.Random(seed))}
+    line = {n.start: n.pitch for n in BassPlayer(JAZZ.bass, random.Random(seed)).walking(harmony)}
     assert sorted(line) == [float(beat) for beat in range(64)]
     for change in harmony:
         assert line[change.chord.start] % 12 == change.chord.bass
@@ -259,8 +266,8 @@ def test_voicings_hold_third_and_seventh(kind: str) -> None:
 @given(root=st.integers(0, 11), kind=st.sampled_from(sorted(CHORDS.values())))
 def test_comping_moves_little(root: int, kind: tuple[int, ...]) -> None:
     chord = Chord(0.0, 4.0, root, kind, root)
-    before = comping_pitches(Chord(0.0, 4.0, 0, DOMINANT, 0), ())
-    after = comping_pitches(chord, before)
+    before = comping_pitches(Change(Chord(0.0, 4.0, 0, DOMINANT, 0)), (), VOICINGS)
+    after = comping_pitches(Change(chord), before, VOICINGS)
     assert abs(sum(after) - sum(before)) / 4 <= 7
     assert min(after) >= 48
     assert max(after) <= 80
@@ -275,7 +282,7 @@ def test_kinds_of_chords() -> None:
         (0, 1, 4, 7, 10): "dominant to minor", (0, 4, 6, 10): "flat fifth",
     }  # fmt: skip
     for intervals, kind in named.items():
-        assert kind_of(Chord(0.0, 4.0, 0, intervals, 0)) == kind
+        assert chord_type(Chord(0.0, 4.0, 0, intervals, 0)) == kind
 
 
 def cadence(pitch: int) -> Score:

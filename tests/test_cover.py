@@ -13,24 +13,27 @@ from hypothesis import strategies as st
 from test_arranging import tune
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import STYLES, Arrangement, Setting, arrange
-from thirdstream.notes.arranging.casting import (
-    Piece,
-    choose,
-    contour,
-    counting,
-    placed,
-    repeats,
+from thirdstream.notes.arranging.cover import cover
+from thirdstream.notes.arranging.coverage import by_salience, content_coverage, mean_displacement
+from thirdstream.notes.arranging.dynamics import MOST_ACCENT, accents, contour
+from thirdstream.notes.arranging.harmony import reharmonised
+from thirdstream.notes.arranging.instrumentation import (
+    default_ensemble,
+    default_groove,
     soloists,
 )
-from thirdstream.notes.arranging.cover import MOST_ACCENT, Wish, accents, cover
-from thirdstream.notes.arranging.ensembles import CLASSICAL, DOUBLINGS, GROOVES, TENOR
-from thirdstream.notes.arranging.harmony import reharmonised
-from thirdstream.notes.arranging.keeping import by_salience, displacement, kept_share
+from thirdstream.notes.arranging.lines import placed
+from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.phrasing import Feel, performed, sources, swing_of
+from thirdstream.notes.arranging.piece import Piece, metrical_level, repetitions
 from thirdstream.notes.arranging.pulse import evened, swung
 from thirdstream.notes.metre import Metres, metre
+from thirdstream.notes.styles import classical_style, jazz_style, read_style
+from thirdstream.notes.styles.entries import Phrasing
 from thirdstream.notes.types import CHORDS, Chord, Note, Score
 
+CLASSICAL, JAZZ = classical_style(), jazz_style()
+DOUBLED = CLASSICAL.doubled_ensembles
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 FOUR = Metres.steady(metre(4, 4))
@@ -60,7 +63,12 @@ def other(style: str) -> str:
 @pytest.mark.parametrize("seed", range(2))
 def test_more_kept_content_keeps_more_of_the_recordings_notes(style: str, seed: int) -> None:
     piece = heard(other(style), seed=seed)
-    shares = [kept_share(piece.notes, played(cover(piece, Wish(style, keep=k)))) for k in SHARES]
+    shares = [
+        content_coverage(
+            piece.notes, played(cover(piece, ArrangementOptions(style, keep_content=k)))
+        )
+        for k in SHARES
+    ]
     assert shares == sorted(shares)
     assert shares[-1] > 0.97
     assert shares[0] < shares[-1] - 0.15
@@ -70,8 +78,8 @@ def test_more_kept_content_keeps_more_of_the_recordings_notes(style: str, seed: 
 @pytest.mark.parametrize("seed", range(2))
 def test_more_strength_moves_notes_further_and_brings_more_in(style: str, seed: int) -> None:
     piece = heard(other(style), seed=seed)
-    made = [cover(piece, Wish(style, strength=s)) for s in SHARES]
-    moved = [displacement(piece.notes, played(one)) for one in made]
+    made = [cover(piece, ArrangementOptions(style, style_strength=s)) for s in SHARES]
+    moved = [mean_displacement(piece.notes, played(one)) for one in made]
     assert moved == sorted(moved)
     assert moved[0] < 0.03
     if style == "jazz":
@@ -83,25 +91,29 @@ def test_more_strength_moves_notes_further_and_brings_more_in(style: str, seed: 
 @pytest.mark.parametrize("style", STYLES)
 def test_without_style_the_recordings_notes_are_all_that_sounds(style: str) -> None:
     piece = heard(other(style))
-    own = played(cover(piece, Wish(style, strength=0.0, keep=0.0)))
-    assert kept_share(piece.notes, own, within=0.1) > 0.985
-    assert kept_share(own, piece.notes, within=0.05) == 1.0
+    own = played(cover(piece, ArrangementOptions(style, style_strength=0.0, keep_content=0.0)))
+    assert content_coverage(piece.notes, own, within=0.1) > 0.985
+    assert content_coverage(own, piece.notes, within=0.05) == 1.0
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_the_melody_is_all_there_and_in_front(style: str) -> None:
     piece = heard(other(style))
-    tracks = [t for t in cover(piece, Wish(style, keep=0.0)).song.tracks if not t.is_drums]
+    tracks = [
+        t
+        for t in cover(piece, ArrangementOptions(style, keep_content=0.0)).song.tracks
+        if not t.is_drums
+    ]
     solo, *_ = sorted(tracks, key=lambda t: -np.mean([n.velocity for n in t.notes] or [0]))
     lead = [note for track in tracks[:2] for note in track.notes]
-    assert kept_share(piece.score.melody, lead, within=0.55) == 1.0
+    assert content_coverage(piece.score.melody, lead, within=0.55) == 1.0
     assert solo.name in (tracks[0].name, tracks[1].name)
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_the_same_wish_gives_the_same_notes(style: str) -> None:
+def test_the_same_options_give_the_same_notes(style: str) -> None:
     piece = heard(other(style))
-    first, second = (cover(piece, Wish(style)) for _ in range(2))
+    first, second = (cover(piece, ArrangementOptions(style)) for _ in range(2))
     assert first == second
 
 
@@ -137,8 +149,8 @@ def test_whatever_is_heard_can_be_played(
     below = [Note(b + 0.03, 1.0, rng.randint(36, 60), 60) for b in range(int(end))]
     score = Score("x", tuple(melody), tuple(chords), Metres.steady(metre(bar, 4)), length=end)
     piece = Piece(score, tuple(sorted([*melody, *below])), tempo)
-    piece = piece.counted(counting(piece, style))
-    made = cover(piece, Wish(style, seed=seed))
+    piece = piece.scaled(metrical_level(piece, read_style(style)))
+    made = cover(piece, ArrangementOptions(style, seed=seed))
     notes = [note for track in made.song.tracks for note in track.notes]
     assert notes
     assert all(0 <= n.start < n.end <= piece.score.n_beats + 1e-6 for n in notes)
@@ -158,7 +170,7 @@ def test_where_the_recording_rests_the_players_rest(style: str) -> None:
         notes=sounding(piece.notes),
         score=replace(piece.score, melody=sounding(piece.score.melody)),
     )
-    made = cover(piece, Wish(style, keep=1.0))
+    made = cover(piece, ArrangementOptions(style, keep_content=1.0))
     starts = [note.start for track in made.song.tracks for note in track.notes]
     assert not [start for start in starts if quiet[0] + 0.1 < start < quiet[1] - 0.6]
     assert [start for start in starts if start > quiet[1]]
@@ -168,7 +180,7 @@ def test_where_the_recording_rests_the_players_rest(style: str) -> None:
 def test_loud_bars_are_played_louder(style: str) -> None:
     piece = heard(other(style))
     loud = tuple(replace(n, velocity=100 if n.start >= 32 else 50) for n in piece.notes)
-    notes = played(cover(replace(piece, notes=loud), Wish(style)))
+    notes = played(cover(replace(piece, notes=loud), ArrangementOptions(style)))
     first, second = ([n.velocity for n in notes if (n.start >= 32) == late] for late in (0, 1))
     assert np.mean(second) > np.mean(first) + 10
 
@@ -188,7 +200,7 @@ def test_sections_that_come_again_are_found() -> None:
     again = [replace(n, start=n.start + 64) for n in first]
     chords = [*score.chords, *(replace(c, start=c.start + 64) for c in score.chords[:8])]
     whole = replace(score, melody=(*score.melody, *again), chords=tuple(chords))
-    assert repeats(whole)[:3] == [0, 0, 1]
+    assert repetitions(whole)[:3] == [0, 0, 1]
 
 
 def test_a_repeated_section_is_played_otherwise() -> None:
@@ -197,7 +209,7 @@ def test_a_repeated_section_is_played_otherwise() -> None:
     chords = tuple(replace(c, start=c.start + 64) for c in piece.score.chords)
     score = replace(piece.score, melody=piece.score.melody + again, length=128.0,
                     chords=piece.score.chords + chords)  # fmt: skip
-    tracks = cover(Piece(score, (), 120.0), Wish("jazz")).song.tracks
+    tracks = cover(Piece(score, (), 120.0), ArrangementOptions("jazz")).song.tracks
     first, second = tracks[0], tracks[1]
     assert max(note.start for note in first.notes) < 64.1
     assert min(note.start for note in second.notes) > 63.0
@@ -208,38 +220,38 @@ def test_a_repeated_section_is_played_otherwise() -> None:
 
 def test_players_suit_the_piece() -> None:
     rng = random.Random(0)
-    assert choose(heard("classical"), "jazz", rng) == "swing"
-    assert choose(heard("classical", tempo=70.0), "jazz", rng) == "ballad"
-    assert choose(heard("classical", bar=3), "jazz", rng) == "jazz waltz"
+    assert default_groove(heard("classical"), JAZZ) == "swing"
+    assert default_groove(heard("classical", tempo=70.0), JAZZ) == "ballad"
+    assert default_groove(heard("classical", bar=3), JAZZ) == "jazz waltz"
     piece = heard("jazz")
     many = tuple(Note(b / 2, 3.0, 40 + k) for b in range(40) for k in range(0, 24, 6))
-    assert choose(replace(piece, notes=many), "classical", rng) == "strings and harp"
+    assert default_ensemble(replace(piece, notes=many), CLASSICAL, rng) == "strings and harp"
     quick = replace(piece, beats_per_minute=240.0)
-    assert choose(quick, "classical", rng) == "strings and harpsichord"
+    assert default_ensemble(quick, CLASSICAL, rng) == "strings and harpsichord"
 
 
 def test_a_note_that_was_louder_is_louder_and_its_place_counts() -> None:
     """The mean of the neighbours is what it stands out from; grace notes step back."""
     even = [Note(0.5 * k, 0.5, 60, 80) for k in range(16)]
-    assert accents(even, FOUR, jazz=True) == [0.0, 4.0] * 8
-    assert accents(even, FOUR, jazz=False) == ([4.0] + [0.0] * 7) * 2
+    assert accents(even, FOUR, off_beats=True) == [0.0, 4.0] * 8
+    assert accents(even, FOUR, off_beats=False) == ([4.0] + [0.0] * 7) * 2
     loud = [replace(note, velocity=127 if k == 8 else 80) for k, note in enumerate(even)]
-    heard = accents(loud, FOUR, jazz=True)
+    heard = accents(loud, FOUR, off_beats=True)
     assert heard[8] == MOST_ACCENT
     assert -MOST_ACCENT < heard[7] - 4 < 0
-    assert accents([], FOUR, jazz=True) == []
+    assert accents([], FOUR, off_beats=True) == []
 
 
 def test_a_recording_that_is_cut_off_is_no_ending_for_the_drums() -> None:
     piece = heard("classical")
     assert max(note.end for note in piece.notes) > piece.score.length - 1
-    made = cover(piece, Wish("jazz", "swing", 0.75, 1.0))
+    made = cover(piece, ArrangementOptions("jazz", "swing", 0.75, 1.0))
     (drums,) = (track for track in made.song.tracks if track.is_drums)
     assert max(note.start for note in drums.notes) > piece.score.length - 1.5
 
 
 def test_a_swing_band_plays_off_the_beat_too_by_default() -> None:
-    made = cover(heard("classical"), Wish("jazz", "swing", 0.75, 1.0))
+    made = cover(heard("classical"), ArrangementOptions("jazz", "swing", 0.75, 1.0))
     (drums,) = (track for track in made.song.tracks if track.is_drums)
     off = [note for note in drums.notes if 0.2 < note.start % 1.0 < 0.8]
     assert len(off) > made.n_bars / 2
@@ -247,34 +259,35 @@ def test_a_swing_band_plays_off_the_beat_too_by_default() -> None:
 
 def test_a_jazz_group_counts_slow_pieces_double_and_fast_ones_half() -> None:
     piece = heard("classical")
-    factors = [counting(replace(piece, beats_per_minute=m), "jazz") for m in (40, 120, 260)]
+    factors = [metrical_level(replace(piece, beats_per_minute=m), JAZZ) for m in (40, 120, 260)]
     assert factors == [2.0, 1.0, 0.5]
-    assert counting(replace(piece, beats_per_minute=40), "classical") == 1.0
-    twice = piece.counted(2.0)
+    assert metrical_level(replace(piece, beats_per_minute=40), CLASSICAL) == 1.0
+    twice = piece.scaled(2.0)
     assert twice.beats_per_minute == 240
     assert twice.score.n_beats == 2 * piece.score.n_beats
-    assert twice.counted(0.5).score.melody == piece.score.melody
+    assert twice.scaled(0.5).score.melody == piece.score.melody
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_every_ensemble_can_be_asked_for(style: str) -> None:
     for bar in (3, 4):
         piece = heard(other(style), bar)
-        in_metre = [name for name, groove in GROOVES.items() if groove.in_three == (bar == 3)]
-        for name in (*CLASSICAL, *DOUBLINGS) if style == "classical" else in_metre:
-            made = cover(piece, Wish(style, ensemble=name))
+        in_metre = [name for name, groove in JAZZ.grooves.items() if groove.in_three == (bar == 3)]
+        for name in (*CLASSICAL.ensembles, *DOUBLED) if style == "classical" else in_metre:
+            made = cover(piece, ArrangementOptions(style, ensemble=name))
             assert name in (made.ensemble, made.groove)
-            assert kept_share(piece.score.melody, played(made), within=0.55) > 0.95
+            assert content_coverage(piece.score.melody, played(made), within=0.55) > 0.95
 
 
-@pytest.mark.parametrize("name", DOUBLINGS)
+@pytest.mark.parametrize("name", DOUBLED)
 def test_soft_strings_are_doubled_by_who_plays_more_softly_still(name: str) -> None:
     piece = heard("jazz")
-    plain = cover(piece, Wish("classical", ensemble="string orchestra")).song.tracks
-    tracks = cover(piece, Wish("classical", ensemble=name)).song.tracks
+    plain = cover(piece, ArrangementOptions("classical", ensemble="string orchestra")).song.tracks
+    tracks = cover(piece, ArrangementOptions("classical", ensemble=name)).song.tracks
     assert tracks[: len(plain)] == plain
-    for doubling, player in zip(DOUBLINGS[name], tracks[len(plain) :], strict=True):
-        doubled = [note for part in doubling.parts for note in plain[part].notes]
+    for doubling, player in zip(DOUBLED[name].doublings, tracks[len(plain) :], strict=True):
+        places = {"melody": 0, "bass": 3}
+        doubled = [note for part in doubling.parts for note in plain[places[part]].notes]
         loudest: dict[tuple[float, int], int] = {}
         for note in doubled:
             where = note.start, note.pitch % 12
@@ -289,7 +302,7 @@ def test_soft_strings_are_doubled_by_who_plays_more_softly_still(name: str) -> N
 @pytest.mark.parametrize("name", ["kazoo choir", "jazz waltz", "string quartet"])
 def test_an_ensemble_that_does_not_suit_is_refused(name: str) -> None:
     with pytest.raises(ThirdstreamError, match=f"{name}: is nothing that plays jazz .* swing"):
-        cover(heard("classical"), Wish("jazz", ensemble=name))
+        cover(heard("classical"), ArrangementOptions("jazz", ensemble=name))
 
 
 def test_a_melody_stays_in_its_octave_where_it_can() -> None:
@@ -299,8 +312,9 @@ def test_a_melody_stays_in_its_octave_where_it_can() -> None:
 
 
 def test_low_melodies_go_to_those_who_can_play_them() -> None:
+    tenor = JAZZ.instruments["tenor saxophone"]
     low = [Note(float(k), 1.0, 48 + k % 8) for k in range(16)]
-    assert soloists(low, "swing", random.Random(0))[0] == TENOR
+    assert soloists(low, JAZZ.grooves["swing"], JAZZ, random.Random(0))[0] == tenor
 
 
 # --- rhythm -------------------------------------------------------------------------------------
@@ -333,7 +347,8 @@ def test_sources_are_used_once() -> None:
 def test_rests_in_the_melody_stay(strength: float, seed: int, jazz: bool) -> None:
     melody = [Note(float(k), 1.0, 60 + k % 7) for k in range(32) if not 8 <= k < 16]
     feel = Feel(1.0, 1.8 if jazz else 1.0, strength)
-    line = performed(melody, melody, feel, jazz=jazz, rng=random.Random(seed))
+    phrasing = JAZZ.phrasing_of_recordings if jazz else Phrasing()
+    line = performed(melody, melody, feel, phrasing, random.Random(seed))
     assert all(note.end <= 8.2 or note.start >= 15.4 for note in line)
     assert all(b.start >= a.end - 1e-6 for a, b in itertools.pairwise(line))
 
@@ -353,18 +368,15 @@ def test_loud_long_notes_of_the_harmony_are_missed_most() -> None:
 def test_kept_notes_are_counted() -> None:
     notes = [Note(float(k), 1.0, 60) for k in range(4)]
     moved = [Note(0.2, 1.0, 72), Note(1.1, 1.0, 61), Note(2.0, 1.0, 48)]
-    assert kept_share(notes, moved, within=0.3) == 0.5
-    assert displacement(notes, moved) == pytest.approx((0.2 + 0.5 + 0.0 + 0.5) / 4)
+    assert content_coverage(notes, moved, within=0.3) == 0.5
+    assert mean_displacement(notes, moved) == pytest.approx((0.2 + 0.5 + 0.0 + 0.5) / 4)
 
 
 def test_chords_are_replaced_only_as_far_as_asked_and_where_the_melody_agrees() -> None:
     score = tune()
-    assert reharmonised(score, 0.0, style="jazz") == score.chords
+    assert reharmonised(score, 0.0, tritone=True) == score.chords
     for style in STYLES:
-        counts = [
-            sum(a != b for a, b in zip(reharmonised(score, s, style=style), score.chords,
-                                       strict=True))
-            for s in SHARES
-        ]  # fmt: skip
+        made = [reharmonised(score, s, tritone=style == "jazz") for s in SHARES]
+        counts = [sum(a != b for a, b in zip(one, score.chords, strict=True)) for one in made]
         assert counts == sorted(counts)
         assert counts[-1] > 0

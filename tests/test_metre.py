@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thirdstream.notes.arranging import GROOVES, STYLES, Setting, arrange, draw_setting
-from thirdstream.notes.arranging.casting import Piece
-from thirdstream.notes.arranging.cover import Wish, cover
-from thirdstream.notes.arranging.ensembles import CLASSICAL
+from thirdstream.notes.arranging import STYLES, Setting, arrange, draw_setting
+from thirdstream.notes.arranging.cover import cover
+from thirdstream.notes.arranging.instrumentation import suitable_grooves
+from thirdstream.notes.arranging.options import ArrangementOptions
+from thirdstream.notes.arranging.piece import Piece
 from thirdstream.notes.arranging.pulse import Pulse, suits
 from thirdstream.notes.metre import Metre, Metres, fitting, metre, of_length
+from thirdstream.notes.styles import classical_style, jazz_style
 from thirdstream.notes.types import Chord, Note, Score, Track
 
 HARMONY = [(0, (0, 4, 7)), (9, (0, 3, 7)), (2, (0, 3, 7, 10)), (7, (0, 4, 7, 10))]
@@ -155,7 +157,7 @@ def test_jazz_falls_on_the_metre(name: str) -> None:
     score = tune(bars)
     pulse = Pulse(score)
     beats = [score.metres.line(k) + place for k, one in enumerate(bars) for place in one.places]
-    grooves = [groove for groove in GROOVES if suits(groove, pulse)]
+    grooves = suitable_grooves(jazz_style(), pulse)
     assert draw_setting(score, seed="1").groove in grooves
     for groove in ("swing", "jazz waltz", "ballad"):
         if groove not in grooves:
@@ -177,9 +179,9 @@ def test_jazz_falls_on_the_metre(name: str) -> None:
     [("9/8", True), ("3/8", True), ("6/8", False), ("5/4", False), ("7/8", False)],
 )
 def test_waltzes_are_for_three_even_beats(sign: str, in_three: bool) -> None:
-    pulse = Pulse(tune([named(sign)] * 8))
-    assert suits("jazz waltz", pulse) == in_three
-    assert suits("swing", pulse) != in_three
+    pulse, grooves = Pulse(tune([named(sign)] * 8)), jazz_style().grooves
+    assert suits(grooves["jazz waltz"], pulse) == in_three
+    assert suits(grooves["swing"], pulse) != in_three
 
 
 def test_roots_stand_on_bar_lines_after_a_short_bar() -> None:
@@ -233,14 +235,14 @@ def test_figures_strike_the_parts_of_beats(sign: str, places: set[float]) -> Non
 def test_covers_keep_the_bars(name: str, style: str) -> None:
     """A corrected score in any metre: bass and chords begin with its bars."""
     score = tune(MIXED[name])
-    made = cover(Piece(score, tuple(sorted(score.melody)), 110.0), Wish(style, strength=1.0))
+    made = cover(Piece(score, tuple(sorted(score.melody)), 110.0), ArrangementOptions(style))
     assert made.n_bars == score.n_bars
     assert made.song.metres == score.metres
     notes = [n for track in made.song.tracks if not track.is_drums for n in track.notes]
     assert all(any(abs(n.start - c.start) < 0.05 for n in notes) for c in score.chords[:-1])
 
 
-@pytest.mark.parametrize("ensemble", CLASSICAL)
+@pytest.mark.parametrize("ensemble", classical_style().ensembles)
 def test_every_ensemble_plays_every_metre(ensemble: str) -> None:
     score = tune(MIXED["all"])
     for track in arrange(score, "classical", Setting("0", 0, 90.0, ensemble, "swing")).song.tracks:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from thirdstream.audio import SR, Wave
-from thirdstream.notes.arranging import ensembles
-from thirdstream.notes.arranging.ensembles import Instrument
 from thirdstream.notes.rendering import ORCHESTRA, play
 from thirdstream.notes.rendering.soundfont import DRUM_BANK, Region, SoundFont
 from thirdstream.notes.rendering.tones import Tone, made
+from thirdstream.notes.styles import classical_style, jazz_style
+from thirdstream.notes.styles.entries import Instrument
 from thirdstream.notes.types import Note, Song, Track
 
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
@@ -26,22 +26,11 @@ DRUMS = range(35, 60)  # General MIDI's usual ones
 
 
 def choosable() -> list[Instrument]:
-    """Every instrument that is named in the arrangers' lists."""
-    found: list[Instrument] = []
-
-    def look(value: object) -> None:
-        if isinstance(value, Instrument):
-            found.append(value)
-        elif isinstance(value, dict):
-            look(tuple(value.values()))
-        elif isinstance(value, (tuple, list)):
-            for one in value:
-                look(one)
-        elif isinstance(value, (ensembles.Doubling, ensembles.Groove)):
-            look(tuple(vars(value).values()))
-
-    look(vars(ensembles))
-    return found
+    """Every instrument of the styles that come along, with every range it plays in."""
+    classical, jazz = classical_style(), jazz_style()
+    named = [*classical.instruments.values(), *jazz.instruments.values()]
+    parts = [part for one in classical.ensembles.values() for part in (*one.parts, one.octave_bass)]
+    return named + [part for part in parts if part]
 
 
 def held(region: Region, key: int, seconds: float) -> Wave:
@@ -65,7 +54,7 @@ def test_all_that_arrangers_choose_is_there_for_all_they_may_play() -> None:
     instruments = choosable()
     assert len({one.program for one in instruments}) > 20
     asked = [((0, one.program), range(one.lowest, one.highest + 1)) for one in instruments]
-    asked += [((DRUM_BANK, groove.kit), DRUMS) for groove in ensembles.GROOVES.values()]
+    asked += [((DRUM_BANK, groove.kit), DRUMS) for groove in jazz_style().grooves.values()]
     for place, keys in asked:
         for key in keys:
             layers = [r for r in REGIONS[place] if r.keys[0] <= key <= r.keys[1]]

@@ -19,7 +19,7 @@ from thirdstream.data.benchmark import find_soundfonts
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes import rendering
 from thirdstream.notes import system as score_system
-from thirdstream.notes.arranging.keeping import kept_share
+from thirdstream.notes.arranging.coverage import content_coverage
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.key import C_MAJOR
 from thirdstream.notes.options import ScoreOptions
@@ -142,8 +142,8 @@ def test_its_own_style_is_the_notes_played_back() -> None:
     made, timing = arranged(one, ScoreOptions("classical", source="classical"))
     assert timing == WOBBLING
     played = [note for track in made.song.tracks for note in track.notes]
-    assert kept_share(one.notes, played, within=0.1) > 0.98
-    assert kept_share(played, one.notes, within=0.1) > 0.98
+    assert content_coverage(one.notes, played, within=0.1) > 0.98
+    assert content_coverage(played, one.notes, within=0.1) > 0.98
 
 
 @pytest.mark.parametrize("beat_s", [1.4, 0.22])
@@ -158,7 +158,7 @@ def test_other_countings_follow_the_same_seconds(beat_s: float) -> None:
         [replace(n, start=float(by.seconds(n.start))) for n in notes]
         for by, notes in ((one.timing, one.notes), (timing, played))
     ]
-    assert kept_share(*in_seconds, within=0.05) > 0.97
+    assert content_coverage(*in_seconds, within=0.05) > 0.97
 
 
 def test_a_corrected_sheet_takes_the_place_of_the_transcription(

@@ -54,7 +54,14 @@ def test_the_wheel_runs_the_demo_in_a_clean_environment(
     with zipfile.ZipFile(wheel) as packed:
         names = packed.namelist()
     assert not [name for name in names if not name.startswith("thirdstream")]
-    for needed in ("models/README.md", "clips/README.md", "py.typed", "data/benchmark.csv"):
+    for needed in (
+        "models/README.md",
+        "clips/README.md",
+        "py.typed",
+        "data/benchmark.csv",
+        "notes/styles/classical.toml",
+        "notes/styles/jazz.toml",
+    ):
         assert f"thirdstream/{needed}" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
@@ -62,7 +69,7 @@ def test_the_wheel_runs_the_demo_in_a_clean_environment(
 def _check_demo(out: Path) -> None:
     """Every system's transfer of every clip, as long as it; the page shows all files, no others."""
     page = (out / "index.html").read_text(encoding="utf-8")
-    shown = set(re.findall(r"src='([^']+)'", page))
+    shown = set(re.findall(r'src="([^"]+)"', page))
     assert shown == {path.name for path in out.iterdir()} - {"index.html"}
     for clip in registry.bundled_clips():
         target = "classical" if clip.stem.startswith("jazz") else "jazz"

@@ -19,5 +19,7 @@ class ScoreOptions(Options):
     score: Path | None = None
     """A corrected lead sheet (MusicXML) to arrange instead of the transcription; its first bar line
     is the recording's first."""
+    style_file: Path | None = None
+    """An edited copy of the target style's file (jazz.toml, classical.toml), to arrange by it."""
     soundfont: Path | None = None
     """A soundfont (.sf2, .sf3) of your own to play with, instead of the one that comes along."""

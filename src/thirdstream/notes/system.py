@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,17 +12,19 @@ import numpy as np
 from thirdstream.audio import Wave
 from thirdstream.files import sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
-from thirdstream.notes.arranging.casting import Piece, counting
-from thirdstream.notes.arranging.cover import Wish, cover
+from thirdstream.notes.arranging.cover import cover
+from thirdstream.notes.arranging.options import ArrangementOptions
+from thirdstream.notes.arranging.piece import Piece, metrical_level
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, VERSION, draw_scene, stream
 from thirdstream.notes.rendering.soundfont import opened
+from thirdstream.notes.styles import read_style
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.transcribe import Transcription, transcribe
 from thirdstream.notes.transcription.transcriber import Transcriber
-from thirdstream.notes.types import Score
-from thirdstream.system import Sheet, System
+from thirdstream.notes.types import Note, Score
+from thirdstream.system import Notes, Sheet, System
 
 LOGGER = logging.getLogger("thirdstream")
 
@@ -51,6 +53,27 @@ class Played(NamedTuple):
         files = {"MIDI": midi, "Lead sheet (MusicXML)": lead_sheet, "Transcription (MIDI)": notes}
         return Sheet(roll, chords_of_bars(score, found.key), files)
 
+    def notes(self) -> dict[str, dict[str, Notes]]:
+        """Those of the transcription, and those of the arrangement without its drums."""
+        found = self.transcription
+        parts = {one.name: one.notes for one in self.arrangement.song.tracks if not one.is_drums}
+        stages = {
+            "Transcription": (
+                {"all notes": found.notes, "melody": found.score.melody},
+                found.timing,
+            ),
+            "Arrangement": (parts, self.timing),
+        }
+        return {
+            stage: {name: _in_seconds(notes, timing) for name, notes in some.items()}
+            for stage, (some, timing) in stages.items()
+        }
+
+
+def _in_seconds(notes: Sequence[Note], timing: Timing) -> Notes:
+    beats = np.array([(note.start, note.end) for note in notes]).reshape(-1, 2)
+    return np.column_stack([timing.seconds(beats), [note.pitch for note in notes]])
+
 
 class ScoreSystem(System[ScoreOptions]):
     """Transfers by way of a score; it has no weights, so any two of its outputs are equal."""
@@ -69,10 +92,12 @@ class ScoreSystem(System[ScoreOptions]):
         return VERSION, f"{ORCHESTRA.name} {sha256(ORCHESTRA)}"
 
     def check(self, options: ScoreOptions) -> None:
-        """As every system does; and raise ThirdstreamError where the soundfont is not readable."""
+        """As every system does; and raise ThirdstreamError where soundfont or style file are not
+        readable."""
         super().check(options)
         if options.soundfont is not None:
             opened(options.soundfont)
+        read_style(options.to, options.style_file)
 
     def stream(self, blocks: Iterable[Wave], options: ScoreOptions) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
@@ -113,21 +138,26 @@ def arranged(found: Transcription, options: ScoreOptions) -> tuple[Arrangement, 
     With the source style as the target, the transcribed notes as they are, on that style's
     instruments. Raises ThirdstreamError as `cover` does.
     """
-    wish = Wish(
-        options.to, options.ensemble, options.style_strength, options.keep_content, options.seed
+    asked = ArrangementOptions(
+        options.to,
+        options.ensemble,
+        options.style_strength,
+        options.keep_content,
+        options.seed,
+        options.style_file,
     )
     if options.source == options.to:
-        wish = replace(wish, strength=0.0, keep=1.0)
+        asked = replace(asked, style_strength=0.0, keep_content=1.0)
     beats_s = np.array(found.timing.beats_s)
     length = float(found.timing.beats(found.duration_s))
     score = within(found.score, length)
     piece = Piece(score, found.notes, 60 / float(np.median(np.diff(beats_s))))
-    factor = counting(piece, options.to)
+    factor = metrical_level(piece, asked.read_style())
     if factor == 1:
-        return cover(piece, wish), found.timing
+        return cover(piece, asked), found.timing
     n_beats = math.ceil(len(beats_s) * factor) + 1
     timing = Timing(tuple(found.timing.seconds(np.arange(n_beats) / factor).tolist()))
-    return cover(piece.counted(factor), wish), timing
+    return cover(piece.scaled(factor), asked), timing
 
 
 def within(score: Score, length: float) -> Score:

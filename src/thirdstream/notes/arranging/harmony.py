@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from thirdstream.notes.arranging.ensembles import during
+from thirdstream.notes.arranging.lines import during
 from thirdstream.notes.types import Chord, Note, Score, without_gaps
 
 DORIAN = frozenset([0, 2, 3, 5, 7, 9, 10])
@@ -21,6 +21,16 @@ class Change:
 
     chord: Chord
     to_minor: bool = False
+
+
+def scale_of(chord: Chord) -> set[int]:
+    """Pitch classes that suit a chord: its notes, filled up from the likeliest scale."""
+    if chord.is_minor:
+        base = {0, 2, 3, 5, 7, 9, 10} if chord.fifth == 7 else {0, 2, 3, 5, 6, 8, 10}
+    else:
+        base = {0, 2, 4, 5, 7, 9, 10 if 10 in chord.intervals else 11}
+    wrong = {7} if chord.fifth in (6, 8) else set()
+    return {(chord.root + step) % 12 for step in (base - wrong) | set(chord.intervals)}
 
 
 def changes(score: Score) -> tuple[Change, ...]:
@@ -58,22 +68,22 @@ def _with_sevenths(chords: Sequence[Chord], melody: Sequence[Note]) -> list[Chor
             result.append(chord)
             continue
         sounding = during(melody, chord.start, chord.end)
-        heard = {(note.pitch - chord.root) % 12 for note in sounding}
-        intervals = tuple(sorted({*chord.intervals, _seventh_for(chord, after, heard)}))
+        sung = {(note.pitch - chord.root) % 12 for note in sounding}
+        intervals = tuple(sorted({*chord.intervals, _seventh_for(chord, after, sung)}))
         result.append(replace(chord, intervals=intervals))
     return result
 
 
-def _seventh_for(chord: Chord, after: Chord | None, heard: set[int]) -> int:
+def _seventh_for(chord: Chord, after: Chord | None, sung: set[int]) -> int:
     if chord.fifth == 6 and chord.third == 3:
         return 9
     if chord.is_minor or chord.third in (5, 2):
         return 10
-    if _resolves(chord, after) and 11 not in heard:
+    if _resolves(chord, after) and 11 not in sung:
         return 10
-    if 10 in heard and 11 not in heard:
+    if 10 in sung and 11 not in sung:
         return 10
-    return 9 if 0 in heard and 11 not in heard else 11
+    return 9 if 0 in sung and 11 not in sung else 11
 
 
 def _two_five(chord: Chord, after: Chord | None, score: Score) -> list[Chord]:
@@ -87,18 +97,18 @@ def _two_five(chord: Chord, after: Chord | None, score: Score) -> list[Chord]:
     intervals = (0, 3, 6, 10) if minor else (0, 3, 7, 10)
     scale = LOCRIAN if minor else DORIAN
     sounding = during(score.melody, chord.start + 1e-6, chord.start + half - 1e-6)
-    heard = [(note.pitch - two) % 12 for note in sounding]
-    if not all(interval in scale for interval in heard):
+    sung = [(note.pitch - two) % 12 for note in sounding]
+    if not all(interval in scale for interval in sung):
         return [chord]
     five = replace(chord, start=chord.start + half, length=chord.length - half)
     return [Chord(chord.start, half, two, intervals, two), five]
 
 
-def reharmonised(score: Score, share: float, *, style: str) -> tuple[Chord, ...]:
+def reharmonised(score: Score, share: float, *, tritone: bool) -> tuple[Chord, ...]:
     """Replace a share (0 to 1) of the chords where the melody agrees; the first and last stay.
 
-    Jazz: a dominant by the one a tritone away. Both styles: a chord by the one a third away that
-    shares two notes with it.
+    A chord that is no dominant gives way to the one a third away that shares two notes with it;
+    with `tritone`, a dominant that resolves to the one a tritone away.
     """
     result = list(score.chords)
     for number, (chord, after) in enumerate(zip(result[1:-1], score.chords[2:], strict=True), 1):
@@ -106,7 +116,7 @@ def reharmonised(score: Score, share: float, *, style: str) -> tuple[Chord, ...]
             continue
         if chord.is_dominant:
             root, intervals = (chord.root + 6) % 12, chord.intervals
-            if style != "jazz" or not _resolves(chord, after):
+            if not tritone or not _resolves(chord, after):
                 continue
         else:
             minor = chord.is_minor

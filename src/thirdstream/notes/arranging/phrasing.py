@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from thirdstream.notes.arranging.ensembles import loudness
+from thirdstream.notes.arranging.lines import midi_velocity
 from thirdstream.notes.arranging.pulse import evened, swung
+from thirdstream.notes.styles.entries import Phrasing
 from thirdstream.notes.types import Note
 
 SAME = 0.55  # quarter notes between a note of the melody and its transcription, at most
@@ -39,7 +40,7 @@ class Feel:
         return own + self.strength * (target - own)
 
 
-def drawn(beat: float) -> float:
+def quantised(beat: float) -> float:
     """A place that is near a sixteenth, or a triplet, on it; others as they are."""
     nearest = min((round(beat / grid) * grid for grid in (GRID, 1 / 3)),
                   key=lambda at: abs(at - beat))  # fmt: skip
@@ -86,14 +87,12 @@ def performed(
     melody: Sequence[Note],
     own: Sequence[Note | None],
     feel: Feel,
-    *,
-    jazz: bool,
+    phrasing: Phrasing,
     rng: random.Random,
 ) -> list[Note]:
-    """The melody as a soloist of the style plays it.
+    """The melody as a soloist of the style plays it; rests stay.
 
-    melody: on the grid, in even eighths. own: their transcriptions, or None. In jazz some notes
-    come an eighth early, and long ones get a note before them; in both, rests stay.
+    melody: on the grid, in even eighths. own: their transcriptions, or None.
     """
     played: list[Note] = []
     for number, (note, source) in enumerate(zip(melody, own, strict=True)):
@@ -102,27 +101,25 @@ def performed(
         room = note.start - (before.start if before else note.start - 1.0)
         even = note.start
         on_beat = abs(even % 1.0) < 1e-6
-        if jazz and on_beat and min(room, note.length) >= 1 and even >= 1:
-            even -= 0.5 * (early < 0.25 * feel.strength)
+        if on_beat and min(room, note.length) >= 1 and even >= 1:
+            even -= 0.5 * (early < phrasing.anticipation * feel.strength)
         start_of = source.start if source else note.start
         end_of = source.end if source else note.end
         start = max(feel.place(start_of, even) + jitter * feel.strength, 0.0)
         end = max(feel.place(max(end_of, start_of + 0.1), note.end), start + 0.08)
-        length = (end - start) * (0.97 if not jazz or note.length >= 1 else 0.9)
+        length = (end - start) * (0.97 if note.length >= 1 else phrasing.short)
         if played and played[-1].end > start:
             played[-1] = replace(played[-1], length=max(start - played[-1].start, 0.05))
-        if jazz and even == note.start and min(room, note.length) >= 1.5:
-            played += _grace(start, note, feel, grace, played[-1:])
+        approached = grace < phrasing.approach * feel.strength
+        if approached and even == note.start and min(room, note.length) >= 1.5:
+            played += _grace(start, note, played[-1:])
         played.append(Note(start, length, note.pitch, note.velocity))
     return played
 
 
-def _grace(
-    start: float, note: Note, feel: Feel, chance: float, before: Sequence[Note]
-) -> list[Note]:
+def _grace(start: float, note: Note, before: Sequence[Note]) -> list[Note]:
     """A short note a semitone below, before a long one, where nothing else sounds."""
     at = start - 0.3
-    free = at >= 0 and (not before or before[-1].end <= at + 0.02)
-    if chance > 0.35 * feel.strength or not free:
+    if at < 0 or (before and before[-1].end > at + 0.02):
         return []
-    return [Note(at, 0.28, note.pitch - 1, loudness(note.velocity - 14))]
+    return [Note(at, 0.28, note.pitch - 1, midi_velocity(note.velocity - 14))]

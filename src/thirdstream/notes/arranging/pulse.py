@@ -5,15 +5,15 @@ three is its last third, where swing has it too.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from thirdstream.notes.arranging.ensembles import GROOVES
 from thirdstream.notes.metre import Metre, Metres
+from thirdstream.notes.styles.jazz import Groove
 from thirdstream.notes.types import Chord, Note, Score, Span
 
-Part = TypeVar("Part", Note, Chord, Span)
+Timed = TypeVar("Timed", Note, Chord, Span)
 
 THIRDS = 2.0  # a swing ratio: the first two thirds of a beat against the last
 
@@ -79,10 +79,9 @@ class Pulse:
             metres=Metres.of_bars(bars),
         )
 
-    def counted(self, parts: Iterable[Part]) -> list[Part]:
+    def counted(self, parts: Iterable[Timed]) -> list[Timed]:
         """Notes or chords in quarter notes, in even beats."""
-        ends = [(part, self.beats(part.start), self.beats(part.end)) for part in parts]
-        return [replace(part, start=start, length=end - start) for part, start, end in ends]
+        return [_moved(part, self.beats) for part in parts]
 
     def beats(self, at: float) -> float:
         """A place in quarter notes, in beats; even."""
@@ -101,10 +100,9 @@ class Pulse:
             place = swung(place, ratio)
         return self._edges[beat] + (place - beat) * self._lengths[beat]
 
-    def played(self, parts: Iterable[Part]) -> list[Part]:
+    def played(self, parts: Iterable[Timed]) -> list[Timed]:
         """Notes or chords in beats, in quarter notes; even."""
-        ends = [(part, self.quarters(part.start), self.quarters(part.end)) for part in parts]
-        return [replace(part, start=start, length=end - start) for part, start, end in ends]
+        return [_moved(part, self.quarters) for part in parts]
 
     @property
     def cells(self) -> list[Cell]:
@@ -121,6 +119,12 @@ class Pulse:
     def _is_even(self, bar: Sequence[Cell]) -> bool:
         first, last = bar[0].start, bar[-1].start + bar[-1].length
         return len(set(self._lengths[first:last])) == 1
+
+
+def _moved(part: Timed, to: Callable[[float], float]) -> Timed:
+    """A part with its start and end at other places."""
+    start = to(part.start)
+    return replace(part, start=start, length=to(part.end) - start)
 
 
 def _edges(metres: Metres, bars: Sequence[Metre]) -> tuple[list[float], list[float]]:
@@ -150,8 +154,7 @@ def _cells(metres: Sequence[Metre]) -> list[list[Cell]]:
     return bars
 
 
-def suits(groove: str, pulse: Pulse) -> bool:
-    """Whether one of GROOVES goes with a piece: waltzes with threes, others with all else; even
-    eighths with beats that divide in two."""
-    how = GROOVES[groove]
-    return how.in_three == pulse.in_three and not (how.straight and pulse.has_thirds)
+def suits(groove: Groove, pulse: Pulse) -> bool:
+    """Whether a groove goes with a piece: waltzes with threes, others with all else; even eighths
+    with beats that divide in two."""
+    return groove.in_three == pulse.in_three and not (groove.straight and pulse.has_thirds)

@@ -1,6 +1,6 @@
-"""Which pitches: four- and five-part voice-leading, and the jazz pianist's voicings.
+"""Voice-leading of the four or five parts below a melody, and with it.
 
-Voice-leading is a search for the cheapest way through all chords (Viterbi): voices move little, no
+It is a search for the cheapest way through all chords (Viterbi): voices move little, no
 two move in parallel fifths or octaves, none crosses another or leaves its range. Only where every
 way breaks the first rule is it broken.
 """
@@ -12,8 +12,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from thirdstream.notes.arranging.ensembles import Instrument, during, nearest
+from thirdstream.notes.arranging.lines import during
 from thirdstream.notes.metre import Metres
+from thirdstream.notes.styles.entries import Instrument
 from thirdstream.notes.types import Chord, Note
 
 N_CANDIDATES = 80  # voicings of a chord that the search looks at
@@ -22,24 +23,6 @@ CROSSING = 300.0  # cost of a voice above the melody, where its range leaves no 
 INVERSION = 12.0  # cost of a bass that is not the one named
 PERFECT = (0, 7)  # intervals modulo the octave that may not move in parallel
 IS_PERFECT = np.isin(np.arange(12), PERFECT)
-
-# The pianist's left hand: third, seventh, ninth, and fifth or thirteenth; in two positions.
-Voicing = tuple[int, ...]
-VOICINGS: dict[str, tuple[Voicing, Voicing]] = {
-    "major seventh": ((4, 7, 11, 14), (11, 14, 16, 19)),
-    "sixth": ((4, 7, 9, 14), (9, 14, 16, 19)),
-    "minor seventh": ((3, 7, 10, 14), (10, 14, 15, 19)),
-    "minor sixth": ((3, 7, 9, 14), (9, 14, 15, 19)),
-    "minor major": ((3, 7, 11, 14), (11, 14, 15, 19)),
-    "dominant": ((4, 9, 10, 14), (10, 14, 16, 21)),
-    "dominant to minor": ((4, 8, 10, 13), (10, 13, 16, 20)),
-    "augmented": ((4, 8, 10, 14), (10, 14, 16, 20)),
-    "augmented major": ((4, 8, 11, 14), (11, 14, 16, 20)),
-    "flat fifth": ((4, 6, 10, 14), (10, 14, 16, 18)),
-    "suspended": ((5, 9, 10, 14), (10, 14, 17, 21)),
-    "half-diminished": ((3, 6, 10, 12), (10, 12, 15, 18)),
-    "diminished": ((3, 6, 9, 12), (9, 12, 15, 18)),
-}
 
 
 @dataclass(frozen=True)
@@ -65,8 +48,8 @@ def slots(chords: Sequence[Chord], melody: Sequence[Note], metres: Metres) -> li
             if bar_end - start < 1e-6:
                 bar_end = metres.line(bar + 2)
             end = min(chord.end, bar_end)
-            heard = [note.pitch for note in during(melody, start + 1e-6, end - 1e-6)]
-            ends = (heard[0], heard[-1], min(heard)) if heard else (None, None, None)
+            sung = [note.pitch for note in during(melody, start + 1e-6, end - 1e-6)]
+            ends = (sung[0], sung[-1], min(sung)) if sung else (None, None, None)
             cut.append(Slot(start, end - start, chord, *ends))
             start = end
     return cut
@@ -174,44 +157,3 @@ def _moves(
             moved = (a0[:, None] != a1) & (b0[:, None] != b1)
             cost = cost + PARALLEL * (kept & moved)
     return cost
-
-
-def parallels(before: Sequence[int], after: Sequence[int]) -> int:
-    """How many pairs of voices move in parallel fifths or octaves from one chord to the next."""
-    count = 0
-    for a in range(len(before)):
-        for b in range(a):
-            interval = abs(before[a] - before[b]) % 12
-            moved = before[a] != after[a] and before[b] != after[b]
-            count += moved and interval in PERFECT and abs(after[a] - after[b]) % 12 == interval
-    return count
-
-
-def kind_of(chord: Chord, *, to_minor: bool = False) -> str:
-    """The row of VOICINGS for a chord; a dominant that resolves to minor is altered."""
-    third, seventh = chord.third, chord.seventh
-    if third in (5, 2):
-        return "suspended"
-    if third == 3 and chord.fifth == 6:
-        return "half-diminished" if seventh == 10 else "diminished"
-    if third == 3:
-        return {11: "minor major", 9: "minor sixth"}.get(seventh or 10, "minor seventh")
-    if seventh == 10:
-        altered = to_minor or not {1, 8}.isdisjoint(chord.intervals)
-        plain = "dominant to minor" if altered else "dominant"
-        return {6: "flat fifth", 8: "augmented"}.get(chord.fifth, plain)
-    colour = "augmented major" if chord.fifth == 8 else "major seventh"
-    return "sixth" if seventh == 9 else colour
-
-
-def comping_pitches(
-    chord: Chord, previous: Sequence[int], *, to_minor: bool = False
-) -> tuple[int, ...]:
-    """The voicing of a chord that lies nearest to the one before; lowest note E3 to E flat 4."""
-    centre = sum(previous) / len(previous) if previous else 60.0
-    centre = 0.7 * centre + 0.3 * 60.0
-    forms = []
-    for form in VOICINGS[kind_of(chord, to_minor=to_minor)]:
-        low = nearest((chord.root + form[0]) % 12, centre - (form[-1] - form[0]) / 2, 52, 63)
-        forms.append(tuple(low + interval - form[0] for interval in form))
-    return min(forms, key=lambda pitches: (abs(sum(pitches) / len(pitches) - centre), pitches))

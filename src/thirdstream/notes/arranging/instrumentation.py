@@ -1,0 +1,73 @@
+"""Instrumentation: who plays a recording's piece, chosen by what was transcribed of it.
+
+The defaults are the ensembles that an independent style tagger takes for their style: string
+quartet, string orchestra, wind quintet, organ or harpsichord for classical, but hardly a piano; a
+wind instrument over a rhythm section for jazz, but hardly a big band, a piano trio or a bossa nova.
+Of the former, those whose onsets are clear: strings with a harp or a harpsichord. The others are
+there by name.
+"""
+
+import random
+from collections.abc import Sequence
+
+from thirdstream.files import ThirdstreamError
+from thirdstream.notes.arranging.piece import Piece
+from thirdstream.notes.arranging.pulse import Pulse, suits
+from thirdstream.notes.styles.classical import ClassicalStyle
+from thirdstream.notes.styles.entries import Instrument, Style
+from thirdstream.notes.styles.jazz import Groove, JazzStyle
+from thirdstream.notes.types import Note, Score
+
+
+def default_groove(piece: Piece, style: JazzStyle) -> str:
+    """The groove that suits the piece, by metre and tempo."""
+    if Pulse(piece.score).in_three:
+        return style.defaults.in_three
+    slow = piece.beats_per_minute < style.defaults.slow_below
+    return style.defaults.slow if slow else style.defaults.groove
+
+
+def default_ensemble(piece: Piece, style: ClassicalStyle, rng: random.Random) -> str:
+    """The ensemble that suits the piece, by its density and quickness."""
+    if piece.density >= style.defaults.dense_from:
+        return style.defaults.dense
+    if piece.quickness >= style.defaults.quick_from:
+        return style.defaults.quick
+    return rng.choice(style.defaults.ensembles)
+
+
+def chosen(name: str | None, names: Sequence[str], score: Score, style: Style) -> str | None:
+    """The ensemble or groove that is asked for, if any is. Raises ThirdstreamError that lists
+    `names`, those that suit, if it is none of them.
+    """
+    if name is not None and name not in names:
+        raise ThirdstreamError(
+            f"{name}: is nothing that plays {style.style} in bars of "
+            f"{score.metres.usual(score.n_beats).name}; choose one of: {', '.join(names)}"
+        )
+    return name
+
+
+def suitable_grooves(style: JazzStyle, pulse: Pulse) -> list[str]:
+    """Names of the grooves that go with the metre."""
+    return [name for name, groove in style.grooves.items() if suits(groove, pulse)]
+
+
+def soloists(
+    melody: Sequence[Note], groove: Groove, style: JazzStyle, rng: random.Random
+) -> tuple[Instrument, ...]:
+    """Who plays the melody, and who plays it the second time: those in whose range it lies best."""
+    able = [one for one in style.defaults.soloists if one in groove.soloists]
+    if not able:
+        return groove.soloists[:1] * 2
+    ranked = sorted(
+        able,
+        key=lambda i: (round(5 * out_of_range(melody, i)), able.index(i) // 2, rng.random()),
+    )
+    return tuple(ranked[:2])
+
+
+def out_of_range(melody: Sequence[Note], instrument: Instrument) -> float:
+    """The share of a melody that an instrument cannot play where it is written."""
+    lowest, highest = instrument.lowest + 2, instrument.highest
+    return sum(not lowest <= n.pitch <= highest for n in melody) / max(len(melody), 1)

@@ -1,0 +1,82 @@
+"""Styles as data: one TOML file each, which a musician can edit; docs/styles.md explains them.
+
+style = read_style("jazz", Path("my-jazz.toml"))
+style = read_style("jazz")  # the one that comes along
+"""
+
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from thirdstream.files import ThirdstreamError
+from thirdstream.notes.styles.classical import ClassicalStyle
+from thirdstream.notes.styles.entries import Style
+from thirdstream.notes.styles.jazz import JazzStyle
+
+FOLDER = Path(__file__).parent
+STYLES = ("classical", "jazz")
+S = TypeVar("S", bound=Style)
+SEE = "docs/styles.md explains it"
+
+
+class StyleError(ThirdstreamError):
+    """A style file that cannot be used."""
+
+
+def read_style(name: str, path: Path | None = None) -> ClassicalStyle | JazzStyle:
+    """The style of that name, from a file, or else the one that comes along.
+
+    Raises StyleError that names file, entry and remedy; ThirdstreamError for a style there is not.
+    """
+    if name not in STYLES:
+        raise ThirdstreamError(f"{name}: no such style; there are {', '.join(STYLES)}")
+    if path is None:
+        return jazz_style() if name == "jazz" else classical_style()
+    return _read(JazzStyle if name == "jazz" else ClassicalStyle, name, path)
+
+
+@lru_cache
+def classical_style() -> ClassicalStyle:
+    """The one that comes along."""
+    return _read(ClassicalStyle, "classical", FOLDER / "classical.toml")
+
+
+@lru_cache
+def jazz_style() -> JazzStyle:
+    """The one that comes along."""
+    return _read(JazzStyle, "jazz", FOLDER / "jazz.toml")
+
+
+def _read(schema: type[S], name: str, path: Path) -> S:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StyleError(f"{path}: cannot be read: {error.strerror}; check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StyleError(f"{path}: is not TOML: {error}; correct that place") from error
+    if tables.get("style") != name:
+        raise StyleError(
+            f'{path}: style is {tables.get("style")!r}, not "{name}"; write style = "{name}", or '
+            "give a file of that style"
+        )
+    try:
+        return schema.model_validate(tables, context={})
+    except ValidationError as error:
+        raise StyleError(f"{path}: {_fault(error)}") from error
+
+
+def _fault(error: ValidationError) -> str:
+    """The first fault: which entry, what is wrong with it, and what to do."""
+    first: Any = error.errors()[0]
+    entry = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] == "missing":
+        return f"{entry} is missing; write it ({SEE})"
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{entry} is no entry; correct its name or remove it ({SEE})"
+    fault = str(first.get("ctx", {}).get("error", first["msg"]))
+    for word, plain in (("Input should", "must"), ("Tuple", "the list"), (" after validation", "")):
+        fault = fault.replace(word, plain)
+    return f"{entry}: {fault} ({SEE})"
