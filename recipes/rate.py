@@ -23,7 +23,8 @@ from thirdstream.data.corpus import Corpus
 from thirdstream.mel.models.paired import TwinPaired
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training import loop as training
-from thirdstream.research.figures import COLOURS, save
+from thirdstream.report.spectrograms import save
+from thirdstream.research.figures import COLOURS
 
 PAPER_RATE = 65 * 64 * 4 * SR / SEGMENT
 N_COMPONENTS = (16, 32, 64, 96, 128, 256, 512)  # of four frames

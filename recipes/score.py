@@ -79,7 +79,7 @@ def row(name: str, corpus: Corpus, splits: Sequence[str] = (TEST,)) -> Row:
         Path(name).resolve().name.removesuffix(".safetensors"),
         system.name,
         presets[0] if presets else "other",
-        system.n_parameters,
+        system.n_parameters(),
         {style: one for style, (one, _) in scores.items()},
         sum(latent for _, latent in scores.values()) / len(scores),
     )

@@ -17,6 +17,7 @@ OUTSIDE = {
     "src/thirdstream/models/README.md": "models.md",
     "src/thirdstream/clips/README.md": "clips.md",
     "src/thirdstream/notes/rendering/orchestra.md": "instruments.md",
+    "src/thirdstream/evaluation/tagger.md": "tagger.md",
     "src/thirdstream/data/benchmark.csv": "benchmark.csv",
     "src/thirdstream/notes/styles/classical.toml": "classical.toml",
     "src/thirdstream/notes/styles/jazz.toml": "jazz.toml",

@@ -62,15 +62,3 @@ def test_a_chord_ends_where_nothing_speaks_for_it() -> None:
     found = chords.with_evidence([Chord(0, 12, 0, (0, 4, 7), 0), Chord(12, 8, 2, (0, 3, 7), 2)],
                                  notes, 4.0)  # fmt: skip
     assert found == (Chord(2, 2, 0, (0, 4, 7), 0),)  # one D is no D minor
-
-
-@pytest.mark.parametrize(("tonic", "is_minor"), [(0, False), (7, False), (9, True), (2, True)])
-def test_the_key_of_a_cadence(tonic: int, is_minor: bool) -> None:
-    home = (0, 3, 7) if is_minor else (0, 4, 7)
-    steps = [(0, home), (5, home), (7, (0, 4, 7, 10)), (0, home)]
-    harmony = [
-        Chord(4.0 * k, 4.0, (tonic + step) % 12, kind, (tonic + step) % 12)
-        for k, (step, kind) in enumerate(steps)
-    ]
-    tune = [Note(4.0 * k, 4.0, 60 + (tonic + step) % 12) for k, (step, _) in enumerate(steps)]
-    assert chords.key_of(harmony, tune) == (tonic, is_minor)

@@ -29,9 +29,8 @@ def insert(path: Path, anchor: str, addition: str) -> None:
 def test_the_walkthrough_works(tmp_path: Path) -> None:
     package = tmp_path / "src" / "thirdstream"
     shutil.copytree(ROOT / "src" / "thirdstream", package, ignore=shutil.ignore_patterns(*LARGE))
-    model, family, system, imported, entry = re.findall(
-        r"^```python\n(.*?)^```", GUIDE, re.S | re.M
-    )
+    model, system = re.findall(r"^```python\n(.*?)^```", GUIDE, re.S | re.M)
+    family, imported, entry = re.findall(r"^```text\n(.*?)^```", GUIDE, re.S | re.M)
     (package / "mel" / "models" / "shared_encoder.py").write_text(model, encoding="utf-8")
     insert(package / "mel" / "models" / "__init__.py", "FAMILIES = {", family)
     (package / "telephone.py").write_text(system, encoding="utf-8")

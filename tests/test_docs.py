@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("index", "train", "commands", "scripting")))
 # These take longer than all others together; they are parsed here, and run in other tests.
 RUN_ELSEWHERE = {"demo", "tune", "evaluate", "report", "figures", "claims", "arrange"}
-RUN_ELSEWHERE |= {"benchmark", "listen", "serve"}
+RUN_ELSEWHERE |= {"benchmark", "convert", "listen", "serve"}
 
 
 def lines_of(page: str) -> list[str]:
@@ -161,6 +161,14 @@ def piped(line: str) -> Iterator[None]:
             yield
         finally:
             sys.stdin, sys.stdout = before
+
+
+def test_the_page_of_all_numbers_is_the_report_of_the_results(tmp_path: Path) -> None:
+    results = ROOT / "src" / "thirdstream" / "evaluation" / "benchmark-results.json"
+    page = tmp_path / "page.md"
+    assert run("report", str(results), "--out", str(page)) == 0
+    kept = (ROOT / "docs" / "benchmark-results.md").read_text(encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == kept
 
 
 def test_every_command_has_an_example() -> None:

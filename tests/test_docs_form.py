@@ -60,7 +60,7 @@ def found(pattern: str, text: str) -> list[str]:
 
 
 def of_the_present() -> list[Path]:
-    return [page for page in WRITTEN_BY_HAND if EXPERIMENTS not in page.parents]
+    return [page for page in PAGES if EXPERIMENTS not in page.parents]
 
 
 def name_of(page: Path) -> str:

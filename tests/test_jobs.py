@@ -205,7 +205,7 @@ def test_systems_say_what_they_lack(monkeypatch: pytest.MonkeyPatch) -> None:
         registry.load("score").ready()
 
 
-def test_score_listens_once_and_hands_out_what_it_played(
+def test_score_transcribes_once_and_hands_out_what_it_played(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score = registry.load("score")

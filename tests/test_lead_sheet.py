@@ -7,6 +7,7 @@ import pytest
 
 from pieces import rubato
 from thirdstream.files import ThirdstreamError
+from thirdstream.notes.io import chord_symbols
 from thirdstream.notes.io.lead_sheet import chords_of_bars, symbol, write_lead_sheet
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.key import C_MAJOR
@@ -60,6 +61,18 @@ def test_a_lead_sheet_is_read_as_it_was_written(tmp_path: Path) -> None:
 )
 def test_symbols(chord: Chord, text: str) -> None:
     assert symbol(chord) == text
+
+
+@pytest.mark.parametrize("degrees", chord_symbols.KINDS.values(), ids=chord_symbols.KINDS)
+def test_every_chord_that_is_read_can_be_written(degrees: dict[int, int], tmp_path: Path) -> None:
+    """As itself, or as one that it holds."""
+    chord = Chord(0, 12, 5, tuple(sorted({step % 12 for step in degrees.values()})), 5)
+    tune = tuple(Note(float(k), 1.0, 60 + k) for k in range(12))
+    write_lead_sheet(tmp_path / "a.musicxml", Score("", tune, (chord,)))
+    (again,) = read_score(tmp_path / "a.musicxml").chords
+    assert (again.root, again.bass) == (5, 5)
+    if chord.third is not None and chord.fifth in chord.intervals:
+        assert set(again.intervals) <= set(chord.intervals)
 
 
 def test_silence_in_a_lead_sheet_has_no_chord(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_random_weights_give_the_papers_answers(name: str, preset: str, n_frames
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_bundled_models_are_the_papers_networks(name: str) -> None:
-    check(thirdstream.load(name).twin.eval(), 21)
+    check(thirdstream.load(name).model.eval(), 21)
 
 
 @pytest.mark.parametrize("file", published.FILES)
@@ -152,7 +152,7 @@ def with_weights(file: str, path: Path) -> TwinAutoencoder:
     name, preset = published.FILES[file]
     twin = FAMILIES[name].kind(STYLES, FAMILIES[name].kind.PRESETS[preset]).eval()
     weights = published.weights(path)
-    parameters = {key for key, _ in twin.named_parameters() if not key.startswith("critics")}
+    parameters = {key for key, _ in twin.named_parameters() if not key.startswith("discriminators")}
     assert parameters == weights.keys()
     twin.load_state_dict(weights, strict=False)
     return twin

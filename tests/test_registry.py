@@ -13,13 +13,13 @@ from conftest import music
 from test_cli import run
 from thirdstream import registry
 from thirdstream.audio import SR, Wave
-from thirdstream.evaluation.evaluate import subjects_of
+from thirdstream.evaluation.evaluate import entries_of
 from thirdstream.evaluation.material import Material
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.models import FAMILIES
 from thirdstream.registry import SYSTEMS, Entry
 from thirdstream.system import Options, System, options_of
-from thirdstream.web import tasks
+from thirdstream.web.description import describe
 from thirdstream.web.server import offered
 
 
@@ -87,10 +87,12 @@ def test_python_the_page_and_evaluate_have_it() -> None:
     with pytest.raises(ThirdstreamError, match="it knows jazz, classical and polka"):
         registry.load("toy").transfer(wave, SR, to="waltz")
     assert offered(())["toy"] == "toy"
-    told = tasks.described({"toy": "toy"}, tell=lambda share, what: None)["toy"]
-    assert told["styles"] == ["jazz", "classical", "polka"] and told["keep"] == 0.5
+    shown = describe("toy", "toy")
+    assert (shown.about, shown.styles) == ("Plays it late.", ("jazz", "classical", "polka"))
+    fields = {field.name: (field.kind, field.default) for field in shown.fields}
+    assert fields["keep_content"] == ("share", 0.5) and fields["its_option"] == ("number", 1)
     material = Material("", ("classical", "jazz"), {"classical": [], "jazz": []}, {})
-    assert subjects_of(["toy+blend=0.5"], material)[-1].name == "toy+blend=0.5"
+    assert entries_of(["toy+blend=0.5"], material)[-1].name == "toy+blend=0.5"
 
 
 def test_a_system_without_a_model_has_no_checkpoint() -> None:

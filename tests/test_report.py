@@ -28,7 +28,7 @@ from thirdstream.evaluation import VERSION, work_of
 from thirdstream.files import ThirdstreamError, read_json, write_json
 from thirdstream.mel.features.logmel import LogMel
 from thirdstream.report import page as report
-from thirdstream.report import pictures
+from thirdstream.report import plots, spectrograms
 from thirdstream.report.results import Results
 
 VOID = {"meta", "img", "br", "path", "use"}
@@ -136,25 +136,25 @@ def places(svg: str) -> list[tuple[float, float]]:
 
 
 def test_points_lie_where_their_scores_are(results: Path) -> None:
-    ((across, up),) = places(pictures.plane(results_of(results), "classical_to_jazz"))
+    ((across, up),) = places(plots.plane(results_of(results), "classical_to_jazz"))
     assert across == pytest.approx(0.2 + 2 / 3, abs=1e-3)  # as `made` has them for the model
     assert 2 * up - 1 == pytest.approx(2 / 3 - 0.5, abs=2e-3)
 
 
 @given(st.lists(st.tuples(st.floats(0, 500), st.floats(0, 400)), max_size=12))
 def test_no_name_covers_another(points: list[tuple[float, float]]) -> None:
-    heights = pictures.label_heights(points)
+    heights = plots.label_heights(points)
     assert all(height >= y for height, (_, y) in zip(heights, points, strict=True))
     labels = [(x, height) for height, (x, _) in zip(heights, points, strict=True)]
     for number, (x, y) in enumerate(labels):
         for other_x, other_y in labels[:number]:
-            apart = abs(y - other_y) >= pictures.LABEL_HEIGHT - 1e-9
-            assert apart or abs(x - other_x) >= pictures.LABEL_WIDTH
+            apart = abs(y - other_y) >= plots.LABEL_HEIGHT - 1e-9
+            assert apart or abs(x - other_x) >= plots.LABEL_WIDTH
     for (x, _), height in zip(points, heights, strict=True):
-        left, right = (x - pictures.LABEL_WIDTH, x - 5) if x > pictures.WIDTH / 2 else (
-            x + 5, x + pictures.LABEL_WIDTH)  # fmt: skip
+        left, right = (x - plots.LABEL_WIDTH, x - 5) if x > plots.WIDTH / 2 else (
+            x + 5, x + plots.LABEL_WIDTH)  # fmt: skip
         for other_x, y in points:
-            assert not left < other_x < right or abs(y - height) >= pictures.POINT_HEIGHT - 1e-9
+            assert not left < other_x < right or abs(y - height) >= plots.POINT_HEIGHT - 1e-9
 
 
 def test_options_have_curves_and_no_point(results: Path) -> None:
@@ -166,20 +166,20 @@ def test_options_have_curves_and_no_point(results: Path) -> None:
         data["scores"][name] = {"classical_to_jazz": {"chroma_cosine": score(0.4 + place / 2),
                                                       "tag_difference": score(0.0)}}  # fmt: skip
     given = Results.model_validate(data)
-    found = pictures.series(given, "classical_to_jazz")
+    found = plots.series(given, "classical_to_jazz")
     assert list(found["model", "keep_content"]) == [0.0, 0.5, 1.0]
-    assert pictures.series(given, "jazz_to_classical") == {}
-    (picture,) = pictures.curves(given, "classical_to_jazz").values()
+    assert plots.series(given, "jazz_to_classical") == {}
+    (picture,) = plots.curves(given, "classical_to_jazz").values()
     lines = [
         one
         for one in ElementTree.fromstring(picture).iter("path")
-        if f"stroke: {pictures.COLOURS[0]}; stroke-width: 1.5" in one.attrib["style"]
+        if f"stroke: {plots.COLOURS[0]}; stroke-width: 1.5" in one.attrib["style"]
     ]
     curve, _ = (re.findall(r"([\d.]+) ([\d.]+)", line.attrib["d"]) for line in lines)
     x, y = np.array(curve, dtype=float).T
     assert np.diff(x) == pytest.approx([240, 240])  # SVG units: the frame is twice as wide
     assert np.diff(y) == pytest.approx([-56, -56])  # and 224 high; SVG counts from the top
-    assert "keep-content=1" not in pictures.plane(given, "classical_to_jazz")
+    assert "keep-content=1" not in plots.plane(given, "classical_to_jazz")
     assert "model, keep content" in report.page(given, work_of(results))
 
 
@@ -197,9 +197,9 @@ def test_a_mel_picture_shows_high_pitches_above(tmp_path: Path) -> None:
     hz = np.where(t < 1, 100, 8000)
     wave = (0.1 * np.sin(2 * np.pi * hz * t)).astype(np.float32)
     audio.write(tmp_path / "x.flac", iter([wave[None]]), sr=SR, n_channels=1)
-    (tmp_path / "x.png").write_bytes(pictures.mel_picture(tmp_path / "x.flac", LogMel()))
+    (tmp_path / "x.png").write_bytes(spectrograms.mel_picture(tmp_path / "x.flac", LogMel()))
     light = imread(tmp_path / "x.png")[..., :3].sum(axis=2)
-    assert light.shape == pictures.MEL_SIZE
+    assert light.shape == spectrograms.MEL_SIZE
     low, high = light[:, 100].argmax(), light[:, 300].argmax()
     assert low > 80
     assert high < 50

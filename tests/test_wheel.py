@@ -69,7 +69,7 @@ def test_the_wheel_runs_the_demo_in_a_clean_environment(
 def _check_demo(out: Path) -> None:
     """Every system's transfer of every clip, as long as it; the page shows all files, no others."""
     page = (out / "index.html").read_text(encoding="utf-8")
-    shown = set(re.findall(r"src='([^']+)'", page))
+    shown = set(re.findall(r'src="([^"]+)"', page))
     assert shown == {path.name for path in out.iterdir()} - {"index.html"}
     for clip in registry.bundled_clips():
         target = "classical" if clip.stem.startswith("jazz") else "jazz"

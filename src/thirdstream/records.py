@@ -4,17 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
-from typing import (
-    Any,
-    Literal,
-    NotRequired,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-    is_typeddict,
-)
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -32,28 +22,28 @@ def record(kind: type[T], content: Any) -> T:
     if unknown is not None:
         raise ValueError(f"a {kind.__name__} has no {_short(unknown)}")
     try:
-        return kind(**{name: _named(name, content, hints) for name in content})
+        return kind(**{name: _named(name, value, hints[name]) for name, value in content.items()})
     except TypeError as error:  # a field is of another type, or missing
         raise ValueError(str(error)) from error
 
 
-def fitting(value: Any, hint: Any) -> Any:
-    """A JSON value as a type has it: a simple one, list, tuple, Mapping, Literal, or TypedDict.
+def _named(name: str, value: Any, hint: Any) -> Any:
+    try:
+        return fitting(value, hint)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from error
 
-    Keys that a TypedDict does not know are left out, so that nobody reads what was not looked at.
-    Raises TypeError where the value does not fit.
+
+def fitting(value: Any, hint: Any) -> Any:
+    """A JSON value as a type has it: a simple one, list, tuple, Mapping, or Literal.
+
+    Raises TypeError where the value does not fit. Text may hold what no UTF-8 can, such as the
+    names of files, which pydantic refuses.
     """
-    if is_typeddict(hint) and isinstance(value, dict):
-        hints = _hints(hint)
-        needed = {name for name, one in hints.items() if get_origin(one) is not NotRequired}
-        names = [name for name in hints if name in needed or name in value]
-        return {name: _named(name, value, hints) for name in names}
     origin, inner = get_origin(hint) or hint, get_args(hint)
     if origin in (Union, UnionType):  # with None
         known = next(one for one in inner if one is not NoneType)
         return None if value is None else fitting(value, known)
-    if origin is NotRequired:
-        return fitting(value, inner[0])
     if origin in (list, tuple) and isinstance(value, list):
         return origin(fitting(one, inner[0]) for one in value)
     if origin is Mapping and isinstance(value, dict):
@@ -71,19 +61,10 @@ def _is_simple(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
     return type(value) is origin
 
 
-def _named(name: str, values: Mapping[str, Any], hints: Mapping[str, Any]) -> Any:
-    try:
-        return fitting(values[name], hints[name])
-    except KeyError:
-        raise TypeError(f"{name} is missing") from None
-    except TypeError as error:
-        raise TypeError(f"{name}: {error}") from error
-
-
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     """Of the fields; a dataclass has annotations that are none."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = get_type_hints(kind)
     if dataclasses.is_dataclass(kind):
         return {one.name: hints[one.name] for one in dataclasses.fields(kind)}
     return hints

@@ -1,8 +1,7 @@
-"""Names and foreign text as they may be printed: in a terminal, in HTML and in Markdown."""
+"""Names and foreign text as they may be printed: in a terminal and in Markdown."""
 
 import re
 import unicodedata
-from html import escape
 
 JOINERS = "\u200c\u200d"  # invisible, but part of words in Persian and Hindi, and of pictures
 OURS = re.compile(r"[^ -~]")  # what may need care
@@ -27,11 +26,6 @@ def _written_out(sign: str, keep: str) -> str:
     if harmless or sign in JOINERS or sign in keep:
         return sign
     return sign.encode("unicode_escape").decode("ascii")
-
-
-def in_html(text: str) -> str:
-    """The text as a page shows it, also as the value of an attribute."""
-    return escape(shown(text), quote=True)
 
 
 def in_markdown(text: str) -> str:

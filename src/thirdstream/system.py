@@ -83,6 +83,9 @@ class MelTrace(NamedTuple):
     achieved: NDArray[np.float32]
 
 
+Notes = NDArray[np.float64]  # (n_notes, 3): start and end in seconds, MIDI pitch
+
+
 class Sheet(NamedTuple):
     """The music of a transfer on paper: a picture, the chords of each bar, and files by label."""
 
@@ -96,6 +99,10 @@ class Notation(Protocol):
 
     def write(self, recording: Path, result: Path) -> Sheet:
         """Write it beside the result, under names made of both files' names."""
+        ...
+
+    def notes(self) -> Mapping[str, Mapping[str, Notes]]:
+        """What has pitch, by stage of the transfer and by part, for a picture."""
         ...
 
 

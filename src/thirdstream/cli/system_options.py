@@ -46,6 +46,6 @@ def _defaults(of_systems: Mapping[str, Any]) -> str:
     given = {name: value for name, value in of_systems.items() if value is not None}
     if not given:
         return "(optional)"
-    [(usual, _)] = Counter(given.values()).most_common(1)
-    special = (f", for {name} {value:g}" for name, value in given.items() if value != usual)
-    return f"(default: {usual:g}{''.join(special)})"
+    [(common, _)] = Counter(given.values()).most_common(1)
+    special = (f", for {name} {value:g}" for name, value in given.items() if value != common)
+    return f"(default: {common:g}{''.join(special)})"

@@ -78,56 +78,36 @@ def transfer(
     name = model or default_system()
     system = registry.load(name)
     options = system.accept(style)
-    if pipes.DASH not in (*inputs, out):
-        pairs = plan(inputs, out, suffix=f".{files.format}")
-        outcomes = _transferred(system, name, pairs, options, files, workers)
-    elif len(inputs) != 1 or inputs[0].is_dir():
-        raise ThirdstreamError("- stands for a single recording; give one file, or - and no other")
-    elif json and out == pipes.DASH:
-        raise ThirdstreamError("standard output can't hold both; leave --json out, or give a file")
+    if pipes.DASH in (*inputs, out):
+        outcomes = [_piped(system, inputs, out, options, files, json=json)]
     else:
-        outcomes = [_piped(system, inputs[0], out, options, files)]
+        pairs, outcomes = plan(inputs, out, suffix=f".{files.format}"), []
+        with workers.ready() as n_jobs, progress_bar() as bar:
+            task = bar.add_task("transferring", total=len(pairs))
+            if workers.alone:
+                made = transfer_files(
+                    system,
+                    pairs,
+                    options,
+                    force=files.force,
+                    skip_existing=files.skip_existing,
+                    progress=lambda path, share: bar.update(
+                        task, description=f"{path.name} {share:.0%}"
+                    ),
+                )
+            else:
+                tasks = (joblib.delayed(_by_worker)(name, pair, options, files) for pair in pairs)
+                made = results(tasks, n_jobs=n_jobs, in_order=True)
+            for one in made:
+                bar.advance(task)
+                _report(one)
+                outcomes.append(one)
     if json:
         print_json({"results": [_as_json(one) for one in outcomes]})
     n_failed = sum(one.error is not None for one in outcomes)
     if n_failed:
         rest = f"; the others are in {out}" if n_failed < len(outcomes) else ""
         raise Failed(f"{n_failed} of {len(outcomes)} recordings failed{rest}")
-
-
-def _transferred(
-    system: System[Any],
-    name: str,
-    pairs: Sequence[tuple[Path, Path]],
-    options: Options,
-    files: Files,
-    workers: Workers,
-) -> list[Outcome]:
-    """All recordings: one after the other here, or by workers, each of which loads the system."""
-    outcomes = []
-    with workers.ready() as n_jobs, progress_bar() as bar:
-        task = bar.add_task("transferring", total=len(pairs))
-        if workers.alone:
-
-            def show(path: Path, share: float) -> None:
-                bar.update(task, description=f"{path.name} {share:.0%}")
-
-            made = transfer_files(
-                system,
-                pairs,
-                options,
-                force=files.force,
-                skip_existing=files.skip_existing,
-                progress=show,
-            )
-        else:
-            tasks = (joblib.delayed(_by_worker)(name, pair, options, files) for pair in pairs)
-            made = results(tasks, n_jobs=n_jobs, in_order=True)
-        for one in made:
-            bar.advance(task)
-            _report(one)
-            outcomes.append(one)
-    return outcomes
 
 
 def _by_worker(name: str, pair: tuple[Path, Path], options: Options, files: Files) -> Outcome:
@@ -151,8 +131,21 @@ def _report(one: Outcome) -> None:
         say(f"{one.path} -> {one.out}" + (f" ({one.remark})" if one.remark else ""))
 
 
-def _piped(system: System[Any], path: Path, out: Path, options: Options, files: Files) -> Outcome:
+def _piped(
+    system: System[Any],
+    inputs: Sequence[Path],
+    out: Path,
+    options: Options,
+    files: Files,
+    *,
+    json: bool,
+) -> Outcome:
     """One recording from standard input, or to standard output, or both. Raises its fault."""
+    if len(inputs) != 1 or inputs[0].is_dir():
+        raise ThirdstreamError("- stands for a single recording; give one file, or - and no other")
+    if json and out == pipes.DASH:
+        raise ThirdstreamError("standard output can't hold both; leave --json out, or give a file")
+    [path] = inputs
     suffix = f".{files.format}"
     with pipes.recording_in(path) as recording, pipes.result_to(out, suffix=suffix) as made:
         [(_, target)] = plan([recording], made, suffix=suffix)

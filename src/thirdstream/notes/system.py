@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -23,8 +23,8 @@ from thirdstream.notes.styles import read_style
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.transcribe import Transcription, transcribe
 from thirdstream.notes.transcription.transcriber import Transcriber
-from thirdstream.notes.types import Score
-from thirdstream.system import Sheet, System
+from thirdstream.notes.types import Note, Score
+from thirdstream.system import Notes, Sheet, System
 
 LOGGER = logging.getLogger("thirdstream")
 
@@ -52,6 +52,27 @@ class Played(NamedTuple):
         )
         files = {"MIDI": midi, "Lead sheet (MusicXML)": lead_sheet, "Transcription (MIDI)": notes}
         return Sheet(roll, chords_of_bars(score, found.key), files)
+
+    def notes(self) -> dict[str, dict[str, Notes]]:
+        """Those of the transcription, and those of the arrangement without its drums."""
+        found = self.transcription
+        parts = {one.name: one.notes for one in self.arrangement.song.tracks if not one.is_drums}
+        stages = {
+            "Transcription": (
+                {"all notes": found.notes, "melody": found.score.melody},
+                found.timing,
+            ),
+            "Arrangement": (parts, self.timing),
+        }
+        return {
+            stage: {name: _in_seconds(notes, timing) for name, notes in some.items()}
+            for stage, (some, timing) in stages.items()
+        }
+
+
+def _in_seconds(notes: Sequence[Note], timing: Timing) -> Notes:
+    beats = np.array([(note.start, note.end) for note in notes]).reshape(-1, 2)
+    return np.column_stack([timing.seconds(beats), [note.pitch for note in notes]])
 
 
 class ScoreSystem(System[ScoreOptions]):

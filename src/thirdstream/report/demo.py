@@ -1,23 +1,29 @@
-"""The main job on the bundled clips: six systems' transfer of each, pictures, and a page."""
+"""The bundled clips transferred by several systems, with pictures, on a page that compares them."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import torch
+from markupsafe import Markup
 
 from thirdstream import audio
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.features.logmel import LogMel
-from thirdstream.research.figures import draw_mels
-from thirdstream.shown import in_html
-from thirdstream.system import Options, System
+from thirdstream.registry import SYSTEMS
+from thirdstream.report.html import render
+from thirdstream.report.piano_roll import piano_roll
+from thirdstream.report.spectrograms import draw_mels
+from thirdstream.system import Notation, Options, System
 from thirdstream.transfer.files import transfer_file
 
 PAGE = "index.html"
+N_COLUMNS = 3  # of mel spectrograms in a picture
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,27 @@ class Row:
     peak: float
 
 
+@dataclass
+class Clip:
+    """A row of the page: the original and its transfers, by label; piano rolls by system."""
+
+    title: str
+    style: str
+    sounds: dict[str, Path]
+    picture: Path
+    rolls: dict[str, Markup] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """How long the original lasts."""
+        header = audio.info(next(iter(self.sounds.values())))
+        return header.n_samples / header.sr
+
+    def addresses(self) -> dict[str, str]:
+        """Of the sounds, from a page beside them."""
+        return {label: quote(path.name) for label, path in self.sounds.items()}
+
+
 def run(
     systems: Mapping[str, System[Any]], clips: Sequence[Path], out: Path, *, force: bool = False
 ) -> Iterator[Row]:
@@ -42,74 +69,60 @@ def run(
     """
     if (out / PAGE).exists() and not force:
         raise ThirdstreamError(f"{out / PAGE}: exists already; add --force to replace it")
-    rows: list[Row] = []
-    for clip in clips:
-        style, _, title = clip.stem.partition("_")
-        copied = out / clip.name
-        with whole_file(copied) as temporary:
-            shutil.copyfile(clip, temporary)
-        heard = {f"the clip: {style}": copied}
+    shown = []
+    for path in clips:
+        style, _, title = path.stem.partition("_")
+        original = out / path.name
+        with whole_file(original) as temporary:
+            shutil.copyfile(path, temporary)
+        picture = out / f"{path.stem}.png"
+        clip = Clip(
+            title.replace("_", " ").title(), style, {f"original: {style}": original}, picture
+        )
         for name, system in systems.items():
-            target = next(other for other in system.styles if other != style)
-            made = out / f"{clip.stem}_to_{target}_{name}.wav"
-            transfer_file(system, clip, made, Options(target, source=style), force=force)
-            wave, _ = audio.read(made)
-            peak = float(np.abs(wave).max())
-            rows.append(Row(clip, name, target, made, audio.level_of([wave[None]]).rms_db, peak))
-            heard[f"{name}: to {target}"] = made
-            yield rows[-1]
-        draw(heard, out / f"{clip.stem}.png", title=title.replace("_", " "))
+            yield _transferred(system, path, clip, name=name, force=force)
+        draw(clip)
+        shown.append(clip)
+    about = {name: SYSTEMS[system.name].about for name, system in systems.items()}
     with whole_file(out / PAGE) as temporary:
-        temporary.write_text(page(rows), encoding="utf-8")
+        temporary.write_text(page(shown, about), encoding="utf-8")
 
 
-def draw(heard: Mapping[str, Path], path: Path, *, title: str) -> None:
-    """Draw the mels of sounds of one length, all as loud, on one scale."""
-    log_mel, columns = LogMel(), {}
-    for name, file in heard.items():
+def _transferred(system: System[Any], path: Path, clip: Clip, *, name: str, force: bool) -> Row:
+    """Of a clip, which gets the sound and the music that the system goes by way of."""
+    to = next(other for other in system.styles if other != clip.style)
+    made = clip.picture.with_name(f"{path.stem}_to_{to}_{name}.wav")
+    music: list[Notation] = []
+    system.on_notation = music.append
+    transfer_file(system, path, made, Options(to, source=clip.style), force=force)
+    clip.sounds[f"{name}: to {to}"] = made
+    if music:
+        clip.rolls[name] = piano_roll(music[0].notes())
+    wave, _ = audio.read(made)
+    peak = float(np.abs(wave).max())
+    return Row(path, name, to, made, audio.level_of([wave[None]]).rms_db, peak)
+
+
+def draw(clip: Clip) -> None:
+    """Draw the mel spectrograms of a clip's sounds, all as loud, on one scale."""
+    log_mel, panels = LogMel(), []
+    for name, file in clip.sounds.items():
         wave, _ = audio.read(file)
         level = audio.level_of([wave[None]])
         with torch.inference_mode():
-            columns[name] = log_mel(torch.from_numpy(wave)[None] * level.gain)[0]
-    draw_mels(columns, path, config=log_mel.config, title=title)
+            panels.append((name, log_mel(torch.from_numpy(wave)[None] * level.gain)[0]))
+    rows = [dict(panels[at : at + N_COLUMNS]) for at in range(0, len(panels), N_COLUMNS)]
+    scale = "log10(1 + mel power)"
+    draw_mels(rows, clip.picture, config=log_mel.config, title=clip.title, scale=scale)
 
 
-def page(rows: Sequence[Row]) -> str:
-    """A page beside the files, which plays them; it fetches nothing else."""
-    parts = []
-    for clip in dict.fromkeys(row.clip for row in rows):
-        style, _, title = clip.stem.partition("_")
-        own = [row for row in rows if row.clip == clip]
-        players = [_player(f"{row.system}: to {row.to}", row.made.name) for row in own]
-        parts.append(
-            f"<h2>{in_html(title.replace('_', ' '))}</h2><p>Original: {in_html(style)}</p>"
-            f"<img src='{in_html(clip.stem)}.png' alt='Mel spectrograms of clip and transfers'>"
-            + "".join([_player("the clip", clip.name), *players])
-        )
-    return HEAD + "\n".join(parts) + "</main></body></html>\n"
+def page(clips: Sequence[Clip], about: Mapping[str, str]) -> str:
+    """A page beside the files, which plays them; it fetches nothing else.
 
-
-def _player(label: str, source: str) -> str:
-    name = in_html(label)
-    return (
-        f"<figure><figcaption>{name}</figcaption><audio controls preload='none' "
-        f"aria-label='{name}' src='{in_html(source)}'></audio></figure>"
+    about: what each system is, in a sentence.
+    """
+    room = resources("thirdstream.report")
+    css, script = (
+        Markup((room / name).read_text(encoding="utf-8")) for name in ("report.css", "player.js")
     )
-
-
-HEAD = """<!doctype html>
-<html lang='en'><head><meta charset='utf-8'>
-<meta name='viewport' content='width=device-width, initial-scale=1'>
-<title>thirdstream: demo</title>
-<style>
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
-img { width: 100%; height: auto; }
-figure { display: inline-block; margin: .5rem 1rem .5rem 0; }
-audio { display: block; max-width: 100%; }
-</style></head><body><main>
-<h1>The bundled clips in the other style</h1>
-<p><b>score</b>, where it is there, listens and arranges anew; <b>twin-paired</b> answers each
-moment with one of the recordings that it remembers; the other twins, the paper's systems, change
-the sound and keep what is played. All files are beside this page, as loud as their clip.</p>
-"""
+    return render("demo.html", clips=clips, systems=about, css=css, script=script)

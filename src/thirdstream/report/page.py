@@ -18,8 +18,9 @@ from thirdstream.evaluation import work_of
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.features.logmel import LogMel
 from thirdstream.report.html import render
-from thirdstream.report.pictures import curves, mel_picture, plane
+from thirdstream.report.plots import curves, plane
 from thirdstream.report.results import Metric, Results, Score, read_results
+from thirdstream.report.spectrograms import mel_picture
 
 MAX_BYTES = 20_000_000
 TABLE_GROUPS = ("content", "style", "sets", "sound", "cost")

@@ -24,7 +24,8 @@ from thirdstream.audio import SEGMENT, SR
 from thirdstream.data.corpus import TEST, TRAIN, Corpus
 from thirdstream.mel.features.logmel import LogMel, MelConfig
 from thirdstream.mel.vocoder.synthesis import Synthesiser
-from thirdstream.research.figures import COLOURS, FORMATS, save, segment_of
+from thirdstream.report.spectrograms import save
+from thirdstream.research.figures import COLOURS, FORMATS, segment_of
 
 NEAR_ZERO = 1e-3  # of the largest value
 N_MELS = (64, 128, 256, 512)

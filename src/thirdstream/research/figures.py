@@ -1,8 +1,7 @@
 """Pictures of what the systems see and make: the paper's figures 1-4, 7, 8, 9 and 11; and of how
 they learnt.
 
-All are readable at half a page: mels have a frequency axis in Hz, time is in seconds, and panels
-that are compared share one colour scale. The path's ending, .png or .svg, decides the format.
+All are readable at half a page.
 """
 
 import itertools
@@ -11,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,91 +18,16 @@ from torch.nn.functional import pad
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, Wave
 from thirdstream.data.corpus import TEST, TRAIN, Corpus, Recording
-from thirdstream.files import ThirdstreamError, whole_file
-from thirdstream.mel.features.logmel import LogMel, MelConfig
+from thirdstream.files import ThirdstreamError
+from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training.history import Epoch
 from thirdstream.mel.vocoder.synthesis import Synthesiser
+from thirdstream.report.spectrograms import draw_mels, save
 
-TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000, 16000)
 FORMATS = (".png", ".svg")
 NUMBERS = {"twin-cnn": 7, "twin-vae": 8, "twin-gan": 9, "twin-variational-gan": 11}
 COLOURS = ("#1f5fa8", "#c2571a")  # of the two styles; told apart without colour vision too
-
-
-def draw_mels(mels: Mapping[str, Tensor], path: Path, *, config: MelConfig, title: str) -> None:
-    """Mels (n_frames, n_mels) as log10(1 + power), three a row, on one colour scale."""
-    n_columns = min(3, len(mels))
-    n_rows = -(-len(mels) // n_columns)
-    size = (3.2 * n_columns + 1, 3.1 * n_rows + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(n_rows, n_columns, sharey=True, sharex=True, squeeze=False)
-    top = _top(list(mels.values()))
-    for axis, (name, mel) in zip(grid.flat, mels.items(), strict=False):
-        _mel_image(axis, mel, config, top=top)
-        axis.set_title(name)
-    for axis in grid.flat[len(mels) :]:
-        axis.set_visible(False)
-    for axes in grid:
-        axes[0].set_ylabel("frequency (Hz)")
-    for axis in grid[-1]:
-        axis.set_xlabel("time (s)")
-    figure.colorbar(grid[0][0].images[0], ax=grid, label="log10(1 + mel power)")
-    figure.suptitle(title)
-    save(figure, path)
-
-
-def draw_grid(
-    rows: Mapping[str, Mapping[str, Tensor]], path: Path, *, config: MelConfig, title: str = ""
-) -> None:
-    """Normalised mels (n_frames, n_mels) by row and column, all on one colour scale."""
-    n_columns = len(next(iter(rows.values())))
-    size = (3.2 * n_columns + 1, 3.1 * len(rows) + 0.5)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(rows), n_columns, sharey=True, sharex=True, squeeze=False)
-    top = _top([mel for row in rows.values() for mel in row.values()])
-    for axes, (name, row) in zip(grid, rows.items(), strict=True):
-        for axis, (column, mel) in zip(axes, row.items(), strict=True):
-            _mel_image(axis, mel, config, top=top)
-            axis.set_title(column)
-        axes[0].set_ylabel(f"{name}\nfrequency (Hz)" if len(rows) > 1 else "frequency (Hz)")
-    for axis in grid[-1]:
-        axis.set_xlabel("time (s)")
-    figure.colorbar(grid[0][0].images[0], ax=grid, label="normalised mel")
-    figure.suptitle(title or (next(iter(rows)) if len(rows) == 1 else ""))
-    save(figure, path)
-
-
-def _top(mels: Sequence[Tensor]) -> float:
-    """The end of a colour scale for all of them: few points lie above."""
-    return float(np.percentile(np.concatenate([mel.numpy().ravel() for mel in mels]), 99.9))
-
-
-def _mel_image(axis: Axes, mel: Tensor, config: MelConfig, *, top: float) -> None:
-    length_s = mel.shape[0] * config.hop_length / config.sr
-    axis.imshow(
-        mel.T.numpy(),
-        origin="lower",
-        aspect="auto",
-        vmin=0,
-        vmax=top,
-        extent=(0, length_s, 0, config.n_mels),
-        cmap="magma",
-        interpolation="none",
-    )
-    centres = config.places_hz[1:-1]
-    places = [int(np.argmin(np.abs(centres - hz))) for hz in TICKS_HZ]
-    axis.set_yticks(places, [str(hz) for hz in TICKS_HZ])
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure, whole or not at all, in the format of the path's ending.
-
-    The same figure gives the same file.
-    """
-    undated = {"Date": None} if path.suffix == ".svg" else {}
-    with rc_context({"svg.hashsalt": "thirdstream"}), whole_file(path) as temporary:
-        figure.savefig(temporary, dpi=120, metadata=undated)
 
 
 def corpus_figures(corpus: Corpus, out: Path) -> Iterator[Path]:
@@ -123,7 +45,7 @@ def corpus_figures(corpus: Corpus, out: Path) -> Iterator[Path]:
         yield path
         path = out / f"figure-03-mel{ending}"
         mels = {style: _normalised(corpus, style, wave) for style, wave in waves.items()}
-        draw_grid({"": mels}, path, config=corpus.mel)
+        draw_mels([mels], path, config=corpus.mel)
         yield path
         path = out / f"figure-04-statistics{ending}"
         _draw_statistics(corpus, path)
@@ -251,7 +173,7 @@ def system_figures(
     number = NUMBERS.get(system.name, 0)
     for ending in FORMATS:
         path = out / f"figure-{number:02d}-{name}{ending}"
-        draw_grid(rows, path, config=system.mel, title=name)
+        draw_mels([*rows.values()], path, config=system.mel, names=[*rows], title=name)
         yield path
 
 

@@ -72,7 +72,7 @@ def scores(by_system: Mapping[str, Mapping[str, float]], missing: Sequence[str])
 def benchmark() -> str:
     """The benchmark: what matters first, then every table and the plane of both directions."""
     from thirdstream.report.page import table
-    from thirdstream.report.pictures import plane
+    from thirdstream.report.plots import plane
     from thirdstream.report.results import benchmark_results
 
     results = benchmark_results()

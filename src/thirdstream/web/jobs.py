@@ -120,7 +120,7 @@ def values_for(system: System[Any], options: Mapping[str, Any]) -> dict[str, Any
 def track(name: str, wav: Path) -> Track:
     """A file to listen to, and the picture of its mel spectrogram, drawn here."""
     from thirdstream.mel.features.logmel import LogMel
-    from thirdstream.report.pictures import mel_picture
+    from thirdstream.report.spectrograms import mel_picture
 
     picture = wav.with_suffix(".mel.png")
     picture.write_bytes(mel_picture(wav, LogMel()))

@@ -14,7 +14,6 @@ HEAD = (
     "<h1>thirdstream</h1><p>Turns classical recordings into jazz and jazz into classical. "
     "Everything happens on the computer that runs this page.</p>"
 )
-PAPER = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")  # systems of the paper
 ABOUT_FIRST = "Not sure? Take the first: it plays the piece anew in the other style."
 ABOUT_PAPER = "For comparison: they change timbre and balance; rhythm and harmony stay."
 MAIN = ("style_strength", "keep_content")  # options that are seen at once
@@ -125,10 +124,12 @@ def _clip(controller: Controller) -> gr.File:
 
 def _systems(controller: Controller, kind: Any, name: str) -> tuple[Any, Any]:
     """Two groups to choose from, those of the paper in the second, each with what it does."""
+    names = registry.bundled_names()
     groups = []
     for title, info, of_paper in (("System", ABOUT_FIRST, False),
                                   ("Systems of the paper", ABOUT_PAPER, True)):  # fmt: skip
-        labels = [label for label in controller.models if (label in PAPER) is of_paper]
+        # Of a system of the paper, the published network is bundled, too.
+        labels = [one for one in controller.models if (f"{one}-paper" in names) is of_paper]
         chosen = [label for label in labels if label == controller.default()]
         several = kind is gr.CheckboxGroup
         groups.append(kind(

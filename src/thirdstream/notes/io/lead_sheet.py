@@ -11,25 +11,37 @@ from typing import Any
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.notes.key import C_MAJOR, Key, key_of_notes, root_name, sharps_of, spelt
 from thirdstream.notes.metre import Metres
-from thirdstream.notes.types import CHORDS, Chord, Note, Score
+from thirdstream.notes.types import Chord, Note, Score
 
-FIGURES = {  # of chords: music21's kind, and what is written after the root
-    "major": ("major", ""),
-    "minor": ("minor", "m"),
-    "dominant seventh": ("dominant-seventh", "7"),
-    "minor seventh": ("minor-seventh", "m7"),
-    "major seventh": ("major-seventh", "maj7"),
-    "half-diminished": ("half-diminished-seventh", "m7b5"),
-    "diminished": ("diminished", "dim"),
-    "diminished seventh": ("diminished-seventh", "dim7"),
+KINDS = {  # of chords, by their intervals: music21's, and what is written after the root
+    (0, 4, 7): ("major", ""),
+    (0, 3, 7): ("minor", "m"),
+    (0, 4, 7, 10): ("dominant-seventh", "7"),
+    (0, 3, 7, 10): ("minor-seventh", "m7"),
+    (0, 4, 7, 11): ("major-seventh", "maj7"),
+    (0, 3, 6, 10): ("half-diminished-seventh", "m7b5"),
+    (0, 3, 6): ("diminished", "dim"),
+    (0, 3, 6, 9): ("diminished-seventh", "dim7"),
+    (0, 4, 8): ("augmented", "+"),
+    (0, 4, 8, 10): ("augmented-seventh", "+7"),
+    (0, 4, 7, 9): ("major-sixth", "6"),
+    (0, 3, 7, 9): ("minor-sixth", "m6"),
+    (0, 5, 7): ("suspended-fourth", "sus4"),
+    (0, 2, 7): ("suspended-second", "sus2"),
+    (0, 7): ("power", "5"),
 }
 NO_CHORD = "N.C."
-KINDS = {CHORDS[name]: figure for name, figure in FIGURES.items()}
+
+
+def _kind(chord: Chord) -> tuple[str, str]:
+    """Of KINDS, the largest that the chord holds; major where it holds none."""
+    inside = [kind for kind in KINDS if set(kind) <= set(chord.intervals)]
+    return KINDS[max(inside, key=len, default=(0, 4, 7))]
 
 
 def symbol(chord: Chord, key: Key = C_MAJOR) -> str:
     """As written above the staff in a key: Cm7, G7/B. A flat is a small b."""
-    text = root_name(chord.root, key) + KINDS[chord.intervals][1]
+    text = root_name(chord.root, key) + _kind(chord)[1]
     return text + (f"/{root_name(chord.bass, key)}" if chord.bass != chord.root else "")
 
 
@@ -77,7 +89,7 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
             part.insert(start, written)
     for chord in score.chords:
         root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
-        named = harmony.ChordSymbol(root=root, bass=bass, kind=KINDS[chord.intervals][0])
+        named = harmony.ChordSymbol(root=root, bass=bass, kind=_kind(chord)[0])
         part.insert(_exact(chord.start), named)
     for start, text in _rests(score.chords):
         if any(note.end > start for note in score.melody):

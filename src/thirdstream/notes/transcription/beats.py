@@ -42,6 +42,11 @@ class Bars:
     beats_s: Array
     beats_per_bar: int
 
+    @property
+    def beats_per_minute(self) -> float:
+        """On average."""
+        return 60 * (len(self.beats_s) - 1) / float(self.beats_s[-1] - self.beats_s[0])
+
 
 def onset_strength(features: FrameFeatures) -> Array:
     """(n_frames,): how much begins, in the sound and among the notes; its local scale is 1."""

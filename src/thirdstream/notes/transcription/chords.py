@@ -14,7 +14,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from thirdstream.notes.key import Key
 from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
 from thirdstream.notes.transcription.weights import chord_weights
 from thirdstream.notes.types import CHORDS, Chord, Note, without_gaps
@@ -26,7 +25,6 @@ KINDS = tuple(CHORDS.values())
 N_STATES = 12 * len(KINDS)
 ABOVE, BELOW = 48, 55  # MIDI pitch: of chords from the one up, of basses up to the other
 SEVENTH_AT = 0.8  # of what the triad's notes sound on average, a seventh sounds at least
-MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 
 
 PLACES = ("bar", "half", "other")
@@ -193,35 +191,3 @@ def with_evidence(
             if start < end and len(members & classes) >= 2:
                 found.append(replace(chord, start=float(start), length=float(end - start)))
     return tuple(found)
-
-
-def key_of(chords: Sequence[Chord], melody: Sequence[Note]) -> Key:
-    """The key.
-
-    The scale must hold the melody and the chords' triads (sevenths leave it readily), and its
-    chord be at home: long, last, and reached from its dominant. Without chords the last note is.
-    """
-    sounding, home = np.zeros(12), np.zeros((12, 2))
-    for note in melody:
-        sounding[note.pitch % 12] += note.length
-    for chord in chords:
-        for interval in chord.intervals[:3]:
-            sounding[(chord.root + interval) % 12] += chord.length
-    if not chords:
-        tonic = melody[-1].pitch % 12
-        home[tonic, int(sounding[(tonic + 3) % 12] > sounding[(tonic + 4) % 12])] = 1.0
-    for before, chord in itertools.pairwise([*chords[-1:], *chords]):
-        falls = (before.root - chord.root) % 12 == 7 and not before.is_minor
-        home[chord.root, int(chord.is_minor)] += min(chord.length, 8.0) * (2.0 if falls else 1.0)
-    for chord in chords[-1:]:
-        home[chord.root, int(chord.is_minor)] += 0.1 * home.sum()
-    scores = {
-        Key(tonic, is_minor): float(
-            sounding[[(tonic + step) % 12 for step in scale]].sum() / sounding.sum()
-            + 0.6 * home[tonic, int(is_minor)] / home.sum()
-            + 0.4 * sounding[(tonic + 7) % 12] / sounding.sum()
-        )
-        for tonic in range(12)
-        for is_minor, scale in ((False, MAJOR), (True, MINOR))
-    }
-    return max(scores, key=lambda key: scores[key])

@@ -9,7 +9,7 @@ bar of six two of three; in other metres the one of these that suits best is fou
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.key import Key
+from thirdstream.notes.key import Key, key_of
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.beats import Bars, bars_of, covering
-from thirdstream.notes.transcription.chords import beat_chroma, decode, key_of, with_evidence
+from thirdstream.notes.transcription.chords import beat_chroma, decode, with_evidence
 from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_features
 from thirdstream.notes.transcription.melody import melody_of
 from thirdstream.notes.transcription.note_events import (
@@ -34,7 +34,8 @@ from thirdstream.notes.transcription.note_events import (
     without_noise,
 )
 from thirdstream.notes.transcription.quantisation import quantised
-from thirdstream.notes.types import Note, Score
+from thirdstream.notes.transcription.transcriber import Posteriors
+from thirdstream.notes.types import Chord, Note, Score
 
 Array = NDArray[np.float64]
 
@@ -77,29 +78,22 @@ def transcribe(
     found = without_noise(confident(notes_of(posteriors), posteriors), posteriors)
     line = melody_of(found, features)
     if not len(line):
-        named = f"{title}: " if title else ""
-        raise ThirdstreamError(f"{named}no notes are found in it; give music with pitches")
+        raise ThirdstreamError("no notes are found in it; give music with pitches")
     bars = bars_of(features) or _steady(features.duration_s)
     timing = Timing(tuple(bars.beats_s.tolist()))
     notes = _as_played(found, features, timing)
-    n_beats = len(bars.beats_s) - 1
-    chroma = beat_chroma(posteriors, bars.beats_s * FPS)
-    chords = decode(chroma, bars.beats_per_bar, sounding=_sounding(notes, n_beats))
-    chords = with_evidence(chords, notes, bars.beats_per_bar)
-    melody = quantised([notes[k] for k in line], notes, timing)
-    tempo = 60 * n_beats / float(bars.beats_s[-1] - bars.beats_s[0])
     score = Score(
         title=title,
-        melody=melody,
-        chords=chords,
+        melody=quantised([notes[k] for k in line], notes, timing),
+        chords=_chords(posteriors, bars, notes),
         metres=Metres.steady(metre(bars.beats_per_bar, 4)),
-        beats_per_minute=round(tempo, 1),
+        beats_per_minute=round(bars.beats_per_minute, 1),
     )
     return Transcription(
         score,
         timing,
         notes=tuple(sorted(notes)),
-        key=key_of(chords, melody),
+        key=key_of(score),
         duration_s=features.duration_s,
         tuning=features.tuning,
     )
@@ -124,17 +118,20 @@ def transcribe_file(
             progress=lambda seconds: progress(min(seconds / duration_s, 1.0)),
         )
     except ThirdstreamError as error:
-        raise ThirdstreamError(f"{path}: {str(error).removeprefix(f'{path.stem}: ')}") from error
+        raise ThirdstreamError(f"{path}: {error}") from error
 
 
-def _sounding(notes: list[Note], n_beats: int) -> NDArray[np.bool_]:
-    """(n_beats,): in which beats a note sounds."""
+def _chords(posteriors: Posteriors, bars: Bars, notes: Sequence[Note]) -> tuple[Chord, ...]:
+    """The chords of the beats in which a note sounds."""
+    n_beats = len(bars.beats_s) - 1
     edges = np.zeros(n_beats + 1, int)
     for note in notes:
         first = min(max(math.floor(note.start), 0), n_beats)
         edges[first] += 1
         edges[min(max(math.ceil(note.end), first), n_beats)] -= 1
-    return np.cumsum(edges)[:-1] > 0
+    chroma = beat_chroma(posteriors, bars.beats_s * FPS)
+    found = decode(chroma, bars.beats_per_bar, sounding=np.cumsum(edges)[:-1] > 0)
+    return with_evidence(found, notes, bars.beats_per_bar)
 
 
 def _steady(duration_s: float) -> Bars:

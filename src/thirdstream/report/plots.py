@@ -1,6 +1,6 @@
-"""Pictures on pages: results as inline SVG, recordings as PNG.
+"""Results as inline SVG: the plane of content and style, and curves of an option.
 
-SVG has the colour and the size of the text around it, so that it is readable in light and dark.
+It has the colour and the font of the text around it, so that it is readable in light and dark.
 """
 
 import io
@@ -9,24 +9,17 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from markupsafe import Markup
-from matplotlib import colormaps, rc_context
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import imsave
 
-from thirdstream import audio
-from thirdstream.mel.features.logmel import LogMel
 from thirdstream.report.results import Results, Score
 from thirdstream.shown import shown
 
-MEL_SIZE = (96, 400)  # pixels: mels, frames
-MEL_RANGE_DB = 80.0
 WIDTH, PLANE_HEIGHT, CURVES_HEIGHT = 560, 400, 300  # SVG units, which are points
 MARGINS = {"left": 56 / WIDTH, "right": 1 - 24 / WIDTH}
 LABEL_WIDTH, LABEL_HEIGHT, POINT_HEIGHT = 170, 16, 14
@@ -83,7 +76,7 @@ def plane(results: Results, direction: str) -> Markup:
         _draw_point(axes, point, INK if point.is_baseline else next(colours))
     _name_points(axes, points)
     said = "; ".join(f"{p.name}: {p.content.mean:.2f}, {p.style.mean:.2f}" for p in points)
-    return _svg(figure, f"Chroma cosine and tag difference. {said}")
+    return svg(figure, f"Chroma cosine and tag difference. {said}")
 
 
 def _draw_point(axes: Axes, point: Point, colour: str) -> None:
@@ -178,7 +171,7 @@ def _curves(scores: Series, title: str) -> Markup:
             said.append(f"{label} {', '.join(f'{mean:.2f}' for mean in means)}")
     if said:
         axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1), fontsize=11)
-    return _svg(figure, f"{title}: {'; '.join(said)}")
+    return svg(figure, f"{title}: {'; '.join(said)}")
 
 
 # --- SVG ------------------------------------------------------------------------------------------
@@ -194,7 +187,7 @@ def _axes(height: float, *, bottom: float, top: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _svg(figure: Figure, label: str) -> Markup:
+def svg(figure: Figure, label: str) -> Markup:
     """A figure as an element of a page, which is read out as `label`."""
     drawn = io.StringIO()
     with warnings.catch_warnings():
@@ -208,20 +201,3 @@ def _svg(figure: Figure, label: str) -> Markup:
     width, height = (round(72 * inches) for inches in figure.get_size_inches())
     opening = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">')
     return opening.format(width, height, shown(label)) + Markup(inside)
-
-
-# --- recordings -----------------------------------------------------------------------------------
-
-
-@torch.inference_mode()
-def mel_picture(path: Path, log_mel: LogMel) -> bytes:
-    """PNG of a recording's mel power in dB, 80 dB below its loudest, low pitches at the bottom."""
-    wave, _ = audio.read(path)
-    power = log_mel.power(torch.from_numpy(wave)[None])[0].T[None, None]
-    small = torch.nn.functional.adaptive_avg_pool2d(power, MEL_SIZE)[0, 0].numpy()
-    level = 10 * np.log10(np.maximum(small, 1e-12))
-    shades = np.clip((level - level.max()) / MEL_RANGE_DB + 1, 0, 1)
-    pixels = (255 * colormaps["magma"](shades[::-1])[..., :3]).round().astype(np.uint8)
-    buffer = io.BytesIO()
-    imsave(buffer, pixels, format="png", metadata={"Software": "thirdstream"})
-    return buffer.getvalue()

@@ -1,0 +1,79 @@
+"""The demo's page: each clip with the original first, what the systems are, and the notes."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from conftest import music
+from thirdstream import audio
+from thirdstream.audio import SR, Wave
+from thirdstream.files import ThirdstreamError
+from thirdstream.registry import SYSTEMS
+from thirdstream.report import demo
+from thirdstream.report.piano_roll import piano_roll
+from thirdstream.system import Notes, Options, Sheet, System
+
+NOTES = np.array([[0.0, 1.0, 60], [1.0, 2.0, 64]])
+
+
+class Music:
+    """Two notes."""
+
+    def write(self, recording: Path, result: Path) -> Sheet:
+        raise NotImplementedError
+
+    def notes(self) -> dict[str, dict[str, Notes]]:
+        return {"Transcription": {"<melody>": NOTES, "nothing": NOTES[:0]}}
+
+
+class Echo(System[Options]):
+    """What goes in comes out; some know what is played."""
+
+    styles = ("classical", "jazz")
+
+    def __init__(self, name: str, music: Music | None = None) -> None:
+        self.name, self.music = name, music
+
+    def stream(self, blocks: Iterable[Wave], options: Options) -> Iterator[Wave]:
+        if self.music and self.on_notation:
+            self.on_notation(self.music)
+        yield from blocks
+
+
+def test_the_page_has_the_original_first_and_every_file_beside_it(tmp_path: Path) -> None:
+    clip, out = tmp_path / "jazz_a_tune.flac", tmp_path / "out"
+    audio.write(clip, iter([music(0, SR)[None]]), sr=SR, n_channels=1)
+    systems = {"score": Echo("score", Music()), "twin-cnn": Echo("twin-cnn")}
+    rows = list(demo.run(systems, [clip], out))
+    assert [(row.system, row.to) for row in rows] == [
+        ("score", "classical"),
+        ("twin-cnn", "classical"),
+    ]
+    page = (out / demo.PAGE).read_text(encoding="utf-8")
+    labels = re.findall(r"<label>.*?> (.*?)</label>", page, re.S)
+    assert labels == ["original: jazz", "score: to classical", "twin-cnn: to classical"]
+    assert set(re.findall(r'src="(.*?)"', page)) == {one.name for one in out.iterdir()} - {
+        demo.PAGE
+    }
+    assert all(SYSTEMS[name].about in page for name in systems)
+    assert page.count("<svg") == 1 and "&lt;melody&gt;" in page
+    with pytest.raises(ThirdstreamError, match="--force"):
+        next(demo.run(systems, [clip], out))
+    assert len(list(demo.run(systems, [clip], out, force=True))) == 2
+
+
+def test_notes_lie_where_they_sound_and_parts_without_any_are_left_out() -> None:
+    svg = ElementTree.fromstring(piano_roll(Music().notes()))
+    spans = [
+        np.array(re.findall(r"[\d.]+", one.attrib["d"]), dtype=float).reshape(2, 2)
+        for one in svg.iter("path")
+        if "stroke-width: 3" in one.attrib["style"] and "clip-path" in one.attrib
+    ]
+    (low, high) = spans
+    assert low[1, 0] == pytest.approx(high[0, 0], abs=0.01)  # one begins where the other ends
+    assert low[0, 1] > high[0, 1]  # SVG counts from the top
+    assert "nothing" not in "".join(svg.itertext())
