@@ -139,8 +139,8 @@ def test_voices_are_led(ensemble: str, seed: int) -> None:
             slot.chord.bass,
             (slot.chord.root + (slot.chord.third or 0)) % 12,
         )
-        heard = {(p - slot.chord.root) % 12 for p in (*pitches, slot.first or 0)}
-        assert slot.chord.third in heard
+        sounding = {(p - slot.chord.root) % 12 for p in (*pitches, slot.first or 0)}
+        assert slot.chord.third in sounding
     for number in range(1, len(led)):
         before, after = stretches[number - 1], stretches[number]
         old, new = (before.last or 0, *led[number - 1]), (after.first or 0, *led[number])
@@ -239,12 +239,12 @@ def test_comping_has_every_third_and_seventh(groove: str) -> None:
         names = [t.name for t in tracks]
         comping = tracks[names.index("double bass") - 1].notes
         for chord in score.chords:  # what is struck an eighth early belongs to the new chord
-            heard = {
+            sounding = {
                 n.pitch % 12 for n in comping if chord.start - 0.5 <= n.start < chord.end - 0.5
             }
             for interval in (chord.third, 10 if 10 in chord.intervals else chord.third):
                 assert interval is not None
-                assert (chord.root + interval) % 12 in heard
+                assert (chord.root + interval) % 12 in sounding
 
 
 @pytest.mark.parametrize("kind", VOICINGS)

@@ -1,4 +1,4 @@
-"""Covers: what holds of the notes, for whatever was heard."""
+"""Covers: what holds of the notes, whatever was transcribed."""
 
 import itertools
 import random
@@ -39,8 +39,8 @@ SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 FOUR = Metres.steady(metre(4, 4))
 
 
-def heard(style: str, bar: int = 4, seed: int = 0, tempo: float = 120.0) -> Piece:
-    """The tune arranged in a style, as it would be heard: every note a little off."""
+def transcribed(style: str, bar: int = 4, seed: int = 0, tempo: float = 120.0) -> Piece:
+    """The tune arranged in a style, as it would be transcribed: every note a little off."""
     score, rng = tune(bar, seed), random.Random(seed)
     groove = "swing" if bar == 4 else "jazz waltz"
     song = arrange(score, style, Setting("0", 0, tempo, "string quartet", groove)).song
@@ -62,7 +62,7 @@ def other(style: str) -> str:
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("seed", range(2))
 def test_more_kept_content_keeps_more_of_the_recordings_notes(style: str, seed: int) -> None:
-    piece = heard(other(style), seed=seed)
+    piece = transcribed(other(style), seed=seed)
     shares = [
         content_coverage(
             piece.notes, played(cover(piece, ArrangementOptions(style, keep_content=k)))
@@ -77,7 +77,7 @@ def test_more_kept_content_keeps_more_of_the_recordings_notes(style: str, seed: 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("seed", range(2))
 def test_more_strength_moves_notes_further_and_brings_more_in(style: str, seed: int) -> None:
-    piece = heard(other(style), seed=seed)
+    piece = transcribed(other(style), seed=seed)
     made = [cover(piece, ArrangementOptions(style, style_strength=s)) for s in SHARES]
     moved = [mean_displacement(piece.notes, played(one)) for one in made]
     assert moved == sorted(moved)
@@ -90,7 +90,7 @@ def test_more_strength_moves_notes_further_and_brings_more_in(style: str, seed: 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_without_style_the_recordings_notes_are_all_that_sounds(style: str) -> None:
-    piece = heard(other(style))
+    piece = transcribed(other(style))
     own = played(cover(piece, ArrangementOptions(style, style_strength=0.0, keep_content=0.0)))
     assert content_coverage(piece.notes, own, within=0.1) > 0.985
     assert content_coverage(own, piece.notes, within=0.05) == 1.0
@@ -98,7 +98,7 @@ def test_without_style_the_recordings_notes_are_all_that_sounds(style: str) -> N
 
 @pytest.mark.parametrize("style", STYLES)
 def test_the_melody_is_all_there_and_in_front(style: str) -> None:
-    piece = heard(other(style))
+    piece = transcribed(other(style))
     tracks = [
         t
         for t in cover(piece, ArrangementOptions(style, keep_content=0.0)).song.tracks
@@ -112,7 +112,7 @@ def test_the_melody_is_all_there_and_in_front(style: str) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_the_same_options_give_the_same_notes(style: str) -> None:
-    piece = heard(other(style))
+    piece = transcribed(other(style))
     first, second = (cover(piece, ArrangementOptions(style)) for _ in range(2))
     assert first == second
 
@@ -159,7 +159,7 @@ def test_whatever_is_heard_can_be_played(
 
 @pytest.mark.parametrize("style", STYLES)
 def test_where_the_recording_rests_the_players_rest(style: str) -> None:
-    piece = heard(other(style))
+    piece = transcribed(other(style))
     quiet = (16.0, 28.0)
 
     def sounding(notes: Sequence[Note]) -> tuple[Note, ...]:
@@ -178,7 +178,7 @@ def test_where_the_recording_rests_the_players_rest(style: str) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 def test_loud_bars_are_played_louder(style: str) -> None:
-    piece = heard(other(style))
+    piece = transcribed(other(style))
     loud = tuple(replace(n, velocity=100 if n.start >= 32 else 50) for n in piece.notes)
     notes = played(cover(replace(piece, notes=loud), ArrangementOptions(style)))
     first, second = ([n.velocity for n in notes if (n.start >= 32) == late] for late in (0, 1))
@@ -204,7 +204,7 @@ def test_sections_that_come_again_are_found() -> None:
 
 
 def test_a_repeated_section_is_played_otherwise() -> None:
-    piece = heard("classical")
+    piece = transcribed("classical")
     again = tuple(replace(n, start=n.start + 64) for n in piece.score.melody)
     chords = tuple(replace(c, start=c.start + 64) for c in piece.score.chords)
     score = replace(piece.score, melody=piece.score.melody + again, length=128.0,
@@ -220,10 +220,10 @@ def test_a_repeated_section_is_played_otherwise() -> None:
 
 def test_players_suit_the_piece() -> None:
     rng = random.Random(0)
-    assert default_groove(heard("classical"), JAZZ) == "swing"
-    assert default_groove(heard("classical", tempo=70.0), JAZZ) == "ballad"
-    assert default_groove(heard("classical", bar=3), JAZZ) == "jazz waltz"
-    piece = heard("jazz")
+    assert default_groove(transcribed("classical"), JAZZ) == "swing"
+    assert default_groove(transcribed("classical", tempo=70.0), JAZZ) == "ballad"
+    assert default_groove(transcribed("classical", bar=3), JAZZ) == "jazz waltz"
+    piece = transcribed("jazz")
     many = tuple(Note(b / 2, 3.0, 40 + k) for b in range(40) for k in range(0, 24, 6))
     assert default_ensemble(replace(piece, notes=many), CLASSICAL, rng) == "strings and harp"
     quick = replace(piece, beats_per_minute=240.0)
@@ -236,14 +236,14 @@ def test_a_note_that_was_louder_is_louder_and_its_place_counts() -> None:
     assert accents(even, FOUR, off_beats=True) == [0.0, 4.0] * 8
     assert accents(even, FOUR, off_beats=False) == ([4.0] + [0.0] * 7) * 2
     loud = [replace(note, velocity=127 if k == 8 else 80) for k, note in enumerate(even)]
-    heard = accents(loud, FOUR, off_beats=True)
-    assert heard[8] == MOST_ACCENT
-    assert -MOST_ACCENT < heard[7] - 4 < 0
+    transcribed = accents(loud, FOUR, off_beats=True)
+    assert transcribed[8] == MOST_ACCENT
+    assert -MOST_ACCENT < transcribed[7] - 4 < 0
     assert accents([], FOUR, off_beats=True) == []
 
 
 def test_a_recording_that_is_cut_off_is_no_ending_for_the_drums() -> None:
-    piece = heard("classical")
+    piece = transcribed("classical")
     assert max(note.end for note in piece.notes) > piece.score.length - 1
     made = cover(piece, ArrangementOptions("jazz", "swing", 0.75, 1.0))
     (drums,) = (track for track in made.song.tracks if track.is_drums)
@@ -251,14 +251,14 @@ def test_a_recording_that_is_cut_off_is_no_ending_for_the_drums() -> None:
 
 
 def test_a_swing_band_plays_off_the_beat_too_by_default() -> None:
-    made = cover(heard("classical"), ArrangementOptions("jazz", "swing", 0.75, 1.0))
+    made = cover(transcribed("classical"), ArrangementOptions("jazz", "swing", 0.75, 1.0))
     (drums,) = (track for track in made.song.tracks if track.is_drums)
     off = [note for note in drums.notes if 0.2 < note.start % 1.0 < 0.8]
     assert len(off) > made.n_bars / 2
 
 
 def test_a_jazz_group_counts_slow_pieces_double_and_fast_ones_half() -> None:
-    piece = heard("classical")
+    piece = transcribed("classical")
     factors = [metrical_level(replace(piece, beats_per_minute=m), JAZZ) for m in (40, 120, 260)]
     assert factors == [2.0, 1.0, 0.5]
     assert metrical_level(replace(piece, beats_per_minute=40), CLASSICAL) == 1.0
@@ -271,7 +271,7 @@ def test_a_jazz_group_counts_slow_pieces_double_and_fast_ones_half() -> None:
 @pytest.mark.parametrize("style", STYLES)
 def test_every_ensemble_can_be_asked_for(style: str) -> None:
     for bar in (3, 4):
-        piece = heard(other(style), bar)
+        piece = transcribed(other(style), bar)
         in_metre = [name for name, groove in JAZZ.grooves.items() if groove.in_three == (bar == 3)]
         for name in (*CLASSICAL.ensembles, *DOUBLED) if style == "classical" else in_metre:
             made = cover(piece, ArrangementOptions(style, ensemble=name))
@@ -281,7 +281,7 @@ def test_every_ensemble_can_be_asked_for(style: str) -> None:
 
 @pytest.mark.parametrize("name", DOUBLED)
 def test_soft_strings_are_doubled_by_who_plays_more_softly_still(name: str) -> None:
-    piece = heard("jazz")
+    piece = transcribed("jazz")
     plain = cover(piece, ArrangementOptions("classical", ensemble="string orchestra")).song.tracks
     tracks = cover(piece, ArrangementOptions("classical", ensemble=name)).song.tracks
     assert tracks[: len(plain)] == plain
@@ -302,7 +302,7 @@ def test_soft_strings_are_doubled_by_who_plays_more_softly_still(name: str) -> N
 @pytest.mark.parametrize("name", ["kazoo choir", "jazz waltz", "string quartet"])
 def test_an_ensemble_that_does_not_suit_is_refused(name: str) -> None:
     with pytest.raises(ThirdstreamError, match=f"{name}: is nothing that plays jazz .* swing"):
-        cover(heard("classical"), ArrangementOptions("jazz", ensemble=name))
+        cover(transcribed("classical"), ArrangementOptions("jazz", ensemble=name))
 
 
 def test_a_melody_stays_in_its_octave_where_it_can() -> None:

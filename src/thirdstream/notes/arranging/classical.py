@@ -29,21 +29,21 @@ def classical(
     rng: random.Random,
 ) -> Arrangement:
     """Arrange a piece for one of the style's ensembles; the key is the score's."""
-    players = style.ensembles[ensemble]
-    instruments = players.parts
+    group = style.ensembles[ensemble]
+    instruments = group.parts
     if len(score.voices) == len(instruments) - 1:
         parts = zip(instruments, (score.melody, *score.voices), strict=True)
         melody, *voices = (_in_octaves(part, i) for i, part in parts)
         voices = [shaped(voice, score, style.voices, rng) for voice in voices]
     else:
-        melody = into_range(score.melody, players.melody_lowest, instruments[0].highest)
-        voices = accompaniment(score, melody, players, style.voices, rng)
+        melody = into_range(score.melody, group.melody_lowest, instruments[0].highest)
+        voices = accompaniment(score, melody, group, style.voices, rng)
     melody = shaped(melody, score, style.voices, rng, louder=style.voices.melody)
-    if players.ornaments:
-        melody = ornamented(melody, score, rng, share=players.ornaments)
+    if group.ornaments:
+        melody = ornamented(melody, score, rng, share=group.ornaments)
     lines: list[Line] = list(zip(instruments, (melody, *voices), strict=True))
-    if players.octave_bass:
-        lines.append((players.octave_bass, octave_below(voices[-1], players.octave_bass)))
+    if group.octave_bass:
+        lines.append((group.octave_bass, octave_below(voices[-1], group.octave_bass)))
     tracks = [track(i, notes, score.n_beats) for i, notes in merged(lines)]
     song = Song(tuple(tracks), beats_per_minute, metres=score.metres)
     return Arrangement("classical", ensemble, "straight", song, score.n_bars)
