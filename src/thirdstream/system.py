@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from thirdstream import audio
 from thirdstream.audio import BLOCK, Wave
 from thirdstream.audio.decoding import MAX_CHANNELS, MAX_SR, MIN_SR
+from thirdstream.audio.loudness import match_loudness
 from thirdstream.files import ThirdstreamError
-from thirdstream.transfer.loudness import match_loudness
 
 
 @dataclass(frozen=True)

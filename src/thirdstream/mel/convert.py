@@ -13,6 +13,7 @@ from torch import Tensor
 from thirdstream import checkpoint
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.models import FAMILIES
+from thirdstream.mel.system import is_old
 from thirdstream.mel.training import history
 
 TENSORS = {
@@ -31,11 +32,6 @@ CONFIG = {
     "n_remembered": "n_index_segments",
 }
 LOSSES = {"critic": "discriminator", "slope": "gradient_penalty", "agreement": "contrastive"}
-
-
-def is_old(header: Mapping[str, Any]) -> bool:
-    """Whether a model's header is of version 0.1."""
-    return "twin" in header and "config" not in header
 
 
 def convert(path: Path, out: Path) -> None:

@@ -15,7 +15,6 @@ from thirdstream import audio, checkpoint
 from thirdstream.audio import SEGMENT, SR, Wave
 from thirdstream.checkpoint import CheckpointError
 from thirdstream.files import ThirdstreamError, is_style
-from thirdstream.mel.convert import is_old
 from thirdstream.mel.features.logmel import LogMel, MelConfig, Statistics
 from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.models.model import HOP_FRAMES, MODEL, WINDOW_FRAMES, MelModel
@@ -262,6 +261,11 @@ def _check_shapes(
         found = shapes.get(f"model.{name}")
         if found != tensor.shape:
             raise ValueError(f"{name} should be {tuple(tensor.shape)}, the file has {found}")
+
+
+def is_old(header: Mapping[str, Any]) -> bool:
+    """Whether a model's header is of version 0.1, which `convert` reads."""
+    return "twin" in header and "config" not in header
 
 
 def load(path: Path) -> MelSystem:

@@ -10,9 +10,9 @@ from typing import Any
 from thirdstream import audio
 from thirdstream.audio import Level, dynamics
 from thirdstream.audio.dynamics import Contour
+from thirdstream.audio.loudness import Progress, match_loudness
 from thirdstream.files import ThirdstreamError, apart, fault_of, make_folder, remove_orphans
 from thirdstream.system import Options, System
-from thirdstream.transfer.loudness import Progress, match_loudness
 
 REMARKED_DB = 1.0  # how much softer a result must be for that to be said
 THERE = "is there already"  # the remark on a recording that was skipped

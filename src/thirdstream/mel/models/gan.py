@@ -159,7 +159,8 @@ class TwinGAN(StyleConditioned, Adversarial, TwinAutoencoder):
         """Encode with one half, decode with the other; `condition` takes the place of the style."""
         if condition is None:
             return self.decode(self.encode(mel, source), target)
-        return self.decode(Code(self.content(mel, source), mel.shape[1], condition), target)
+        style = condition.expand(mel.shape[0], -1)
+        return self.decode(Code(self.content(mel, source), mel.shape[1], style), target)
 
     def training_losses(self, batch: Batch) -> Losses:
         """Of both players; in training the mean styles are learnt on the way."""
