@@ -24,8 +24,8 @@ pytest_plugins = ("leftovers", "skips")
 # Modules of whole trainings, transfers, evaluations and commands: slow, every test of them.
 WHOLE = """
 autoencoder begun benchmark claims cli clients corpus cost distributed docs evaluate
-export figures hostile interfaces judges kill metrics notebook orchestra
-paired parallel project rendering score_system skips storage synthesis system training
+export figures hostile interfaces kill metrics notebook orchestra
+paired parallel project rendering score_system skips storage synthesis system tagger training
 transcribe transfer travel tuning vocoder wheel jobs
 """
 settings.register_profile("patient", deadline=None)  # no test checks a time
