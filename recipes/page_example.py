@@ -24,7 +24,8 @@ SOURCE, TARGET = "classical", "jazz"
 SYSTEM = registry.DEFAULT
 LICENCE = (
     "The tune is Beethoven's (1824), in the public domain. The recording is one of the bundled "
-    "clips; clip and transfer are part of thirdstream, under the MIT licence."
+    "clips; clip and transfer are part of thirdstream, under the MIT licence. Sampled instruments: "
+    "FluidR3 (MIT), Salamander piano by Alexander Holm (CC BY 3.0), Meatbass (CC0)."
 )
 
 

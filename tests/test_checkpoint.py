@@ -1,13 +1,16 @@
 import dataclasses
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from conftest import STYLES, TINY
-from thirdstream import checkpoint
+from conftest import STYLES, TINY, music
+from test_cli import run
+from thirdstream import checkpoint, registry
 from thirdstream.checkpoint import CheckpointError
 from thirdstream.mel.features.logmel import Statistics
 from thirdstream.mel.system import MelSystem, load
@@ -76,3 +79,23 @@ def test_mels_must_divide_into_the_code() -> None:
 
     with pytest.raises(checkpoint.ThirdstreamError, match="60 mels are not a multiple of 8"):
         build("twin-cnn", STYLES, dataclasses.replace(TINY), MelConfig(n_mels=60))
+
+
+def test_a_model_of_version_0_1_is_converted_and_refused_until_then(
+    system: MelSystem, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
+    header = system.header()
+    header = {"system": header.pop("family"), "twin": header.pop("config"), **header}
+    named = {re.sub(r"^model\.", "twin.", name): one for name, one in system.state_dict().items()}
+    checkpoint.save(old, named, header)
+    with pytest.raises(CheckpointError, match=r"thirdstream convert .*old\.safetensors --out"):
+        registry.load(old)
+    assert run("convert", old, "--out", new) == 0
+    wave = music(0, 5_000)
+    expected = system.transfer(wave, 44_100, to="jazz")
+    np.testing.assert_array_equal(registry.load(new).transfer(wave, 44_100, to="jazz"), expected)
+    assert run("convert", new, "--out", tmp_path / "again.safetensors") == 1
+    assert "needs no conversion" in " ".join(capsys.readouterr().err.split())
+    assert run("convert", old, "--out", new) == 1
+    assert "add --force" in " ".join(capsys.readouterr().err.split())

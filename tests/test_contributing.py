@@ -51,3 +51,15 @@ def test_the_walkthrough_works(tmp_path: Path) -> None:
     assert "shared-encoder" in done.stdout and "telephone" in done.stdout
     for folder in ("restyled", "calls"):
         assert len(list((tmp_path / folder).glob("*.wav"))) == 2
+
+
+def test_the_files_it_names_exist() -> None:
+    """All but the two that a reader makes."""
+    prose = re.sub(r"^```.*?^```$", "", GUIDE, flags=re.S | re.M)
+    named = set(re.findall(r"`([\w/.]+\.(?:py|txt|md|lock|hashes))`", prose))
+    made = {"src/thirdstream/mel/models/shared_encoder.py", "src/thirdstream/telephone.py"}
+    assert made <= named
+    missing = [one for one in named - made if not any(ROOT.glob(one)) and not any(
+        path for path in (ROOT / "src").rglob(Path(one).name) if path.as_posix().endswith(f"/{one}")
+    )]  # fmt: skip
+    assert missing == []

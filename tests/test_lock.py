@@ -35,6 +35,7 @@ WRITING = {
     "benchmark": (False, ["a"]),
     "listen": (False, ["a.wav"]),
     "export": (True, ["twin-cnn", "--to", "jazz"]),
+    "convert": (True, ["a.safetensors"]),
 }
 
 

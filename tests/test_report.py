@@ -30,6 +30,7 @@ from thirdstream.mel.features.logmel import LogMel
 from thirdstream.report import page as report
 from thirdstream.report import plots, spectrograms
 from thirdstream.report.results import Results
+from thirdstream.shown import shown
 
 VOID = {"meta", "img", "br", "path", "use"}
 
@@ -133,6 +134,15 @@ def places(svg: str) -> list[tuple[float, float]]:
         ((float(one["x"]) - left) / (right - left), (bottom - float(one["y"])) / (bottom - top))
         for one in found
     ]
+
+
+@pytest.mark.parametrize("name", ["$x^2$", "$\\frac$", "--><script>", "\u4e2d\x1b", "%", "a\nb"])
+def test_a_name_in_a_picture_is_text(results: Path, name: str) -> None:
+    data = json.loads(results.read_text())
+    for kind in ("systems", "scores"):
+        data[kind][name] = data[kind].pop("copy-content")
+    svg = ElementTree.fromstring(plots.plane(Results.model_validate(data), "classical_to_jazz"))
+    assert shown(name) in [text.text for text in svg.iter("text")]
 
 
 def test_points_lie_where_their_scores_are(results: Path) -> None:

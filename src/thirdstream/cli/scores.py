@@ -115,7 +115,7 @@ def benchmark(
 def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -> None:
     """Transcribe recordings: notes, lead sheet, piano roll.
 
-    Example: thirdstream listen song.mp3 --out heard
+    Example: thirdstream listen song.mp3 --out transcriptions
 
     Of each recording NAME.mid has all notes in its own tempo, NAME.musicxml melody and chords,
     NAME.png a picture of both, NAME.json beats, key, chords and melody. Bars have four or
@@ -132,15 +132,15 @@ def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -
     pairs = plan(recordings, out, suffix="")
     n_failed = 0
     with progress_bar() as bar:
-        task = bar.add_task("listening", total=len(pairs))
+        task = bar.add_task("transcribing", total=len(pairs))
         for path, target in pairs:
 
             def show(share: float, path: Path = path) -> None:
                 bar.update(task, description=f"{path.name} {share:.0%}")
 
             try:
-                heard = transcribe_file(path, progress=show)
-                write_sheets(heard, target.parent, target.name, force=force)
+                found = transcribe_file(path, progress=show)
+                write_sheets(found, target.parent, target.name, force=force)
                 say(f"{path} -> {target}.*")
             except Exception as error:  # whatever it is, the other recordings are transcribed
                 n_failed += 1

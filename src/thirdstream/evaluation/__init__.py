@@ -1,7 +1,7 @@
-"""Does it work? Metrics, judges, the command `evaluate`, and the page `report` makes of it.
+"""Metrics, the published networks that measure, and the command `evaluate`.
 
-Nothing in here is trained against: a network that judges is never part of a loss. This module needs
-nothing that is not always installed; the others need the extra `evaluate`.
+Nothing in here is trained against: a network that measures is never part of a loss. This module
+needs nothing that is not always installed; the others need the extra `evaluate`.
 """
 
 from collections.abc import Iterator

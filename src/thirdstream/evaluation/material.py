@@ -1,4 +1,4 @@
-"""What systems are judged on: test recordings, their truth where it is known, and references.
+"""What systems are evaluated on: test recordings, their notes where known, and references.
 
 Of a corpus of `thirdstream prepare`, of the benchmark, of a folder of pairs of `thirdstream
 arrange`, or of folders of one's own.
@@ -30,7 +30,7 @@ REFERENCE_SPLITS = ("train", "validation")  # of the benchmark
 
 @dataclass(frozen=True)
 class Item:
-    """A recording to be judged. key: from path, size and time of change.
+    """A recording to be evaluated. key: from path, size and time of change.
 
     pair: the same piece in the other style, bar by bar. manifest: says what its notes are.
     """
@@ -49,7 +49,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Material:
-    """Recordings by style: `tests` are judged, `references` are what sets are compared with."""
+    """Recordings by style: `tests` are evaluated, `references` are what sets are compared with."""
 
     name: str
     styles: tuple[str, str]
@@ -66,7 +66,7 @@ def open_material(where: str | Path, own: Sequence[str] = ()) -> Material:
     """The recordings of a corpus, of the benchmark, or of a folder of pairs.
 
     where: a folder, or the address of a corpus whose recordings are on this machine or not asked
-    for. own: STYLE=FOLDER of both styles; those recordings are judged instead, and are the
+    for. own: STYLE=FOLDER of both styles; those recordings are evaluated instead, and are the
     references, so that copying the target comes out near them. Raises ThirdstreamError where there
     are none, and for a style without any.
     """

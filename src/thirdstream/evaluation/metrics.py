@@ -90,7 +90,7 @@ def chroma_cosine(*, reference: ArrayLike, estimate: ArrayLike, sr: int) -> floa
 
 def _chroma(wave: Array, sr: int) -> tuple[Array, NDArray[np.bool_]]:
     """Chroma (12, n_frames) of unit length, and which frames sound (n_frames,)."""
-    low = _resampled(wave, sr, at_least=1 << 16)  # the lowest octave is heard at a 64th
+    low = _resampled(wave, sr, at_least=1 << 16)  # the lowest octave is analysed at a 64th
     chroma = librosa.feature.chroma_cqt(
         y=low,
         sr=ANALYSIS_SR,
@@ -122,8 +122,8 @@ def pitch_jaccard_distance(*, reference: ArrayLike, estimate: ArrayLike) -> floa
         raise MetricError("a piano roll holds True and False only; compare with a threshold first")
     union = np.logical_or(first, second).sum(axis=0)
     common = np.logical_and(first, second).sum(axis=0)
-    heard = union > 0
-    return float((1 - common[heard] / union[heard]).mean()) if heard.any() else 0.0
+    sounds = union > 0
+    return float((1 - common[sounds] / union[sounds]).mean()) if sounds.any() else 0.0
 
 
 def note_scores(*, reference: Notes, estimate: Notes, onset_s: float = ONSET_S) -> NoteScores:
@@ -154,7 +154,7 @@ def note_scores(*, reference: Notes, estimate: Notes, onset_s: float = ONSET_S) 
 def melody_recall(*, melody: Notes, estimate: Notes) -> float:
     """The share of a melody's notes that are found: onset within 100 ms, in any octave.
 
-    melody: as the score has it; estimate: all notes that are heard, the accompaniment among them.
+    melody: as the score has it; estimate: all transcribed notes, the accompaniment among them.
     Matched one to one by mir_eval, pitches within 50 cents after both are folded into one octave:
     another ensemble may play the melody higher, swung, or with ornaments. Range 0 to 1; no unit.
     Dense unrelated music scores well above 0: compare with the score of such music. Raises
@@ -170,7 +170,7 @@ def melody_recall(*, melody: Notes, estimate: Notes) -> float:
 
 
 def beat_times(wave: ArrayLike, sr: int) -> Array:
-    """Beats in seconds as librosa's tracker hears them: an estimate, no annotation.
+    """Beats in seconds by librosa's tracker: an estimate, no annotation.
 
     Source: Ellis, Beat tracking by dynamic programming (2007). Empty where there is no pulse.
     """
@@ -196,8 +196,8 @@ def compile_all() -> None:
 def beat_f_measure(*, reference: ArrayLike, estimate: ArrayLike) -> float:
     """F-measure of beat times in seconds: mir_eval, within 70 ms, nothing cut at the start.
 
-    Range 0 to 1; no unit. With `beat_times` on both sides it says whether one tracker hears the
-    same pulse, not whether it is right. Where one side has no beats 0, where both have none 1.
+    Range 0 to 1; no unit. With `beat_times` on both sides it says whether one tracker finds
+    the same pulse, not whether it is right. Where one side has no beats 0, where both have none 1.
     Raises MetricError on negative or unsorted times. Source: Davies et al. (2009); mir_eval.
     """
     times = [

@@ -53,16 +53,6 @@ def _transfer_tab(controller: Controller) -> None:
     fields = {"clip": clip, "recorded": recorded, "system": system, "paper": paper, "to": to,
               "measure": measure} | options  # fmt: skip
 
-    def ordered(form: Mapping[str, Any]) -> Order:
-        label = form["system"] or form["paper"]
-        taken = controller.systems[label].fields if label in controller.systems else ()
-        given = {one.name: form[one.name] for one in taken if form[one.name] not in (None, "")}
-        files = {one.name: given.pop(one.name)["path"]
-                 for one in taken if one.kind == "file" and one.name in given}  # fmt: skip
-        recording = form["clip"] or form["recorded"]
-        labels = [label] if label else []
-        return Order(labels, _path(recording), given | {"to": form["to"]}, files, form["measure"])
-
     def chosen(label: str) -> list[Any]:
         found = controller.systems.get(label)
         if found is None:
@@ -75,11 +65,23 @@ def _transfer_tab(controller: Controller) -> None:
             *(gr.update(visible=name in own, value=own.get(name)) for name in options),
         ]
 
-    _work(controller, "transfer", fields, ordered, button="Transfer")
+    _work(controller, "transfer", fields, lambda form: _order(controller, form), button="Transfer")
     for one, other in ((system, paper), (paper, system)):
         one.input(chosen, one, [other, to, note, *options.values()], **_quietly())
     recorded.stop_recording(lambda: None, None, clip, **_quietly())
     clip.upload(lambda: None, None, recorded, **_quietly())
+
+
+def _order(controller: Controller, form: Mapping[str, Any]) -> Order:
+    """What the first tab asks for: the options of the chosen system alone."""
+    label = form["system"] or form["paper"]
+    taken = controller.systems[label].fields if label in controller.systems else ()
+    given = {one.name: form[one.name] for one in taken if form[one.name] not in (None, "")}
+    files = {one.name: given.pop(one.name)["path"]
+             for one in taken if one.kind == "file" and one.name in given}  # fmt: skip
+    clip = _path(form["clip"] or form["recorded"])
+    labels = [label] if label else []
+    return Order(labels, clip, given | {"to": form["to"]}, files, form["measure"])
 
 
 def _compare_tab(controller: Controller) -> None:
@@ -171,7 +173,7 @@ def _field(field: Field, *, seen: bool) -> Any:
     text = how | {"value": field.default, "info": field.help}
     match field.kind:
         case "share":
-            return gr.Slider(0, 1, step=0.05, **text)
+            return gr.Slider(0, 1, step=0.05, min_width=300, **text)
         case "number":
             return gr.Number(precision=0, **text)
         case "choice":
