@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import music
-from test_cover import heard as piece_of
+from test_cover import transcribed as piece_of
 from test_room import DRY
 from thirdstream import registry
 from thirdstream.audio import SR, Wave
