@@ -1,0 +1,89 @@
+"""Streams of blocks: cut into windows, joined, filled up, made ahead."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thirdstream.audio.decoding import BLOCK, Wave
+
+SR = 44_100  # Hz
+SEGMENT = 131_072  # samples: 2.97 s, the paper's segment
+
+
+def ahead(stream: Iterable[Wave], *, n_blocks: int = 4) -> Iterator[Wave]:
+    """The same blocks, made in a thread of their own, up to `n_blocks` before they are asked for.
+
+    It begins at once. Worth it where what makes them, or uses them, runs outside Python.
+    """
+    iterator, thread = iter(stream), ThreadPoolExecutor(1)
+
+    def one() -> Wave | None:
+        return next(iterator, None)
+
+    made = deque(thread.submit(one) for _ in range(n_blocks))
+
+    def asked() -> Iterator[Wave]:
+        with thread:
+            while (block := made.popleft().result()) is not None:
+                made.append(thread.submit(one))
+                yield block
+
+    return asked()
+
+
+def windows(stream: Iterable[NDArray], *, size: int, hop: int) -> Iterator[NDArray]:
+    """Cut a stream along its last axis into overlapping windows of `size`, one every `hop`.
+
+    The last window is filled up with zeros. A stream of n > 0 items gives
+    1 + max(0, ceil((n - size) / hop)) windows.
+    """
+    buffer: NDArray | None = None
+    for block in stream:
+        buffer = block if buffer is None else np.concatenate([buffer, block], axis=-1)
+        while buffer.shape[-1] > size:
+            yield buffer[..., :size]
+            buffer = buffer[..., hop:]
+    if buffer is not None:
+        n_missing = size - buffer.shape[-1]
+        yield np.pad(buffer, [(0, 0)] * (buffer.ndim - 1) + [(0, n_missing)])
+
+
+def overlap_add(stream: Iterable[NDArray], *, hop: int, margin: int = 0) -> Iterator[NDArray]:
+    """Join windows made by `windows` again, with linear cross-fades that sum to one.
+
+    margin: items at each inner end of a window that are not used at all.
+
+    Yields arrays along the last axis: what went into `windows`, then its zeros at the end. Raises
+    ValueError where more than two windows would overlap or the margins leave nothing to fade.
+    """
+    tail: NDArray | None = None
+    for window in stream:
+        overlap = window.shape[-1] - hop
+        n_fade = overlap - 2 * margin
+        if overlap > hop or n_fade < 0:
+            raise ValueError(f"hop {hop} and margin {margin} do not suit {window.shape[-1]} items")
+        joined = window
+        if tail is not None:
+            fade = np.linspace(0, 1, n_fade + 2, dtype=window.dtype)[1:-1]
+            rise = np.concatenate([np.zeros(margin), fade, np.ones(margin)]).astype(window.dtype)
+            head = tail * (1 - rise) + window[..., :overlap] * rise
+            joined = np.concatenate([head, window[..., overlap:]], axis=-1)
+        yield joined[..., :hop]
+        tail = joined[..., hop:]
+    if tail is not None and tail.shape[-1]:
+        yield tail
+
+
+def exactly(stream: Iterable[Wave], *, n_samples: int, n_channels: int) -> Iterator[Wave]:
+    """Cut a stream of blocks, or fill it with silence, to exactly `n_samples`."""
+    n_left = n_samples
+    for block in stream:
+        if n_left > 0:
+            yield block[:, :n_left]
+        n_left -= block.shape[1]
+    while n_left > 0:
+        yield np.zeros((n_channels, min(n_left, BLOCK)), np.float32)
+        n_left -= BLOCK
