@@ -77,7 +77,7 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     Example: thirdstream completion bash > ~/.local/share/bash-completion/completions/thirdstream
 
     Args:
-        shell: which one.
+        shell: bash, zsh or fish.
     """
     _all_commands(["--tyro-write-completion", shell, "-"])
 
