@@ -55,6 +55,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert run(command, "--help") == 0
     text = capsys.readouterr().out
     assert "--help" in text
+    assert "default: )" not in text  # an empty list is required, or optional
     assert len(text.splitlines()) > 5
 
 
