@@ -59,6 +59,13 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert len(text.splitlines()) > 5
 
 
+def test_the_help_of_train_leads_to_a_systems_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "--help") == 0
+    assert "train SYSTEM --help" in " ".join(capsys.readouterr().out.replace("│", "").split())
+    assert run("train", "twin-cnn", "--help") == 0
+    assert "--channels" in capsys.readouterr().out
+
+
 def test_the_whole_way(
     recordings: dict[str, Path], song: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
