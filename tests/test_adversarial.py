@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import pytest
 import torch
@@ -16,11 +17,13 @@ from thirdstream.mel.models.adversarial import (
     GRADIENT_PENALTY,
     N_WARM_UP,
     PENALTY_WEIGHT,
+    Adversarial,
     diversity,
+    frozen,
     relativistic,
 )
 from thirdstream.mel.models.gan import CONTENT, STYLE, GANConfig, TwinGAN
-from thirdstream.mel.models.model import MODEL, Batch, weighted_sum
+from thirdstream.mel.models.model import DISCRIMINATOR, MODEL, Batch, Losses, weighted_sum
 from thirdstream.mel.models.twin import Code, Pass
 from thirdstream.mel.models.vae import TwinVAE, divergence
 from thirdstream.mel.models.variational_gan import TwinVariationalGAN
@@ -131,6 +134,51 @@ class Linear(nn.Module):
         return self.weight * x.sum(dim=(1, 2, 3))
 
 
+@dataclasses.dataclass(frozen=True)
+class PlainConfig:
+    """Of a model that only inherits."""
+
+    weights: Mapping[str, float]
+
+
+class Plain(Adversarial):
+    """A number times the mel, and discriminators of its own."""
+
+    Config = PlainConfig
+
+    def __init__(self, styles: tuple[str, str], config: PlainConfig) -> None:
+        super().__init__(styles, config)
+        self.gain = nn.Parameter(torch.tensor(2.0))
+
+    def new_discriminator(self) -> nn.Module:
+        return Linear(0.5)
+
+    def transfer(
+        self, mel: torch.Tensor, *, source: str, target: str, condition: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        return self.gain * mel
+
+    def training_losses(self, batch: Batch) -> Losses:
+        mels, fake = batch.mels, self.transfers(batch.mels)
+        return {
+            MODEL: {ADVERSARIAL: self.adversarial_loss(real=mels, fake=fake)},
+            DISCRIMINATOR: self.discriminator_losses(real=mels, fake=fake),
+        }
+
+
+def test_a_model_that_only_inherits_plays_against_discriminators_of_its_own() -> None:
+    model = Plain(STYLES, PlainConfig({ADVERSARIAL: 0.2}))
+    mels = {style: torch.rand(2, 8, 16) for style in STYLES}
+    losses, players = model(Batch(mels, mels)), model.players()
+    assert model.loss_weights(MODEL)[ADVERSARIAL] == pytest.approx(0.2 / N_WARM_UP)
+    losses[MODEL][ADVERSARIAL].backward()
+    assert model.gain.grad is not None and model.gain.grad != 0
+    theirs = players[DISCRIMINATOR].parameters
+    assert len(theirs) == 2 and all(one.grad is None for one in theirs)
+    model.eval()(Batch(mels, mels))
+    assert model.n_batches == 1  # validation does not count
+
+
 def test_a_steep_discriminator_pays_for_the_square_of_its_slope() -> None:
     twin = TwinGAN(STYLES, TINY_GAN)
     for style, weight in {"classical": 0.5, "jazz": -2.0}.items():
@@ -150,7 +198,7 @@ def test_discriminators_score_any_length(n_frames: int) -> None:
 
 def test_a_frozen_discriminator_passes_gradients_on_and_keeps_none() -> None:
     discriminator, x = Discriminator((2,)), torch.rand(1, 1, 16, 16, requires_grad=True)
-    discriminator.frozen(x).sum().backward()
+    frozen(discriminator)(x).sum().backward()
     assert x.grad is not None and x.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in discriminator.parameters())
 

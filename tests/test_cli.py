@@ -55,7 +55,15 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert run(command, "--help") == 0
     text = capsys.readouterr().out
     assert "--help" in text
+    assert "default: )" not in text  # an empty list is required, or optional
     assert len(text.splitlines()) > 5
+
+
+def test_the_help_of_train_leads_to_a_systems_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "--help") == 0
+    assert "train SYSTEM --help" in " ".join(capsys.readouterr().out.replace("│", "").split())
+    assert run("train", "twin-cnn", "--help") == 0
+    assert "--channels" in capsys.readouterr().out
 
 
 def test_the_whole_way(
@@ -245,8 +253,8 @@ def test_misuse_exits_with_2(capsys) -> None:
 def test_systems_are_listed_with_their_sizes(capsys) -> None:
     assert run("systems") == 0
     text = capsys.readouterr().out
-    assert "twin-cnn" in text
     assert "8,054" in text
+    assert all(f" {name} " in text for name in registry.bundled_names())  # whole, at 80 columns
 
 
 def test_the_module_is_the_command() -> None:

@@ -274,6 +274,8 @@ def test_every_shell_gets_a_script(shell: str, capsys: pytest.CaptureFixture[str
     text = capsys.readouterr().out
     assert "transfer" in text
     assert "skip-existing" in text
+    assert run("completion", "--help") == 0
+    assert "bash, zsh or fish" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -20,7 +20,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 import docstring_parser
 import tyro
@@ -77,7 +77,7 @@ def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
     Example: thirdstream completion bash > ~/.local/share/bash-completion/completions/thirdstream
 
     Args:
-        shell: which one.
+        shell: bash, zsh or fish.
     """
     _all_commands(["--tyro-write-completion", shell, "-"])
 
@@ -165,6 +165,7 @@ def _parsed_command(command: str, given: Sequence[str]) -> Callable[[], Any]:
     """A command with its options; what tyro prints of names is made harmless."""
     function = function_of(command)
     _join_lines(inspect.unwrap(function))
+    _say_what_may_be_empty(inspect.unwrap(function))
 
     @functools.wraps(function)
     def read(*values: Any, **named: Any) -> Any:
@@ -194,6 +195,16 @@ def _join_lines(function: Callable[..., None]) -> None:
             for one in docstring_parser.parse_from_object(kind).params:
                 text = " ".join((one.description or "").split())
                 kind.__dataclass_fields__[one.arg_name].metadata = MappingProxyType({"help": text})
+
+
+def _say_what_may_be_empty(function: Callable[..., None]) -> None:
+    """In --help, of lists: tyro shows an empty default, also where a list must be given."""
+    hints = get_type_hints(function, include_extras=True)
+    for one in inspect.signature(function).parameters.values():
+        if get_origin(hints[one.name]) is tuple and one.default in ((), one.empty):
+            said = "(required)" if one.default is one.empty else "(optional)"
+            hints[one.name] = Annotated[hints[one.name], tyro.conf.arg(help_behavior_hint=said)]
+    function.__annotations__ = hints
 
 
 def _print_commands() -> None:

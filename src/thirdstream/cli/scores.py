@@ -90,8 +90,8 @@ def benchmark(
 
     Example: thirdstream benchmark OpenEWLD --out bench
 
-    `thirdstream evaluate --corpus bench` then measures systems. Run it again after an interruption:
-    what is done is not done again.
+    Systems are then measured with `thirdstream evaluate --corpus bench`. Run it again after an
+    interruption: what is done is not done again.
 
     Args:
         sheets: a copy of the collection OpenEWLD (github.com/00sapo/OpenEWLD).

@@ -70,7 +70,8 @@ def list_systems(*, json: bool = False) -> None:
         print_json({"systems": found, "models": models, "user_folder": folder})
         return
     kinds = Table("system", "what it does", "its own options")
-    trained = Table("system", "presets", "parameters", "models")
+    trained = Table("system", "presets", "parameters")  # with the models it would not fit 80
+    named = Table("system", "models")
     for one in entries:
         flags = (
             f"--{option.name.replace('_', '-')}" for option in options_of(one.options, own=True)
@@ -78,11 +79,11 @@ def list_systems(*, json: bool = False) -> None:
         kinds.add_row(one.name, one.about, "\n".join(flags))
         if one.is_trained:
             names = [str(model["name"]) for model in models if model["system"] == one.name]
-            numbers = [f"{size:,}" for size in sizes[one.name].values()]
-            columns = (list(sizes[one.name]), numbers, names or ["none"])
-            trained.add_row(one.name, *("\n".join(column) for column in columns))
-    OUT.print(kinds)
-    OUT.print(trained)
+            numbers = (f"{size:,}" for size in sizes[one.name].values())
+            trained.add_row(one.name, "\n".join(sizes[one.name]), "\n".join(numbers))
+            named.add_row(one.name, "\n".join(names or ["none"]))
+    for table in (kinds, trained, named):
+        OUT.print(table)
     tell(f"your own: {folder}")
 
 

@@ -83,7 +83,8 @@ def train(
     and sounds with: tensorboard --logdir run
 
     Args:
-        system: which one; `thirdstream systems` lists them.
+        system: which one; `thirdstream systems` lists them. `thirdstream train SYSTEM --help` also
+            lists the options of its network.
         corpus: folder that `thirdstream prepare` made, or its address (s3://..., https://...), from
             where only the segments that are asked for are fetched.
         out: folder of the run; its best model is best.safetensors.

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from thirdstream.mel.models.model import (
     DISCRIMINATOR,
     MODEL,
     Batch,
+    Losses,
     MelModel,
     Mels,
     Player,
@@ -34,9 +35,10 @@ def eager(function: Function) -> Function:
 
 
 class Adversarial(MelModel):
-    """A model with a discriminator per style. `discriminator_channels` is in its configuration.
+    """A model with a discriminator per style.
 
-    In its `training_losses`, MODEL has `adversarial_loss`, DISCRIMINATOR has
+    Its configuration has `discriminator_channels`, and ADVERSARIAL in its `weights`. In its
+    `training_losses`, MODEL has `adversarial_loss` as ADVERSARIAL, DISCRIMINATOR has
     `discriminator_losses`. Both get `real`, recordings, and `fake`, transfers, by the style that
     the discriminator knows.
     """
@@ -45,9 +47,20 @@ class Adversarial(MelModel):
 
     def __init__(self, styles: tuple[str, str], config: object) -> None:
         super().__init__(styles, config)
-        channels = self.config.discriminator_channels
-        self.discriminators = PerStyle({style: Discriminator(channels) for style in styles})
+        self.discriminators = PerStyle({style: self.new_discriminator() for style in styles})
         self.register_buffer("n_batches", torch.zeros(()))  # of its training
+
+    def new_discriminator(self) -> nn.Module:
+        """(batch, 1, n_frames, n_mels) -> (batch,), larger for recordings; called for each style.
+
+        A subclass with another one needs no `discriminator_channels`.
+        """
+        return Discriminator(self.config.discriminator_channels)
+
+    def forward(self, batch: Batch) -> Losses:
+        """What a training step calls; in training, batches are counted."""
+        self.n_batches += self.training
+        return super().forward(batch)
 
     def players(self) -> dict[str, Player]:
         """The model without its discriminators, and these."""
@@ -73,7 +86,7 @@ class Adversarial(MelModel):
         """Eq. 6, averaged over the styles. No gradient reaches the discriminators."""
         values = []
         for style, mel in real.items():
-            score = self.discriminators[style].frozen
+            score = frozen(self.discriminators[style])
             values.append(
                 relativistic(winner=score(as_image(fake[style])), loser=score(as_image(mel)))
             )
@@ -121,6 +134,12 @@ class Adversarial(MelModel):
                 "learning rate or make them smaller"
             )
         return None
+
+
+def frozen(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The network, through which gradients pass to its input but not to its parameters."""
+    fixed = {name: value.detach() for name, value in network.named_parameters()}
+    return lambda x: torch.func.functional_call(network, fixed, (x,))
 
 
 def relativistic(*, winner: Tensor, loser: Tensor) -> Tensor:

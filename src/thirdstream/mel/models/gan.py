@@ -166,7 +166,6 @@ class TwinGAN(StyleConditioned, Adversarial, TwinAutoencoder):
         """Of both players; in training the mean styles are learnt on the way."""
         passes = self.passes(batch.mels)
         if self.training:
-            self.n_batches += 1
             for style, one in passes.items():
                 assert one.code.style is not None
                 self.mean_styles[style].update(one.code.style.detach())

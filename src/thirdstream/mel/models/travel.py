@@ -77,7 +77,6 @@ class Travel(Adversarial):
 
     def training_losses(self, batch: Batch) -> Losses:
         """What stays what it is (eq. 1), eqs. 5 and 6, and the travel loss with its margin."""
-        self.n_batches += self.training
         mels, fake = batch.mels, self.transfers(batch.mels)
         travels, margins = [], []
         for style, mel in mels.items():

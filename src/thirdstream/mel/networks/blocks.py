@@ -399,8 +399,3 @@ class Discriminator(nn.Module):
             x = functional.leaky_relu(conv(x), 0.2)
             x = functional.max_pool2d(x, 4, ceil_mode=min(x.shape[2:]) < 4)
         return self.dense(functional.adaptive_avg_pool2d(x, self.size).flatten(1))[:, 0]
-
-    def frozen(self, x: Tensor) -> Tensor:
-        """`forward` through which gradients pass to `x` but not to this network."""
-        fixed = {name: value.detach() for name, value in self.named_parameters()}
-        return torch.func.functional_call(self, fixed, (x,))
