@@ -13,10 +13,11 @@ def convert(model: Path, /, *, out: Path, force: bool = False) -> None:
 
     Example: thirdstream convert old.safetensors --out new.safetensors
 
-    It transfers as before, to the last bit. Runs that were not finished cannot be converted.
+    It transfers as before, to the last bit. A run of version 0.1 cannot be resumed: convert it,
+    and begin another run with --init.
 
     Args:
-        model: the .safetensors file, or the folder of its run.
+        model: the .safetensors file, or the folder of its run, of which the best model is taken.
         out: the file to write; the model's history is written beside it.
         force: replace a file that exists.
     """

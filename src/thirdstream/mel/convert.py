@@ -13,7 +13,7 @@ from torch import Tensor
 from thirdstream import checkpoint
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.models import FAMILIES
-from thirdstream.mel.system import is_old
+from thirdstream.mel.system import is_old, rebuild
 from thirdstream.mel.training import history
 
 TENSORS = {
@@ -45,13 +45,15 @@ def convert(path: Path, out: Path) -> None:
     try:
         new = converted_header(header)
         named = converted_tensors(tensors, family=new["family"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        rebuild(new, {name: tensor.shape for name, tensor in named.items()})
+    except (KeyError, TypeError, ValueError, AttributeError, ThirdstreamError) as error:
         raise ThirdstreamError(
-            f"{path}: cannot be converted ({error!r}); train it again"
+            f"{path}: cannot be converted ({error}); give best.safetensors or last.safetensors of "
+            "its run, or train it again"
         ) from error
     checkpoint.save(out, named, new)
     old_history = history.beside(path)
-    if old_history is not None and old_history != history.beside(out):
+    if old_history is not None:
         lines = old_history.read_text(encoding="utf-8").splitlines()
         text = "".join(json.dumps(_renamed(json.loads(line))) + "\n" for line in lines)
         with whole_file(out.with_suffix(f".{history.NAME}")) as temporary:
