@@ -1,11 +1,11 @@
 """Where the bundled twin CNN begins: autoencoder.py OUT MINUTES CHANNELS LATENT CORPUS...
 
-One autoencoder hears both styles and is both halves. So it learns what they have in common from all
-recordings, and a code means the same to both decoders from the start; `thirdstream train twin-cnn
---init OUT` then makes a twin of it. Eq. 1 alone, in many small steps: batches of short crops, half
-of them worn, so that it does not mind real recordings. CHANNELS within, LATENT of the code: 4 is
-the paper's size. Segments of all corpora, statistics of the first. MINUTES are of every core, by
-the processor's clock. Stopped, the same command goes on where it was.
+One autoencoder encodes both styles and is both halves. So it learns what they have in common from
+all recordings, and a code means the same to both decoders from the start; `thirdstream train
+twin-cnn --init OUT` then makes a twin of it. Eq. 1 alone, in many small steps: batches of short
+crops, half of them augmented, so that it does not mind real recordings. CHANNELS within, LATENT of
+the code: 4 is the paper's size. Segments of all corpora, statistics of the first. MINUTES are of
+every core, by the processor's clock. Stopped, the same command goes on where it was.
 """
 
 import math
@@ -27,7 +27,7 @@ from thirdstream.mel.system import MelSystem, build
 
 BATCH = 2  # crops of each style
 CROP = 64  # frames
-WORN = 0.5  # share of batches
+AUGMENTED = 0.5  # share of batches
 LR, WARM_UP = 1.5e-3, 100
 SAVE_S = 60.0
 
@@ -45,7 +45,7 @@ def batches(system: MelSystem, corpora: list[Corpus], *, first: int) -> Iterator
         for style, segments in own.items():
             places = torch.randint(len(segments), (BATCH,)).tolist()
             power = torch.stack([segments[place] for place in places])
-            if torch.rand(()) < WORN:
+            if torch.rand(()) < AUGMENTED:
                 power = augmented(power, system.mel)
             start = int(torch.randint(power.shape[1] - CROP + 1, ()))
             mels.append(system.log_mel(style).normalise(power[:, start : start + CROP]))

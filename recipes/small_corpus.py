@@ -18,14 +18,14 @@ MINUTES = 21
 
 def chosen(corpus: Corpus, style: str) -> list[Recording]:
     """The recordings of one style that belong in the part."""
-    judged = [one for one in corpus.recordings if one.style == style and one.split != TRAIN]
+    held_out = [one for one in corpus.recordings if one.style == style and one.split != TRAIN]
     training, seconds = [], 0.0
     for one in sorted(corpus.of(style, TRAIN), key=lambda one: one.sha256):
         if seconds >= MINUTES * 60:
             break
         training.append(one)
         seconds += one.duration_s
-    return judged + training
+    return held_out + training
 
 
 def main(corpus_path: str, out: str) -> None:

@@ -30,12 +30,12 @@ WAYS = {  # magnitudes, phases to start from, iterations of fast Griffin-Lim
     "search, the recording's phase, 32 (default)": ("search", "recording", 32),
     "search, the recording's phase, 4": ("search", "recording", 4),
     "search, the recording's phase, 0": ("search", "recording", 0),
-    "search, carried phases, 8 (twin-paired)": ("search", "propagated", 8),
+    "search, propagated phases, 8 (twin-paired)": ("search", "propagated", 8),
     "vocoder, noise, 32": ("vocoder", "noise", 32),
     "vocoder, the recording's phase, 32": ("vocoder", "recording", 32),
     "vocoder, the recording's phase, 4": ("vocoder", "recording", 4),
     "vocoder, the recording's phase, 0": ("vocoder", "recording", 0),
-    "vocoder, carried phases, 8": ("vocoder", "propagated", 8),
+    "vocoder, propagated phases, 8": ("vocoder", "propagated", 8),
 }
 
 

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,9 @@ from thirdstream import checkpoint, registry
 from thirdstream.checkpoint import CheckpointError
 from thirdstream.mel.features.logmel import Statistics
 from thirdstream.mel.system import MelSystem, load
+from thirdstream.mel.training import history
+from thirdstream.mel.training.loop import TrainingError
+from thirdstream.mel.training.run import load_state
 
 
 def test_the_path_is_enough_to_load_a_model(system: MelSystem, tmp_path: Path) -> None:
@@ -81,14 +85,21 @@ def test_mels_must_divide_into_the_code() -> None:
         build("twin-cnn", STYLES, dataclasses.replace(TINY), MelConfig(n_mels=60))
 
 
+def of_version_0_1(
+    system: MelSystem, **more: object
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors and header as that version wrote them."""
+    header = system.header()
+    header = {"system": header.pop("family"), "twin": header.pop("config"), **header, **more}
+    named = {re.sub(r"^model\.", "twin.", name): one for name, one in system.state_dict().items()}
+    return named, header
+
+
 def test_a_model_of_version_0_1_is_converted_and_refused_until_then(
     system: MelSystem, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old, new = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
-    header = system.header()
-    header = {"system": header.pop("family"), "twin": header.pop("config"), **header}
-    named = {re.sub(r"^model\.", "twin.", name): one for name, one in system.state_dict().items()}
-    checkpoint.save(old, named, header)
+    checkpoint.save(old, *of_version_0_1(system))
     with pytest.raises(CheckpointError, match=r"thirdstream convert .*old\.safetensors --out"):
         registry.load(old)
     assert run("convert", old, "--out", new) == 0
@@ -99,3 +110,29 @@ def test_a_model_of_version_0_1_is_converted_and_refused_until_then(
     assert "needs no conversion" in " ".join(capsys.readouterr().err.split())
     assert run("convert", old, "--out", new) == 1
     assert "add --force" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_run_of_version_0_1_is_not_resumed_and_its_state_is_no_model(
+    system: MelSystem, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named, header = of_version_0_1(system, training={}, step=1)
+    path = tmp_path / "resume.safetensors"
+    checkpoint.save(path, {f"system.{name}": one for name, one in named.items()}, header)
+    with pytest.raises(TrainingError, match=r"version 0\.1.* thirdstream convert .*--init"):
+        load_state(tmp_path)
+    assert run("convert", path, "--out", tmp_path / "new.safetensors") == 1
+    assert "give best.safetensors" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "new.safetensors").exists()
+
+
+def test_the_history_of_a_model_that_is_converted_in_place_is_converted_too(
+    system: MelSystem, tmp_path: Path
+) -> None:
+    path = tmp_path / "best.safetensors"
+    checkpoint.save(path, *of_version_0_1(system))
+    line = {"epoch": 1, "step": 2, "train": {"critic": 0.5}}
+    (tmp_path / "history.jsonl").write_text(json.dumps(line))
+    assert run("convert", path, "--out", path, "--force") == 0
+    found = history.beside(path)
+    assert found is not None
+    assert history.read(found)[0].train == {"discriminator": 0.5}

@@ -130,6 +130,17 @@ def test_faults_are_one_clear_sentence_and_exit_code_1(
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize("weights", [("reconstruction", 1), ("nonsense", 1)])
+def test_train_refuses_weights_of_other_losses_and_begins_no_run(
+    small_corpus, tmp_path, capsys, weights
+) -> None:
+    train = ("train", "twin-gan", "--corpus", small_corpus.path, "--out", tmp_path / "run")
+    assert run(*train, "--weights", *weights) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "each loss of a twin-gan, no other: adversarial content reconstruction style" in said
+    assert not (tmp_path / "run" / "resume.safetensors").exists()
+
+
 def test_train_refuses_what_it_does_not_know(small_corpus, tmp_path, capsys) -> None:
     common = ["--corpus", small_corpus.path, "--out", tmp_path / "run"]
     for arguments, fault in (

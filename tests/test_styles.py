@@ -125,3 +125,9 @@ def test_every_entry_is_explained() -> None:
     page = (ROOT / "docs" / "styles.md").read_text(encoding="utf-8")
     explained = set(re.findall(r"`([a-z_]+)[`.]", page))
     assert entries() - explained == set()
+
+
+def test_a_file_saved_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    text = (FOLDER / "jazz.toml").read_text(encoding="utf-8")
+    (tmp_path / "my.toml").write_text(text, encoding="utf-8-sig")
+    assert read_style("jazz", tmp_path / "my.toml") == read_style("jazz")

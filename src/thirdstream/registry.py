@@ -108,7 +108,7 @@ def entry_of(checkpoint: Path) -> Entry:
     from thirdstream.checkpoint import read_header
 
     header = read_header(checkpoint)
-    name = header.get("family", header.get("system"))  # version 0.1 had the latter
+    name = header.get("family", header.get("system"))  # earlier versions had the latter
     entry = SYSTEMS.get(name) if isinstance(name, str) else None
     if entry is None or not entry.is_trained:
         known = ", ".join(name for name, one in SYSTEMS.items() if one.is_trained)

@@ -1,7 +1,7 @@
 """The dynamics of a recording, for what was made of it: how loud it is when.
 
-A band that plays from a sheet, or answers with what it remembers, does not hear how loudly the
-recording plays: it goes on through fades and rests. Levels over some seconds, which are the
+A band that plays from a sheet, or a model that retrieves from an index, does not know how loudly
+the recording plays: it goes on through fades and rests. Levels over some seconds, which are the
 piece's, are taken from the recording; what is shorter, the accents of the style, is left alone.
 """
 

@@ -9,14 +9,15 @@ from thirdstream.files import ThirdstreamError
 
 @writes_file
 def convert(model: Path, /, *, out: Path, force: bool = False) -> None:
-    """Bring a model of version 0.1 up to date.
+    """Bring a model of an earlier version up to date.
 
     Example: thirdstream convert old.safetensors --out new.safetensors
 
-    It transfers as before, to the last bit. Runs that were not finished cannot be converted.
+    It transfers as before, to the last bit. A run of an earlier version cannot be resumed:
+    convert it, and begin another run with --init.
 
     Args:
-        model: the .safetensors file, or the folder of its run.
+        model: the .safetensors file, or the folder of its run, of which the best model is taken.
         out: the file to write; the model's history is written beside it.
         force: replace a file that exists.
     """

@@ -137,11 +137,18 @@ class Asked(NamedTuple):
 
     def config(self) -> Any:
         """The family's configuration. Raises ThirdstreamError if there is none such."""
-        _, preset = _preset(self.system, self.preset)
+        kind, preset = _preset(self.system, self.preset)
         try:
-            return dataclasses.replace(preset, **vars(self.network))
+            config = dataclasses.replace(preset, **vars(self.network))
         except ValueError as error:
             raise ThirdstreamError(str(error)) from error
+        named = [set(one.weights or {}) for one in (preset, *kind.PRESETS.values())]
+        if set(config.weights or {}) not in named:
+            losses = " or ".join(dict.fromkeys(" ".join(sorted(one)) for one in named))
+            raise ThirdstreamError(
+                f"--weights needs a number for each loss of a {self.system}, no other: {losses}"
+            )
+        return config
 
     def typed(self) -> set[str]:
         """The options typed that say which network."""

@@ -1,4 +1,4 @@
-"""Models of version 0.1, of which tensors and parts of the configuration had other names."""
+"""Models of an earlier version, of which tensors and parts of the configuration had other names."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from torch import Tensor
 from thirdstream import checkpoint
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.models import FAMILIES
-from thirdstream.mel.system import is_old
+from thirdstream.mel.system import is_old, rebuild
 from thirdstream.mel.training import history
 
 TENSORS = {
@@ -35,23 +35,25 @@ LOSSES = {"critic": "discriminator", "slope": "gradient_penalty", "agreement": "
 
 
 def convert(path: Path, out: Path) -> None:
-    """Write a model of version 0.1 as one of this version, with its history where it has one.
+    """Write a model of an earlier version as one of this, with its history where it has one.
 
     Raises ThirdstreamError where `path` is none, or cannot be converted.
     """
     tensors, header = checkpoint.read(path)
     if not is_old(header):
-        raise ThirdstreamError(f"{path}: is no model of version 0.1; it needs no conversion")
+        raise ThirdstreamError(f"{path}: is no model of an earlier version; it needs no conversion")
     try:
         new = converted_header(header)
         named = converted_tensors(tensors, family=new["family"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        rebuild(new, {name: tensor.shape for name, tensor in named.items()})
+    except (KeyError, TypeError, ValueError, AttributeError, ThirdstreamError) as error:
         raise ThirdstreamError(
-            f"{path}: cannot be converted ({error!r}); train it again"
+            f"{path}: cannot be converted ({error}); give best.safetensors or last.safetensors of "
+            "its run, or train it again"
         ) from error
     checkpoint.save(out, named, new)
     old_history = history.beside(path)
-    if old_history is not None and old_history != history.beside(out):
+    if old_history is not None:
         lines = old_history.read_text(encoding="utf-8").splitlines()
         text = "".join(json.dumps(_renamed(json.loads(line))) + "\n" for line in lines)
         with whole_file(out.with_suffix(f".{history.NAME}")) as temporary:
@@ -59,7 +61,7 @@ def convert(path: Path, out: Path) -> None:
 
 
 def converted_header(header: Mapping[str, Any]) -> dict[str, Any]:
-    """A header of version 0.1 as this version has it."""
+    """A header of an earlier version as this version has it."""
     known = {field.name for field in fields(FAMILIES[header["system"]].kind.Config)}
     config = {CONFIG.get(name, name): value for name, value in header["twin"].items()}
     config = {name: value for name, value in config.items() if name in known}
@@ -72,7 +74,7 @@ def converted_header(header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def converted_tensors(tensors: Mapping[str, Tensor], *, family: str) -> dict[str, Tensor]:
-    """Tensors of version 0.1 by the names of this version."""
+    """Tensors of an earlier version by the names of this version."""
     named = {}
     for name, tensor in tensors.items():
         new = name

@@ -264,7 +264,7 @@ def _check_shapes(
 
 
 def is_old(header: Mapping[str, Any]) -> bool:
-    """Whether a model's header is of version 0.1, which `convert` reads."""
+    """Whether a model's header is of an earlier version, which `convert` reads."""
     return "twin" in header and "config" not in header
 
 
@@ -273,8 +273,8 @@ def load(path: Path) -> MelSystem:
     tensors, header = checkpoint.read(path)
     if is_old(header):
         raise CheckpointError(
-            f"{path}: was made by version 0.1; bring it up to date with: thirdstream convert "
-            f"{path} --out NEW.safetensors"
+            f"{path}: was made by an earlier version; bring it up to date with: thirdstream "
+            f"convert {path} --out NEW.safetensors"
         )
     try:
         system = rebuild(header, {name: tensor.shape for name, tensor in tensors.items()})

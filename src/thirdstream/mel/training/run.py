@@ -26,7 +26,7 @@ from thirdstream.files import (
     make_folder,
     unwritable,
 )
-from thirdstream.mel.system import MelSystem, rebuild
+from thirdstream.mel.system import MelSystem, is_old, rebuild
 from thirdstream.mel.training import history
 from thirdstream.mel.training.history import Epoch
 from thirdstream.mel.training.loop import (
@@ -232,6 +232,12 @@ def load_state(out: Path) -> tuple[State, TrainingConfig]:
     if not path.is_file():
         raise TrainingError(f"{out}: holds no run to resume; start one without --resume")
     tensors, header = checkpoint.read(path)
+    if is_old(header):
+        raise TrainingError(
+            f"{out}: was begun by an earlier version, whose runs cannot be resumed; bring its best "
+            f"model up to date with: thirdstream convert {out} --out NEW.safetensors, and begin another "
+            "run with --init NEW.safetensors"
+        )
     try:
         return _state_of(tensors, header)
     except (KeyError, TypeError, ValueError, RuntimeError, ThirdstreamError) as error:

@@ -52,7 +52,8 @@ def jazz_style() -> JazzStyle:
 
 def _read(schema: type[S], name: str, path: Path) -> S:
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Editors on Windows may begin a file with a byte order mark, which TOML knows nothing of.
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise StyleError(f"{path}: cannot be read: {error.strerror}; check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
