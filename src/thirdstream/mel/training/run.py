@@ -235,8 +235,8 @@ def load_state(out: Path) -> tuple[State, TrainingConfig]:
     if is_old(header):
         raise TrainingError(
             f"{out}: was begun by an earlier version, whose runs cannot be resumed; bring its best "
-            f"model up to date with: thirdstream convert {out} --out NEW.safetensors, and begin another "
-            "run with --init NEW.safetensors"
+            f"model up to date with: thirdstream convert {out} --out NEW.safetensors, and begin "
+            "another run with --init NEW.safetensors"
         )
     try:
         return _state_of(tensors, header)
