@@ -63,7 +63,10 @@ def test_the_help_of_train_leads_to_a_systems_own(capsys: pytest.CaptureFixture[
     assert run("train", "--help") == 0
     assert "train SYSTEM --help" in " ".join(capsys.readouterr().out.replace("│", "").split())
     assert run("train", "twin-cnn", "--help") == 0
-    assert "--channels" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "--channels" in told and "--discriminator-channels" not in told
+    assert run("train", "--corpus", "x", "twin-gan", "--help") == 0  # wherever its name stands
+    assert "--discriminator-channels" in capsys.readouterr().out
 
 
 def test_the_whole_way(

@@ -1,6 +1,6 @@
 """Which options were typed: a value that is the default may have been given or not."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextvars import ContextVar
 
 _GIVEN: ContextVar[tuple[str, ...]] = ContextVar("given", default=())
@@ -11,9 +11,9 @@ def note(arguments: Sequence[str]) -> None:
     _GIVEN.set(tuple(arguments))
 
 
-def first() -> str:
-    """The first argument that is no option; "" without one."""
-    return next((one for one in _GIVEN.get() if not one.startswith("-")), "")
+def first_of(names: Collection[str]) -> str | None:
+    """The first argument that is one of these; None without one."""
+    return next((one for one in _GIVEN.get() if one in names), None)
 
 
 def value_of(name: str) -> str | None:

@@ -40,13 +40,17 @@ def network_options() -> type[Any]:
 
     A dataclass without fields where there is no such family or preset, which the command explains.
     """
-    name, preset = options.first(), options.value_of("preset") or "default"
-    kind = FAMILIES[name].kind if name in FAMILIES else None
+    name, preset = options.first_of(FAMILIES), options.value_of("preset") or "default"
+    kind = FAMILIES[name].kind if name else None
     if kind is None or preset not in kind.PRESETS:
         return dataclasses.make_dataclass("Network", ())
     values = vars(kind.PRESETS[preset])
     fields = (
-        (one.name, Annotated[one.type, tyro.conf.arg(help=one.help)], _default(values[one.name]))
+        (
+            one.name,
+            Annotated[one.type, tyro.conf.arg(help=one.help), tyro.conf.FlagConversionOff],
+            _default(values[one.name]),
+        )
         for one in options_of(kind.Config)
     )
     return dataclasses.make_dataclass("Network", fields, frozen=True)

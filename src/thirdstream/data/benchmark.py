@@ -2,9 +2,9 @@
 
 benchmark.csv names the pieces: 196 lead sheets of OpenEWLD (Simonetta 2018), melodies first
 performed in 1930 or earlier. All versions of a song are in one split, and no song of the test split
-was heard by the bundled models. The splits `train` and `validation` sound through two soundfonts,
-`test` through one that no training heard. Key, tempo, ensembles, room and microphone follow from
-the name of the piece. Each bar of a sheet is played once, in the order written.
+was in the training of the bundled models. The splits `train` and `validation` sound through two
+soundfonts, `test` through one that no training used. Key, tempo, ensembles, room and microphone
+follow from the name of the piece. Each bar of a sheet is played once, in the order written.
 """
 
 import csv
