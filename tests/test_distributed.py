@@ -16,7 +16,7 @@ from thirdstream.mel.training import run as runs
 from thirdstream.mel.training.loop import TrainingConfig, TrainingError, begin
 
 SMALL = ["--channels", "2", "3", "--patch", "4", "--n-convs", "1", "--batch-size", "4"]
-GAN = [*SMALL, "--style-channels", "2", "2", "--style-size", "3", "--critic-channels", "2"]
+GAN = [*SMALL, "--style-channels", "2", "2", "--style-size", "3", "--discriminator-channels", "2"]
 REPLICAS = """
 import sys, torch
 from torch import distributed

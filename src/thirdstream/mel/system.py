@@ -47,7 +47,7 @@ class MelSystem(nn.Module, System[MelOptions]):
         model.check_mels(mel.n_mels)
         self.name, self.model, self.mel, self.card = name, model, mel, dict(card or {})
         self.styles = model.styles
-        self.options = FAMILIES[name].options if name in FAMILIES else MelOptions
+        self.options = model.OPTIONS
         self.keeps_dynamics = model.FOLLOWS_DYNAMICS
         self.features = PerStyle({style: LogMel(mel) for style in model.styles})
         self.synthesiser = Synthesiser(mel)

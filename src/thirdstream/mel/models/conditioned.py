@@ -6,10 +6,13 @@ import torch
 from torch import Tensor
 
 from thirdstream.mel.models.model import MelModel
+from thirdstream.mel.options import StyledMelOptions
 
 
 class StyleConditioned(MelModel):
     """A model whose condition is a style code, (batch, n_style)."""
+
+    OPTIONS = StyledMelOptions
 
     @abstractmethod
     def style_code(self, mel: Tensor, style: str) -> Tensor:

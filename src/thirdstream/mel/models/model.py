@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 
 from thirdstream.data.corpus import Corpus, Pairs
 from thirdstream.mel.features.logmel import MelConfig
-from thirdstream.mel.options import Phase
+from thirdstream.mel.options import MelOptions, Phase
 
 MODEL, DISCRIMINATOR = "model", "discriminator"  # the players of a training
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every model
@@ -56,6 +56,7 @@ class MelModel(nn.Module, ABC):
     SELECTION_METRIC: ClassVar[str] = RECONSTRUCTION  # the validation loss that chooses the epoch
     PHASE: ClassVar[Phase] = "content"  # where the search for phases starts by default
     FOLLOWS_DYNAMICS: ClassVar[bool] = True  # whether transfers are as loud, at any moment
+    OPTIONS: ClassVar[type[MelOptions]] = MelOptions  # of its transfers, as in the registry
 
     config: Any
 
