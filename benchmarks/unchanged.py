@@ -48,6 +48,8 @@ def difference(other: Path, name: str) -> float:
 
 
 def main(checkout: str, *names: str) -> None:
+    if not (Path(checkout) / "src" / "thirdstream").is_dir():  # else this one would be compared
+        raise SystemExit(f"{checkout}: is no checkout of thirdstream; give its folder")
     systems = names or ("score", *bundled_names())
     rows = [[name, f"{difference(Path(checkout), name):.1e}"] for name in systems]
     show("Transfers of the clips, against another checkout", ["", "largest difference"], rows)
