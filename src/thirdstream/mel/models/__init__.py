@@ -27,7 +27,7 @@ class Family(NamedTuple):
 
 
 HERE = "thirdstream.mel.models"
-PAPER = "; the paper's own network (preset paper) keeps little of the recording."
+PAPER = "; the network of the paper (preset paper) keeps little of the recording."
 FAMILIES = {
     "twin-cnn": Family(
         f"{HERE}.cnn.TwinCNN",
