@@ -163,8 +163,8 @@ def matters_more(mel: Mapping[str, float], *, normalised: Mapping[str, float]) -
         OURS,
         "Normalisation makes more of the values matter.",
         verdict(zeros[1] < zeros[0], ranks[1] > ranks[0]),
-        f"near zero: {percent(zeros[0])} before, {percent(zeros[1])} after; effective rank: "
-        f"{ranks[0]:.1f} before, {ranks[1]:.1f} after",
+        f"near zero: {percent(zeros[0])} of the mels, {percent(zeros[1])} of the normalised ones; "
+        f"effective rank: {ranks[0]:.1f} and {ranks[1]:.1f}",
     )
 
 
