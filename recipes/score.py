@@ -99,12 +99,11 @@ def table(rows: list[Row], corpus: Corpus) -> str:
     styles = corpus.styles
     lines = [
         f"| model | system | preset | parameters | eq. 1, {styles[0]} | eq. 1, {styles[1]} "
-        "| eq. 1, mean | of the published | with parameters | eq. 2 | the paper's eq. 1 |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| eq. 1, mean | of the published | eq. 2 | the paper's eq. 1 |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in sorted(rows, key=lambda one: (list(FAMILIES).index(one.system), one.mean)):
         known = [other for other in published if other.system == one.system]
-        best = min(known, key=lambda other: other.mean, default=None)
         values = (
             one.model,
             one.system,
@@ -112,13 +111,21 @@ def table(rows: list[Row], corpus: Corpus) -> str:
             f"{one.n_parameters:,}",
             *(f"{one.reconstruction[style]:.4f}" for style in styles),
             f"**{one.mean:.4f}**",
-            f"{one.mean / best.mean:.3f}x" if best else "",
-            f"{one.n_parameters / best.n_parameters:.1f}x" if best else "",
+            of_the_published(one, known),
             f"{one.latent:.4f}",
             f"{PAPER[one.system]:.5f}" if one.model.startswith(PUBLISHED) else "",
         )
         lines.append("| " + " | ".join(values) + " |")
     return "\n".join(lines)
+
+
+def of_the_published(one: Row, published: Sequence[Row]) -> str:
+    """A model's error and parameters in those of the best published weights of its system."""
+    if not published:
+        return ""
+    best = min(published, key=lambda other: other.mean)
+    error, size = one.mean / best.mean, one.n_parameters / best.n_parameters
+    return f"{error:.3f}x, with {size:.3g}x the parameters"
 
 
 def counted(corpus: Corpus, style: str, splits: Sequence[str]) -> str:
@@ -144,16 +151,16 @@ HEAD = """# Results: self-reconstruction
 Made by `python recipes/score.py CORPUS MODEL... > docs/results.md`, on the test recordings (with
 `--all` on every recording) of a corpus: {recordings}. No part of them was trained on.
 
-- *eq. 1* is the mean absolute error of the self-reconstruction in normalised mels. Each of our
-  models is given mels with its own statistics, those of its training data. The author published
-  none for the published networks, which get this corpus's.
-- *of the published* is the error divided by that of the author's published network for the same
-  system, on the same recordings (the best one where several are published); *with parameters* is
-  how many times as many parameters it has. Our default networks are many times as large, and were
-  trained in the domain that they are tested on; the author's were not.
-- *adain moving* is the AdaIN of the published code, with the statistics that it stores: that is the
-  published system. Without it, AdaIN is the paper's eq. 7, by each segment's own statistics, on
-  the same weights: a system that the author's code never was.
+- *eq. 1* is the mean absolute error of the self-reconstruction in normalised mels. Each model of
+  ours is given mels with its own statistics, those of its training data. The published networks
+  come without statistics: they are given mels with this corpus's.
+- *of the published* compares it with the author's published network for the same system, on the
+  same recordings (the best one where several are there, with either AdaIN), and their numbers of
+  parameters. Ours were trained in the domain that they are tested on; the published ones on real
+  recordings.
+- *adain moving* is the AdaIN of the published code, by statistics that are stored: those rows are
+  the published systems. The rows -instance have that of the paper's eq. 7, by each segment's own
+  statistics, on the same weights, which were not trained so.
 - *eq. 2* is how far a content code comes back changed through the other half. It is in units of
   the model's own code, so it can't be compared between models. GANs restyle with the mean style of
   their training data, the published with this corpus's, variational GANs with a drawn style.

@@ -218,4 +218,4 @@ def test_the_recipes_make_models_and_the_table_of_them(
     published_rows = [one for one in rows if one.system == "twin-gan" and "published" in one.model]
     best = min(published_rows, key=lambda one: one.mean)
     times = next(one for one in rows if one.model == "twin-gan").n_parameters / best.n_parameters
-    assert f"| {times:.1f}x |" in lines["twin-gan"]
+    assert f"x, with {times:.3g}x the parameters |" in lines["twin-gan"]
