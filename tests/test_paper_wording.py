@@ -130,3 +130,34 @@ def test_the_table_of_errors_has_the_parameters_beside_the_ratio(
     assert score.of_the_published(ours, published) == "0.333x, with 77x the parameters"
     assert score.of_the_published(ours, []) == ""
     assert "this corpus's" in score.HEAD and "domain that they are tested on" in score.HEAD
+
+
+def switches(heading: str) -> dict[str, list[str]]:
+    """Of docs/how.md's table whose head contains `heading`: each switch, and its other cells."""
+    text = (ROOT / "docs" / "how.md").read_text(encoding="utf-8")
+    table = next(one for one in text.split("\n\n") if heading in one.splitlines()[0])
+    rows = (line.strip("| ").split(" | ") for line in table.splitlines()[2:])
+    return {name.strip("`"): cells for name, *cells in rows}
+
+
+def test_the_switches_in_the_page_are_those_of_the_presets() -> None:
+    """Strict ones, remedies and slips: wherever a family has the switch."""
+    remedies = switches("| switch | `paper` | `paper-stable` |")
+    slips = switches("| switch | the paper, and our presets |")
+    assert set(remedies) == {"start", "warm_up", "gradient_penalty"}
+    assert set(slips) == {"latent_pairs", "sigma", "adain", "style_losses"}
+    seen = set()
+    for name in TWINS:
+        presets = {key: vars(one) for key, one in FAMILIES[name].kind.PRESETS.items()}
+        for switch, cells in (remedies | slips).items():
+            if switch not in presets["paper"]:
+                continue
+            seen.add(switch)
+            strict, other = (re.split("[`: ]+", cell.strip("`"))[0] for cell in cells)
+            assert str(presets["paper"][switch]).removesuffix(".0") == strict
+            if switch in remedies:
+                assert str(presets["paper-stable"][switch]) == other
+                assert str(presets["default"][switch]) == other
+            else:
+                assert {str(one[switch]) for one in presets.values()} == {strict}
+    assert seen == {*remedies, *slips}
