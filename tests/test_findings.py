@@ -52,7 +52,8 @@ def test_a_copy_is_as_loud_as_bright_as_harmonious_and_wholly_related() -> None:
     found = compared(MUSIC)
     for name in ("audible_ratio", "correlation", "chroma"):
         torch.testing.assert_close(found[name], torch.ones(2, dtype=torch.float64))
-    for name in ("level_db", *measures.of_original(MUSIC, CONFIG)):
+    levels = ("level_db", "level_above_4k_db", "displacement_mels")
+    for name in (*levels, *measures.of_original(MUSIC, CONFIG)):
         torch.testing.assert_close(found[name], torch.zeros(2, dtype=torch.float64))
     assert (found["correlation_with_another"].abs() < 0.3).all()
     assert (found["correlation_gain"] > 0.7).all()
@@ -60,7 +61,7 @@ def test_a_copy_is_as_loud_as_bright_as_harmonious_and_wholly_related() -> None:
 
 def test_silence_is_empty_and_has_no_balance() -> None:
     found = compared(torch.zeros_like(MUSIC))
-    assert (found["level_db"] == -100).all()
+    assert found["level_db"].numpy() == pytest.approx([-100.0] * 2)
     assert (found["audible_ratio"] == 0).all()
     assert (found["chroma"] == 0).all()
     assert found["centroid_octaves"].isnan().all()
@@ -88,12 +89,21 @@ def test_mels_moved_up_raise_the_centroid_by_their_distance(n: int) -> None:
     assert float(raised) == pytest.approx(n * STEP, rel=1e-3)
 
 
+@pytest.mark.parametrize("n", [-13, 5, 40])
+def test_a_copy_that_is_moved_is_related_and_lies_where_it_was_moved(n: int) -> None:
+    found = compared(0.01 * MUSIC.roll(n, 2))
+    assert found["displacement_mels"].tolist() == [n, n]
+    assert (found["correlation"] > 0.8).all()
+    assert compared(OTHER)["displacement_mels"].isnan().all()  # unrelated: it has none
+
+
 @pytest.mark.parametrize(("hz", "name"), [(4000, "above_4k_db"), (8000, "above_8k_db")])
 def test_noise_above_a_frequency_raises_its_share(hz: float, name: str) -> None:
     high = torch.from_numpy(CONFIG.places_hz[1:-1] >= hz)
     noise = torch.rand(MUSIC.shape, generator=torch.Generator().manual_seed(0)) * high
     found = compared(MUSIC + noise)
     assert (found[name] > 3).all()
+    assert (found["level_above_4k_db"] > 3).all()
     loud = measures.share_above_db(MUSIC * 1e-12 + noise, CONFIG, hz=hz)
     assert loud.numpy() == pytest.approx([0.0] * 2, abs=1e-3)
 
@@ -290,6 +300,7 @@ def test_segments_are_spread_evenly_and_depend_on_the_seed(small_corpus: Corpus)
     assert torch.equal(few.power, again.power)
 
 
+@pytest.mark.slow
 def test_all_is_measured_of_a_system_that_draws_its_style(small_corpus: Corpus) -> None:
     torch.manual_seed(0)
     config = TwinVariationalGAN.PRESETS["paper"]
