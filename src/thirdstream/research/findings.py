@@ -118,7 +118,7 @@ def judge(results: Mapping[str, Results]) -> list[Finding]:
     A criterion is met where the 95 % interval of the mean (bootstrap over recordings) and the mean
     of each seed are beyond the threshold, missed where all are on its other side. A statement holds
     where all its criteria are met in both directions, does not where all are missed, and holds in
-    part otherwise; without a value it is not tested. One recording alone has no interval.
+    part otherwise; without any value it is not tested. One recording alone has no interval.
     """
     found = [_order(results)]
     for name, seeds in results.items():
@@ -162,10 +162,10 @@ def _judged(name: str, statement: Statement, seeds: Results) -> Finding:
         answers, parts = [], []
         for criterion in statement.criteria:
             values = list(_values(seeds, statement.of, way, criterion.measure))
-            if values:
-                answer, text = _tested(criterion, values)
-                answers.append(answer)
-                parts.append(text)
+            answer, text = _tested(criterion, values) if values else (None, "")
+            answers.append(answer)
+            parts += [text] if values else []
+        answers = answers if parts else []
         everything += answers
         texts.append(f"{way} ({_verdict(answers)}): {', '.join(parts) or 'no value'}")
     measurement = "; ".join([*texts, _sizes(seeds)])

@@ -77,11 +77,11 @@ class Relation(NamedTuple):
 def relation(made: Tensor, original: Tensor) -> Relation:
     """The cross-correlation along mels at its highest, of what happens when in both.
 
-    Pearson's, of the fourth roots of power, in which each mel has had its mean over time taken off:
-    the spectra that all recordings have in common do not count. A copy has 1 at 0, a copy that is
-    moved up by a few mels (almost) 1 there.
+    Of normalised mels, each as its own style is normalised. Pearson's, where each mel has had its
+    mean over time taken off: the spectra that all recordings have in common do not count. A copy
+    has 1 at 0, a copy that is moved up by a few mels (almost) 1 there.
     """
-    first, second = (_changes(one) for one in (made, original))
+    first, second = (one.double() - one.double().mean(1, keepdim=True) for one in (made, original))
     n = 2 * first.shape[2]
     product = torch.fft.rfft(first, n) * torch.fft.rfft(second, n).conj()
     by_lag = torch.fft.irfft(
@@ -90,11 +90,6 @@ def relation(made: Tensor, original: Tensor) -> Relation:
     near = torch.cat([by_lag[:, -FARTHEST:], by_lag[:, : FARTHEST + 1]], dim=1)
     highest, at = (near / (first.norm(dim=(1, 2)) * second.norm(dim=(1, 2)))[:, None]).max(1)
     return Relation(highest, at.double() - FARTHEST)
-
-
-def _changes(power: Tensor) -> Tensor:
-    root = _root(power)
-    return root - root.mean(1, keepdim=True)
 
 
 def _root(power: Tensor) -> Tensor:
@@ -199,28 +194,37 @@ def of_transfer(
     *,
     usual: Mapping[str, float],
 ) -> dict[str, Tensor]:
-    """All measures of transfers: mel power, beside that of their sources and of other recordings.
+    """Measures of transfers: mel power, beside that of their sources and of other recordings.
 
     usual: the means of `of_original` in the target style. What `of_original` gives of recordings is
     given here as a difference: from the original, and ("..._over_usual") from what is usual.
     """
-    to_source, to_another = (relation(made, one) for one in (original, another))
     chroma_source, chroma_another = (chroma_similarity(made, one) for one in (original, another))
-    gain = to_source.correlation - to_another.correlation
     before, after = of_original(original, config), of_original(made, config, beside=original)
     return {
         "level_db": level_db(made, original, config),
         "level_above_4k_db": level_db(made, original, config, hz=4000),
         "audible_ratio": audible_share(made, original) / audible_share(original, original),
-        "correlation": to_source.correlation,
-        "correlation_with_another": to_another.correlation,
-        "correlation_gain": gain,
-        "displacement_mels": to_source.mels.where(gain > RELATED, torch.nan),
         "chroma": chroma_source,
         "chroma_with_another": chroma_another,
         "chroma_gain": chroma_source - chroma_another,
         **{name: after[name] - before[name] for name in after},
         **{f"{name}_over_usual": after[name] - usual[name] for name in after},
+    }
+
+
+def of_lines(made: Tensor, original: Tensor, another: Tensor) -> dict[str, Tensor]:
+    """How transfers are related to their sources, all normalised.
+
+    displacement_mels: NaN where they are no more related to them than to another recording.
+    """
+    to_source, to_another = (relation(made, one) for one in (original, another))
+    gain = to_source.correlation - to_another.correlation
+    return {
+        "correlation": to_source.correlation,
+        "correlation_with_another": to_another.correlation,
+        "correlation_gain": gain,
+        "displacement_mels": to_source.mels.where(gain > RELATED, torch.nan),
     }
 
 
