@@ -47,7 +47,7 @@ class Settings(Record):
 
 
 class Losses(Record):
-    """Eq. 1 of one system: the paper's on its test segments, ours by seed, the published weights'.
+    """Eq. 1 of one system: the paper's on its test segments, ours by seed.
 
     validation: of the last epoch; empty without validation recordings.
     """
@@ -56,7 +56,6 @@ class Losses(Record):
     paper: float
     test: list[float]
     validation: list[float]
-    published: float | None = None
 
 
 class Finding(Record):
@@ -69,8 +68,9 @@ class Finding(Record):
 
 
 class Reproduction(Record):
-    """music: by style. losses: by system. measures: by system, one table a seed. figures: files
-    beside the page. n_measured: test segments a style that each model was measured on."""
+    """music: by style. n_measured: test segments of each style, if there are so many. losses: by
+    system. published: eq. 1 of the author's own weights, by name. measures: by system, one table a
+    seed. figures: files beside the page."""
 
     version: Literal[1] = VERSION
     command: str
@@ -82,6 +82,7 @@ class Reproduction(Record):
     n_measured: int
     remarks: list[str]
     losses: Mapping[str, Losses]
+    published: Mapping[str, float]
     measures: Mapping[str, list[Mapping[str, Any]]]
     findings: list[Finding]
     figures: list[str]
@@ -136,10 +137,17 @@ def _values(results: Reproduction) -> dict[str, Any]:
         "results": results,
         "ours": {name: spread(one.test) for name, one in losses.items()},
         "validation": {name: spread(one.validation) for name, one in losses.items()},
+        "authors": {name: _published(results, name) for name in losses},
         "order": sorted(losses, key=lambda name: sum(losses[name].test) / len(losses[name].test)),
         "paper_order": sorted(losses, key=lambda name: losses[name].paper),
         "pictures": {name: _caption(name) for name in results.figures if name.endswith(".png")},
     }
+
+
+def _published(results: Reproduction, system: str) -> str:
+    """Eq. 1 of the author's own weights: twin-cnn is published-cnn."""
+    error = results.published.get(f"published-{system.removeprefix('twin-')}")
+    return "not given" if error is None else f"{error:.5f}"
 
 
 def _caption(name: str) -> str:

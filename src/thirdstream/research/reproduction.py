@@ -11,9 +11,10 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +22,7 @@ from typing import Any, NamedTuple
 
 from thirdstream import checkpoint
 from thirdstream.data import preparing
-from thirdstream.data.corpus import TEST, TRAIN, Corpus, Recording, Segments, Skipped
+from thirdstream.data.corpus import TEST, TRAIN, Corpus, Recording, Skipped
 from thirdstream.data.preparing import Found
 from thirdstream.files import Interrupted, ThirdstreamError, read_json, sha256, write_json
 from thirdstream.mel.models import FAMILIES
@@ -32,49 +33,14 @@ from thirdstream.mel.training.loop import Step, TrainingConfig, begin
 from thirdstream.mel.training.run import load_state, train
 from thirdstream.report import reproduction as report
 from thirdstream.report.reproduction import Counts, Losses, Music, Reproduction, Settings
-from thirdstream.research import figures, sources
-from thirdstream.research.share import Part, digest, digest_of, part_of, styles_without_test
+from thirdstream.research import figures, findings, measures, measuring, sources
+from thirdstream.research.findings import PAPER_LOSSES
+from thirdstream.research.share import Part, digest, digest_of, part_of
 
-PAPER_LOSSES = {  # test-time eq. 1
-    "twin-cnn": 0.05073,
-    "twin-vae": 0.05388,
-    "twin-gan": 0.07116,
-    "twin-variational-gan": 0.08146,
-}
-
-
-# Until these are merged: eq. 1 alone, and no finding.
-class _Eq1:
-    """As `findings` will be."""
-
-    @staticmethod
-    def measure(system: MelSystem, corpus: Corpus, *, n_segments: int, seed: int) -> dict[str, Any]:
-        found = {}
-        for style in corpus.styles:
-            own = Segments(corpus, corpus.of(style, TEST))
-            total = 0.0
-            for number in range(n := min(n_segments, len(own))):
-                mel = system.log_mel(style).normalise(own[number][None])
-                total += float((system.model.reconstruct(mel, style) - mel).abs().mean())
-            found[style] = total / n
-        return {"reconstruction": found}
-
-    @staticmethod
-    def judge(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Any]:
-        return []
-
-
-def _other(name: str) -> Any:
-    try:
-        return import_module(f"thirdstream.research.{name}")
-    except ModuleNotFoundError:
-        return _Eq1
-
-
-findings, published = _other("findings"), _other("published")
 SYSTEMS = tuple(PAPER_LOSSES)
 LAST, RESUME = "last.safetensors", "resume.safetensors"  # of a run folder
 SETTINGS = "settings.json"
+MAX_MEASURED = 512  # test segments of each style, which are in memory together
 
 
 @dataclass(frozen=True)
@@ -185,8 +151,8 @@ def run(
     _check_size(part, how)
     _check_settings(out, how, corpus)
     said = [*remarks, *(
-        f"No recording of {style} is for testing: the models are measured on those that they were "
-        "trained on" for style in styles_without_test(corpus)
+        f"No recording of {style} is for testing: the models are measured on others"
+        for style in corpus.styles if not corpus.of(style, TEST)
     )]  # fmt: skip
     work = Work(corpus, part, how, out)
     for seed in range(how.seeds):
@@ -309,8 +275,9 @@ class Work:
 
     @property
     def n_measured(self) -> int:
-        """Test segments of each style, if there are so many."""
-        return max(self.part.n_segments(style, TEST) for style in self.part.styles)
+        """Segments of each style, spread over its test recordings; fewer where it has fewer."""
+        total = max(self.corpus.n_segments(style, TEST) for style in self.corpus.styles)
+        return min(MAX_MEASURED, max(1, math.ceil(self.how.scale * total)))
 
     def measure_all(self, seed: int) -> Iterator[Progress]:
         """The four systems of one seed and, with the first, the published weights."""
@@ -321,35 +288,36 @@ class Work:
             yield Progress("measuring", number + 1, total, f"measured {name}")
         if self.how.published is not None and seed == 0:
             yield Progress("published", 0, 1, "measuring the published weights")
-            self.published()
+            _ = self.published
             yield Progress("published", 1, 1, "measured the published weights")
 
     def measured(self, system: str, seed: int) -> Mapping[str, Any]:
         """What `findings.measure` says of the model of a run's last epoch."""
         path = self.folder(system, seed) / LAST
-        return self._measured(f"{system}-seed{seed}", sha256(path), partial(load, path), seed=seed)
+        return self._measured(f"{system}-seed{seed}", sha256(path), partial(load, path))
 
+    @cached_property
     def published(self) -> dict[str, Mapping[str, Any]]:
-        """The same of the author's networks, by system; empty where none are asked for."""
-        folder = self.how.published
-        if folder is None:
+        """The same of the author's networks, by name; empty where none are asked for."""
+        if self.how.published is None:
             return {}
-        found = published.load(folder, self.corpus.statistics)
+        reader = import_module("thirdstream.research.published")
+        found: Mapping[str, MelSystem] = reader.load(self.how.published, self.corpus)
         return {
-            name: self._measured(
-                f"published-{name}", weights_of(system), lambda system=system: system, seed=0
-            )
+            name: self._measured(name, weights_of(system), partial(_itself, system))
             for name, system in found.items()
         }
 
     def _measured(
-        self, name: str, weights: str, loaded: Callable[[], MelSystem], *, seed: int
+        self, name: str, weights: str, loaded: Callable[[], MelSystem]
     ) -> Mapping[str, Any]:
-        key = {"model": weights, "seed": seed, "code": _code_of(findings), **self._music()}
+        """All models are measured on the same segments, by the same draws of styles."""
+        code = [_code_of(module) for module in (findings, measuring, measures)]
+        key = {"model": weights, "code": code, **self._music()}
         path = self.out / "measures" / f"{name}-{digest(key)[:16]}.json"
 
         def measure() -> dict[str, Any]:
-            return findings.measure(loaded(), self.part, n_segments=self.n_measured, seed=seed)
+            return findings.measure(loaded(), self.part, n_segments=self.n_measured, seed=0)
 
         return _kept(path, key, measure)
 
@@ -406,7 +374,6 @@ class Work:
         measures = {
             system: [self.measured(system, seed) for seed in range(n_seeds)] for system in SYSTEMS
         }
-        own = self.published()
         settings = {name: getattr(self.how, name) for name in Settings.model_fields}
         judged = _judged(measures)
         return Reproduction(
@@ -418,22 +385,20 @@ class Work:
             n_skipped=sum(one.fault for one in self.corpus.skipped),
             n_measured=self.n_measured,
             remarks=list(remarks),
-            losses={system: self._losses(system, measures[system], own) for system in SYSTEMS},
-            measures=measures | {f"published {name}": [one] for name, one in own.items()},
+            losses={system: self._losses(system, measures[system]) for system in SYSTEMS},
+            published={name: _eq1(one) for name, one in self.published.items()},
+            measures=measures | {name: [one] for name, one in self.published.items()},
             findings=judged,
             figures=self.figures(),
         )
 
-    def _losses(
-        self, system: str, measures: Sequence[Mapping[str, Any]], own: Mapping[str, Any]
-    ) -> Losses:
+    def _losses(self, system: str, measures: Sequence[Mapping[str, Any]]) -> Losses:
         scores = [self._validation(system, seed) for seed in range(len(measures))]
         return Losses(
             n_parameters=load(self.folder(system, 0) / LAST).n_parameters(),
             paper=PAPER_LOSSES[system],
             test=[_eq1(one) for one in measures],
             validation=[score for score in scores if score is not None],
-            published=_eq1(own[system]) if system in own else None,
         )
 
 
@@ -445,6 +410,10 @@ def _eq1(measures: Mapping[str, Any]) -> float:
 
 def _judged(measures: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[report.Finding]:
     return [report.Finding(**one._asdict()) for one in findings.judge(measures)]
+
+
+def _itself(system: MelSystem) -> MelSystem:
+    return system
 
 
 def weights_of(system: MelSystem) -> str:
