@@ -26,7 +26,7 @@ LARGEST = 1e30  # of mel power; untrained networks give what no power reaches
 PARTIALS_HZ, UPPER_HZ = (180.0, 5000.0), 1000.0  # where partials are told apart; the upper ones
 ROUGHEST = 0.1797  # the largest difference of both exponentials in `dissonance`
 N_PEAKS = 12  # a frame, for the dissonance
-ONSET_DB = 1.0  # by which a mel grows on average, above what is usual around: an attack
+ONSET_DB = 0.5  # by which mels grow on average, above what is usual around: an attack
 
 
 @cache

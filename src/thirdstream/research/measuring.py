@@ -40,7 +40,8 @@ def measure(system: MelSystem, corpus: Corpus, *, n_segments: int, seed: int) ->
     that are drawn. No cut-off at the training data's maximum, which the paper has not. A measure
     is its "mean" over segments and the means "by_recording", as in "recordings"; None where there
     is no value. "latent" is eq. 2, None for models without one latent space; "diversity" is None
-    for models that draw no style. Raises ThirdstreamError if the corpus lacks a style.
+    for models that draw no style. Raises ThirdstreamError if the corpus lacks a style, and if the
+    system gives NaN.
     """
     samples = {}
     for style in system.styles:
@@ -117,6 +118,10 @@ def _made(
         rows["transfer"].append(measures.of_transfer(loud, power, another, system.mel, usual=usual))
     joined = {what: _joined(parts) for what, parts in rows.items()}
     means = {name: float(values.mean()) for name, values in joined["losses"].items()}
+    if not all(map(math.isfinite, means.values())):
+        raise ThirdstreamError(
+            f"{system.name}: gives values that are not finite; train it again with another seed"
+        )
     return {
         "reconstruction": means["reconstruction"],
         "latent": means.get("latent"),
