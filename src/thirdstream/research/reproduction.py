@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import hashlib
 import inspect
+import itertools
 import json
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -22,14 +23,14 @@ from typing import Any, NamedTuple
 
 from thirdstream import checkpoint
 from thirdstream.data import preparing
-from thirdstream.data.corpus import TEST, TRAIN, Corpus, Recording, Skipped
+from thirdstream.data.corpus import TEST, TRAIN, VALIDATION, Corpus, Recording, Skipped
 from thirdstream.data.preparing import Found
 from thirdstream.files import Interrupted, ThirdstreamError, read_json, sha256, write_json
 from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.models.model import RECONSTRUCTION
-from thirdstream.mel.system import MelSystem, load
+from thirdstream.mel.system import MelSystem, load, size_of
 from thirdstream.mel.training import history
-from thirdstream.mel.training.loop import Step, TrainingConfig, begin
+from thirdstream.mel.training.loop import Step, TrainingConfig, TrainingError, begin
 from thirdstream.mel.training.run import load_state, train
 from thirdstream.report import reproduction as report
 from thirdstream.report.reproduction import Counts, Losses, Music, Reproduction, Settings
@@ -38,7 +39,7 @@ from thirdstream.research.findings import PAPER_LOSSES
 from thirdstream.research.share import Part, digest, digest_of, part_of
 
 SYSTEMS = tuple(PAPER_LOSSES)
-LAST, RESUME = "last.safetensors", "resume.safetensors"  # of a run folder
+LAST, RESUME, FAILED = "last.safetensors", "resume.safetensors", "failed.json"  # of a run
 SETTINGS = "settings.json"
 MAX_MEASURED = 512  # test segments of each style, which are in memory together
 
@@ -209,18 +210,24 @@ class Work:
     # --- training ---
 
     def train_all(self, seed: int) -> Iterator[Progress]:
-        """All four systems by one seed."""
+        """All four systems by one seed; one that fails is said, and keeps no other from it."""
         total = self.how.seeds * len(SYSTEMS) * self.n_steps
         for number, system in enumerate(SYSTEMS, start=seed * len(SYSTEMS)):
-            name, before = f"{system}, seed {seed}", number * self.n_steps
+            name, before, warned = f"{system}, seed {seed}", number * self.n_steps, False
             for step in self._steps(system, seed):
                 now = f"training {name}: epoch {step.epoch}/{self.how.epochs}"
-                alarm = step.alarm and f"{name}: {step.alarm}"
-                yield Progress("training", before + step.step, total, now, alarm=alarm)
-            score = self._validation(system, seed)
-            said = "for want of recordings not known" if score is None else f"{score:.5f}"
-            remark = f"{name}: trained; eq. 1 on validation recordings: {said}"
-            yield Progress("training", before + self.n_steps, total, f"trained {name}", remark)
+                alarm = f"{name}, epoch {step.epoch}: {step.alarm}" if step.alarm else None
+                told = None if warned else alarm  # once: most go on to the end
+                yield Progress("training", before + step.step, total, now, alarm=told)
+                warned = warned or alarm is not None
+            after, said = before + self.n_steps, f"trained {name}"
+            if fault := self.fault_of(system, seed):
+                yield Progress("training", after, total, said, alarm=f"{name}: {fault}")
+            else:
+                score = self._validation(system, seed)
+                error = "not known, for want of recordings" if score is None else f"{score:.5f}"
+                remark = f"{name}: trained; eq. 1 on validation recordings: {error}"
+                yield Progress("training", after, total, said, remark)
 
     @property
     def n_steps(self) -> int:
@@ -244,6 +251,23 @@ class Work:
                 f"stopped in {folder.name} after step {state.step} of {self.n_steps}; all is "
                 "saved. Run the same command again to go on"
             ) from None
+        except TrainingError as error:
+            if not state.step:  # it did not begin
+                raise
+            self._give_up(system, seed, error)
+
+    def _give_up(self, system: str, seed: int, error: Exception) -> None:
+        """Note that a run failed: with the same settings it always does."""
+        write_json(self.folder(system, seed) / FAILED, {"fault": str(error)})
+
+    def fault_of(self, system: str, seed: int) -> str | None:
+        """Why a run failed; None where it did not."""
+        path = self.folder(system, seed) / FAILED
+        return read_json(path, kind="note of a failed run")["fault"] if path.is_file() else None
+
+    def good_seeds(self, system: str, n_seeds: int) -> list[int]:
+        """Those of the first so many by which a system could be trained."""
+        return [seed for seed in range(n_seeds) if self.fault_of(system, seed) is None]
 
     def _network(self, system: str) -> Any:
         return FAMILIES[system].kind.PRESETS[self.how.preset]
@@ -264,7 +288,8 @@ class Work:
             raise ThirdstreamError(
                 f"{folder}: was begun by another version, or with other settings; delete the folder"
             )
-        return header["step"] >= self.n_steps and (folder / LAST).is_file()
+        ended = header["step"] >= self.n_steps and (folder / LAST).is_file()
+        return ended or (folder / FAILED).is_file()
 
     def _validation(self, system: str, seed: int) -> float | None:
         """Eq. 1 of the last epoch; None without validation recordings."""
@@ -276,7 +301,11 @@ class Work:
     @property
     def n_measured(self) -> int:
         """Segments of each style, spread over its test recordings; fewer where it has fewer."""
-        total = max(self.corpus.n_segments(style, TEST) for style in self.corpus.styles)
+        of = self.corpus.n_segments
+        total = max(
+            next(filter(None, (of(style, split) for split in (TEST, VALIDATION, TRAIN))))
+            for style in self.corpus.styles
+        )
         return min(MAX_MEASURED, max(1, math.ceil(self.how.scale * total)))
 
     def measure_all(self, seed: int) -> Iterator[Progress]:
@@ -284,7 +313,12 @@ class Work:
         for number, system in enumerate(SYSTEMS, start=seed * len(SYSTEMS)):
             name, total = f"{system}, seed {seed}", self.how.seeds * len(SYSTEMS)
             yield Progress("measuring", number, total, f"measuring {name}")
-            self.measured(system, seed)
+            if self.fault_of(system, seed) is None:
+                try:
+                    self.measured(system, seed)
+                except ThirdstreamError as error:  # it makes nothing that is finite
+                    self._give_up(system, seed, error)
+                    yield Progress("measuring", number, total, name, alarm=f"{name}: {error}")
             yield Progress("measuring", number + 1, total, f"measured {name}")
         if self.how.published is not None and seed == 0:
             yield Progress("published", 0, 1, "measuring the published weights")
@@ -342,7 +376,9 @@ class Work:
         """What draws each group of figures."""
         folder = self.out / "figures"
         return {"corpus": lambda: figures.corpus_figures(self.corpus, folder)} | {
-            name: partial(self._draw_system, name, folder) for name in SYSTEMS
+            name: partial(self._draw_system, name, folder)
+            for name in SYSTEMS
+            if self.good_seeds(name, 1)
         }
 
     def _draw_system(self, name: str, folder: Path) -> Iterator[Path]:
@@ -372,8 +408,14 @@ class Work:
     def results(self, n_seeds: int, *, command: str, remarks: Sequence[str]) -> Reproduction:
         """Everything about the first so many seeds, as the page has it."""
         measures = {
-            system: [self.measured(system, seed) for seed in range(n_seeds)] for system in SYSTEMS
+            system: [self.measured(system, seed) for seed in self.good_seeds(system, n_seeds)]
+            for system in SYSTEMS
         }
+        failed = [
+            f"{system} by seed {seed} counts nowhere: {fault}"
+            for system, seed in itertools.product(SYSTEMS, range(n_seeds))
+            if (fault := self.fault_of(system, seed)) is not None
+        ]
         settings = {name: getattr(self.how, name) for name in Settings.model_fields}
         judged = _judged(measures)
         return Reproduction(
@@ -384,20 +426,22 @@ class Work:
             music=music_of(self.corpus, self.part),
             n_skipped=sum(one.fault for one in self.corpus.skipped),
             n_measured=self.n_measured,
-            remarks=list(remarks),
-            losses={system: self._losses(system, measures[system]) for system in SYSTEMS},
+            n_seeds=n_seeds,
+            remarks=[*remarks, *failed],
+            losses={system: self._losses(system, n_seeds) for system in SYSTEMS},
             published={name: _eq1(one) for name, one in self.published.items()},
             measures=measures | {name: [one] for name, one in self.published.items()},
             findings=judged,
             figures=self.figures(),
         )
 
-    def _losses(self, system: str, measures: Sequence[Mapping[str, Any]]) -> Losses:
-        scores = [self._validation(system, seed) for seed in range(len(measures))]
+    def _losses(self, system: str, n_seeds: int) -> Losses:
+        seeds = self.good_seeds(system, n_seeds)
+        scores = [self._validation(system, seed) for seed in seeds]
         return Losses(
-            n_parameters=load(self.folder(system, 0) / LAST).n_parameters(),
+            n_parameters=size_of(FAMILIES[system].kind(self.corpus.styles, self._network(system))),
             paper=PAPER_LOSSES[system],
-            test=[_eq1(one) for one in measures],
+            test=[_eq1(self.measured(system, seed)) for seed in seeds],
             validation=[score for score in scores if score is not None],
         )
 
