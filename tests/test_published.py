@@ -231,6 +231,11 @@ def test_the_recipes_make_models_and_the_table_of_them(
         line.split(" |")[0].strip("| "): line
         for line in score.table(rows, small_corpus).splitlines()
     }
+    coded = tmp_path / "published-gan-style-code.safetensors"
+    updating = score.row(str(coded), small_corpus, updating=True)
+    stored = next(one for one in rows if one.model == coded.stem)
+    assert updating.model == f"{coded.stem}, updating"
+    assert updating.reconstruction != stored.reconstruction
     assert "| paper-style-code, adain moving | 16,618 |" in lines["published-gan-style-code"]
     assert "| paper-style-code | 16,602 |" in lines["published-gan-style-code-instance"]
     published_rows = [one for one in rows if one.system == "twin-gan" and "published" in one.model]
