@@ -27,8 +27,7 @@ from thirdstream.evaluation import VERSION, work_of
 from thirdstream.evaluation.material import paired
 from thirdstream.files import make_folder, write_json
 from thirdstream.mel import system
-from thirdstream.mel.models.cnn import TwinCNN
-from thirdstream.mel.models.twin import TwinConfig
+from thirdstream.mel.models.cnn import CNNConfig, TwinCNN
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training import loop as training
 from thirdstream.mel.training import run
@@ -43,7 +42,7 @@ from thirdstream.report import page as report
 sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 from soundfont_writer import Preset, Sample, write
 
-TINY = TwinConfig((2, 3), 2, 3, 1, patch=4, weights={"reconstruction": 1.0, "latent": 0.1})
+TINY = CNNConfig((2, 3), 2, 3, 1, patch=4, weights={"reconstruction": 1.0, "latent": 0.1})
 SHORT = 11_025  # samples: a quarter of a second
 SHEET = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN"

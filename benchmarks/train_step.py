@@ -6,9 +6,9 @@ from signals import segments
 from tables import show, time_in_turn
 from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.models import FAMILIES
-from thirdstream.mel.models.cnn import TwinCNN
+from thirdstream.mel.models.cnn import CNNConfig, TwinCNN
 from thirdstream.mel.models.model import Batch, MelModel, weighted_sum
-from thirdstream.mel.models.twin import Code, TwinConfig
+from thirdstream.mel.models.twin import Code
 
 STYLES = ("classical", "jazz")
 BATCH = 4
@@ -17,7 +17,7 @@ BATCH = 4
 class Plain(TwinCNN):
     """The same network with channels first in memory, as torch does it unless told otherwise."""
 
-    def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
+    def __init__(self, styles: tuple[str, str], config: CNNConfig) -> None:
         super().__init__(styles, config)
         self.to(memory_format=torch.contiguous_format)
 
@@ -31,7 +31,8 @@ def main() -> None:
 
     def step(model: MelModel) -> None:
         model.zero_grad()
-        for player, losses in model(Batch(batch, batch)).items():
+        for player in model.players():
+            losses = model(Batch(batch, batch), player)
             weighted_sum(losses, model.loss_weights(player)).backward()
 
     models: dict[str, MelModel] = {

@@ -87,9 +87,7 @@ def row(name: str, corpus: Corpus, splits: Sequence[str] = (TEST,)) -> Row:
 
 def table(rows: list[Row], corpus: Corpus) -> str:
     """Markdown."""
-    published = {
-        (one.system, one.preset): one.mean for one in rows if one.model.startswith(PUBLISHED)
-    }
+    published = [one for one in rows if one.model.startswith(PUBLISHED)]
     styles = corpus.styles
     lines = [
         f"| model | system | preset | parameters | eq. 1, {styles[0]} | eq. 1, {styles[1]} "
@@ -97,7 +95,7 @@ def table(rows: list[Row], corpus: Corpus) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in sorted(rows, key=lambda one: (list(FAMILIES).index(one.system), one.mean)):
-        known = [mean for (system, _), mean in published.items() if system == one.system]
+        known = [other for other in published if other.system == one.system]
         values = (
             one.model,
             one.system,
@@ -105,12 +103,21 @@ def table(rows: list[Row], corpus: Corpus) -> str:
             f"{one.n_parameters:,}",
             *(f"{one.reconstruction[style]:.4f}" for style in styles),
             f"**{one.mean:.4f}**",
-            f"{one.mean / min(known):.3f}x" if known else "",
+            of_the_published(one, known),
             f"{one.latent:.4f}",
             f"{PAPER[one.system]:.5f}" if one.model.startswith(PUBLISHED) else "",
         )
         lines.append("| " + " | ".join(values) + " |")
     return "\n".join(lines)
+
+
+def of_the_published(one: Row, published: Sequence[Row]) -> str:
+    """A model's error and parameters in those of the best published weights of its system."""
+    if not published:
+        return ""
+    best = min(published, key=lambda other: other.mean)
+    error, size = one.mean / best.mean, one.n_parameters / best.n_parameters
+    return f"{error:.3f}x, with {size:.3g}x the parameters"
 
 
 def counted(corpus: Corpus, style: str, splits: Sequence[str]) -> str:
@@ -136,10 +143,12 @@ HEAD = """# Results: self-reconstruction
 Made by `python recipes/score.py CORPUS MODEL... > docs/results.md`, on the test recordings (with
 `--all` on every recording) of a corpus: {recordings}. No part of them was trained on.
 
-- *eq. 1* is the mean absolute error of the self-reconstruction in normalised mels. Each model is
-  given mels with its own statistics, those of its training data.
+- *eq. 1* is the mean absolute error of the self-reconstruction in normalised mels. Each model of
+  ours is given mels with its own statistics, those of its training data. The published weights come
+  without statistics: they are given mels with this corpus's.
 - *of the published* compares it with the author's published weights for the same system, on the
-  same recordings (the better ones where two sets are published).
+  same recordings (the better ones where two sets are published), and their numbers of parameters.
+  Ours were trained in the domain that they are tested on; the published ones on real recordings.
 - *eq. 2* is how far a content code comes back changed through the other half. It is in units of
   the model's own code, so it can't be compared between models.
 - *the paper's eq. 1* is the number printed in the paper, on another corpus: not comparable.

@@ -15,9 +15,8 @@ from thirdstream.audio import SEGMENT, SR
 from thirdstream.data import corpus, preparing
 from thirdstream.data.corpus import Corpus
 from thirdstream.data.preparing import Found
-from thirdstream.mel.models.cnn import TwinCNN
+from thirdstream.mel.models.cnn import CNNConfig, TwinCNN
 from thirdstream.mel.models.model import RECONSTRUCTION
-from thirdstream.mel.models.twin import TwinConfig
 from thirdstream.mel.system import MelSystem
 
 pytest_plugins = ("leftovers", "skips")
@@ -50,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
         metrics.compile_all()
 
 
-TINY = TwinConfig(
+TINY = CNNConfig(
     channels=(2, 3), latent_channels=2, kernel_size=3, n_convs=1, patch=4,
     weights={RECONSTRUCTION: 1.0, "latent": 0.1},
 )  # fmt: skip

@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from conftest import STYLES, TINY
-from thirdstream.mel.models import vae
 from thirdstream.mel.models.adversarial import (
     ADVERSARIAL,
     GRADIENT_PENALTY,
-    N_WARM_UP,
-    PENALTY_WEIGHT,
     Adversarial,
     diversity,
     frozen,
@@ -24,14 +21,15 @@ from thirdstream.mel.models.adversarial import (
 )
 from thirdstream.mel.models.gan import CONTENT, STYLE, GANConfig, TwinGAN
 from thirdstream.mel.models.model import DISCRIMINATOR, MODEL, Batch, Losses, weighted_sum
-from thirdstream.mel.models.twin import Code, Pass
+from thirdstream.mel.models.twin import Code, Pass, size_of
 from thirdstream.mel.models.vae import TwinVAE, divergence
 from thirdstream.mel.models.variational_gan import TwinVariationalGAN
-from thirdstream.mel.networks.blocks import Discriminator, MapStyle, adain, moments
+from thirdstream.mel.networks.blocks import Discriminator, MapStyle, MovingCodeStyle, adain, moments
 
 TINY_GAN = GANConfig(
-    **{**vars(TINY), "weights": TwinGAN.PRESETS["paper"].weights}, discriminator_channels=(2,)
+    **size_of(TINY), weights=TwinGAN.PRESETS["paper"].weights, discriminator_channels=(2,)
 )
+WARM_UP, PENALTY = TINY_GAN.warm_up, TINY_GAN.gradient_penalty
 
 
 def code(mean: float, variance: float) -> Code:
@@ -54,9 +52,8 @@ def test_the_divergence_is_the_closed_form_and_torchs(mean: float, variance: flo
 
 
 def test_draws_have_the_codes_mean_and_deviation() -> None:
-    """sigma is exp(log_variance / 2), not its square, once the warm-up is over."""
+    """sigma is exp(log_variance / 2), not its square."""
     twin = TwinVAE(STYLES, TwinVAE.PRESETS["paper"])
-    twin.n_batches.fill_(vae.N_WARM_UP)
     torch.manual_seed(0)
     shape = (1, 4, 100, 100)
     log_variance = torch.full(shape, math.log(0.25))
@@ -67,9 +64,19 @@ def test_draws_have_the_codes_mean_and_deviation() -> None:
     assert torch.equal(twin.eval().sampled(wide).content, wide.content)
 
 
-def test_the_noise_grows_from_batch_to_batch_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vae, "N_WARM_UP", 2)
-    twin = TwinVAE(STYLES, TwinVAE.PRESETS["paper"])
+def test_the_published_codes_draw_is_another() -> None:
+    """exp of the log-variance, which is at least 0 there, and one draw for the whole batch."""
+    twin = TwinVAE(STYLES, dataclasses.replace(TwinVAE.PRESETS["paper"], sigma="published"))
+    zeros = torch.zeros(2, 4, 100, 100)
+    for variance, deviation in ((4.0, 4.0), (0.25, 1.0), (math.exp(12), math.exp(10))):
+        wide = Code(zeros, 400, log_variance=torch.full_like(zeros, math.log(variance)))
+        drawn = twin.sampled(wide).content
+        assert drawn.std().item() == pytest.approx(deviation, rel=0.02)
+        assert torch.equal(drawn[0], drawn[1])
+
+
+def test_the_noise_grows_from_batch_to_batch_and_stays() -> None:
+    twin = TwinVAE(STYLES, dataclasses.replace(TwinVAE.PRESETS["paper-stable"], warm_up=2))
     mels = {style: torch.rand(1, 8, 256) for style in STYLES}
     code = Code(torch.zeros(1, 4, 50, 50), 200, log_variance=torch.zeros(1, 4, 50, 50))
     found = []
@@ -89,7 +96,18 @@ def test_the_noise_grows_from_batch_to_batch_and_stays(monkeypatch: pytest.Monke
 def test_the_discriminator_is_content_where_real_scores_lie_one_above_false_ones() -> None:
     real, fake = torch.full((4,), 0.7), torch.full((4,), -0.3)
     assert relativistic(winner=real, loser=fake).item() == pytest.approx(0.0, abs=1e-12)
-    assert relativistic(winner=fake, loser=real).item() == pytest.approx(2 * 2.0**2)  # the twin's
+    assert relativistic(winner=fake, loser=real).item() == pytest.approx(2.0**2)  # the twin's
+
+
+def test_equations_5_and_6_by_hand() -> None:
+    """Eq. 5: 1/2 (mean (p - mean q - 1)^2 + mean (q - mean p + 1)^2) of real p and fake q."""
+    real, fake = torch.tensor([1.0, 2.0]), torch.tensor([0.0, 1.5])
+    # means 1.5 and 0.75: p - 1.75 is -0.75 and 0.25; q - 0.5 is -0.5 and 1.
+    eq_5 = ((0.5625 + 0.0625) / 2 + (0.25 + 1.0) / 2) / 2
+    assert relativistic(winner=real, loser=fake).item() == pytest.approx(eq_5)
+    # Eq. 6: q - 1.5 - 1 is -2.5 and -1; p - 0.75 + 1 is 1.25 and 2.25.
+    eq_6 = ((6.25 + 1.0) / 2 + (1.5625 + 5.0625) / 2) / 2
+    assert relativistic(winner=fake, loser=real).item() == pytest.approx(eq_6)
 
 
 @settings(deadline=None, max_examples=50)
@@ -101,7 +119,7 @@ def test_only_the_difference_of_scores_counts_and_nothing_beats_the_minimum(
     loss = relativistic(winner=scores, loser=scores - shift)
     moved = relativistic(winner=scores + 5, loser=scores - shift + 5)
     assert loss.item() == pytest.approx(moved.item(), abs=1e-9)
-    assert loss.item() >= 2 * (shift - 1) ** 2 - 1e-9
+    assert loss.item() >= (shift - 1) ** 2 - 1e-9
 
 
 def test_the_gradient_moves_scores_apart() -> None:
@@ -116,7 +134,7 @@ def test_the_adversarial_weight_grows_to_its_own() -> None:
     losses = {name: torch.tensor(1.0) for name in TINY_GAN.weights or {}}
     whole = sum((TINY_GAN.weights or {}).values())
     for share in (0.0, 0.5, 1.0, 3.0):
-        twin.n_batches.fill_(share * N_WARM_UP)
+        twin.n_batches.fill_(share * WARM_UP)
         missing = (1 - min(share, 1.0)) * (TINY_GAN.weights or {})[ADVERSARIAL]
         assert weighted_sum(losses, twin.loss_weights(MODEL)).item() == pytest.approx(
             whole - missing
@@ -139,6 +157,8 @@ class PlainConfig:
     """Of a model that only inherits."""
 
     weights: Mapping[str, float]
+    warm_up: int = 500
+    gradient_penalty: float = 1.0
 
 
 class Plain(Adversarial):
@@ -158,19 +178,20 @@ class Plain(Adversarial):
     ) -> torch.Tensor:
         return self.gain * mel
 
-    def training_losses(self, batch: Batch) -> Losses:
-        mels, fake = batch.mels, self.transfers(batch.mels)
-        return {
-            MODEL: {ADVERSARIAL: self.adversarial_loss(real=mels, fake=fake)},
-            DISCRIMINATOR: self.discriminator_losses(real=mels, fake=fake),
-        }
+    def training_losses(self, batch: Batch, player: str = MODEL) -> Losses:
+        if player == DISCRIMINATOR:
+            return super().training_losses(batch, player)
+        fake = self.transfers(batch.mels)
+        return {ADVERSARIAL: self.adversarial_loss(real=batch.mels, fake=fake)}
 
 
 def test_a_model_that_only_inherits_plays_against_discriminators_of_its_own() -> None:
     model = Plain(STYLES, PlainConfig({ADVERSARIAL: 0.2}))
     mels = {style: torch.rand(2, 8, 16) for style in STYLES}
-    losses, players = model(Batch(mels, mels)), model.players()
-    assert model.loss_weights(MODEL)[ADVERSARIAL] == pytest.approx(0.2 / N_WARM_UP)
+    players = model.players()
+    assert list(players) == [DISCRIMINATOR, MODEL]  # as in the published code
+    losses = {player: model(Batch(mels, mels), player) for player in players}
+    assert model.loss_weights(MODEL)[ADVERSARIAL] == pytest.approx(0.2 / WARM_UP)
     losses[MODEL][ADVERSARIAL].backward()
     assert model.gain.grad is not None and model.gain.grad != 0
     theirs = players[DISCRIMINATOR].parameters
@@ -179,16 +200,26 @@ def test_a_model_that_only_inherits_plays_against_discriminators_of_its_own() ->
     assert model.n_batches == 1  # validation does not count
 
 
+def test_the_papers_game_has_its_whole_weight_at_once_and_no_penalty() -> None:
+    twin = TwinGAN(STYLES, TwinGAN.PRESETS["paper"])
+    mels = {style: torch.rand(1, 64, 256) for style in STYLES}
+    assert list(twin(Batch(mels, mels), DISCRIMINATOR)) == [DISCRIMINATOR]
+    assert twin.loss_weights(MODEL) == TwinGAN.PRESETS["paper"].weights
+    # Of each: 3 x 3 convolutions 1 -> 2 -> 4, then 16 x 16 x 4 -> 32 -> 1, the last without a bias.
+    size = (9 * 2 + 2) + (9 * 2 * 4 + 4) + (1024 * 32 + 32) + 32
+    assert sum(p.numel() for p in twin.players()[DISCRIMINATOR].parameters) == 2 * size
+
+
 def test_a_steep_discriminator_pays_for_the_square_of_its_slope() -> None:
     twin = TwinGAN(STYLES, TINY_GAN)
     for style, weight in {"classical": 0.5, "jazz": -2.0}.items():
         twin.discriminators.of[f"style-{style}"] = Linear(weight)
     batch = {style: torch.rand(3, 8, 16) for style in twin.styles}
     slope = twin.discriminator_losses(real=batch, fake=batch)[GRADIENT_PENALTY]
-    assert slope.item() == pytest.approx(PENALTY_WEIGHT * 8 * 16 * (0.5**2 + 2.0**2) / 2)
+    assert slope.item() == pytest.approx(PENALTY * 8 * 16 * (0.5**2 + 2.0**2) / 2)
     slope.backward()
     grads = [p.grad.item() for p in twin.discriminators.parameters() if p.grad is not None]
-    assert grads == pytest.approx([PENALTY_WEIGHT * 8 * 16 * 0.5, PENALTY_WEIGHT * 8 * 16 * -2.0])
+    assert grads == pytest.approx([PENALTY * 8 * 16 * 0.5, PENALTY * 8 * 16 * -2.0])
 
 
 @pytest.mark.parametrize("n_frames", [1, 3, 20, 259])
@@ -232,6 +263,51 @@ def test_content_joined_with_its_own_style_is_itself() -> None:
     mean, deviation = moments(content, epsilon=1e-7)
     again = adain(content, shift=mean[..., 0, 0], scale=deviation[..., 0, 0], epsilon=1e-7)
     torch.testing.assert_close(again, content)
+
+
+def moving(**buffers: float) -> MovingCodeStyle:
+    head = MovingCodeStyle(2, 3, signed=False)
+    with torch.no_grad():
+        head.moving_mean.fill_(buffers["mean"])
+        head.moving_std.fill_(buffers["std"])
+    return head
+
+
+def test_the_published_adain_normalises_by_what_is_stored() -> None:
+    head, content, style = (
+        moving(mean=1.0, std=2.0).eval(),
+        torch.rand(2, 2, 6, 5),
+        torch.rand(2, 3),
+    )
+    shift, scale = (x[..., None, None] for x in head.shift_and_scale(style))
+    expected = (content - 1) / (2 + 1e-5) * scale + shift
+    torch.testing.assert_close(head.join(content=content, style=style), expected)
+    assert (head.moving_mean == 1).all() and (head.moving_std == 2).all()
+
+
+def test_in_training_what_is_stored_moves_a_tenth_of_the_way_and_is_learnt_too() -> None:
+    head, content = moving(mean=1.0, std=2.0).train(), torch.randn(2, 2, 6, 5)
+    joined = head.join(content=content, style=torch.rand(2, 3))
+    std, mean = torch.std_mean(content.detach(), dim=(0, 2, 3), correction=0)
+    torch.testing.assert_close(head.moving_mean.detach(), 0.9 * torch.ones(2) + 0.1 * mean)
+    torch.testing.assert_close(head.moving_std.detach(), 1.8 * torch.ones(2) + 0.1 * std)
+    joined.sum().backward()
+    assert head.moving_mean.grad is not None and head.moving_mean.grad.any()
+
+
+def test_the_style_loss_of_the_published_code_leaves_out_the_first_style() -> None:
+    torch.manual_seed(0)
+    both = TwinGAN(STYLES, TINY_GAN)
+    second = TwinGAN(STYLES, dataclasses.replace(TINY_GAN, style_losses="second"))
+    second.load_state_dict(both.state_dict())
+    mels = {style: torch.rand(2, 16, 16) for style in STYLES}
+    passes = both.passes(mels)
+    changed = passes["classical"].again.style, passes["classical"].swapped.style  # through jazz
+    assert changed[0] is not None and changed[1] is not None
+    assert second.losses(mels, passes)[STYLE].item() == pytest.approx(
+        (changed[0] - changed[1]).abs().mean().item()
+    )
+    assert both.losses(mels, passes)[STYLE] != second.losses(mels, passes)[STYLE]
 
 
 # --- the game -----------------------------------------------------------------------------------

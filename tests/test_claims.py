@@ -12,7 +12,7 @@ from conftest import music
 from thirdstream.audio import SEGMENT
 from thirdstream.data.corpus import Corpus
 from thirdstream.mel.vocoder.synthesis import Synthesiser
-from thirdstream.research import claims
+from thirdstream.research import claims, verdicts
 
 
 @pytest.mark.parametrize("rank", [1, 3, 8])
@@ -43,19 +43,34 @@ def test_convergence_of_the_same_wave_is_zero_and_of_silence_one() -> None:
     assert claims.convergence(torch.zeros_like(cut), wave, synthesiser) == pytest.approx(1.0)
 
 
+def test_the_leading_energy_is_that_of_the_largest_tenth() -> None:
+    """Of 20 singular values, two: 3 and 2, where the others are 1: (9 + 4) / (9 + 4 + 18)."""
+    assert claims.leading_energy(torch.diag(torch.tensor([1.0] * 9 + [3.0, 2.0] + [1.0] * 9))) == (
+        pytest.approx(13 / 31)
+    )
+    assert claims.leading_energy(torch.ones(4, 5)) == pytest.approx(1.0)
+    assert claims.leading_energy(torch.zeros(4, 5)) == 0.0
+
+
 @pytest.mark.slow
 def test_all_claims_are_measured_and_drawn(
     small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "N_MELS", (64, 256))
-    monkeypatch.setattr(claims, "N_ITERS", (0, 8))
+    monkeypatch.setattr(claims, "N_MELS_TRIED", (64, 128, 256, 512))
+    monkeypatch.setattr(claims, "N_ITERS_TRIED", (0, 32))
+    monkeypatch.setattr(claims, "N_TIMINGS", 1)
     said: list[str] = []
-    results = claims.check(small_corpus, n_segments=1, progress=said.append)
-    assert len(said) == 5
-    json.dumps(results, allow_nan=False)
-    assert results["representations"]["mel power"]["n_values"] == 259 * 256
-    assert results["representations"]["STFT magnitude"]["n_values"] == 259 * 1025
-    assert results["convergence_by_n_mels"][64] > results["convergence_by_n_mels"][256]
-    assert results["convergence_by_n_iter"][0] > results["convergence_by_n_iter"][8]
-    assert len(claims.rows(results)) == 4
-    assert [path.suffix for path in claims.draw(results, tmp_path)] == [".png", ".svg"]
+    found = claims.check(small_corpus, n_segments=1, progress=said.append)
+    assert len(said) == 8
+    assert found["corpus"] == "corpus"
+    found = json.loads(json.dumps(found, allow_nan=False))
+    assert found["representations"]["mel power"]["n_values"] == 259 * 256
+    assert found["representations"]["STFT power"]["n_values"] == 259 * 1025
+    assert found["convergence_by_n_mels"]["64"] > found["convergence_by_n_mels"]["256"]
+    assert found["convergence_by_n_iter"]["0"] > found["convergence_by_n_iter"]["32"]
+    assert set(found["seconds"]) == {"network", "magnitudes", "griffin_lim"}
+    assert min(found["seconds"].values()) > 0
+    page = verdicts.page(found)
+    assert all(one.statement in page for one in verdicts.claims(found))
+    assert len(verdicts.rows(found)) == 4
+    assert [path.suffix for path in claims.draw(found, tmp_path)] == [".png", ".svg"]

@@ -29,6 +29,7 @@ WRITING = {
     "transfer": (False, ["a.wav", "--to", "jazz"]),
     "figures": (False, []),
     "claims": (False, ["a"]),
+    "reproduce": (False, ["a", "b"]),
     "evaluate": (True, ["--corpus", "a"]),
     "report": (True, ["a.json"]),
     "arrange": (False, ["a"]),

@@ -102,7 +102,7 @@ class UNetModel(MelModel):
         """The discriminators have one loss."""
         return {HINGE: 1.0} if player == DISCRIMINATOR else super().loss_weights(player)
 
-    def training_losses(self, batch: Batch) -> Losses:
+    def training_losses(self, batch: Batch, player: str = MODEL) -> Losses:
         """Eq. 1, hinge losses, and how far transfers lie from what they were."""
         rebuilt, fooled, far, told = [], [], [], []
         for style, mel in batch.mels.items():
@@ -116,10 +116,8 @@ class UNetModel(MelModel):
             fake, real = score(as_image(made.detach())), score(as_image(batch.mels[other]))
             told.append(relu(1 + fake).mean() + relu(1 - real).mean())
         own = {RECONSTRUCTION: rebuilt, HINGE: fooled, SIAMESE: far}
-        return {
-            MODEL: {name: mean_over(values) for name, values in own.items()},
-            DISCRIMINATOR: {HINGE: mean_over(told)},
-        }
+        losses = {HINGE: told} if player == DISCRIMINATOR else own
+        return {name: mean_over(values) for name, values in losses.items()}
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_encoders_learn_to_agree_on_what_two_kinds_of_music_have_in_common() -> 
 
     def apart() -> torch.Tensor:
         mels = batch()
-        return own(Batch(mels, mels))[MODEL][CONTRASTIVE]
+        return own(Batch(mels, mels))[CONTRASTIVE]
 
     before = apart().item()
     for _ in range(150):
@@ -176,7 +176,7 @@ def test_the_contrastive_loss_bends_no_autoencoder_and_reconstruction_no_embeddi
         (RECONSTRUCTION, (own.contrastive_encoders,)),
     ):
         own.zero_grad()
-        own(Batch(mels, mels))[MODEL][loss].backward()
+        own(Batch(mels, mels))[loss].backward()
         grads = [one.grad for part in idle for one in part.parameters()]
         assert all(grad is None or not grad.any() for grad in grads)
 
@@ -195,9 +195,9 @@ def test_only_what_has_no_version_travels() -> None:
 
 
 def test_the_travel_loss_reaches_both_embeddings_where_it_counts() -> None:
-    assert TRAVEL not in twin()(strangers())[MODEL]
+    assert TRAVEL not in twin()(strangers())
     own = twin(dataclasses.replace(FEW, weights={**(FEW.weights or {}), TRAVEL: 0.5}))
-    losses = own(strangers())[MODEL]
+    losses = own(strangers())
     losses[TRAVEL].backward()
     for style in STYLES:
         assert any(
@@ -220,7 +220,7 @@ def strangers() -> Batch:
 def test_embeddings_are_of_the_augmented_input_and_reconstructions_of_the_recordings() -> None:
     own = twin()
     mels, other = ({style: torch.rand(3, 40, 8) for style in STYLES} for _ in range(2))
-    plain, changed = own(Batch(mels, mels))[MODEL], own(Batch(mels, other))[MODEL]
+    plain, changed = own(Batch(mels, mels)), own(Batch(mels, other))
     assert plain[RECONSTRUCTION] == changed[RECONSTRUCTION]
     assert plain[CONTRASTIVE] != changed[CONTRASTIVE]
 

@@ -12,12 +12,14 @@ from thirdstream.audio import SEGMENT, SR
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.models.gan import GANConfig, TwinGAN
 from thirdstream.mel.models.model import Batch
+from thirdstream.mel.models.twin import size_of
 from thirdstream.mel.models.variational_gan import TwinVariationalGAN
 from thirdstream.mel.system import MelSystem
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 GAN = GANConfig(
-    **{**vars(TINY), "weights": TwinGAN.PRESETS["paper"].weights},
+    **size_of(TINY),
+    weights=TwinGAN.PRESETS["paper"].weights,
     style_channels=(2, 2), style_size=3, discriminator_channels=(2,),
 )  # fmt: skip
 

@@ -23,7 +23,8 @@ from thirdstream.data.corpus import Corpus
 from thirdstream.files import Interrupted
 from thirdstream.mel import system as systems
 from thirdstream.mel.models.gan import GANConfig, TwinGAN
-from thirdstream.mel.models.vae import TwinVAE
+from thirdstream.mel.models.twin import size_of
+from thirdstream.mel.models.vae import TwinVAE, VAEConfig
 from thirdstream.mel.training import loop as training
 from thirdstream.mel.training import run as runs
 from thirdstream.mel.training.loop import State, Step, TrainingConfig, TrainingError
@@ -32,10 +33,11 @@ CONFIG = TrainingConfig(epochs=3, batch_size=2, lr=1e-2, schedule="cosine")
 
 
 GAN = GANConfig(
-    **{**vars(TINY), "weights": TwinGAN.PRESETS["paper"].weights},
+    **size_of(TINY),
+    weights=TwinGAN.PRESETS["paper"].weights,
     style_channels=(2, 2), style_size=3, discriminator_channels=(2,),
 )  # fmt: skip
-VAE = dataclasses.replace(TINY, weights=TwinVAE.PRESETS["paper"].weights)
+VAE = VAEConfig(**size_of(TINY), weights=TwinVAE.PRESETS["paper"].weights)
 NETWORKS = {"twin-cnn": TINY, "twin-vae": VAE, "twin-gan": GAN, "twin-variational-gan": GAN}
 
 

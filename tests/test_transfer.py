@@ -423,10 +423,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.system import MelSystem
-from thirdstream.mel.models.twin import TwinConfig
+from thirdstream.mel.models.cnn import CNNConfig
 from thirdstream.system import Options
 from thirdstream.transfer.files import transfer_file
-system = MelSystem("x", TwinCNN(("classical", "jazz"), TwinConfig((2, 3), 2, 3, 1, patch=4)))
+system = MelSystem("x", TwinCNN(("classical", "jazz"), CNNConfig((2, 3), 2, 3, 1, patch=4)))
 transfer_file(system, Path(sys.argv[1]), Path(sys.argv[2]), Options("jazz"),
               progress=lambda share: share < 0.5 or print("half", flush=True))
 """

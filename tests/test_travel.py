@@ -81,7 +81,7 @@ def test_transfers_are_discriminated_whole_but_made_of_chunks() -> None:
 def test_the_vectors_learn_with_the_networks() -> None:
     twin = Travel(STYLES, Travel.PRESETS["default"])
     batch = {style: torch.rand(3, 20, 16) for style in STYLES}
-    losses = twin(Batch(batch, batch))[MODEL]
+    losses = twin(Batch(batch, batch))
     (losses[TRAVEL] + losses[MARGIN]).backward()
     assert all(p.grad is not None for p in twin.siamese.parameters())
 
@@ -127,7 +127,7 @@ def test_every_model_takes_every_feature(name: str) -> None:
     config = dataclasses.replace(kind.PRESETS["default"], features=tuple(INPUT_FEATURES))
     model = kind(STYLES, config)
     batch = {style: torch.rand(2, 9, getattr(config, "n_mels", 16)) for style in STYLES}
-    weighted_sum(model(Batch(batch, batch))[MODEL], model.loss_weights(MODEL)).backward()
+    weighted_sum(model(Batch(batch, batch)), model.loss_weights(MODEL)).backward()
     assert model.reconstruct(batch["jazz"], "jazz").shape == batch["jazz"].shape
 
 

@@ -47,6 +47,7 @@ COMMANDS = {  # where each is; it is imported when it is asked for
     "transfer": "transfer.transfer",
     "figures": "research.figures",
     "claims": "research.claims",
+    "reproduce": "reproduce.reproduce",
     "evaluate": "evaluation.evaluate",
     "report": "evaluation.report",
     "arrange": "scores.arrange",

@@ -9,15 +9,16 @@ from thirdstream import registry
 from thirdstream.cli.console import OUT, TALK, tell
 from thirdstream.cli.locks import writes_folder
 from thirdstream.data.corpus import Corpus, is_corpus
-from thirdstream.files import write_json
+from thirdstream.files import whole_file, write_json
 
 
 @writes_folder
 def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) -> None:
     """Check what the paper says of mel spectrograms (section 2.2) on a corpus.
 
-    Size, sparsity and effective rank of each representation; quality of the sound that comes back
-    from so many mels and in so many iterations. Writes claims.json and a figure.
+    Size, sparsity and rank of each representation; quality of the sound that comes back from so
+    many mels and in so many iterations; the time that Griffin-Lim takes. Writes claims.json, the
+    page claims.md with a verdict on each claim, and a figure.
 
     Args:
         corpus: folder that `thirdstream prepare` made, with its recordings still in place.
@@ -25,20 +26,27 @@ def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) 
         n_segments: how many a style, each from another recording.
     """
     from thirdstream.research import claims as checking
+    from thirdstream.research import verdicts
 
     opened = Corpus.open(corpus)
     with TALK.status("measuring") as status:
         results = checking.check(opened, n_segments=n_segments, progress=status.update)
     write_json(out / "claims.json", results)
-    table = Table("of one segment", "values", "near zero", "effective rank")
-    for row in checking.rows(results):
+    with whole_file(out / "claims.md") as temporary:
+        temporary.write_text(verdicts.page(results), encoding="utf-8")
+    table = Table("of one segment", "values", "near zero", "effective rank", "leading energy")
+    for row in verdicts.rows(results):
+        table.add_row(*row)
+    OUT.print(table)
+    table = Table("said by", "statement", "verdict", "measurement")
+    for row in verdicts.claims(results):
         table.add_row(*row)
     OUT.print(table)
     for key, of in (("n_mels", "mels"), ("n_iter", "iterations")):
         values = results[f"convergence_by_{key}"]
         text = ", ".join(f"{count}: {value:.3f}" for count, value in values.items())
         tell(f"spectral convergence by {of}: {text}")
-    for file in (out / "claims.json", *checking.draw(results, out)):
+    for file in (out / "claims.json", out / "claims.md", *checking.draw(results, out)):
         tell(str(file))
 
 

@@ -135,13 +135,17 @@ def _folder(name: str) -> Path:
 
 
 def find_musicnet(folder: Path, style: str) -> list[Found]:
-    """MusicNet (Thickstun et al. 2017): train_data and test_data, its own test recordings kept."""
-    if not (folder / "train_data").is_dir():
+    """MusicNet (Thickstun et al. 2017): train_data and test_data, its own test recordings kept.
+
+    They lie in `folder` or in one of its folders.
+    """
+    train = next(iter([*folder.glob("train_data"), *sorted(folder.glob("*/train_data"))]), None)
+    if train is None:
         raise CorpusError(f"{folder}: has no train_data folder; give MusicNet's unpacked folder")
     return [
         Found(path, style, TEST if part == "test_data" else None)
         for part in ("train_data", "test_data")
-        for path in audio.find_recordings(folder / part)
+        for path in audio.find_recordings(train.with_name(part))
     ]
 
 
@@ -151,21 +155,26 @@ def find_fma(folder: Path, style: str, *, genre: str) -> list[Found]:
     Reads fma_metadata/tracks.csv; audio lies in fma_*/NNN/NNNNNN.mp3. FMA's own split, made by
     artist, is kept.
     """
-    tables = [folder / "fma_metadata" / "tracks.csv", folder / "tracks.csv"]
-    table = next((path for path in tables if path.is_file()), None)
+    table = fma_table(folder)
     if table is None:
         raise CorpusError(f"{folder}: has no fma_metadata/tracks.csv; unpack fma_metadata.zip here")
     files = {path.stem: path for path in audio.find_recordings(folder)}
     found = []
-    for track, track_genre, split in _fma_rows(table):
+    for track, track_genre, split in fma_tracks(table):
         path = files.get(track.zfill(6))
         if path and track_genre.casefold() == genre.casefold():
             found.append(Found(path, style, FMA_SPLITS.get(split)))
     return found
 
 
-def _fma_rows(table: Path) -> Iterator[tuple[str, str, str]]:
-    """(track id, top genre, split) of each row of tracks.csv, whose header has two lines."""
+def fma_table(folder: Path) -> Path | None:
+    """FMA's table of tracks in a folder, or in one of its folders; None where there is none."""
+    places = ("fma_metadata/tracks.csv", "tracks.csv", "*/fma_metadata/tracks.csv")
+    return next((path for place in places for path in sorted(folder.glob(place))), None)
+
+
+def fma_tracks(table: Path) -> Iterator[tuple[str, str, str]]:
+    """(track id, top genre, split) of each row of tracks.csv, whose header has three lines."""
     with table.open(newline="", encoding="utf-8") as file:
         try:
             rows = csv.reader(file)

@@ -50,6 +50,8 @@ def describe(label: str, model: str) -> Description:
     entry = registry.entry_of(path) if path else registry.SYSTEMS[model]
     fields = [field_of(one) for one in options_of(system.options)]
     about = entry.about if label == entry.name else f"A {entry.name} trained in another way."
+    if label == f"{entry.name}-paper":
+        about = f"The {entry.name} of the paper, its own network: keeps little of the recording."
     return Description(about, system.styles, tuple(filter(None, fields)), lack)
 
 

@@ -15,7 +15,9 @@ HEAD = (
     "Everything happens on the computer that runs this page.</p>"
 )
 ABOUT_FIRST = "Not sure? Take the first: it plays the piece anew in the other style."
-ABOUT_PAPER = "For comparison: they change timbre and balance; rhythm and harmony stay."
+ABOUT_PAPER = (
+    "Our redesigns, for comparison: they change timbre and balance; rhythm and harmony stay."
+)
 MAIN = ("style_strength", "keep_content")  # options that are seen at once
 MAX_WAITING = 64  # jobs; more are turned away
 

@@ -27,23 +27,25 @@ class Family(NamedTuple):
 
 
 HERE = "thirdstream.mel.models"
+PAPER = "; the network of the paper (preset paper) keeps little of the recording."
 FAMILIES = {
     "twin-cnn": Family(
         f"{HERE}.cnn.TwinCNN",
         "Changes the timbre with two convolutional autoencoders, one a style, that share their "
-        "latent space.",
+        f"latent space{PAPER}",
     ),
     "twin-vae": Family(
-        f"{HERE}.vae.TwinVAE", "Changes the timbre with two variational autoencoders."
+        f"{HERE}.vae.TwinVAE", f"Changes the timbre with two variational autoencoders{PAPER}"
     ),
     "twin-gan": Family(
         f"{HERE}.gan.TwinGAN",
-        "Changes the timbre with adversarial autoencoders that encode content and style apart.",
+        "Changes the timbre with adversarial autoencoders that encode content and style apart"
+        f"{PAPER}",
         StyledMelOptions,
     ),
     "twin-variational-gan": Family(
         f"{HERE}.variational_gan.TwinVariationalGAN",
-        "Is a twin-gan whose styles are drawn at random.",
+        f"Is a twin-gan whose styles are drawn at random{PAPER}",
         StyledMelOptions,
     ),
     "twin-paired": Family(

@@ -20,10 +20,8 @@ from thirdstream.mel.models.model import (
 from thirdstream.mel.networks.blocks import Discriminator, PerStyle
 
 ADVERSARIAL, GRADIENT_PENALTY = "adversarial", "gradient_penalty"
-PENALTY_WEIGHT = 5.0  # of the squared gradient, R1
-N_WARM_UP = 500  # batches in which the adversarial weight grows to its own
 COLLAPSED = 0.1  # diversity below which an alarm is raised
-DISCRIMINATOR_WINS = 0.05  # mean discriminator loss of an epoch, likewise; at a draw it is 2
+DISCRIMINATOR_WINS = 0.025  # mean discriminator loss of an epoch, likewise; at a draw it is 1
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -37,10 +35,10 @@ def eager(function: Function) -> Function:
 class Adversarial(MelModel):
     """A model with a discriminator per style.
 
-    Its configuration has `discriminator_channels`, and ADVERSARIAL in its `weights`. In its
-    `training_losses`, MODEL has `adversarial_loss` as ADVERSARIAL, DISCRIMINATOR has
-    `discriminator_losses`. Both get `real`, recordings, and `fake`, transfers, by the style that
-    the discriminator knows.
+    Its configuration has ADVERSARIAL in its `weights`, and what `AdversarialConfig` has of
+    discriminators. Its `transfers` are what the discriminators get in training, and the losses that
+    it has as MODEL contain `adversarial_loss` as ADVERSARIAL. `real`, recordings, and `fake`,
+    transfers, are by the style that the discriminator knows.
     """
 
     n_batches: Tensor
@@ -55,30 +53,44 @@ class Adversarial(MelModel):
 
         A subclass with another one needs no `discriminator_channels`.
         """
-        return Discriminator(self.config.discriminator_channels)
+        config = self.config
+        return Discriminator(
+            config.discriminator_channels,
+            n_hidden=config.discriminator_hidden,
+            slope=config.discriminator_slope,
+        )
 
-    def forward(self, batch: Batch) -> Losses:
+    def forward(self, batch: Batch, player: str = MODEL) -> Losses:
         """What a training step calls; in training, batches are counted."""
-        self.n_batches += self.training
-        return super().forward(batch)
+        self.n_batches += self.training and player == DISCRIMINATOR
+        return super().forward(batch, player)
+
+    def training_losses(self, batch: Batch, player: str = MODEL) -> Losses:
+        """The discriminators' of transfers made anew, or the model's own."""
+        if player != DISCRIMINATOR:
+            return super().training_losses(batch, player)
+        with torch.no_grad():
+            fake = self.transfers(batch.mels)
+        return self.discriminator_losses(real=batch.mels, fake=fake)
 
     def players(self) -> dict[str, Player]:
-        """The model without its discriminators, and these."""
+        """The discriminators, which step first as in the published code, and the model."""
         theirs = list(self.discriminators.parameters())
         known = set(theirs)
         own = [parameter for parameter in self.parameters() if parameter not in known]
-        return {MODEL: Player(own), DISCRIMINATOR: Player(theirs)}
+        return {DISCRIMINATOR: Player(theirs), MODEL: Player(own)}
 
     def loss_weights(self, player: str) -> Mapping[str, float]:
-        """As configured; at the start of training the adversarial weight grows to its own.
+        """As configured; within a warm-up the adversarial weight grows to its own.
 
-        Departs from the paper: the published network, played against before it can reconstruct,
-        loses a decoder to ReLUs that give 0 everywhere (seed 0: the jazz one, in the 2nd epoch).
+        The warm-up departs from the paper: the published network, played against before it can
+        reconstruct, may lose a decoder to ReLUs that give 0 everywhere.
         """
         if player == DISCRIMINATOR:
-            return {DISCRIMINATOR: 1.0, GRADIENT_PENALTY: 1.0}
-        weights = super().loss_weights(player)
-        grown = min(1.0, float(self.n_batches) / N_WARM_UP)
+            penalised = {GRADIENT_PENALTY: 1.0} if self.config.gradient_penalty else {}
+            return {DISCRIMINATOR: 1.0, **penalised}
+        weights, warm_up = super().loss_weights(player), self.config.warm_up
+        grown = min(1.0, float(self.n_batches) / warm_up) if warm_up else 1.0
         return {**weights, ADVERSARIAL: grown * weights[ADVERSARIAL]}
 
     @eager
@@ -94,20 +106,22 @@ class Adversarial(MelModel):
 
     @eager
     def discriminator_losses(self, *, real: Mels, fake: Mels) -> dict[str, Tensor]:
-        """Eq. 5, and how steep the discriminators are at recordings; averaged over the styles.
+        """Eq. 5, averaged over the styles. No gradient reaches the model.
 
-        No gradient reaches the model. Without gradients the penalty is 0. Departs from the paper:
-        steepness costs (R1, Mescheder et al. 2018), as the gradient of a discriminator that wins
-        outweighs the reconstruction's.
+        Departs from the paper where the configuration has a gradient penalty: steepness at
+        recordings costs (R1, Mescheder et al. 2018), as the gradient of a discriminator that wins
+        outweighs the reconstruction's. Without gradients it is 0.
         """
-        values, penalties = [], []
+        weight, values, penalties = self.config.gradient_penalty, [], []
         for style, mel in real.items():
             score = self.discriminators[style]
-            image = as_image(mel).detach().requires_grad_()
+            image = as_image(mel).detach().requires_grad_(weight > 0)
             scores = score(image)
             values.append(relativistic(winner=scores, loser=score(as_image(fake[style].detach()))))
-            penalties.append(PENALTY_WEIGHT * squared_gradient(scores, image))
-        return {DISCRIMINATOR: mean_over(values), GRADIENT_PENALTY: mean_over(penalties)}
+            if weight:
+                penalties.append(weight * squared_gradient(scores, image))
+        penalised = {GRADIENT_PENALTY: mean_over(penalties)} if weight else {}
+        return {DISCRIMINATOR: mean_over(values), **penalised}
 
     def transfers(self, mels: Mels) -> dict[str, Tensor]:
         """Both styles' mels restyled, by the style that they are in afterwards."""
@@ -143,14 +157,15 @@ def frozen(network: nn.Module) -> Callable[[Tensor], Tensor]:
 
 
 def relativistic(*, winner: Tensor, loser: Tensor) -> Tensor:
-    """Least squares, relativistic average (Jolicoeur-Martineau 2018): eq. 5, and eq. 6 turned over.
+    """Least squares, relativistic average (Jolicoeur-Martineau 2018): eq. 5; eq. 6 the other way.
 
-    Scores (batch,): the winner's should lie 1 above the mean of the loser's, which should lie 1
-    below that of the winner's; then this is zero.
+    Scores (batch,), of any size: in the paper they are probabilities, in the published code they
+    are not. The winner's should lie 1 above the mean of the loser's, which should lie 1 below that
+    of the winner's; then this is zero.
     """
     above = winner - loser.mean() - 1
     below = loser - winner.mean() + 1
-    return above.square().mean() + below.square().mean()
+    return (above.square().mean() + below.square().mean()) / 2
 
 
 def squared_gradient(scores: Tensor, image: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,8 @@ from thirdstream.mel.models.adversarial import ADVERSARIAL, Adversarial
 from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.models.conditioned import StyleConditioned
 from thirdstream.mel.models.model import (
-    DISCRIMINATOR,
     MAX_LAYERS,
-    MODEL,
     RECONSTRUCTION,
-    Batch,
     Losses,
     Mels,
     mean_over,
@@ -32,8 +29,9 @@ from thirdstream.mel.models.twin import (
     latent_loss,
     rebuilt_in,
     reconstruction_loss,
+    size_of,
 )
-from thirdstream.mel.networks.blocks import CodeStyle, MapStyle, PerStyle, adain
+from thirdstream.mel.networks.blocks import CodeStyle, MapStyle, MovingCodeStyle, PerStyle
 
 CONTENT, STYLE = "content", "style"
 SMALLEST_SHARE = 0.01  # of the latest batch in the mean style
@@ -45,11 +43,23 @@ class AdversarialConfig(TwinConfig):
 
     discriminator_channels: tuple[int, ...] = (2, 4)
     """Of the discriminators' convolutions."""
+    discriminator_hidden: int = 16
+    """Units of the discriminators' hidden layer."""
+    discriminator_slope: float = 0.2
+    """Of the discriminators' activations below zero; 0: ReLU."""
+    gradient_penalty: float = 2.5
+    """Weight of the discriminators' squared gradient at recordings (R1); 0: none, as in the paper.
+    """
+    warm_up: int = 500
+    """Batches in which the adversarial weight grows to its own; 0: none, as in the paper."""
 
     def faults(self) -> dict[str, bool]:
         """Those of a twin, and of discriminators without a convolution."""
         channels = self.discriminator_channels
         return super().faults() | {
+            "gradient_penalty and warm_up must not be negative": self.gradient_penalty < 0
+            or self.warm_up < 0,
+            "discriminator_slope must be 0 to 1": not 0 <= self.discriminator_slope <= 1,
             "discriminator_channels needs one convolution or more": min(channels, default=0) < 1,
             f"no network may have more than {MAX_LAYERS} layers": len(channels) > MAX_LAYERS
             or max(self.n_convs, len(self.channels)) > MAX_LAYERS,
@@ -57,7 +67,7 @@ class AdversarialConfig(TwinConfig):
 
     def sizes(self) -> list[int | None]:
         """All sizes of layers."""
-        return [*super().sizes(), *self.discriminator_channels]
+        return [*super().sizes(), *self.discriminator_channels, self.discriminator_hidden]
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,12 @@ class GANConfig(AdversarialConfig):
     """Numbers that a style is reduced to; by default it is a feature map."""
     signed_style: bool = False
     """These numbers may be negative."""
+    adain: Literal["instance", "moving"] = "instance"
+    """What normalises contents: instance, their own statistics, by eq. 7; moving, stored ones as in
+    the published code, where the style is a few numbers."""
+    style_losses: Literal["both", "second"] = "both"
+    """Whose styles are compared: of both styles, or of the second alone, a slip of the published
+    code."""
 
     def faults(self) -> dict[str, bool]:
         """Those of an adversarial twin, and of styles that cannot be."""
@@ -77,6 +93,10 @@ class GANConfig(AdversarialConfig):
             "style_channels must be as many as channels": len(self.style_encoder)
             != len(self.channels),
             "style_size must be one or more": (self.style_size or 1) < 1,
+            "adain must be instance, or moving with a style_size": self.adain
+            not in ("instance", "moving")
+            or (self.adain == "moving" and self.style_size is None),
+            "style_losses must be both or second": self.style_losses not in ("both", "second"),
         }
 
     def sizes(self) -> list[int | None]:
@@ -89,7 +109,17 @@ class GANConfig(AdversarialConfig):
         return self.channels if self.style_channels is None else self.style_channels
 
 
-PAPER = GANConfig(weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.02, CONTENT: 0.01, STYLE: 0.01})
+# The published networks: 14,834 parameters, and 32,929 of each discriminator without a last bias.
+PAPER = GANConfig(
+    start="glorot",
+    warm_up=0,
+    gradient_penalty=0.0,
+    discriminator_channels=(2, 4),
+    discriminator_hidden=32,
+    discriminator_slope=0.0,
+    weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.02, CONTENT: 0.01, STYLE: 0.01},
+)
+STABLE = {"start": "positive", "warm_up": 500, "gradient_penalty": 2.5}  # three remedies
 
 
 class TwinGAN(StyleConditioned, Adversarial, TwinAutoencoder):
@@ -98,21 +128,21 @@ class TwinGAN(StyleConditioned, Adversarial, TwinAutoencoder):
     Config = GANConfig
     config: GANConfig  # pyright: ignore[reportIncompatibleVariableOverride]  # narrower
     PRESETS: ClassVar[Mapping[str, GANConfig]] = {
-        # The published networks without discriminators: 14,834 and 16,602 parameters.
         "paper": PAPER,
-        "paper-style-code": replace(PAPER, style_size=8),
+        "paper-style-code": replace(PAPER, style_size=8),  # 16,602 parameters
+        "paper-stable": replace(PAPER, **STABLE),
         # Departs from the paper as the twin CNN's default does; the style is a code of 8 numbers,
         # of either sign. At the paper's 0.02 the adversarial loss outweighs the reconstruction
         # here: 0.154 after one epoch of the bundled models' corpus, where the twin CNN has 0.052.
         "default": GANConfig(
-            **{**vars(TwinCNN.PRESETS["default"]),
-               "weights": {RECONSTRUCTION: 1.0, ADVERSARIAL: 0.002, CONTENT: 0.1, STYLE: 0.01}},
+            **size_of(TwinCNN.PRESETS["default"]),
+            weights={RECONSTRUCTION: 1.0, ADVERSARIAL: 0.004, CONTENT: 0.1, STYLE: 0.01},
             style_channels=(16,),
             style_size=8,
             signed_style=True,
             discriminator_channels=(8, 16, 32),
         ),
-    }  # fmt: skip
+    }
 
     def __init__(self, styles: tuple[str, str], config: GANConfig) -> None:
         super().__init__(styles, config)
@@ -123,7 +153,7 @@ class TwinGAN(StyleConditioned, Adversarial, TwinAutoencoder):
         self.mean_styles = PerStyle(
             {style: MeanStyle(self.head(style).n_style) for style in styles}
         )
-        finish(self, shared_start=config.shared_start)
+        finish(self, config)
 
     def head(self, style: str) -> MapStyle | CodeStyle:
         """What makes a style code of a feature map, and AdaIN's parameters of the code."""
@@ -149,8 +179,7 @@ class TwinGAN(StyleConditioned, Adversarial, TwinAutoencoder):
     def decode(self, code: Code, style: str) -> Tensor:
         """Code -> mel of `style`; its content is brought to its style first (eq. 7)."""
         assert code.style is not None
-        shift, scale = self.head(style).shift_and_scale(code.style)
-        joined = adain(code.content, shift=shift, scale=scale, epsilon=self.head(style).EPSILON)
+        joined = self.head(style).join(content=code.content, style=code.style)
         return super().decode(code._replace(content=joined), style)
 
     def transfer(
@@ -162,38 +191,40 @@ class TwinGAN(StyleConditioned, Adversarial, TwinAutoencoder):
         style = condition.expand(mel.shape[0], -1)
         return self.decode(Code(self.content(mel, source), mel.shape[1], style), target)
 
-    def training_losses(self, batch: Batch) -> Losses:
-        """Of both players; in training the mean styles are learnt on the way."""
-        passes = self.passes(batch.mels)
+    def passes(self, mels: Mels) -> dict[str, Pass]:
+        """As of every twin; in training the mean styles are learnt on the way."""
+        passes = super().passes(mels)
         if self.training:
             for style, one in passes.items():
                 assert one.code.style is not None
                 self.mean_styles[style].update(one.code.style.detach())
-        fake = {self.other(style): one.restyled for style, one in passes.items()}
-        return {
-            MODEL: self.losses(batch.mels, passes),
-            DISCRIMINATOR: self.discriminator_losses(real=batch.mels, fake=fake),
-        }
+        return passes
 
-    def losses(self, mels: Mels, passes: Mapping[str, Pass]) -> dict[str, Tensor]:
+    def losses(self, mels: Mels, passes: Mapping[str, Pass]) -> Losses:
         """Eqs. 1 and 6, and how far content and style come back changed from the other half."""
-        style_losses = []
-        for one in passes.values():
+        style_losses = {}
+        for style, one in passes.items():
             # Where style is a feature map, its mean and deviation are compared, not the map itself:
             # that has the target recording's time and can't come back from another's content.
             assert one.again.style is not None and one.swapped.style is not None
-            style_losses.append(l1_loss(one.again.style, one.swapped.style))
+            style_losses[self.other(style)] = l1_loss(one.again.style, one.swapped.style)
+        if self.config.style_losses == "second":
+            del style_losses[self.styles[0]]
         fake = {self.other(style): one.restyled for style, one in passes.items()}
         return {
             RECONSTRUCTION: reconstruction_loss(mels, rebuilt_in(passes)),
             ADVERSARIAL: self.adversarial_loss(real=mels, fake=fake),
             CONTENT: latent_loss(passes),
-            STYLE: mean_over(style_losses),
+            STYLE: mean_over([*style_losses.values()]),
         }
 
     def transfers(self, mels: Mels) -> dict[str, Tensor]:
         """As in training, with the styles of the batch or drawn ones."""
-        return {self.other(style): one.restyled for style, one in self.passes(mels).items()}
+        codes = {style: self.encode(mel, style) for style, mel in mels.items()}
+        return {
+            other: self.decode(self.swapped(codes[style], style_of=codes[other]), other)
+            for style, other in zip(self.styles, reversed(self.styles), strict=True)
+        }
 
 
 class MeanStyle(nn.Module):
@@ -217,4 +248,5 @@ def style_head(config: GANConfig) -> MapStyle | CodeStyle:
     """The kind of style that the configuration asks for."""
     if config.style_size is None:
         return MapStyle(config.n_latent)
-    return CodeStyle(config.n_latent, config.style_size, signed=config.signed_style)
+    kind = MovingCodeStyle if config.adain == "moving" else CodeStyle
+    return kind(config.n_latent, config.style_size, signed=config.signed_style)

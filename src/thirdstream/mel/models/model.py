@@ -19,7 +19,7 @@ HOP_FRAMES = 224  # from one window to the next
 MAX_SIZE, MAX_LAYERS = 4_096, 64  # far above what is useful: a configuration may come from a file
 
 Mels = Mapping[str, Tensor]  # by style, (batch, n_frames, n_mels)
-Losses = dict[str, dict[str, Tensor]]  # by player, by name: unweighted scalars
+Losses = dict[str, Tensor]  # by name: unweighted scalars
 TrainingMels = Callable[[int], Iterable[Mels]]  # so many segments of each style, in batches
 
 
@@ -104,26 +104,26 @@ class MelModel(nn.Module, ABC):
     # --- training ---------------------------------------------------------------------------------
 
     @abstractmethod
-    def training_losses(self, batch: Batch) -> Losses:
-        """Named, unweighted scalars of a batch, by player; each player minimises its own.
+    def training_losses(self, batch: Batch, player: str = MODEL) -> Losses:
+        """Named, unweighted scalars of a batch, which `player` minimises.
 
         Works without gradients too, in validation.
         """
 
-    def forward(self, batch: Batch) -> Losses:
-        """What a training step calls, distributed, compiled or not."""
-        return self.training_losses(batch)
+    def forward(self, batch: Batch, player: str = MODEL) -> Losses:
+        """What a training step calls for each player, distributed, compiled or not."""
+        return self.training_losses(batch, player)
 
-    def validation_losses(self, batch: Batch) -> dict[str, Tensor]:
+    def validation_losses(self, batch: Batch) -> Losses:
         """What is measured of validation recordings; one of them is the SELECTION_METRIC."""
-        return self.training_losses(batch)[MODEL]
+        return self.training_losses(batch)
 
     def loss_weights(self, player: str) -> Mapping[str, float]:
         """How much each loss of a player counts."""
         return self.config.weights
 
     def players(self) -> dict[str, Player]:
-        """What is trained, in the order of a step."""
+        """What is trained, in the order in which they step."""
         return {MODEL: Player(list(self.parameters()))}
 
     @classmethod

@@ -44,7 +44,7 @@ from thirdstream.mel.models.retrieval import (
     contexts,
 )
 from thirdstream.mel.models.travel import TRAVEL, travel_losses
-from thirdstream.mel.models.twin import finish, reconstruction_loss
+from thirdstream.mel.models.twin import reconstruction_loss
 from thirdstream.mel.networks.blocks import PerStyle
 from thirdstream.mel.networks.frames import (
     FrameDecoder,
@@ -127,7 +127,7 @@ class TwinPaired(Retrieval):
             {style: _contrastive_encoder(config) for style in styles}
         )
         self.indices = PerStyle({s: self.new_index(config.n_index_segments) for s in styles})
-        finish(self, shared_start=False)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def check_mels(self, n_mels: int) -> None:
         """Raise ValueError where the networks are made for another number."""
@@ -219,7 +219,7 @@ class TwinPaired(Retrieval):
                 self.encoders[style], self.decoders[style], mel, feature=place
             )
 
-    def training_losses(self, batch: Batch) -> Losses:
+    def training_losses(self, batch: Batch, player: str = MODEL) -> Losses:
         """Eq. 1, how far versions lie from each other, and the travel loss of what has none."""
         rebuilt = {style: self.reconstruct(mel, style) for style, mel in batch.mels.items()}
         embeddings = {style: self.embed(mel, style) for style, mel in batch.inputs.items()}
@@ -229,7 +229,7 @@ class TwinPaired(Retrieval):
         }
         if TRAVEL in (self.config.weights or {}):
             losses[TRAVEL] = travel_loss(embeddings, batch.aligned)
-        return {MODEL: losses}
+        return losses
 
 
 def _encoder(config: PairedConfig) -> FrameEncoder:

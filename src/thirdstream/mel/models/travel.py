@@ -16,7 +16,6 @@ from thirdstream.mel.models.adversarial import ADVERSARIAL, Adversarial
 from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.models.gan import AdversarialConfig
 from thirdstream.mel.models.model import (
-    DISCRIMINATOR,
     MODEL,
     RECONSTRUCTION,
     Batch,
@@ -25,7 +24,13 @@ from thirdstream.mel.models.model import (
     as_image,
     mean_over,
 )
-from thirdstream.mel.models.twin import decoder_of, encoder_of, finish, reconstruction_loss
+from thirdstream.mel.models.twin import (
+    decoder_of,
+    encoder_of,
+    finish,
+    reconstruction_loss,
+    size_of,
+)
 from thirdstream.mel.networks.blocks import PerStyle
 
 TRAVEL, MARGIN = "travel", "margin"
@@ -41,18 +46,18 @@ class Travel(Adversarial):
     config: AdversarialConfig
     PRESETS: ClassVar[Mapping[str, AdversarialConfig]] = {
         "default": AdversarialConfig(
-            **{**vars(TwinCNN.PRESETS["default"]), "shared_start": False,
-               "weights": {RECONSTRUCTION: 5.0, ADVERSARIAL: 0.1, TRAVEL: 1.0, MARGIN: 1.0}},
+            **size_of(TwinCNN.PRESETS["default"], shared_start=False),
+            weights={RECONSTRUCTION: 5.0, ADVERSARIAL: 0.2, TRAVEL: 1.0, MARGIN: 1.0},
             discriminator_channels=(8, 16, 32),
         ),
-    }  # fmt: skip
+    }
 
     def __init__(self, styles: tuple[str, str], config: AdversarialConfig) -> None:
         super().__init__(styles, config)
         self.encoders = PerStyle({style: encoder_of(config, config.channels) for style in styles})
         self.decoders = PerStyle({style: decoder_of(config) for style in styles})
         self.siamese = PerStyle({style: Siamese() for style in styles})
-        finish(self, shared_start=config.shared_start)
+        finish(self, config)
 
     def check_mels(self, n_mels: int) -> None:
         """Raise ValueError where the networks would not divide the mels."""
@@ -75,8 +80,10 @@ class Travel(Adversarial):
             found[other] = torch.cat(chunks, dim=1)
         return found
 
-    def training_losses(self, batch: Batch) -> Losses:
-        """What stays what it is (eq. 1), eqs. 5 and 6, and the travel loss with its margin."""
+    def training_losses(self, batch: Batch, player: str = MODEL) -> Losses:
+        """What stays what it is (eq. 1), eq. 6, and the travel loss with its margin; or eq. 5."""
+        if player != MODEL:
+            return super().training_losses(batch, player)
         mels, fake = batch.mels, self.transfers(batch.mels)
         travels, margins = [], []
         for style, mel in mels.items():
@@ -85,13 +92,12 @@ class Travel(Adversarial):
             travels.append(travel)
             margins.append(margin)
         rebuilt = {style: self.reconstruct(mel, style) for style, mel in mels.items()}
-        own = {
+        return {
             RECONSTRUCTION: reconstruction_loss(mels, rebuilt),
             ADVERSARIAL: self.adversarial_loss(real=mels, fake=fake),
             TRAVEL: mean_over(travels),
             MARGIN: mean_over(margins),
         }
-        return {MODEL: own, DISCRIMINATOR: self.discriminator_losses(real=mels, fake=fake)}
 
 
 class Siamese(nn.Module):

@@ -2,8 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +29,7 @@ from thirdstream.mel.networks.blocks import (
     PatchEncoder,
     PerStyle,
 )
+from thirdstream.mel.networks.starts import STARTS, Start
 
 LATENT = "latent"  # the name of eq. 2
 
@@ -81,6 +82,9 @@ class TwinConfig:
     """Normalisation after each convolution."""
     patch: int = 1
     """Fold patch x patch points of the mel into channels first; 1: none, as in the paper."""
+    start: Start = "positive"
+    """Weights of the blocks and what follows: glorot, as in the published code, or positive: no
+    filter of a block has a negative sum (see `networks.starts`)."""
     shared_start: bool = False
     """Both halves begin with the same weights; in the paper each has its own."""
     features: tuple[InputFeature, ...] = ("mel",)
@@ -105,6 +109,7 @@ class TwinConfig:
             "n_convs must be one or more": self.n_convs < 1,
             f"norm must be one of {', '.join(NORMS)}": self.norm not in NORMS,
             "patch must be one or more": self.patch < 1,
+            f"start must be one of {', '.join(STARTS)}": self.start not in STARTS,
             f"features must be one or more of {', '.join(INPUT_FEATURES)}": not self.features
             or not set(self.features) <= set(INPUT_FEATURES),
             f"no network may have more than {MAX_LAYERS} layers": max(
@@ -126,6 +131,11 @@ class TwinConfig:
     def n_latent(self) -> int:
         """Channels of the code."""
         return self.latent_channels or self.channels[-1]
+
+
+def size_of(config: TwinConfig, **other: Any) -> dict[str, Any]:
+    """What every configuration of twins has but the losses' weights, with some of it `other`."""
+    return {one.name: getattr(config, one.name) for one in fields(TwinConfig)[:-1]} | other
 
 
 def encoder_of(config: TwinConfig, channels: tuple[int, ...]) -> nn.Module:
@@ -215,14 +225,15 @@ class TwinAutoencoder(MelModel):
     def losses(self, mels: Mels, passes: Mapping[str, Pass]) -> dict[str, Tensor]:
         """What the autoencoders lose: named, unweighted scalars."""
 
-    def training_losses(self, batch: Batch) -> Losses:
+    def training_losses(self, batch: Batch, player: str = MODEL) -> Losses:
         """Of the autoencoders alone."""
-        return {MODEL: self.losses(batch.mels, self.passes(batch.mels))}
+        return self.losses(batch.mels, self.passes(batch.mels))
 
 
-def finish(model: MelModel, *, shared_start: bool) -> None:
-    """Last act of a constructor: equal halves if so configured, and the faster memory layout."""
-    if shared_start:
+def finish(model: MelModel, config: TwinConfig) -> None:
+    """Last act of a constructor: the weights' start, and the faster memory layout."""
+    STARTS[config.start](model)
+    if config.shared_start:
         for halves in model.children():
             if isinstance(halves, PerStyle):
                 first, second = model.styles

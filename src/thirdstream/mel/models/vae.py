@@ -1,8 +1,8 @@
 """The twin VAE (paper, section 3.2): the code is a distribution, drawn from in training."""
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -21,11 +21,37 @@ from thirdstream.mel.models.twin import (
     latent_loss,
     rebuilt_in,
     reconstruction_loss,
+    size_of,
 )
 from thirdstream.mel.networks.blocks import PerStyle
 
 DIVERGENCE = "divergence"
-N_WARM_UP = 500  # batches in which sigma grows to its size
+CLIPPED = (0.0, 10.0)  # log-variances in the published code
+
+
+@dataclass(frozen=True)
+class VAEConfig(TwinConfig):
+    """Size and shape of the networks of a twin VAE, and the weight of each loss."""
+
+    warm_up: int = 500
+    """Batches in which the noise grows to its size; 0: it has it from the first, as in the paper.
+    """
+    sigma: Literal["eq3", "published"] = "eq3"
+    """The deviation of codes: by eq. 3, or as in the published code: exp of the log-variance, not
+    of half of it, and one draw for all codes of a batch."""
+
+    def faults(self) -> dict[str, bool]:
+        """Those of a twin, and noise that cannot be."""
+        return super().faults() | {
+            "warm_up must not be negative": self.warm_up < 0,
+            "sigma must be eq3 or published": self.sigma not in ("eq3", "published"),
+        }
+
+
+# The published network: 14,834 parameters; the log-variance has an encoder of its own.
+PAPER = VAEConfig(
+    start="glorot", warm_up=0, weights={RECONSTRUCTION: 1.0, LATENT: 1e-5, DIVERGENCE: 1e-12}
+)
 
 
 class TwinVAE(TwinAutoencoder):
@@ -33,28 +59,30 @@ class TwinVAE(TwinAutoencoder):
 
     n_batches: Tensor
 
-    PRESETS: ClassVar[Mapping[str, TwinConfig]] = {
-        # The published network: 14,834 parameters; the log-variance has an encoder of its own.
-        "paper": TwinConfig(weights={RECONSTRUCTION: 1.0, LATENT: 1e-5, DIVERGENCE: 1e-12}),
+    Config = VAEConfig
+    config: VAEConfig  # pyright: ignore[reportIncompatibleVariableOverride]  # narrower
+    PRESETS: ClassVar[Mapping[str, VAEConfig]] = {
+        "paper": PAPER,
+        "paper-stable": replace(PAPER, start="positive", warm_up=500),
         # Departs from the paper: the network of the twin CNN's default, and weights that matter.
-        "default": replace(
-            TwinCNN.PRESETS["default"],
+        "default": VAEConfig(
+            **size_of(TwinCNN.PRESETS["default"]),
             weights={RECONSTRUCTION: 1.0, LATENT: 0.1, DIVERGENCE: 1e-5},
         ),
     }
 
-    def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
+    def __init__(self, styles: tuple[str, str], config: VAEConfig) -> None:
         super().__init__(styles, config)
         self.log_variance_encoders = PerStyle(
             {style: encoder_of(config, config.channels) for style in styles}
         )
-        self.register_buffer("n_batches", torch.zeros(()))  # of its training, up to N_WARM_UP
-        finish(self, shared_start=config.shared_start)
+        self.register_buffer("n_batches", torch.zeros(()))  # of its training, up to warm_up
+        finish(self, config)
 
     def passes(self, mels: Mels) -> dict[str, Pass]:
         """As of every twin; in training the batch is counted."""
         if self.training:
-            self.n_batches += self.n_batches < N_WARM_UP
+            self.n_batches += self.n_batches < self.config.warm_up
         return super().passes(mels)
 
     def encode(self, mel: Tensor, style: str) -> Code:
@@ -65,15 +93,22 @@ class TwinVAE(TwinAutoencoder):
     def sampled(self, code: Code) -> Code:
         """Eq. 3, z = sigma * zeta + mean, with sigma = exp(log_variance / 2); in training only.
 
-        Departs from the paper at the start: sigma grows to its own size over N_WARM_UP batches. The
-        published network's log-variance comes out of a ReLU, so its sigma is 1 or more, which
-        drowns codes that begin small; its decoders then learn to be silent, and remain so.
+        Departs from the paper where there is a warm-up: sigma grows to its own size. The published
+        network's log-variance comes out of a ReLU, so its sigma is 1 or more, which drowns codes
+        that begin small; its decoders then learn to be silent, and remain so.
         """
         assert code.log_variance is not None
         if not self.training:
             return code
-        sigma = torch.exp(code.log_variance / 2) * (self.n_batches / N_WARM_UP)
-        return code._replace(content=code.content + sigma * torch.randn_like(sigma))
+        if self.config.sigma == "published":
+            sigma = code.log_variance.clamp(*CLIPPED).exp()
+            zeta = torch.randn_like(sigma[:1])
+        else:
+            sigma = torch.exp(code.log_variance / 2)
+            zeta = torch.randn_like(sigma)
+        if self.config.warm_up:
+            sigma = sigma * (self.n_batches / self.config.warm_up)
+        return code._replace(content=code.content + sigma * zeta)
 
     def losses(self, mels: Mels, passes: Mapping[str, Pass]) -> dict[str, Tensor]:
         """Eqs. 1, 2 and 4. Eq. 2 compares the means: two draws differ in any twin."""

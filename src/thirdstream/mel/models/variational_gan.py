@@ -15,8 +15,8 @@ class TwinVariationalGAN(TwinGAN):
     """A twin GAN that learns to restyle with any style drawn (MUNIT: Huang et al. 2018)."""
 
     PRESETS: ClassVar[Mapping[str, GANConfig]] = {
-        # The published network without discriminators: 16,602 parameters.
-        "paper": replace(TwinGAN.PRESETS["paper"], style_size=8),
+        "paper": TwinGAN.PRESETS["paper-style-code"],
+        "paper-stable": replace(TwinGAN.PRESETS["paper-stable"], style_size=8),
         "default": TwinGAN.PRESETS["default"],
     }
 

@@ -127,16 +127,28 @@ class Block(nn.Module):
             for i in range(n_convs)
         )
         for layer in self.layers:
-            _start_alive(cast(nn.Sequential, layer)[0])
+            conv = cast(nn.Sequential, layer)[0]
+            nn.init.xavier_uniform_(cast(Tensor, conv.weight))
+            nn.init.zeros_(cast(Tensor, conv.bias))
         self.resize: Resize = resize
         self.folds = norm == "none" and n_out <= Fold.MOST
 
+    def filters(self) -> list[Tensor]:
+        """The weights of each convolution, (n_out, n_in, k, k)."""
+        convs = [cast(nn.Sequential, layer)[0] for layer in self.layers]
+        return [
+            cast(Tensor, one.weight).transpose(0, 1)
+            if isinstance(one, nn.ConvTranspose2d)
+            else cast(Tensor, one.weight)
+            for one in convs
+        ]
+
     def forward(self, x: Tensor, n_frames: int | None = None) -> Tensor:
         """(batch, n_in, time, mel) -> (batch, n_out, time, mel), resized to n_frames first."""
-        weights, biases = self._correlations()
-        kernels = few_channels() if self.folds and _trains(x, weights[0]) else None
+        kernels = few_channels() if self.folds and _trains(x, next(self.parameters())) else None
         if kernels is not None:
-            return kernels.block(x, weights, biases, resize=self.resize, n_frames=n_frames)
+            convs = self._correlations()
+            return kernels.block(x, *convs, resize=self.resize, n_frames=n_frames)
         x = resized(x, self.resize, n_frames)
         if self.folds and x.shape[3] % 2 == 0:
             return self._folded(x)
@@ -146,11 +158,10 @@ class Block(nn.Module):
         return x + first
 
     def _correlations(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Weights and biases, those of transposed convolutions turned into plain ones."""
-        convs = [cast(nn.Sequential, layer)[0] for layer in self.layers]
-        weights = [cast(Tensor, one.weight) for one in convs]
+        """Weights and biases; transposed convolutions become plain ones when their rows turn."""
+        convs, weights = [cast(nn.Sequential, layer)[0] for layer in self.layers], self.filters()
         if isinstance(convs[0], nn.ConvTranspose2d):
-            weights = [one.transpose(0, 1).flip(2, 3) for one in weights]
+            weights = [one.flip(2, 3) for one in weights]
         return weights, [cast(Tensor, one.bias) for one in convs]
 
     def _folded(self, x: Tensor) -> Tensor:
@@ -164,24 +175,6 @@ class Block(nn.Module):
                 x.data.unflatten(1, (-1, 2, 2))[:, :, 1, :, -1] = 0
             first = x if number == 0 else first
         return Fold.undone(x + first)[:, :, :n_frames]
-
-
-@torch.no_grad()
-def _start_alive(conv: nn.Module) -> None:
-    """Begin as Keras does, Glorot's weights and no bias, but with every filter's sum above zero.
-
-    What comes in is never negative, a mel or behind a ReLU. A filter with a negative sum then gives
-    0 nearly everywhere: of the published networks, of one to four channels, a quarter would start
-    silent with torch's own start (15 of 60 seeds), some with Keras's (3), and may stay so.
-    """
-    weight, bias = cast(Tensor, conv.weight), cast(Tensor, conv.bias)
-    if weight.is_meta:  # only its shape was asked for
-        return
-    nn.init.xavier_uniform_(weight)
-    outputs_first = weight.transpose(0, 1) if isinstance(conv, nn.ConvTranspose2d) else weight
-    sums = outputs_first.sum(dim=(1, 2, 3))
-    outputs_first *= torch.where(sums < 0, -1.0, 1.0)[:, None, None, None]
-    bias.zero_()
 
 
 def _same(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
@@ -393,6 +386,11 @@ class MapStyle(nn.Module):
         shift, scale = style.chunk(2, dim=1)
         return shift, scale
 
+    def join(self, *, content: Tensor, style: Tensor) -> Tensor:
+        """Content (batch, n_channels, time, mel) in a style (batch, n_style), by eq. 7."""
+        shift, scale = self.shift_and_scale(style)
+        return adain(content, shift=shift, scale=scale, epsilon=self.EPSILON)
+
 
 class CodeStyle(nn.Module):
     """Style as a few numbers, from which a small network makes AdaIN's shift and scale.
@@ -422,17 +420,51 @@ class CodeStyle(nn.Module):
         shift, scale = self.mlp(style).chunk(2, dim=1)
         return shift, scale
 
+    def join(self, *, content: Tensor, style: Tensor) -> Tensor:
+        """Content (batch, n_channels, time, mel) in a style (batch, n_style), by eq. 7."""
+        shift, scale = self.shift_and_scale(style)
+        return adain(content, shift=shift, scale=scale, epsilon=self.EPSILON)
+
+
+class MovingCodeStyle(CodeStyle):
+    """As the published code, which departs from eq. 7: contents are normalised by statistics that
+    are stored, not by their own.
+
+    In training these move to the batch's before they are used. They are parameters too, so that the
+    optimiser changes them as well.
+    """
+
+    MOMENTUM = 0.1
+
+    def __init__(self, n_channels: int, n_style: int, *, signed: bool) -> None:
+        super().__init__(n_channels, n_style, signed=signed)
+        self.moving_mean = nn.Parameter(torch.zeros(n_channels))
+        self.moving_std = nn.Parameter(torch.ones(n_channels))
+
+    def join(self, *, content: Tensor, style: Tensor) -> Tensor:
+        """As CodeStyle, by the stored mean and deviation."""
+        if self.training:
+            with torch.no_grad():
+                std, mean = torch.std_mean(content, dim=(0, 2, 3), correction=0)
+                self.moving_mean.lerp_(mean, self.MOMENTUM)
+                self.moving_std.lerp_(std, self.MOMENTUM)
+        mean, std = (x[:, None, None] for x in (self.moving_mean, self.moving_std))
+        shift, scale = (x[..., None, None] for x in self.shift_and_scale(style))
+        return (content - mean) / (std + self.EPSILON) * scale + shift
+
 
 class Discriminator(nn.Module):
     """3x3 convolutions, each max-pooled by 4, then two dense layers.
 
-    The paper does not say how its activations look; these leak, so that none dies. What is pooled
-    is brought to the size that a segment's 256 mels have there, so any number of frames will do: to
-    the paper's segments nothing is done.
+    slope: of the activations below zero; the published network has 0, a ReLU. The output is linear,
+    as in the published code; the paper calls it a probability. What is pooled is brought to the
+    size that a segment's 256 mels have there, so any number of frames will do: to the paper's
+    segments nothing is done.
     """
 
-    def __init__(self, channels: Sequence[int], *, n_hidden: int = 16) -> None:
+    def __init__(self, channels: Sequence[int], *, n_hidden: int = 16, slope: float = 0.2) -> None:
         super().__init__()
+        self.slope = slope
         self.convs = nn.ModuleList(
             nn.Conv2d(n_in, n_out, 3, padding=1)
             for n_in, n_out in zip([1, *channels[:-1]], channels, strict=True)
@@ -440,13 +472,13 @@ class Discriminator(nn.Module):
         self.size = max(1, 256 // 4 ** len(channels))
         self.dense = nn.Sequential(
             nn.Linear(channels[-1] * self.size**2, n_hidden),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(slope),
             nn.Linear(n_hidden, 1, bias=False),  # only differences of scores count
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 1, n_frames, n_mels) -> (batch,), larger for real recordings."""
         for conv in self.convs:
-            x = functional.leaky_relu(conv(x), 0.2)
+            x = functional.leaky_relu(conv(x), self.slope)
             x = functional.max_pool2d(x, 4, ceil_mode=min(x.shape[2:]) < 4)
         return self.dense(functional.adaptive_avg_pool2d(x, self.size).flatten(1))[:, 0]

@@ -420,6 +420,9 @@ class _Block(torch.autograd.Function):
         return given, *(one.sum(0) for one in sums), None, None
 
 
+WHOLE = (_forward, _backward)
+
+
 def block(
     x: Tensor,
     weights: Sequence[Tensor],

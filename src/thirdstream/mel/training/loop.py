@@ -212,14 +212,15 @@ def fit(
         for powers in loader:
             torch.manual_seed(_seed(config, state, accelerator))
             lr, batch = config.lr_at(state.step / n_steps), batch_of(system, powers)
-            losses = model(batch)
+            record: dict[str, float] = {}
             for name, optimizer in optimizers.items():
-                total = weighted_sum(losses[name], system.model.loss_weights(name))
+                losses = model(batch, name)
+                total = weighted_sum(losses, system.model.loss_weights(name))
                 rate = lr * players[name].lr_scale
-                _take_step(optimizer, total, losses[name], rate, accelerator, step=state.step + 1)
+                _take_step(optimizer, total, losses, rate, accelerator, step=state.step + 1)
+                record |= {loss: value.item() for loss, value in losses.items()}
             if state.averaged is not None:
                 state.averaged.update_parameters(system)
-            record = {name: one.item() for own in losses.values() for name, one in own.items()}
             record = _of_all(record, accelerator)
             state.step += 1
             state.sums = {name: state.sums.get(name, 0.0) + loss for name, loss in record.items()}

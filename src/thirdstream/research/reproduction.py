@@ -1,0 +1,469 @@
+"""The paper from beginning to end: corpus, four systems by some seeds, measures, figures, a page.
+
+Everything is kept in one folder and nothing done twice: corpus/ as `prepare` makes it, runs/ with
+a run folder for each system and seed, measures/ and figures/ with what was made of these,
+results.json, index.html and report.md. Seeds come one after the other, so that a table of all
+systems is there after the first.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from thirdstream import checkpoint
+from thirdstream.data import preparing
+from thirdstream.data.corpus import TEST, TRAIN, Corpus, Recording, Segments, Skipped
+from thirdstream.data.preparing import Found
+from thirdstream.files import Interrupted, ThirdstreamError, read_json, sha256, write_json
+from thirdstream.mel.models import FAMILIES
+from thirdstream.mel.models.model import RECONSTRUCTION
+from thirdstream.mel.system import MelSystem, load
+from thirdstream.mel.training import history
+from thirdstream.mel.training.loop import Step, TrainingConfig, begin
+from thirdstream.mel.training.run import load_state, train
+from thirdstream.report import reproduction as report
+from thirdstream.report.reproduction import Counts, Losses, Music, Reproduction, Settings
+from thirdstream.research import figures, sources
+from thirdstream.research.share import Part, digest, digest_of, part_of, styles_without_test
+
+PAPER_LOSSES = {  # test-time eq. 1
+    "twin-cnn": 0.05073,
+    "twin-vae": 0.05388,
+    "twin-gan": 0.07116,
+    "twin-variational-gan": 0.08146,
+}
+
+
+# Until these are merged: eq. 1 alone, and no finding.
+class _Eq1:
+    """As `findings` will be."""
+
+    @staticmethod
+    def measure(system: MelSystem, corpus: Corpus, *, n_segments: int, seed: int) -> dict[str, Any]:
+        found = {}
+        for style in corpus.styles:
+            own = Segments(corpus, corpus.of(style, TEST))
+            total = 0.0
+            for number in range(n := min(n_segments, len(own))):
+                mel = system.log_mel(style).normalise(own[number][None])
+                total += float((system.model.reconstruct(mel, style) - mel).abs().mean())
+            found[style] = total / n
+        return {"reconstruction": found}
+
+    @staticmethod
+    def judge(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Any]:
+        return []
+
+
+def _other(name: str) -> Any:
+    try:
+        return import_module(f"thirdstream.research.{name}")
+    except ModuleNotFoundError:
+        return _Eq1
+
+
+findings, published = _other("findings"), _other("published")
+SYSTEMS = tuple(PAPER_LOSSES)
+LAST, RESUME = "last.safetensors", "resume.safetensors"  # of a run folder
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class How:
+    """How much to do, and how to train. Where the paper leaves it open: as the published code."""
+
+    seeds: int = 3
+    """Trainings of each system, which differ in weights, pairs and noise."""
+    epochs: int = 50
+    """Of each training; the model of the last one counts."""
+    batch_size: int = 32
+    """Pairs a step."""
+    lr: float = 1e-3
+    """Learning rate of Adam."""
+    preset: str = "paper"
+    """Of all four systems: paper is exactly the paper's, paper-stable the same with what keeps
+    training from failing."""
+    scale: float = 1.0
+    """Share of the corpus's segments that is used; 0.05 is a twentieth."""
+    published: Path | None = None
+    """The author's repository with the published weights (results/*/model.*), which are measured
+    too."""
+
+    def check(self) -> None:
+        """Raise ThirdstreamError where that cannot be."""
+        if not 0 < self.scale <= 1:
+            raise ThirdstreamError(f"--scale is above 0 and at most 1 (got {self.scale:g})")
+        for name in ("seeds", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                flag = name.replace("_", "-")
+                raise ThirdstreamError(f"--{flag} is at least 1 (got {getattr(self, name)})")
+        known = [set(FAMILIES[name].kind.PRESETS) for name in SYSTEMS]
+        if self.preset not in (common := set.intersection(*known)):
+            there = ", ".join(sorted(common))
+            raise ThirdstreamError(f"there is no preset {self.preset!r} of all systems: {there}")
+
+    def training(self, seed: int) -> TrainingConfig:
+        """Of one run."""
+        return TrainingConfig(self.epochs, self.batch_size, self.lr, seed=seed)
+
+
+class Progress(NamedTuple):
+    """task: what is under way, done of total. now: more exactly. remark, alarm: something to say
+    that stays."""
+
+    task: str
+    done: int
+    total: int
+    now: str
+    remark: str | None = None
+    alarm: str | None = None
+
+
+# --- music --------------------------------------------------------------------------------------
+
+
+def prepare(found: Sequence[Found], out: Path, *, n_jobs: int) -> Iterator[Recording | Skipped]:
+    """As `preparing.prepare`, but where the corpus is done, nothing.
+
+    Raises ThirdstreamError where it is of other recordings: trainings would not compare.
+    """
+    if (out / "corpus.json").is_file():
+        opened = Corpus.open(out)
+        known = {Path(one.path).resolve() for one in (*opened.recordings, *opened.skipped)}
+        if known != {one.path.resolve() for one in found}:
+            raise ThirdstreamError(
+                f"{out}: is a corpus of other recordings; choose a new folder for --out"
+            )
+        return
+    yield from preparing.prepare(found, out, n_jobs=n_jobs)
+
+
+def music_of(corpus: Corpus, part: Part) -> dict[str, Music]:
+    """Counts by style, the paper's beside ours. Styles of other names count as its two."""
+    before, after = corpus.summary(), part.summary()
+    papers = dict(zip(corpus.styles, sources.PAPER.values(), strict=True)) | dict(sources.PAPER)
+    return {
+        style: Music(
+            paper=Counts(**papers[style]._asdict()),
+            corpus=_total(before[style].values()),
+            used={split: _total([row]) for split, row in after[style].items()},
+        )
+        for style in corpus.styles
+    }
+
+
+def _total(rows: Any) -> Counts:
+    rows = list(rows)
+    n, segments, hours = (
+        sum(row[name] for row in rows) for name in ("recordings", "segments", "hours")
+    )
+    return Counts(recordings=int(n), segments=int(segments), hours=float(hours))
+
+
+# --- the whole ----------------------------------------------------------------------------------
+
+
+def run(
+    corpus: Corpus, how: How, out: Path, *, command: str, remarks: Sequence[str] = ()
+) -> Generator[Progress]:
+    """Train, measure, draw and write the page; what is done already is not done again.
+
+    command, remarks: are said on the page. Raises ThirdstreamError where `out` was begun with other
+    settings or the corpus is too small; Interrupted on Ctrl-C, when all is saved.
+    """
+    how.check()
+    part = part_of(corpus, scale=how.scale, at_least=how.batch_size)
+    _check_size(part, how)
+    _check_settings(out, how, corpus)
+    said = [*remarks, *(
+        f"No recording of {style} is for testing: the models are measured on those that they were "
+        "trained on" for style in styles_without_test(corpus)
+    )]  # fmt: skip
+    work = Work(corpus, part, how, out)
+    for seed in range(how.seeds):
+        yield from work.train_all(seed)
+        yield from work.measure_all(seed)
+        yield from work.draw_all()
+        if seed + 1 == how.seeds or not work.is_done(seed + 1):  # else there is more to tell
+            report.write(work.results(seed + 1, command=command, remarks=said), out)
+
+
+def _check_size(part: Part, how: How) -> None:
+    n_pairs = min(part.n_segments(style, TRAIN) for style in part.styles)
+    if n_pairs < how.batch_size:
+        raise ThirdstreamError(
+            f"{part.path}: an epoch has {n_pairs} pairs, fewer than a batch of {how.batch_size}; "
+            f"give more recordings, or --batch-size {n_pairs} or less"
+        )
+
+
+def _check_settings(out: Path, how: How, corpus: Corpus) -> None:
+    """Note what all trainings have in common; raise ThirdstreamError where it was otherwise."""
+    common = ("epochs", "batch_size", "lr", "preset", "scale")
+    wanted = {name: getattr(how, name) for name in common} | {"corpus": digest_of(corpus)}
+    path = out / SETTINGS
+    if not path.is_file():
+        write_json(path, wanted)
+        return
+    before = read_json(path, kind="table of settings")
+    changed = [name for name in wanted if before.get(name) != wanted[name]]
+    if changed:
+        was = " and ".join(
+            f"{name} {before.get(name)}" if name != "corpus" else "another corpus"
+            for name in changed
+        )
+        raise ThirdstreamError(
+            f"{out}: was begun with {was}; ask for the same to go on (only --seeds and "
+            "--published may change), or choose another folder"
+        )
+
+
+@dataclass(frozen=True)
+class Work:
+    """All trainings and what is made of them, kept in the folder `out`."""
+
+    corpus: Corpus
+    part: Part
+    how: How
+    out: Path
+
+    def folder(self, system: str, seed: int) -> Path:
+        """Of one run."""
+        return self.out / "runs" / f"{system}-seed{seed}"
+
+    # --- training ---
+
+    def train_all(self, seed: int) -> Iterator[Progress]:
+        """All four systems by one seed."""
+        total = self.how.seeds * len(SYSTEMS) * self.n_steps
+        for number, system in enumerate(SYSTEMS, start=seed * len(SYSTEMS)):
+            name, before = f"{system}, seed {seed}", number * self.n_steps
+            for step in self._steps(system, seed):
+                now = f"training {name}: epoch {step.epoch}/{self.how.epochs}"
+                alarm = step.alarm and f"{name}: {step.alarm}"
+                yield Progress("training", before + step.step, total, now, alarm=alarm)
+            score = self._validation(system, seed)
+            said = "for want of recordings not known" if score is None else f"{score:.5f}"
+            remark = f"{name}: trained; eq. 1 on validation recordings: {said}"
+            yield Progress("training", before + self.n_steps, total, f"trained {name}", remark)
+
+    @property
+    def n_steps(self) -> int:
+        """Of one run."""
+        n_pairs = min(self.part.n_segments(style, TRAIN) for style in self.part.styles)
+        return self.how.epochs * (n_pairs // self.how.batch_size)
+
+    def _steps(self, system: str, seed: int) -> Iterator[Step]:
+        """Those that are left of a run."""
+        folder, config = self.folder(system, seed), self.how.training(seed)
+        if self.is_finished(system, seed):
+            return
+        if (folder / RESUME).is_file():
+            state, _ = load_state(folder)
+        else:
+            state = begin(system, self._network(system), self.part, config)
+        try:
+            yield from train(state, self.part, config, folder)
+        except Interrupted:
+            raise Interrupted(
+                f"stopped in {folder.name} after step {state.step} of {self.n_steps}; all is "
+                "saved. Run the same command again to go on"
+            ) from None
+
+    def _network(self, system: str) -> Any:
+        return FAMILIES[system].kind.PRESETS[self.how.preset]
+
+    def is_done(self, seed: int) -> bool:
+        """Whether all systems are trained by a seed."""
+        return all(self.is_finished(system, seed) for system in SYSTEMS)
+
+    def is_finished(self, system: str, seed: int) -> bool:
+        """Whether a run is. Raises ThirdstreamError where it was begun otherwise."""
+        folder = self.folder(system, seed)
+        if not (folder / RESUME).is_file():
+            return False
+        header = checkpoint.read_header(folder / RESUME)
+        settings = (self._network(system), self.how.training(seed))
+        wanted = json.loads(json.dumps([dataclasses.asdict(one) for one in settings]))
+        if [header.get("config"), header.get("training")] != wanted:
+            raise ThirdstreamError(
+                f"{folder}: was begun by another version, or with other settings; delete the folder"
+            )
+        return header["step"] >= self.n_steps and (folder / LAST).is_file()
+
+    def _validation(self, system: str, seed: int) -> float | None:
+        """Eq. 1 of the last epoch; None without validation recordings."""
+        epochs = history.read(self.folder(system, seed) / history.NAME)
+        return (epochs[-1].validation or {}).get(RECONSTRUCTION)
+
+    # --- measures ---
+
+    @property
+    def n_measured(self) -> int:
+        """Test segments of each style, if there are so many."""
+        return max(self.part.n_segments(style, TEST) for style in self.part.styles)
+
+    def measure_all(self, seed: int) -> Iterator[Progress]:
+        """The four systems of one seed and, with the first, the published weights."""
+        for number, system in enumerate(SYSTEMS, start=seed * len(SYSTEMS)):
+            name, total = f"{system}, seed {seed}", self.how.seeds * len(SYSTEMS)
+            yield Progress("measuring", number, total, f"measuring {name}")
+            self.measured(system, seed)
+            yield Progress("measuring", number + 1, total, f"measured {name}")
+        if self.how.published is not None and seed == 0:
+            yield Progress("published", 0, 1, "measuring the published weights")
+            self.published()
+            yield Progress("published", 1, 1, "measured the published weights")
+
+    def measured(self, system: str, seed: int) -> Mapping[str, Any]:
+        """What `findings.measure` says of the model of a run's last epoch."""
+        path = self.folder(system, seed) / LAST
+        return self._measured(f"{system}-seed{seed}", sha256(path), partial(load, path), seed=seed)
+
+    def published(self) -> dict[str, Mapping[str, Any]]:
+        """The same of the author's networks, by system; empty where none are asked for."""
+        folder = self.how.published
+        if folder is None:
+            return {}
+        found = published.load(folder, self.corpus.statistics)
+        return {
+            name: self._measured(
+                f"published-{name}", weights_of(system), lambda system=system: system, seed=0
+            )
+            for name, system in found.items()
+        }
+
+    def _measured(
+        self, name: str, weights: str, loaded: Callable[[], MelSystem], *, seed: int
+    ) -> Mapping[str, Any]:
+        key = {"model": weights, "seed": seed, "code": _code_of(findings), **self._music()}
+        path = self.out / "measures" / f"{name}-{digest(key)[:16]}.json"
+
+        def measure() -> dict[str, Any]:
+            return findings.measure(loaded(), self.part, n_segments=self.n_measured, seed=seed)
+
+        return _kept(path, key, measure)
+
+    def _music(self) -> dict[str, Any]:
+        """What measures depend on, besides the model and the code."""
+        return {"corpus": digest_of(self.part), "n_segments": self.n_measured}
+
+    # --- figures and the page ---
+
+    def draw_all(self) -> Iterator[Progress]:
+        """Figures 1 to 4, and 7, 8, 9 and 11 of the first seed."""
+        draws = self._draws()
+        for number, (name, draw) in enumerate(draws.items()):
+            yield Progress("drawing", number, len(draws), f"drawing figures of the {name}")
+            try:
+                self._drawn(name, draw)
+            except ThirdstreamError as error:  # a recording of an old corpus went away
+                yield Progress("drawing", number, len(draws), "drawing", alarm=str(error))
+        yield Progress("drawing", len(draws), len(draws), "drawing")
+
+    def _draws(self) -> dict[str, Callable[[], Iterator[Path]]]:
+        """What draws each group of figures."""
+        folder = self.out / "figures"
+        return {"corpus": lambda: figures.corpus_figures(self.corpus, folder)} | {
+            name: partial(self._draw_system, name, folder) for name in SYSTEMS
+        }
+
+    def _draw_system(self, name: str, folder: Path) -> Iterator[Path]:
+        run_folder = self.folder(name, 0)
+        system = load(run_folder / LAST)
+        powers = figures.examples(system, corpus=self.part, clips=())
+        yield from figures.system_figures(system, powers, folder, name=run_folder.name)
+        epochs = history.read(run_folder / history.NAME)
+        yield from figures.learning_curves(epochs, folder, name=run_folder.name)
+
+    def _drawn(self, name: str, draw: Callable[[], Iterator[Path]]) -> list[str]:
+        """The names of the files of a group, drawn if they are not there."""
+        key = {"code": _code_of(figures), **self._music()}
+        if name in SYSTEMS:
+            key["model"] = sha256(self.folder(name, 0) / LAST)
+        kept = self.out / "figures" / f"{name}-{digest(key)[:16]}.json"
+        return _kept(kept, key, lambda: [path.name for path in draw()])
+
+    def figures(self) -> list[str]:
+        """The names, below `out`, of all that could be drawn."""
+        names: list[str] = []
+        for name, draw in self._draws().items():
+            with contextlib.suppress(ThirdstreamError):
+                names += [f"figures/{one}" for one in self._drawn(name, draw)]
+        return names
+
+    def results(self, n_seeds: int, *, command: str, remarks: Sequence[str]) -> Reproduction:
+        """Everything about the first so many seeds, as the page has it."""
+        measures = {
+            system: [self.measured(system, seed) for seed in range(n_seeds)] for system in SYSTEMS
+        }
+        own = self.published()
+        settings = {name: getattr(self.how, name) for name in Settings.model_fields}
+        judged = _judged(measures)
+        return Reproduction(
+            command=command,
+            versions=checkpoint.versions(),
+            settings=Settings(**settings),
+            corpus=digest_of(self.corpus),
+            music=music_of(self.corpus, self.part),
+            n_skipped=sum(one.fault for one in self.corpus.skipped),
+            n_measured=self.n_measured,
+            remarks=list(remarks),
+            losses={system: self._losses(system, measures[system], own) for system in SYSTEMS},
+            measures=measures | {f"published {name}": [one] for name, one in own.items()},
+            findings=judged,
+            figures=self.figures(),
+        )
+
+    def _losses(
+        self, system: str, measures: Sequence[Mapping[str, Any]], own: Mapping[str, Any]
+    ) -> Losses:
+        scores = [self._validation(system, seed) for seed in range(len(measures))]
+        return Losses(
+            n_parameters=load(self.folder(system, 0) / LAST).n_parameters(),
+            paper=PAPER_LOSSES[system],
+            test=[_eq1(one) for one in measures],
+            validation=[score for score in scores if score is not None],
+            published=_eq1(own[system]) if system in own else None,
+        )
+
+
+def _eq1(measures: Mapping[str, Any]) -> float:
+    """Averaged over the two styles, as the paper has it."""
+    values = measures["reconstruction"].values()
+    return sum(values) / len(values)
+
+
+def _judged(measures: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[report.Finding]:
+    return [report.Finding(**one._asdict()) for one in findings.judge(measures)]
+
+
+def weights_of(system: MelSystem) -> str:
+    """A digest of all that decides what a model makes, as `files.sha256` of its file."""
+    content = hashlib.sha256(json.dumps(dataclasses.asdict(system.model.config)).encode())
+    for name, tensor in sorted(system.state_dict().items()):
+        content.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
+    return content.hexdigest()
+
+
+def _code_of(module: ModuleType) -> str:
+    """What changes with the code of a module."""
+    return digest(inspect.getsource(module))[:16]
+
+
+def _kept(path: Path, key: Mapping[str, Any], make: Callable[[], Any]) -> Any:
+    """What a file keeps; where there is none, it is made and written with what it depends on."""
+    if path.is_file():
+        return read_json(path, kind="measurement")["value"]
+    value = make()
+    write_json(path, {"key": key, "value": value})
+    return value
