@@ -85,10 +85,13 @@ def few_channels() -> ModuleType | None:
     return None if cast(Any, config).DISABLE_JIT else convolution
 
 
-def _trains(x: Tensor, weight: Tensor) -> bool:
-    """Whether these are numbers to train with on a CPU, and nobody traces what is done to them."""
+def _in_training(x: Tensor, weight: Tensor) -> bool:
+    """Whether these are numbers of a training on a CPU, and nobody traces what is done to them.
+
+    Once a process has trained, it transfers in the same way; before, loading would take longer.
+    """
     return (
-        torch.is_grad_enabled()
+        (torch.is_grad_enabled() or few_channels.cache_info().currsize > 0)
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
         and not torch.is_autocast_enabled("cpu")
@@ -145,7 +148,9 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, n_frames: int | None = None) -> Tensor:
         """(batch, n_in, time, mel) -> (batch, n_out, time, mel), resized to n_frames first."""
-        kernels = few_channels() if self.folds and _trains(x, next(self.parameters())) else None
+        kernels = (
+            few_channels() if self.folds and _in_training(x, next(self.parameters())) else None
+        )
         if kernels is not None:
             convs = self._correlations()
             return kernels.block(x, *convs, resize=self.resize, n_frames=n_frames)
