@@ -107,7 +107,7 @@ def test_the_papers_sizes_whatever_the_threads(n_threads: int) -> None:
 
 
 def test_it_is_used_for_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not in double precision, nor before a gradient is asked, nor while operations are traced."""
+    """Not in double precision, nor for transfers, nor while operations are traced."""
     kernels, used = blocks.few_channels(), []
     assert kernels is not None
     made = kernels.block
@@ -118,8 +118,8 @@ def test_it_is_used_for_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.no_grad():
         assert_near(block(torch.cat([x, x])), torch.cat([out, out]).double())
         assert used.pop()
-        blocks.few_channels.cache_clear()  # as in a process that never trains
-        assert_near(block(x), out.double())
+        assert_near(block.eval()(x), out.double())
+    block.train()
     for watcher, asked in ((torch.jit, "is_tracing"), (torch.compiler, "is_compiling")):
         with monkeypatch.context() as patch:
             patch.setattr(watcher, asked, lambda: True)

@@ -85,14 +85,10 @@ def few_channels() -> ModuleType | None:
     return None if cast(Any, config).DISABLE_JIT else convolution
 
 
-def _in_training(x: Tensor, weight: Tensor) -> bool:
-    """Whether these are numbers of a training on a CPU, and nobody traces what is done to them.
-
-    Once a process has trained, it transfers in the same way; before, loading would take longer.
-    """
+def _fits(x: Tensor, weight: Tensor) -> bool:
+    """Whether these are numbers on a CPU, and nobody traces what is done to them."""
     return (
-        (torch.is_grad_enabled() or few_channels.cache_info().currsize > 0)
-        and not torch.compiler.is_compiling()
+        not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
         and not torch.is_autocast_enabled("cpu")
         and all(one.is_cpu and one.dtype == torch.float32 for one in (x, weight))
@@ -148,9 +144,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, n_frames: int | None = None) -> Tensor:
         """(batch, n_in, time, mel) -> (batch, n_out, time, mel), resized to n_frames first."""
-        kernels = (
-            few_channels() if self.folds and _in_training(x, next(self.parameters())) else None
-        )
+        trains = self.folds and (self.training or torch.is_grad_enabled())
+        kernels = few_channels() if trains and _fits(x, next(self.parameters())) else None
         if kernels is not None:
             convs = self._correlations()
             return kernels.block(x, *convs, resize=self.resize, n_frames=n_frames)
@@ -163,10 +158,11 @@ class Block(nn.Module):
         return x + first
 
     def _correlations(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Weights and biases; transposed convolutions become plain ones when their rows turn."""
-        convs, weights = [cast(nn.Sequential, layer)[0] for layer in self.layers], self.filters()
+        """Weights and biases, those of transposed convolutions turned into plain ones."""
+        convs = [cast(nn.Sequential, layer)[0] for layer in self.layers]
+        weights = [cast(Tensor, one.weight) for one in convs]
         if isinstance(convs[0], nn.ConvTranspose2d):
-            weights = [one.flip(2, 3) for one in weights]
+            weights = [one.transpose(0, 1).flip(2, 3) for one in weights]
         return weights, [cast(Tensor, one.bias) for one in convs]
 
     def _folded(self, x: Tensor) -> Tensor:
