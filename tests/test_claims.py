@@ -69,7 +69,7 @@ def test_all_claims_are_measured_and_drawn(
     assert found["convergence_by_n_mels"]["64"] > found["convergence_by_n_mels"]["256"]
     assert found["convergence_by_n_iter"]["0"] > found["convergence_by_n_iter"]["32"]
     assert set(found["seconds"]) == {"network", "magnitudes", "griffin_lim"}
-    assert min(found["seconds"].values()) > 0
+    assert min(found["seconds"].values()) >= 0
     page = verdicts.page(found)
     assert all(one.statement in page for one in verdicts.claims(found))
     assert len(verdicts.rows(found)) == 4

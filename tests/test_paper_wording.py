@@ -26,17 +26,23 @@ def sentences(page: Path) -> list[str]:
     return re.split(r"(?<=[.:]) ", text)
 
 
-def correlation(system: MelSystem, style: str, clip: Path) -> float:
-    """Of a clip's normalised mels with those of its transfer."""
+@torch.inference_mode()
+def transferred(
+    system: MelSystem, style: str, clip: Path, *, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Normalised mels of a clip's first two segments, and of their transfer."""
     other, level = system.model.other(style), audio.measure(clip)
     windows = audio.windows(audio.centred(audio.blocks(clip), level), size=SEGMENT, hop=SEGMENT)
     wave = torch.from_numpy(np.concatenate([next(windows) for _ in range(2)])[:, :SEGMENT])
     mel = system.log_mel(style)(wave)
-    condition = system.model.default_condition(other, generator=torch.Generator().manual_seed(0))
-    made = system.model.transfer(mel, source=style, target=other, condition=condition)
-    if made.std() == 0:
-        return 0.0
-    return float(torch.corrcoef(torch.stack([mel.flatten(), made.flatten()]))[0, 1])
+    condition = system.model.default_condition(other, generator=torch.Generator().manual_seed(seed))
+    return mel, system.model.transfer(mel, source=style, target=other, condition=condition)
+
+
+def correlation(system: MelSystem, style: str, clip: Path) -> float:
+    """Of a clip's normalised mels with those of its transfer; 0 where that is constant."""
+    both = torch.stack([one.flatten() for one in transferred(system, style, clip)])
+    return float(torch.corrcoef(both)[0, 1]) if both[1].std() > 0 else 0.0
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +51,7 @@ def correlations() -> Callable[[str], list[float]]:
         system = registry.load(name)
         assert isinstance(system, MelSystem)
         clips = [Path(str(clip)) for clip in registry.bundled_clips()]
-        with torch.inference_mode():
-            return [correlation(system, clip.stem.split("_")[0], clip) for clip in clips]
+        return [correlation(system, clip.stem.split("_")[0], clip) for clip in clips]
 
     return found
 
@@ -56,6 +61,20 @@ def test_the_redesign_passes_mels_on_unchanged_and_the_papers_network_does_not(
 ) -> None:
     assert min(correlations("twin-cnn")) > 0.95
     assert max(correlations("twin-cnn-paper")) < 0.5
+
+
+def test_another_draw_of_the_style_changes_much() -> None:
+    """So no page says that it does not: six draws, the mean difference in terms of the mean."""
+    system = registry.load("twin-variational-gan")
+    assert isinstance(system, MelSystem)
+    clip = Path(str(registry.bundled_clips()[0]))
+    style = clip.stem.split("_")[0]
+    made = torch.stack([transferred(system, style, clip, seed=seed)[1] for seed in range(6)])
+    distances = torch.cdist(made.flatten(1)[None], made.flatten(1)[None], p=1)[0]
+    assert distances.sum() / (6 * 5) / made[0].numel() > 0.1 * made.mean()
+    for page in PAGES:
+        text = " ".join(page.read_text(encoding="utf-8").split())
+        assert re.findall("another seed changes little|ignores the style it", text) == [], page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -111,3 +130,34 @@ def test_the_table_of_errors_has_the_parameters_beside_the_ratio(
     assert score.of_the_published(ours, published) == "0.333x, with 77x the parameters"
     assert score.of_the_published(ours, []) == ""
     assert "this corpus's" in score.HEAD and "domain that they are tested on" in score.HEAD
+
+
+def switches(heading: str) -> dict[str, list[str]]:
+    """Of docs/how.md's table whose head contains `heading`: each switch, and its other cells."""
+    text = (ROOT / "docs" / "how.md").read_text(encoding="utf-8")
+    table = next(one for one in text.split("\n\n") if heading in one.splitlines()[0])
+    rows = (line.strip("| ").split(" | ") for line in table.splitlines()[2:])
+    return {name.strip("`"): cells for name, *cells in rows}
+
+
+def test_the_switches_in_the_page_are_those_of_the_presets() -> None:
+    """Strict ones, remedies and slips: wherever a family has the switch."""
+    remedies = switches("| switch | `paper` | `paper-stable` |")
+    slips = switches("| switch | the paper, and our presets |")
+    assert set(remedies) == {"start", "warm_up", "gradient_penalty"}
+    assert set(slips) == {"latent_pairs", "sigma", "adain", "style_losses"}
+    seen = set()
+    for name in TWINS:
+        presets = {key: vars(one) for key, one in FAMILIES[name].kind.PRESETS.items()}
+        for switch, cells in (remedies | slips).items():
+            if switch not in presets["paper"]:
+                continue
+            seen.add(switch)
+            strict, other = (re.split("[`: ]+", cell.strip("`"))[0] for cell in cells)
+            assert str(presets["paper"][switch]).removesuffix(".0") == strict
+            if switch in remedies:
+                assert str(presets["paper-stable"][switch]) == other
+                assert str(presets["default"][switch]) == other
+            else:
+                assert {str(one[switch]) for one in presets.values()} == {strict}
+    assert seen == {*remedies, *slips}

@@ -105,10 +105,10 @@ def _print(results: Reproduction) -> None:
     for name, one in results.losses.items():
         values = (f"{one.n_parameters:,}", f"{one.paper:.5f}")
         losses.add_row(name, *values, spread(one.test), spread(one.validation))
-    findings = Table("section", "statement", "verdict", "measurement", title="findings")
-    for one in results.findings:
-        findings.add_row(one.section, one.statement, one.verdict, one.measurement)
-    for table in (music, losses, findings):
+    verdicts = Table("statement", *results.losses, title="findings")
+    for statement, row in results.verdicts().items():
+        verdicts.add_row(statement, *(row.get(name, "") for name in results.losses))
+    for table in (music, losses, verdicts):
         if table.row_count:
             OUT.print(table)
 

@@ -6,6 +6,7 @@ The page is a pure function of the results; its pictures lie beside it.
 from collections.abc import Mapping
 from importlib.resources import files as resources
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from markupsafe import Markup
@@ -47,7 +48,7 @@ class Settings(Record):
 
 
 class Losses(Record):
-    """Eq. 1 of one system: the paper's on its test segments, ours by seed, the published weights'.
+    """Eq. 1 of one system: the paper's on its test segments, ours by seed.
 
     validation: of the last epoch; empty without validation recordings.
     """
@@ -56,7 +57,6 @@ class Losses(Record):
     paper: float
     test: list[float]
     validation: list[float]
-    published: float | None = None
 
 
 class Finding(Record):
@@ -69,8 +69,11 @@ class Finding(Record):
 
 
 class Reproduction(Record):
-    """music: by style. losses: by system. measures: by system, one table a seed. figures: files
-    beside the page. n_measured: test segments a style that each model was measured on."""
+    """music: by style. n_measured: test segments of each style, if there are so many. n_seeds: that
+    are done. losses: by system, without the seeds by which training failed. published: eq. 1 of the
+    author's own weights, by name. measures: by system, one table a seed. figures: files beside the
+    page.
+    """
 
     version: Literal[1] = VERSION
     command: str
@@ -80,16 +83,22 @@ class Reproduction(Record):
     music: Mapping[str, Music]
     n_skipped: int
     n_measured: int
+    n_seeds: int
     remarks: list[str]
     losses: Mapping[str, Losses]
+    published: Mapping[str, float]
     measures: Mapping[str, list[Mapping[str, Any]]]
     findings: list[Finding]
     figures: list[str]
 
-    @property
-    def n_seeds(self) -> int:
-        """How many are done."""
-        return min(len(one.test) for one in self.losses.values())
+    def verdicts(self) -> dict[str, dict[str, str]]:
+        """By statement and system, of the findings that are of one system: SYSTEM: STATEMENT."""
+        found: dict[str, dict[str, str]] = {}
+        for one in self.findings:
+            system, colon, statement = one.statement.partition(": ")
+            if colon and system in self.losses:
+                found.setdefault(statement, {})[system] = one.verdict
+        return found
 
 
 def read(path: Path) -> Reproduction:
@@ -136,10 +145,20 @@ def _values(results: Reproduction) -> dict[str, Any]:
         "results": results,
         "ours": {name: spread(one.test) for name, one in losses.items()},
         "validation": {name: spread(one.validation) for name, one in losses.items()},
-        "order": sorted(losses, key=lambda name: sum(losses[name].test) / len(losses[name].test)),
+        "authors": {name: _published(results, name) for name in losses},
+        "order": sorted(
+            filter(lambda name: losses[name].test, losses),
+            key=lambda name: fmean(losses[name].test),
+        ),
         "paper_order": sorted(losses, key=lambda name: losses[name].paper),
         "pictures": {name: _caption(name) for name in results.figures if name.endswith(".png")},
     }
+
+
+def _published(results: Reproduction, system: str) -> str:
+    """Eq. 1 of the author's own weights: twin-cnn is published-cnn."""
+    error = results.published.get(f"published-{system.removeprefix('twin-')}")
+    return "not given" if error is None else f"{error:.5f}"
 
 
 def _caption(name: str) -> str:
@@ -152,5 +171,5 @@ def spread(values: list[float]) -> str:
     """Mean and range over seeds: 0.1234 (0.1201 to 0.1260)."""
     if not values:
         return "none"
-    mean = f"{sum(values) / len(values):.5f}"
+    mean = f"{fmean(values):.5f}"
     return mean if len(values) == 1 else f"{mean} ({min(values):.5f} to {max(values):.5f})"

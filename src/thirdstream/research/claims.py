@@ -137,7 +137,7 @@ def _ranks(matrix: Tensor) -> dict[str, float]:
 
 @torch.inference_mode()
 def seconds(wave: Tensor) -> dict[str, float]:
-    """What the parts of a transfer take for a segment (1, SEGMENT): medians of N_TIMINGS runs.
+    """Processor time of a transfer's parts, for a segment (1, SEGMENT): medians of N_TIMINGS runs.
 
     network: encoder and decoder of the paper's twin CNN; magnitudes: of the STFT, from mels;
     griffin_lim: N_ITER iterations. The parts take turns, after one run that does not count.
@@ -155,9 +155,9 @@ def seconds(wave: Tensor) -> dict[str, float]:
     taken: dict[str, list[float]] = {name: [] for name in parts}
     for _ in range(1 + N_TIMINGS):
         for name, part in parts.items():
-            begin = time.perf_counter()
+            begin = time.process_time()
             part()
-            taken[name].append(time.perf_counter() - begin)
+            taken[name].append(time.process_time() - begin)
     return {name: statistics.median(times[1:]) for name, times in taken.items()}
 
 

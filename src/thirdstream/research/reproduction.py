@@ -10,10 +10,12 @@ import contextlib
 import dataclasses
 import hashlib
 import inspect
+import itertools
 import json
+import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -21,60 +23,25 @@ from typing import Any, NamedTuple
 
 from thirdstream import checkpoint
 from thirdstream.data import preparing
-from thirdstream.data.corpus import TEST, TRAIN, Corpus, Recording, Segments, Skipped
+from thirdstream.data.corpus import TEST, TRAIN, VALIDATION, Corpus, Recording, Skipped
 from thirdstream.data.preparing import Found
 from thirdstream.files import Interrupted, ThirdstreamError, read_json, sha256, write_json
 from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.models.model import RECONSTRUCTION
-from thirdstream.mel.system import MelSystem, load
+from thirdstream.mel.system import MelSystem, load, size_of
 from thirdstream.mel.training import history
-from thirdstream.mel.training.loop import Step, TrainingConfig, begin
+from thirdstream.mel.training.loop import Step, TrainingConfig, TrainingError, begin
 from thirdstream.mel.training.run import load_state, train
 from thirdstream.report import reproduction as report
 from thirdstream.report.reproduction import Counts, Losses, Music, Reproduction, Settings
-from thirdstream.research import figures, sources
-from thirdstream.research.share import Part, digest, digest_of, part_of, styles_without_test
+from thirdstream.research import figures, findings, measures, measuring, sources
+from thirdstream.research.findings import PAPER_LOSSES
+from thirdstream.research.share import Part, digest, digest_of, part_of
 
-PAPER_LOSSES = {  # test-time eq. 1
-    "twin-cnn": 0.05073,
-    "twin-vae": 0.05388,
-    "twin-gan": 0.07116,
-    "twin-variational-gan": 0.08146,
-}
-
-
-# Until these are merged: eq. 1 alone, and no finding.
-class _Eq1:
-    """As `findings` will be."""
-
-    @staticmethod
-    def measure(system: MelSystem, corpus: Corpus, *, n_segments: int, seed: int) -> dict[str, Any]:
-        found = {}
-        for style in corpus.styles:
-            own = Segments(corpus, corpus.of(style, TEST))
-            total = 0.0
-            for number in range(n := min(n_segments, len(own))):
-                mel = system.log_mel(style).normalise(own[number][None])
-                total += float((system.model.reconstruct(mel, style) - mel).abs().mean())
-            found[style] = total / n
-        return {"reconstruction": found}
-
-    @staticmethod
-    def judge(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Any]:
-        return []
-
-
-def _other(name: str) -> Any:
-    try:
-        return import_module(f"thirdstream.research.{name}")
-    except ModuleNotFoundError:
-        return _Eq1
-
-
-findings, published = _other("findings"), _other("published")
 SYSTEMS = tuple(PAPER_LOSSES)
-LAST, RESUME = "last.safetensors", "resume.safetensors"  # of a run folder
+LAST, RESUME, FAILED = "last.safetensors", "resume.safetensors", "failed.json"  # of a run
 SETTINGS = "settings.json"
+MAX_MEASURED = 512  # test segments of each style, which are in memory together
 
 
 @dataclass(frozen=True)
@@ -185,8 +152,8 @@ def run(
     _check_size(part, how)
     _check_settings(out, how, corpus)
     said = [*remarks, *(
-        f"No recording of {style} is for testing: the models are measured on those that they were "
-        "trained on" for style in styles_without_test(corpus)
+        f"No recording of {style} is for testing: the models are measured on others"
+        for style in corpus.styles if not corpus.of(style, TEST)
     )]  # fmt: skip
     work = Work(corpus, part, how, out)
     for seed in range(how.seeds):
@@ -243,18 +210,24 @@ class Work:
     # --- training ---
 
     def train_all(self, seed: int) -> Iterator[Progress]:
-        """All four systems by one seed."""
+        """All four systems by one seed; one that fails is said, and keeps no other from it."""
         total = self.how.seeds * len(SYSTEMS) * self.n_steps
         for number, system in enumerate(SYSTEMS, start=seed * len(SYSTEMS)):
-            name, before = f"{system}, seed {seed}", number * self.n_steps
+            name, before, warned = f"{system}, seed {seed}", number * self.n_steps, False
             for step in self._steps(system, seed):
                 now = f"training {name}: epoch {step.epoch}/{self.how.epochs}"
-                alarm = step.alarm and f"{name}: {step.alarm}"
-                yield Progress("training", before + step.step, total, now, alarm=alarm)
-            score = self._validation(system, seed)
-            said = "for want of recordings not known" if score is None else f"{score:.5f}"
-            remark = f"{name}: trained; eq. 1 on validation recordings: {said}"
-            yield Progress("training", before + self.n_steps, total, f"trained {name}", remark)
+                alarm = f"{name}, epoch {step.epoch}: {step.alarm}" if step.alarm else None
+                told = None if warned else alarm  # once: most go on to the end
+                yield Progress("training", before + step.step, total, now, alarm=told)
+                warned = warned or alarm is not None
+            after, said = before + self.n_steps, f"trained {name}"
+            if fault := self.fault_of(system, seed):
+                yield Progress("training", after, total, said, alarm=f"{name}: {fault}")
+            else:
+                score = self._validation(system, seed)
+                error = "not known, for want of recordings" if score is None else f"{score:.5f}"
+                remark = f"{name}: trained; eq. 1 on validation recordings: {error}"
+                yield Progress("training", after, total, said, remark)
 
     @property
     def n_steps(self) -> int:
@@ -278,6 +251,23 @@ class Work:
                 f"stopped in {folder.name} after step {state.step} of {self.n_steps}; all is "
                 "saved. Run the same command again to go on"
             ) from None
+        except TrainingError as error:
+            if not state.step:  # it did not begin
+                raise
+            self._give_up(system, seed, error)
+
+    def _give_up(self, system: str, seed: int, error: Exception) -> None:
+        """Note that a run failed: with the same settings it always does."""
+        write_json(self.folder(system, seed) / FAILED, {"fault": str(error)})
+
+    def fault_of(self, system: str, seed: int) -> str | None:
+        """Why a run failed; None where it did not."""
+        path = self.folder(system, seed) / FAILED
+        return read_json(path, kind="note of a failed run")["fault"] if path.is_file() else None
+
+    def good_seeds(self, system: str, n_seeds: int) -> list[int]:
+        """Those of the first so many by which a system could be trained."""
+        return [seed for seed in range(n_seeds) if self.fault_of(system, seed) is None]
 
     def _network(self, system: str) -> Any:
         return FAMILIES[system].kind.PRESETS[self.how.preset]
@@ -298,7 +288,8 @@ class Work:
             raise ThirdstreamError(
                 f"{folder}: was begun by another version, or with other settings; delete the folder"
             )
-        return header["step"] >= self.n_steps and (folder / LAST).is_file()
+        ended = header["step"] >= self.n_steps and (folder / LAST).is_file()
+        return ended or (folder / FAILED).is_file()
 
     def _validation(self, system: str, seed: int) -> float | None:
         """Eq. 1 of the last epoch; None without validation recordings."""
@@ -309,47 +300,58 @@ class Work:
 
     @property
     def n_measured(self) -> int:
-        """Test segments of each style, if there are so many."""
-        return max(self.part.n_segments(style, TEST) for style in self.part.styles)
+        """Segments of each style, spread over its test recordings; fewer where it has fewer."""
+        of = self.corpus.n_segments
+        total = max(
+            next(filter(None, (of(style, split) for split in (TEST, VALIDATION, TRAIN))))
+            for style in self.corpus.styles
+        )
+        return min(MAX_MEASURED, max(1, math.ceil(self.how.scale * total)))
 
     def measure_all(self, seed: int) -> Iterator[Progress]:
         """The four systems of one seed and, with the first, the published weights."""
         for number, system in enumerate(SYSTEMS, start=seed * len(SYSTEMS)):
             name, total = f"{system}, seed {seed}", self.how.seeds * len(SYSTEMS)
             yield Progress("measuring", number, total, f"measuring {name}")
-            self.measured(system, seed)
+            if self.fault_of(system, seed) is None:
+                try:
+                    self.measured(system, seed)
+                except ThirdstreamError as error:  # it makes nothing that is finite
+                    self._give_up(system, seed, error)
+                    yield Progress("measuring", number, total, name, alarm=f"{name}: {error}")
             yield Progress("measuring", number + 1, total, f"measured {name}")
         if self.how.published is not None and seed == 0:
             yield Progress("published", 0, 1, "measuring the published weights")
-            self.published()
+            _ = self.published
             yield Progress("published", 1, 1, "measured the published weights")
 
     def measured(self, system: str, seed: int) -> Mapping[str, Any]:
         """What `findings.measure` says of the model of a run's last epoch."""
         path = self.folder(system, seed) / LAST
-        return self._measured(f"{system}-seed{seed}", sha256(path), partial(load, path), seed=seed)
+        return self._measured(f"{system}-seed{seed}", sha256(path), partial(load, path))
 
+    @cached_property
     def published(self) -> dict[str, Mapping[str, Any]]:
-        """The same of the author's networks, by system; empty where none are asked for."""
-        folder = self.how.published
-        if folder is None:
+        """The same of the author's networks, by name; empty where none are asked for."""
+        if self.how.published is None:
             return {}
-        found = published.load(folder, self.corpus.statistics)
+        reader = import_module("thirdstream.research.published")
+        found: Mapping[str, MelSystem] = reader.load(self.how.published, self.corpus)
         return {
-            name: self._measured(
-                f"published-{name}", weights_of(system), lambda system=system: system, seed=0
-            )
+            name: self._measured(name, weights_of(system), partial(_itself, system))
             for name, system in found.items()
         }
 
     def _measured(
-        self, name: str, weights: str, loaded: Callable[[], MelSystem], *, seed: int
+        self, name: str, weights: str, loaded: Callable[[], MelSystem]
     ) -> Mapping[str, Any]:
-        key = {"model": weights, "seed": seed, "code": _code_of(findings), **self._music()}
+        """All models are measured on the same segments, by the same draws of styles."""
+        code = [_code_of(module) for module in (findings, measuring, measures)]
+        key = {"model": weights, "code": code, **self._music()}
         path = self.out / "measures" / f"{name}-{digest(key)[:16]}.json"
 
         def measure() -> dict[str, Any]:
-            return findings.measure(loaded(), self.part, n_segments=self.n_measured, seed=seed)
+            return findings.measure(loaded(), self.part, n_segments=self.n_measured, seed=0)
 
         return _kept(path, key, measure)
 
@@ -374,7 +376,9 @@ class Work:
         """What draws each group of figures."""
         folder = self.out / "figures"
         return {"corpus": lambda: figures.corpus_figures(self.corpus, folder)} | {
-            name: partial(self._draw_system, name, folder) for name in SYSTEMS
+            name: partial(self._draw_system, name, folder)
+            for name in SYSTEMS
+            if self.good_seeds(name, 1)
         }
 
     def _draw_system(self, name: str, folder: Path) -> Iterator[Path]:
@@ -404,9 +408,14 @@ class Work:
     def results(self, n_seeds: int, *, command: str, remarks: Sequence[str]) -> Reproduction:
         """Everything about the first so many seeds, as the page has it."""
         measures = {
-            system: [self.measured(system, seed) for seed in range(n_seeds)] for system in SYSTEMS
+            system: [self.measured(system, seed) for seed in self.good_seeds(system, n_seeds)]
+            for system in SYSTEMS
         }
-        own = self.published()
+        failed = [
+            f"{system} by seed {seed} counts nowhere: {fault}"
+            for system, seed in itertools.product(SYSTEMS, range(n_seeds))
+            if (fault := self.fault_of(system, seed)) is not None
+        ]
         settings = {name: getattr(self.how, name) for name in Settings.model_fields}
         judged = _judged(measures)
         return Reproduction(
@@ -417,23 +426,23 @@ class Work:
             music=music_of(self.corpus, self.part),
             n_skipped=sum(one.fault for one in self.corpus.skipped),
             n_measured=self.n_measured,
-            remarks=list(remarks),
-            losses={system: self._losses(system, measures[system], own) for system in SYSTEMS},
-            measures=measures | {f"published {name}": [one] for name, one in own.items()},
+            n_seeds=n_seeds,
+            remarks=[*remarks, *failed],
+            losses={system: self._losses(system, n_seeds) for system in SYSTEMS},
+            published={name: _eq1(one) for name, one in self.published.items()},
+            measures=measures | {name: [one] for name, one in self.published.items()},
             findings=judged,
             figures=self.figures(),
         )
 
-    def _losses(
-        self, system: str, measures: Sequence[Mapping[str, Any]], own: Mapping[str, Any]
-    ) -> Losses:
-        scores = [self._validation(system, seed) for seed in range(len(measures))]
+    def _losses(self, system: str, n_seeds: int) -> Losses:
+        seeds = self.good_seeds(system, n_seeds)
+        scores = [self._validation(system, seed) for seed in seeds]
         return Losses(
-            n_parameters=load(self.folder(system, 0) / LAST).n_parameters(),
+            n_parameters=size_of(FAMILIES[system].kind(self.corpus.styles, self._network(system))),
             paper=PAPER_LOSSES[system],
-            test=[_eq1(one) for one in measures],
+            test=[_eq1(self.measured(system, seed)) for seed in seeds],
             validation=[score for score in scores if score is not None],
-            published=_eq1(own[system]) if system in own else None,
         )
 
 
@@ -445,6 +454,10 @@ def _eq1(measures: Mapping[str, Any]) -> float:
 
 def _judged(measures: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[report.Finding]:
     return [report.Finding(**one._asdict()) for one in findings.judge(measures)]
+
+
+def _itself(system: MelSystem) -> MelSystem:
+    return system
 
 
 def weights_of(system: MelSystem) -> str:

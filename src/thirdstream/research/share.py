@@ -32,28 +32,19 @@ class Part(Corpus):
 
 
 def part_of(corpus: Corpus, *, scale: float, at_least: int) -> Part:
-    """A share of the segments of each style and split, `at_least` so many for training.
+    """A share of the training and validation segments of each style, `at_least` so many to train.
 
-    Recordings are taken whole in a random order that is always the same; the last is cut. A style
-    without test recordings is measured on those it is trained on.
+    Recordings are taken whole in a random order that is always the same; the last is cut. All test
+    recordings remain.
     """
     used: list[Recording] = []
     for style, split in itertools.product(corpus.styles, SPLITS):
-        own = corpus.of(style, split)
-        total = corpus.n_segments(style, split)
+        own, total = corpus.of(style, split), corpus.n_segments(style, split)
         least = at_least if split == TRAIN else 1
-        used += _first(own, min(total, max(least, math.ceil(scale * total))))
-    for style in styles_without_test(corpus):
-        used += [
-            replace(one, split=TEST) for one in used if (one.style, one.split) == (style, TRAIN)
-        ]
+        wanted = min(total, max(least, math.ceil(scale * total)))
+        used += own if split == TEST else _first(own, wanted)
     lengths = {one.features: one.n_segments for one in corpus.recordings}
     return Part(corpus.path, corpus.mel, corpus.statistics, used, corpus.skipped, lengths)
-
-
-def styles_without_test(corpus: Corpus) -> list[str]:
-    """Those that have too few recordings for a test."""
-    return [style for style in corpus.styles if not corpus.of(style, TEST)]
 
 
 def _first(recordings: Sequence[Recording], n_segments: int) -> Iterator[Recording]:

@@ -4,11 +4,15 @@ Conventions: feature maps are (batch, n_channels, time, mel), as the published n
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, Literal, TypeVar, cast
+from functools import cache
+from types import ModuleType
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from thirdstream.mel.networks.resizing import Resize, pad_time, resized
 
 Norm = Literal["none", "instance", "group"]
 
@@ -69,10 +73,35 @@ class Fold:
         return folded.reshape(4 * n_out, 4 * n_in, 2 * reach + 1, 2 * reach + 1)
 
 
+@cache
+def few_channels() -> ModuleType | None:
+    """Convolutions made for few channels; None where their compiler, numba, is not there or off."""
+    try:
+        from numba.core import config
+
+        from thirdstream.mel.networks import convolution
+    except ImportError:
+        return None
+    return None if cast(Any, config).DISABLE_JIT else convolution
+
+
+def _fits(x: Tensor, weight: Tensor) -> bool:
+    """Whether these are numbers on a CPU, and nobody traces what is done to them."""
+    return (
+        not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+        and not torch.is_autocast_enabled("cpu")
+        and all(one.is_cpu and one.dtype == torch.float32 for one in (x, weight))
+        and x.numel() > 0
+        and weight.shape[2] <= 5
+    )
+
+
 class Block(nn.Module):
     """`n_convs` convolutions with ReLU; the first one's output is added to the last one's.
 
-    transposed: stride-1 transposed convolutions, as in the published decoder.
+    transposed: stride-1 transposed convolutions, as in the published decoder. resize: what is done
+    to the image first, see `resized`.
     """
 
     def __init__(
@@ -84,6 +113,7 @@ class Block(nn.Module):
         n_convs: int,
         norm: Norm = "none",
         transposed: bool = False,
+        resize: Resize = "no",
     ) -> None:
         super().__init__()
         conv = nn.ConvTranspose2d if transposed else nn.Conv2d
@@ -99,6 +129,7 @@ class Block(nn.Module):
             conv = cast(nn.Sequential, layer)[0]
             nn.init.xavier_uniform_(cast(Tensor, conv.weight))
             nn.init.zeros_(cast(Tensor, conv.bias))
+        self.resize: Resize = resize
         self.folds = norm == "none" and n_out <= Fold.MOST
 
     def filters(self) -> list[Tensor]:
@@ -111,8 +142,14 @@ class Block(nn.Module):
             for one in convs
         ]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, n_in, time, mel) -> (batch, n_out, time, mel)."""
+    def forward(self, x: Tensor, n_frames: int | None = None) -> Tensor:
+        """(batch, n_in, time, mel) -> (batch, n_out, time, mel), resized to n_frames first."""
+        weights, biases = self._correlations()
+        trains = self.folds and (self.training or torch.is_grad_enabled())
+        kernels = few_channels() if trains and _fits(x, weights[0]) else None
+        if kernels is not None:
+            return kernels.block(x, weights, biases, resize=self.resize, n_frames=n_frames)
+        x = resized(x, self.resize, n_frames)
         if self.folds and x.shape[3] % 2 == 0:
             return self._folded(x)
         first = x = self.layers[0](x)
@@ -120,15 +157,19 @@ class Block(nn.Module):
             x = layer(x)
         return x + first
 
+    def _correlations(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights and biases, those of transposed convolutions turned into plain ones."""
+        convs = [cast(nn.Sequential, layer)[0] for layer in self.layers]
+        weights = [cast(Tensor, one.weight) for one in convs]
+        if isinstance(convs[0], nn.ConvTranspose2d):
+            weights = [one.transpose(0, 1).flip(2, 3) for one in weights]
+        return weights, [cast(Tensor, one.bias) for one in convs]
+
     def _folded(self, x: Tensor) -> Tensor:
         """`forward` on folded images; a frame that only makes the time even is kept at zero."""
         n_frames = x.shape[2]
         x = first = Fold.images(pad_time(x, 2))
-        for number, layer in enumerate(self.layers):
-            conv = cast(nn.Sequential, layer)[0]
-            weight, bias = cast(Tensor, conv.weight), cast(Tensor, conv.bias)
-            if isinstance(conv, nn.ConvTranspose2d):
-                weight = weight.transpose(0, 1).flip(2, 3)
+        for number, (weight, bias) in enumerate(zip(*self._correlations(), strict=True)):
             kernel = Fold.kernel(weight)
             x = functional.relu_(_same(x, kernel, bias.repeat_interleave(4)))
             if n_frames % 2:  # past autograd: no gradient passes where a ReLU gives 0 anyway
@@ -139,11 +180,6 @@ class Block(nn.Module):
 
 def _same(x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     return functional.conv2d(x, kernel, bias, padding=kernel.shape[2] // 2)
-
-
-def pad_time(x: Tensor, multiple: int) -> Tensor:
-    """Add zero frames at the end until their number is a multiple of `multiple`."""
-    return functional.pad(x, (0, 0, 0, -x.shape[2] % multiple))
 
 
 class Encoder(nn.Module):
@@ -170,9 +206,17 @@ class Encoder(nn.Module):
         super().__init__()
         self.patch = patch
         self.fold = nn.PixelUnshuffle(patch) if patch > 1 else nn.Identity()
+        widths = [n_features * patch**2, *channels[:-1]]
         self.blocks = nn.ModuleList(
-            Block(n_in, n_out, kernel_size=kernel_size, n_convs=n_convs, norm=norm)
-            for n_in, n_out in zip([n_features * patch**2, *channels[:-1]], channels, strict=True)
+            Block(
+                n_in,
+                n_out,
+                kernel_size=kernel_size,
+                n_convs=n_convs,
+                norm=norm,
+                resize="halve" if number else "no",
+            )
+            for number, (n_in, n_out) in enumerate(zip(widths, channels, strict=True))
         )
         self.project = (
             nn.Identity()
@@ -184,7 +228,7 @@ class Encoder(nn.Module):
         """(batch, n_features, n_frames, n_mels) -> code (batch, latent_channels, time, mel)."""
         x = self.blocks[0](self.fold(pad_time(x, self.patch)))
         for block in list(self.blocks)[1:]:
-            x = block(functional.avg_pool2d(pad_time(x, 2), 2))
+            x = block(x)
         return self.project(x)
 
 
@@ -211,7 +255,15 @@ class Decoder(nn.Module):
         widths = [*channels[:-2][::-1], channels[0] if projected else patch**2]
         self.expand = nn.Conv2d(latent_channels, channels[-1], 1) if projected else nn.Identity()
         self.blocks = nn.ModuleList(
-            Block(n_in, n_out, kernel_size=kernel_size, n_convs=n_convs, norm=norm, transposed=True)
+            Block(
+                n_in,
+                n_out,
+                kernel_size=kernel_size,
+                n_convs=n_convs,
+                norm=norm,
+                transposed=True,
+                resize="double",
+            )
             for n_in, n_out in zip([channels[-1], *widths[:-1]], widths, strict=True)
         )
         self.project = nn.Conv2d(channels[0], patch**2, 1) if projected else nn.Identity()
@@ -225,8 +277,7 @@ class Decoder(nn.Module):
             lengths.append((lengths[-1] + 1) // 2)
         x = self.expand(code)
         for block, length in zip(self.blocks, reversed(lengths), strict=True):
-            x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = block(x[:, :, :length])  # drop the frame the encoder added to an odd number
+            x = block(x, length)  # without the frame the encoder added to an odd number
         return self.unfold(self.project(x))[:, :, :n_frames]
 
 

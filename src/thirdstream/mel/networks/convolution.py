@@ -1,0 +1,440 @@
+"""Convolutions of a few channels on a CPU, for training: a block of them as one autograd function.
+
+Libraries are made for many channels; with one to four, most of their time goes into copies. Here a
+vector holds neighbouring mels, so that the number of channels does not matter.
+
+Images are kept as planes (channel, row, column) with room for a kernel around them: frame t stands
+in row t + REACH, mel m in column m + LANES. What is beside the image is zero.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import numpy as np
+import torch
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from torch import Tensor
+from torch.nn.functional import conv2d, pad
+
+from thirdstream.mel.networks.resizing import Resize, resized
+
+SIZE = 5  # of kernels; smaller ones are padded with zeros
+REACH = SIZE // 2
+LANES = 16  # numbers in a vector
+ROWS = 4  # that are computed together: with a kernel's 25 numbers they fill 32 registers
+BYTES = 4  # of a float32
+NO, HALVE, DOUBLE = range(3)
+CODES: dict[Resize, int] = {"no": NO, "halve": HALVE, "double": DOUBLE}
+
+machine_code: Any = intrinsic
+VECTOR = ir.VectorType(ir.FloatType(), LANES)
+CONTRACT = ("contract",)  # multiply and add in one operation
+
+
+class _Code:
+    """Writes the machine's operations on vectors; addresses and offsets are in bytes."""
+
+    def __init__(self, builder: Any, integer: Any) -> None:
+        self.builder, self.integer = builder, integer
+
+    def plus(self, address: Any, offset: Any) -> Any:
+        """The sum of two addresses."""
+        offset = self.integer(offset) if isinstance(offset, int) else offset
+        return self.builder.add(address, offset)
+
+    def times(self, value: Any, factor: int) -> Any:
+        """A multiple of an offset."""
+        return self.builder.mul(value, self.integer(factor))
+
+    def pointer(self, address: Any, kind: Any = VECTOR) -> Any:
+        """What loads and stores take."""
+        return self.builder.inttoptr(address, kind.as_pointer())
+
+    def vector(self, address: Any) -> Any:
+        """The numbers at an address."""
+        return self.builder.load(self.pointer(address), align=BYTES)
+
+    def store(self, vector: Any, address: Any) -> None:
+        """The numbers back to an address."""
+        self.builder.store(vector, self.pointer(address), align=BYTES)
+
+    def repeated(self, address: Any) -> Any:
+        """A vector of one number."""
+        number = self.builder.load(self.pointer(address, ir.FloatType()))
+        nothing, index = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
+        first = self.builder.insert_element(nothing, number, index(0))
+        mask = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
+        return self.builder.shuffle_vector(first, nothing, mask)
+
+    def with_product(self, total: Any, one: Any, other: Any) -> Any:
+        """total + one * other."""
+        product = self.builder.fmul(one, other, flags=CONTRACT)
+        return self.builder.fadd(total, product, flags=CONTRACT)
+
+    def loop(self, stop: Any, step: Any) -> Any:
+        """A context that yields (offset, its step's end), from 0 to `stop`."""
+        step = self.integer(step) if isinstance(step, int) else step
+        return cgutils.for_range_slice(self.builder, self.integer(0), stop, step, self.integer)
+
+
+@machine_code
+def _convolve_rows(context, y, x, w, stride, width):
+    """Add to ROWS rows of y what the kernel w makes of rows of x.
+
+    Addresses: of y, of x at the kernel's first row and column, of w. stride: of a row, width: of
+    what is computed, both in bytes.
+    """
+
+    def code(target, builder, signature, arguments):
+        y, x, w, stride, width = arguments
+        to = _Code(builder, y.type)
+        kernel = [to.repeated(to.plus(w, BYTES * k)) for k in range(SIZE * SIZE)]
+        rows = [to.times(stride, row) for row in range(ROWS + SIZE - 1)]
+        with to.loop(width, BYTES * LANES) as (column, _):
+            at = [to.plus(column, row) for row in rows]
+            sums = [to.vector(to.plus(y, at[row])) for row in range(ROWS)]
+            for row in range(ROWS + SIZE - 1):
+                for v in range(SIZE):
+                    found = to.vector(to.plus(x, to.plus(at[row], BYTES * v)))
+                    for made in range(max(0, row - SIZE + 1), min(ROWS, row + 1)):
+                        tap = kernel[(row - made) * SIZE + v]
+                        sums[made] = to.with_product(sums[made], found, tap)
+            for row in range(ROWS):
+                to.store(sums[row], to.plus(y, at[row]))
+        return target.get_dummy_value()
+
+    return types.void(*[types.intp] * 5), code
+
+
+@machine_code
+def _correlate_planes(context, sums, g, x, stride, n_rows, width):
+    """Set the SIZE x SIZE vectors `sums` to the sums of g times x moved by each tap, by lanes.
+
+    Addresses: of sums, of g at its first row of room and first mel, of x at its first frame and
+    REACH columns before its first mel. stride, width: as in _convolve_rows.
+    """
+
+    def code(target, builder, signature, arguments):
+        sums, g, x, stride, n_rows, width = arguments
+        to = _Code(builder, g.type)
+        zero = ir.Constant(VECTOR, [0.0] * LANES)
+        totals = [cgutils.alloca_once(builder, VECTOR) for _ in range(SIZE * SIZE)]
+        for total in totals:
+            builder.store(zero, total)
+        rows = [to.times(stride, SIZE - 1 - u) for u in range(SIZE)]
+        with (
+            to.loop(builder.mul(stride, n_rows), stride) as (row, _),
+            to.loop(width, BYTES * LANES) as (column, _),
+        ):
+            at = to.plus(row, column)
+            gradients = [to.vector(to.plus(g, to.plus(at, rows[u]))) for u in range(SIZE)]
+            for v in range(SIZE):
+                found = to.vector(to.plus(x, to.plus(at, BYTES * v)))
+                for u in range(SIZE):
+                    total = totals[u * SIZE + v]
+                    added = to.with_product(builder.load(total), found, gradients[u])
+                    builder.store(added, total)
+        for k, total in enumerate(totals):
+            to.store(builder.load(total), to.plus(sums, BYTES * LANES * k))
+        return target.get_dummy_value()
+
+    return types.void(*[types.intp] * 6), code
+
+
+OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "reassoc"}}
+part = njit(**OPTIONS)
+
+
+def whole(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Machine code with all parts in it, kept beside this file or in the user's cache if one can.
+
+    What is kept has one signature each: processes that compile at the same time write the same.
+    """
+    try:
+        return njit(cache=True, **OPTIONS)(function)
+    except RuntimeError:  # there is no folder to write to
+        return njit(**OPTIONS)(function)
+
+
+@part
+def _fill(planes, image, resize, n_frames, n_mels):
+    """Put an image (channel, frame, mel) into planes; it has n_frames and n_mels there."""
+    for c in range(len(image)):
+        for t in range(n_frames):
+            to = planes[c, REACH + t, LANES : LANES + n_mels]
+            if resize == DOUBLE:
+                own = image[c, t // 2]
+                for m in range(image.shape[2]):
+                    to[2 * m] = own[m]
+                    to[2 * m + 1] = own[m]
+            elif resize == HALVE:
+                own, last = image[c, 2 * t], 2 * t + 1 == image.shape[1]
+                following, quarter = image[c, 2 * t + 1 - last], np.float32(0.25)
+                share = quarter * (not last)
+                for m in range(n_mels):
+                    to[m] = quarter * (own[2 * m] + own[2 * m + 1]) + share * (
+                        following[2 * m] + following[2 * m + 1]
+                    )
+            else:
+                own = image[c, t]
+                for m in range(n_mels):
+                    to[m] = own[m]
+    _clear(planes, n_frames, n_mels)
+
+
+@part
+def _pour(planes, image, resize, n_frames, n_mels):
+    """The gradient of _fill: from planes to the image."""
+    for c in range(len(image)):
+        for to in image[c]:
+            for m in range(image.shape[2]):
+                to[m] = 0
+        for t in range(n_frames):
+            of = planes[c, REACH + t, LANES : LANES + n_mels]
+            if resize == DOUBLE:
+                to = image[c, t // 2]
+                for m in range(image.shape[2]):
+                    to[m] += of[2 * m] + of[2 * m + 1]
+            elif resize == HALVE:
+                quarter = np.float32(0.25)
+                for to in image[c, 2 * t : 2 * t + 2]:
+                    for m in range(n_mels):
+                        to[2 * m] = quarter * of[m]
+                        to[2 * m + 1] = quarter * of[m]
+            else:
+                to = image[c, t]
+                for m in range(n_mels):
+                    to[m] = of[m]
+
+
+@part
+def _clear(planes, n_frames, n_mels):
+    """Zeros around the image."""
+    for plane in planes:
+        for row in range(len(plane)):
+            inside = REACH <= row < REACH + n_frames
+            for column in range(LANES):
+                plane[row, column] = 0
+            for column in range(LANES + n_mels if inside else LANES, plane.shape[1]):
+                plane[row, column] = 0
+
+
+@part
+def _convolve(y, x, weight, bias):
+    """Planes y = weight * x + bias; around the image they are of no use then."""
+    n_rows, n_columns = y.shape[1:]
+    for row in range(REACH, n_rows - SIZE + REACH, ROWS):
+        for o in range(len(y)):
+            for made in y[o, row : row + ROWS]:
+                for column in range(LANES, n_columns):
+                    made[column] = bias[o]
+            for i in range(len(x)):
+                _convolve_rows(
+                    y[o, row, LANES:].ctypes.data,
+                    x[i, row - REACH, LANES - REACH :].ctypes.data,
+                    weight[o, i].ctypes.data,
+                    y.strides[1],
+                    BYTES * (n_columns - LANES),
+                )
+
+
+@part
+def _add_weight_gradient(total, g, x, n_frames):
+    """Add to `total`, shaped as the weights, their gradient; g: of the planes made of x."""
+    sums = np.empty((SIZE, SIZE, LANES), np.float32)
+    for o in range(len(g)):
+        for i in range(len(x)):
+            _correlate_planes(
+                sums.ctypes.data,
+                g[o, 0, LANES:].ctypes.data,
+                x[i, REACH, LANES - REACH :].ctypes.data,
+                g.strides[1],
+                n_frames,
+                BYTES * (g.shape[2] - LANES),
+            )
+            for u in range(SIZE):
+                for v in range(SIZE):
+                    total[o, i, u, v] += sums[u, v].sum()
+
+
+@part
+def _rectify(y, n_frames, n_mels):
+    """ReLU of the image, zeros around it."""
+    for o in range(len(y)):
+        for t in range(n_frames):
+            row = y[o, REACH + t, LANES : LANES + n_mels]
+            for m in range(n_mels):
+                value = row[m]
+                row[m] = np.float32(0) if value < 0 else value
+    _clear(y, n_frames, n_mels)
+
+
+@part
+def _pass_back(g, y, more, bias, n_frames, n_mels):
+    """The gradient g of y = ReLU(z), to which the image `more` is added first, becomes that of z.
+
+    Its sum is added to `bias`.
+    """
+    for o in range(len(g)):
+        for t in range(n_frames):
+            row, made = g[o, REACH + t, LANES:], y[o, REACH + t, LANES:]
+            total = np.float32(0)
+            for m in range(n_mels):
+                own = row[m] + more[o, t, m] if len(more) else row[m]
+                row[m] = np.float32(0) if made[m] <= 0 else own
+                total += row[m]
+            bias[o] += total
+    _clear(g, n_frames, n_mels)
+
+
+@whole
+def _forward(x, first, rest, biases, resize, planes, layers, out):
+    """Fill `layers` (batch, layer, channel, row, column) and `out`; planes: room for x."""
+    n_frames, n_mels = out.shape[2:]
+    for b in range(len(x)):
+        _fill(planes, x[b], resize, n_frames, n_mels)
+        made = layers[b]
+        _convolve(made[0], planes, first, biases[0])
+        _rectify(made[0], n_frames, n_mels)
+        for k in range(len(rest)):
+            _convolve(made[k + 1], made[k], rest[k], biases[k + 1])
+            _rectify(made[k + 1], n_frames, n_mels)
+        for o in range(out.shape[1]):
+            for t in range(n_frames):
+                last, start = made[-1, o, REACH + t, LANES:], made[0, o, REACH + t, LANES:]
+                row = out[b, o, t]
+                for m in range(n_mels):
+                    row[m] = last[m] + start[m]
+
+
+@whole
+def _backward(x, weights, resize, layers, g_out, rooms, gradients):
+    """Fill the gradients: of x, which may be empty, and for each image of weights and biases.
+
+    weights: the first and the others, but inputs and outputs have changed places, rows and columns
+    run back. rooms: for planes of x, and twice for planes of the block's output.
+    """
+    first, rest = weights
+    planes, room = rooms
+    g_x, g_first, g_rest, g_biases = gradients
+    n_frames, n_mels = g_out.shape[2:]
+    nothing, now, no = np.zeros(max(x.shape[1], g_out.shape[1]), np.float32), 0, len(x) * NO
+    for b in range(len(x)):
+        _fill(planes, x[b], resize, n_frames, n_mels)
+        _fill(room[now], g_out[b], no, n_frames, n_mels)
+        for k in range(len(rest), -1, -1):
+            g, made = room[now], layers[b]
+            more = g_out[b, : 0 if k else g_out.shape[1]]
+            _pass_back(g, made[k], more, g_biases[b, k], n_frames, n_mels)
+            if k:
+                _add_weight_gradient(g_rest[b, k - 1], g, made[k - 1], n_frames)
+                now = 1 - now
+                _convolve(room[now], g, rest[k - 1], nothing)
+            else:
+                _add_weight_gradient(g_first[b], g, planes, n_frames)
+                if len(g_x):
+                    _convolve(planes, g, first, nothing)
+                    _pour(planes, g_x[b], resize, n_frames, n_mels)
+
+
+def _plain(x: Tensor, first: Tensor, rest: Tensor, biases: Tensor) -> Tensor:
+    """What `block` does with an image of its size, in torch's operations."""
+    start = x = conv2d(x, first, biases[0], padding=REACH).relu()
+    for weight, bias in zip(rest, biases[1:], strict=True):
+        x = conv2d(x, weight, bias, padding=REACH).relu()
+    return x + start
+
+
+def _planes(n_frames: int, n_mels: int, *shape: int) -> Tensor:
+    """Room for images, their number and channels in front."""
+    n_rows = -(-n_frames // ROWS) * ROWS + SIZE  # the last one is read past the end of a row
+    return torch.empty(*shape, n_rows, -(-n_mels // LANES) * LANES + LANES)
+
+
+def _in_threads(work: Callable[[slice], object], n_images: int) -> None:
+    """Call `work` with the images of each of torch's threads."""
+    n_threads = min(torch.get_num_threads(), n_images)
+    bounds = [n_images * k // n_threads for k in range(n_threads + 1)]
+    parts = [slice(*pair) for pair in itertools.pairwise(bounds)]
+    if n_threads == 1:
+        work(parts[0])
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(work, parts))
+
+
+class _Block(torch.autograd.Function):
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any,
+        x: Tensor,
+        first: Tensor,
+        rest: Tensor,
+        biases: Tensor,
+        resize: Resize,
+        n_frames: int | None,
+    ) -> Tensor:
+        n_convs, n_out = biases.shape
+        size = resized(x.new_empty(1, device="meta").expand(x.shape), resize, n_frames).shape[2:]
+        layers, out = _planes(*size, len(x), n_convs, n_out), x.new_empty(len(x), n_out, *size)
+        ctx.resize, ctx.n_frames = resize, n_frames
+        ctx.save_for_backward(x, first, rest, biases, layers)
+        weights = [one.numpy() for one in (first, rest, biases)]
+        images, made, given = (one.numpy() for one in (x.contiguous(), layers, out))
+
+        def work(some: slice) -> None:
+            room = _planes(*size, x.shape[1]).numpy()
+            _forward(images[some], *weights, CODES[resize], room, made[some], given[some])
+
+        _in_threads(work, len(x))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, g_out: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        *inputs, layers = ctx.saved_tensors
+        x, first, rest, biases = inputs
+        if torch.is_grad_enabled():  # second derivatives are wanted
+            wanted = [one for one in inputs if one.requires_grad]
+            out = _plain(resized(x, ctx.resize, ctx.n_frames), first, rest, biases)
+            made = iter(torch.autograd.grad(out, wanted, g_out, create_graph=True))
+            return *(next(made) if one.requires_grad else None for one in inputs), None, None
+        g_x = x.new_empty(x.shape if ctx.needs_input_grad[0] else (0, *x.shape[1:]))
+        sums = [one.new_zeros(len(x), *one.shape) for one in (first, rest, biases)]
+        images, made, g = (one.contiguous().numpy() for one in (x, layers, g_out))
+        turned = first.transpose(0, 1).flip(2, 3), rest.transpose(1, 2).flip(3, 4)
+        weights = tuple(one.contiguous().numpy() for one in turned)
+        code, size = CODES[ctx.resize], g_out.shape[2:]
+
+        def work(some: slice) -> None:
+            rooms = _planes(*size, x.shape[1]).numpy(), _planes(*size, 2, biases.shape[1]).numpy()
+            filled = tuple(one.numpy()[some] for one in (g_x, *sums))
+            _backward(images[some], weights, code, made[some], g[some], rooms, filled)
+
+        _in_threads(work, len(x))
+        given = g_x if ctx.needs_input_grad[0] else None
+        return given, *(one.sum(0) for one in sums), None, None
+
+
+def block(
+    x: Tensor,
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    *,
+    resize: Resize = "no",
+    n_frames: int | None = None,
+) -> Tensor:
+    """Convolutions of odd kernels up to SIZE, each with ReLU; the first is added to the last.
+
+    x: (batch, n_in, time, mel), which is resized first, see `resized`. weights: (n_out, n_in, k,
+    k), the others (n_out, n_out, k, k).
+    """
+    room = (SIZE - weights[0].shape[2]) // 2
+    first, *others = (pad(one, [room] * 4) if room else one for one in weights)
+    rest = torch.stack(others) if others else first.new_zeros(0, len(first), *first.shape[1:])
+    tensors = first.contiguous(), rest.contiguous(), torch.stack(list(biases))
+    return cast(Tensor, _Block.apply(x, *tensors, resize, n_frames))
