@@ -265,7 +265,8 @@ def twin_figure(model: TwinAutoencoder, mel: MelConfig, name: str) -> Figure:
         drawn = _discriminator(model, tensors[own, "restyled"], tensors[other, "mel"])
         boxes, lines = [*boxes, drawn[0]], [*lines, *drawn[1]]
     total = _count(model.players()[MODEL].parameters)
-    return drawing(boxes, lines, title=f"{name}: {total}", note="\n".join(notes))
+    apart = " without discriminators" if isinstance(model, Adversarial) else ""
+    return drawing(boxes, lines, title=f"{name}: {total}{apart}", note="\n".join(notes))
 
 
 def _keys_drawn(way: Way, own: str, judged: str | None) -> set[Key]:
