@@ -374,6 +374,21 @@ def test_figures_of_a_corpus_and_of_a_model(small_corpus: Corpus, tmp_path: Path
     assert "is no model" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_diagrams_of_a_model_and_of_the_paper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr("thirdstream.cli.research.DRAWN", ("twin-gan",))
+    assert run("figures", "twin-cnn", "--diagrams", "--out", tmp_path) == 0
+    assert run("figures", "--diagrams", "--out", tmp_path) == 0
+    assert sorted(path.name for path in tmp_path.glob("*.svg")) == [
+        "figure-05-twin-cnn.svg", "figure-05-twin-gan-paper.svg",
+        "figure-06-twin-cnn.svg", "figure-10-twin-gan-paper.svg",
+    ]  # fmt: skip
+    assert run("figures", "travel", "--diagrams", "--out", tmp_path) == 1
+    assert "travel: is no twin autoencoder" in capsys.readouterr().err
+
+
 def test_a_model_of_another_kind_is_no_beginning(
     small_corpus: Corpus, model: Path, tmp_path: Path, capsys
 ) -> None:

@@ -189,6 +189,7 @@ def test_options_have_curves_and_no_point(results: Path) -> None:
     x, y = np.array(curve, dtype=float).T
     assert np.diff(x) == pytest.approx([240, 240])  # SVG units: the frame is twice as wide
     assert np.diff(y) == pytest.approx([-56, -56])  # and 224 high; SVG counts from the top
+    assert {">keep content<", ">mean score<"} <= set(re.findall(r">[a-z ]+<", picture))
     assert "keep-content=1" not in plots.plane(given, "classical_to_jazz")
     assert "model, keep content" in report.page(given, work_of(results))
 

@@ -1,6 +1,7 @@
 """The paper's claims and figures."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.table import Table
@@ -10,6 +11,8 @@ from thirdstream.cli.console import OUT, TALK, tell
 from thirdstream.cli.locks import writes_folder
 from thirdstream.data.corpus import Corpus, is_corpus
 from thirdstream.files import whole_file, write_json
+
+DRAWN = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")  # by default, as diagrams
 
 
 @writes_folder
@@ -52,13 +55,14 @@ def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) 
 
 @writes_folder
 def figures(
-    paths: tuple[str, ...] = (registry.BASELINE,),
+    paths: tuple[str, ...] = (),
     /,
     *,
     out: Path = Path("figures"),
     corpus: str | None = None,
+    diagrams: bool = False,
 ) -> None:
-    """Draw the paper's figures of corpora (1-4) and of trained systems (7-11), as PNG and SVG.
+    """Draw the paper's figures of corpora (1-4) and of trained systems (7-9, 11), as PNG and SVG.
 
     Example: thirdstream figures corpus run twin-vae --out figures
 
@@ -66,10 +70,16 @@ def figures(
 
     Args:
         paths: corpus folders or addresses, run folders, .safetensors files and names of bundled
-            models.
+            models; by default twin-cnn.
         out: folder for the figures.
         corpus: whose test recordings are the systems' input; without it, the bundled clips.
+        diagrams: draw instead the networks of the systems and the losses of their training (5, 6,
+            10); by default those of the paper.
     """
+    if diagrams:
+        for file in _diagrams(paths, out):
+            tell(str(file))
+        return
     from thirdstream.data.corpus import Corpus
     from thirdstream.mel.system import load
     from thirdstream.mel.training import history
@@ -77,14 +87,14 @@ def figures(
 
     shown = Corpus.open(corpus) if corpus else None
     clips = registry.bundled_clips()
-    for path in paths:
+    for path in paths or (registry.BASELINE,):
         if is_corpus(path):
             written = drawing.corpus_figures(Corpus.open(path), out)
         else:
             checkpoint = registry.find(path)
             system = load(checkpoint)
             powers = drawing.examples(system, corpus=shown, clips=clips)
-            name = Path(path).resolve().name.removesuffix(".safetensors")
+            name = _name_of(path)
             written = drawing.system_figures(system, powers, out, name=name)
             learnt = history.beside(checkpoint)
             if learnt is not None:
@@ -92,3 +102,24 @@ def figures(
                 written = itertools.chain(written, curves)
         for file in written:
             tell(str(file))
+
+
+def _name_of(path: str) -> str:
+    """What a run folder, a file or a bundled model is called in names of figures."""
+    return Path(path).resolve().name.removesuffix(".safetensors")
+
+
+def _diagrams(paths: tuple[str, ...], out: Path) -> Iterator[Path]:
+    """Of trained systems, or untrained ones of the preset `paper`."""
+    from thirdstream.mel.models import FAMILIES
+    from thirdstream.mel.system import load
+    from thirdstream.research import diagrams as drawing
+
+    if not paths:
+        for name in DRAWN:
+            kind = FAMILIES[name].kind
+            model = kind(("classical", "jazz"), kind.PRESETS["paper"])
+            yield from drawing.draw(model, out, name=f"{name}-paper")
+    for path in paths:
+        system = load(registry.find(path))
+        yield from drawing.draw(system.model, out, name=_name_of(path), mel=system.mel)

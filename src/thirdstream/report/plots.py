@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from thirdstream.report.results import Results, Score
 from thirdstream.shown import shown
 
-WIDTH, PLANE_HEIGHT, CURVES_HEIGHT = 560, 400, 300  # SVG units, which are points
+WIDTH, PLANE_HEIGHT, CURVES_HEIGHT = 560, 400, 328  # SVG units, which are points
 MARGINS = {"left": 56 / WIDTH, "right": 1 - 24 / WIDTH}
 LABEL_WIDTH, LABEL_HEIGHT, POINT_HEIGHT = 170, 16, 14
 INK = "#010203"  # stands for the colour of the text around the picture
@@ -150,15 +150,16 @@ def series(results: Results, direction: str) -> dict[tuple[str, str], Series]:
 def curves(results: Results, direction: str) -> dict[str, Markup]:
     """Content and style by the value of an option, one picture a model and option, by its title."""
     return {
-        f"{model}, {option.replace('_', ' ')}": _curves(scores, f"{model}, {option}")
+        f"{model}, {option.replace('_', ' ')}": _curves(scores, model, option)
         for (model, option), scores in series(results, direction).items()
     }
 
 
 @rc_context(STYLE)
-def _curves(scores: Series, title: str) -> Markup:
-    figure, axes = _axes(CURVES_HEIGHT, bottom=28, top=48)
+def _curves(scores: Series, model: str, option: str) -> Markup:
+    figure, axes = _axes(CURVES_HEIGHT, bottom=56, top=48)
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    axes.set(xlabel=shown(option.replace("_", " ")), ylabel="mean score")
     said = []
     for metric, (label, colour, dashes) in CURVES.items():
         known = {at: one[metric] for at, one in scores.items() if metric in one}
@@ -171,7 +172,7 @@ def _curves(scores: Series, title: str) -> Markup:
             said.append(f"{label} {', '.join(f'{mean:.2f}' for mean in means)}")
     if said:
         axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1), fontsize=11)
-    return svg(figure, f"{title}: {'; '.join(said)}")
+    return svg(figure, f"{model}, {option}: {'; '.join(said)}")
 
 
 # --- SVG ------------------------------------------------------------------------------------------
