@@ -4,12 +4,12 @@
     python recipes/score.py --all CORPUS MODEL...     every recording, where none was trained on
 
 A model is a bundled name, a file or a run folder. Those called published-... (see published.py) are
-the paper author's own weights: the others of the same system are compared with them.
+the paper author's own networks: the others of the same system are compared with the best of them.
 """
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ import torch
 from thirdstream import checkpoint, registry
 from thirdstream.data.corpus import SPLITS, TEST, Corpus
 from thirdstream.mel.models import FAMILIES
+from thirdstream.mel.models.model import MelModel
 from thirdstream.mel.models.twin import TwinAutoencoder
 from thirdstream.mel.system import MelSystem
 
@@ -74,15 +75,22 @@ def row(name: str, corpus: Corpus, splits: Sequence[str] = (TEST,)) -> Row:
     assert isinstance(system, MelSystem)
     twin = system.model
     scores = {style: score(system, corpus, style, splits) for style in corpus.styles}
-    presets = [key for key, preset in twin.PRESETS.items() if preset == twin.config]
     return Row(
         Path(name).resolve().name.removesuffix(".safetensors"),
         system.name,
-        presets[0] if presets else "other",
+        preset_of(twin),
         system.n_parameters(),
         {style: one for style, (one, _) in scores.items()},
         sum(latent for _, latent in scores.values()) / len(scores),
     )
+
+
+def preset_of(model: MelModel) -> str:
+    """The preset's name, with the published code's AdaIN beside it where the model has that."""
+    adain = getattr(model.config, "adain", "instance")
+    plain = replace(model.config, adain="instance") if adain == "moving" else model.config
+    name = next((key for key, preset in model.PRESETS.items() if preset == plain), "other")
+    return name if adain == "instance" else f"{name}, adain {adain}"
 
 
 def table(rows: list[Row], corpus: Corpus) -> str:
@@ -144,13 +152,18 @@ Made by `python recipes/score.py CORPUS MODEL... > docs/results.md`, on the test
 `--all` on every recording) of a corpus: {recordings}. No part of them was trained on.
 
 - *eq. 1* is the mean absolute error of the self-reconstruction in normalised mels. Each model of
-  ours is given mels with its own statistics, those of its training data. The published weights come
-  without statistics: they are given mels with this corpus's.
-- *of the published* compares it with the author's published weights for the same system, on the
-  same recordings (the better ones where two sets are published), and their numbers of parameters.
-  Ours were trained in the domain that they are tested on; the published ones on real recordings.
+  ours is given mels with its own statistics, those of its training data. The published networks
+  come without statistics: they are given mels with this corpus's.
+- *of the published* compares it with the author's published network for the same system, on the
+  same recordings (the best one where several are there, with either AdaIN), and their numbers of
+  parameters. Ours were trained in the domain that they are tested on; the published ones on real
+  recordings.
+- *adain moving* is the AdaIN of the published code, by statistics that are stored: those rows are
+  the published systems. The rows -instance have that of the paper's eq. 7, by each segment's own
+  statistics, on the same weights, which were not trained so.
 - *eq. 2* is how far a content code comes back changed through the other half. It is in units of
-  the model's own code, so it can't be compared between models.
+  the model's own code, so it can't be compared between models. GANs restyle with the mean style of
+  their training data, the published with this corpus's, variational GANs with a drawn style.
 - *the paper's eq. 1* is the number printed in the paper, on another corpus: not comparable.
 - One training each, one seed. A small error says that a network keeps the music, not that it
   changes its style.

@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-import tensorflow_checkpoint  # a script beside this one
 from thirdstream import checkpoint
 from thirdstream.evaluation.tagger import WEIGHTS, MusiCNN
+from thirdstream.research import tensorflow_checkpoint
 
 # The tags of each network, in the order of its outputs (musicnn's documentation).
 TAGS = {
@@ -46,7 +46,7 @@ def converted(prefix: str) -> dict[str, Tensor]:
 
     Kernels come as (height, width, in, out); those of the middle span all features as width.
     """
-    tensors = tensorflow_checkpoint.read(prefix)
+    tensors = tensorflow_checkpoint.read(Path(prefix))
 
     def variable(name: str, number: int, part: str) -> Tensor:
         return torch.from_numpy(tensors[f"{name}_{number}/{part}" if number else f"{name}/{part}"])

@@ -24,8 +24,8 @@ pytest_plugins = ("leftovers", "skips")
 WHOLE = """
 autoencoder begun benchmark claims cli clients corpus cost distributed docs evaluate
 export figures hostile interfaces kill metrics notebook orchestra
-paired parallel project rendering score_system skips storage synthesis system tagger training
-transcribe transfer travel tuning vocoder wheel jobs
+paired parallel project published rendering score_system skips storage synthesis system tagger
+training transcribe transfer travel tuning vocoder wheel jobs
 """
 settings.register_profile("patient", deadline=None)  # no test checks a time
 settings.load_profile("patient")
@@ -131,9 +131,9 @@ def unchanging() -> MelSystem:
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
-    """Folder with the published networks' weights, which are not ours to ship.
+    """Folder with the published networks and what they answer, which are not ours to ship.
 
-    recipes/published_weights.py makes it from the author's repository.
+    A checkout of the author's repository has the networks.
     """
     default = Path(__file__).parents[2] / "shared" / "reference"
     folder = Path(os.environ.get("THIRDSTREAM_REFERENCE", default))

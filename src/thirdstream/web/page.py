@@ -132,7 +132,7 @@ def _systems(controller: Controller, kind: Any, name: str) -> tuple[Any, Any]:
     groups = []
     for title, info, of_paper in (("System", ABOUT_FIRST, False),
                                   ("Systems of the paper", ABOUT_PAPER, True)):  # fmt: skip
-        # Of a system of the paper, the published network is bundled, too.
+        # Of a system of the paper, a model of the paper's size is bundled, too.
         labels = [one for one in controller.models if (f"{one}-paper" in names) is of_paper]
         chosen = [label for label in labels if label == controller.default()]
         several = kind is gr.CheckboxGroup

@@ -2,13 +2,15 @@
 
 A checkpoint PREFIX is two files. PREFIX.index is a LevelDB table: blocks of entries whose keys
 share prefixes, found through an index block, found through the footer. Its values are protocol
-buffers that say type, shape and place of each tensor in PREFIX.data-00000-of-00001.
-Source: TensorFlow's tensor_bundle.proto; LevelDB's table_format.md.
+buffers that say type, shape and place of each tensor in PREFIX.data-00000-of-00001. Blocks and
+tensors have check sums, which are checked.
+Source: TensorFlow's tensor_bundle.proto; LevelDB's table_format.md; CRC-32C of RFC 3720.
 """
 
+import functools
 import struct
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +19,33 @@ from numpy.typing import NDArray
 
 from thirdstream.files import ThirdstreamError
 
+ENDINGS = (".index", ".data-00000-of-00001")
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48  # bytes
 TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}  # by TensorFlow's number
-STRING = 7
-TYPE, SHAPE, SHARD, OFFSET, SIZE = 1, 2, 3, 4, 5  # fields of an entry
+TYPE, SHAPE, SHARD, OFFSET, SIZE, CHECK_SUM = range(1, 7)  # fields of an entry
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types of protocol buffers
+POLYNOMIAL = 0x82F63B78  # of CRC-32C, reversed
+FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, struct.error)
 
 
-def read(prefix: str) -> dict[str, NDArray[Any]]:
-    """All numeric tensors of a checkpoint with one shard, by name.
+def read(prefix: Path) -> dict[str, NDArray[Any]]:
+    """The tensors of floats and integers of a checkpoint with one shard, by name.
 
-    Raises ThirdstreamError if a file is missing, cut short or of another format.
+    Raises ThirdstreamError if a file is missing, damaged, cut short or of another format.
     """
-    index_path, data_path = Path(prefix + ".index"), Path(prefix + ".data-00000-of-00001")
+    index, data = (prefix.with_name(prefix.name + ending) for ending in ENDINGS)
     try:
-        index, data = index_path.read_bytes(), data_path.read_bytes()
+        values = data.read_bytes()
         return {
-            name: _tensor(entry, data)
-            for name, entry in _entries(index)
-            if entry[TYPE][0] != STRING
+            name: _tensor(entry, values)
+            for name, entry in _entries(index.read_bytes())
+            if entry[TYPE][0] in TYPES
         }
-    except (OSError, ValueError, KeyError, IndexError, struct.error) as error:
+    except FAULTS as error:
         raise ThirdstreamError(
-            f"{index_path}: is no readable TensorFlow checkpoint ({error!r}); install it again"
+            f"{index}: is no readable TensorFlow checkpoint ({error}); fetch it and "
+            f"{data.name} again"
         ) from error
 
 
@@ -64,9 +69,10 @@ def _entries(table: bytes) -> Iterator[tuple[str, dict[int, list[Any]]]]:
 
 def _block(table: bytes, *, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
     """The (key, value) pairs of one block; each key repeats the start of the one before."""
-    block = table[start : start + size]
-    if len(block) < size or table[start + size] != 0:
+    block, kind = table[start : start + size], table[start + size : start + size + 1]
+    if len(block) < size or kind != b"\0":
         raise ValueError("a block is compressed or cut short")
+    _check(block + kind, struct.unpack_from("<I", table, start + size + 1)[0])
     (n_restarts,) = struct.unpack("<I", block[-4:])
     at, key = 0, b""
     while at < size - 4 * (n_restarts + 1):
@@ -80,13 +86,14 @@ def _block(table: bytes, *, start: int, size: int) -> Iterator[tuple[bytes, byte
 
 
 def _tensor(entry: dict[int, list[Any]], data: bytes) -> NDArray[Any]:
-    dimensions = _message(entry[SHAPE][0])[2] if SHAPE in entry and entry[SHAPE][0] else []
+    dimensions = _message(entry[SHAPE][0]).get(2, []) if SHAPE in entry else []
     shape = [_message(dimension).get(1, [0])[0] for dimension in dimensions]
     if entry.get(SHARD, [0])[0]:
         raise ValueError("it has more than one shard")
     offset, size = entry.get(OFFSET, [0])[0], entry.get(SIZE, [0])[0]
-    kind = np.dtype(TYPES[entry[TYPE][0]])
-    return np.frombuffer(data, kind, size // kind.itemsize, offset).reshape(shape).copy()
+    part = data[offset : offset + size]
+    _check(part, struct.unpack("<I", entry[CHECK_SUM][0])[0])
+    return np.frombuffer(part, TYPES[entry[TYPE][0]]).reshape(shape).copy()
 
 
 def _message(data: bytes) -> dict[int, list[Any]]:
@@ -116,3 +123,25 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         number |= (data[at] & 0x7F) << shift
         shift, at = shift + 7, at + 1
     return number | data[at] << shift, at + 1
+
+
+def _check(data: bytes, wanted: int) -> None:
+    """Raise ValueError unless the bytes have this check sum: CRC-32C, turned and shifted."""
+    table, remainder = _remainders(), 0xFFFFFFFF
+    for byte in data:
+        remainder = table[(remainder ^ byte) & 0xFF] ^ remainder >> 8
+    crc = remainder ^ 0xFFFFFFFF
+    if ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF != wanted:
+        raise ValueError("a check sum is wrong")
+
+
+@functools.cache
+def _remainders() -> Sequence[int]:
+    """Of each byte, divided by the polynomial of CRC-32C."""
+    table = []
+    for value in range(256):
+        remainder = value
+        for _ in range(8):
+            remainder = remainder >> 1 ^ (POLYNOMIAL if remainder & 1 else 0)
+        table.append(remainder)
+    return table
