@@ -1,6 +1,7 @@
 """The whole paper by one command: what it finds, what it uses, and that nothing is done twice."""
 
 import csv
+import dataclasses
 import json
 import shutil
 import signal
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from conftest import music
+from conftest import STYLES, music
 from thirdstream import registry
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.cli import main
@@ -249,6 +250,25 @@ def test_a_training_that_fails_is_told_and_keeps_no_other_from_it(
     assert steps == []  # it would fail again
 
 
+def test_published_weights_are_measured_beside_ours(
+    small_corpus: Corpus, tmp_path: Path, reference: Path
+) -> None:
+    how = dataclasses.replace(SMALL, published=reference)
+    part = part_of(small_corpus, scale=how.scale, at_least=1)
+    measured = Work(small_corpus, part, how, tmp_path).published
+    assert {"published-cnn", "published-variational-gan-instance-adain"} <= measured.keys()
+    assert len(measured) == 7
+    assert all(set(one["reconstruction"]) == set(STYLES) for one in measured.values())
+
+
+def test_a_folder_without_published_weights_is_told_first(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
+    how = dataclasses.replace(SMALL, published=tmp_path)
+    with pytest.raises(ThirdstreamError, match="holds none of the published networks"):
+        next(run(small_corpus, tmp_path / "out", how))
+
+
 @pytest.mark.parametrize(
     ("how", "fault"),
     [(How(scale=0), "--scale is above 0"), (How(seeds=0), "--seeds is at least 1"),
@@ -305,7 +325,7 @@ def example(statement: str) -> report.Reproduction:
         n_seeds=2,
         remarks=[],
         losses=losses,
-        published={"published-cnn": 0.0875},
+        published={"published-cnn": 0.0875, "published-gan-style-code": 0.175},
         measures={},
         findings=[report.Finding(
             section="3.1", statement=f"twin-cnn: {statement}", verdict="holds in part",

@@ -107,7 +107,9 @@ def _print(results: Reproduction) -> None:
         losses.add_row(name, *values, spread(one.test), spread(one.validation))
     verdicts = Table("statement", *results.losses, title="findings")
     for statement, row in results.verdicts().items():
-        verdicts.add_row(statement.partition(":")[0], *(row.get(name, "") for name in results.losses))
+        verdicts.add_row(
+            statement.partition(":")[0], *(row.get(name, "") for name in results.losses)
+        )
     for table in (music, losses, verdicts):
         if table.row_count:
             OUT.print(table)

@@ -16,7 +16,6 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -34,7 +33,7 @@ from thirdstream.mel.training.loop import Step, TrainingConfig, TrainingError, b
 from thirdstream.mel.training.run import load_state, train
 from thirdstream.report import reproduction as report
 from thirdstream.report.reproduction import Counts, Losses, Music, Reproduction, Settings
-from thirdstream.research import figures, findings, measures, measuring, sources
+from thirdstream.research import figures, findings, measures, measuring, published, sources
 from thirdstream.research.findings import PAPER_LOSSES
 from thirdstream.research.share import Part, digest, digest_of, part_of
 
@@ -150,6 +149,8 @@ def run(
     how.check()
     part = part_of(corpus, scale=how.scale, at_least=how.batch_size)
     _check_size(part, how)
+    if how.published is not None:
+        published.networks(how.published)  # before hours of training
     _check_settings(out, how, corpus)
     said = [*remarks, *(
         f"No recording of {style} is for testing: the models are measured on others"
@@ -332,11 +333,17 @@ class Work:
 
     @cached_property
     def published(self) -> dict[str, Mapping[str, Any]]:
-        """The same of the author's networks, by name; empty where none are asked for."""
-        if self.how.published is None:
+        """The same of the author's networks, by name; empty where none are asked for.
+
+        Where the style is a code, with both kinds of AdaIN.
+        """
+        folder = self.how.published
+        if folder is None:
             return {}
-        reader = import_module("thirdstream.research.published")
-        found: Mapping[str, MelSystem] = reader.load(self.how.published, self.corpus)
+        found = published.load(folder, self.corpus)
+        for name, system in published.load(folder, self.corpus, adain="instance").items():
+            if system.model.config != found[name].model.config:
+                found[f"{name}-instance-adain"] = system
         return {
             name: self._measured(name, weights_of(system), partial(_itself, system))
             for name, system in found.items()
