@@ -18,7 +18,7 @@ from thirdstream.mel.features.logmel import LogMel
 from thirdstream.registry import SYSTEMS
 from thirdstream.report.html import render
 from thirdstream.report.piano_roll import piano_roll
-from thirdstream.report.spectrograms import draw_mels
+from thirdstream.report.spectrograms import mel_figure, save
 from thirdstream.system import Notation, Options, System
 from thirdstream.transfer.files import transfer_file
 
@@ -113,7 +113,7 @@ def draw(clip: Clip) -> None:
             panels.append((name, log_mel(torch.from_numpy(wave)[None] * level.gain)[0]))
     rows = [dict(panels[at : at + N_COLUMNS]) for at in range(0, len(panels), N_COLUMNS)]
     scale = "log10(1 + mel power)"
-    draw_mels(rows, clip.picture, config=log_mel.config, title=clip.title, scale=scale)
+    save(mel_figure(rows, config=log_mel.config, title=clip.title, scale=scale), clip.picture)
 
 
 def page(clips: Sequence[Clip], about: Mapping[str, str]) -> str:

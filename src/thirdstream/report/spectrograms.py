@@ -39,28 +39,30 @@ def mel_picture(path: Path, log_mel: LogMel) -> bytes:
     return buffer.getvalue()
 
 
-def draw_mels(
+def mel_figure(
     rows: Sequence[Mapping[str, Tensor]],
-    path: Path,
     *,
     config: MelConfig,
     names: Sequence[str] = (),
     title: str = "",
     scale: str = "normalised mel",
-) -> None:
-    """Draw mels (n_frames, n_mels), of any normalisation, in rows of named panels.
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw mels (n_frames, n_mels), all of one normalisation, in rows of named panels.
 
-    names: of the rows, where they have any. scale: what the colours are called.
+    names: of the rows, where they have any. scale: what the colours are called. limits: the darkest
+    and the brightest value; by default 0, and what few points lie above.
     """
     n_columns = max(map(len, rows))
     size = (3.2 * n_columns + 1, 3.1 * len(rows) + 0.5)
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(rows), n_columns, sharey=True, sharex=True, squeeze=False)
-    everything = [mel.numpy().ravel() for row in rows for mel in row.values()]
-    top = float(np.percentile(np.concatenate(everything), 99.9))  # few points lie above
+    if limits is None:
+        everything = [mel.numpy().ravel() for row in rows for mel in row.values()]
+        limits = 0.0, float(np.percentile(np.concatenate(everything), 99.9))
     for axes, row, name in zip(grid, rows, names or [""] * len(rows), strict=True):
         for axis, (column, mel) in zip(axes, row.items(), strict=False):
-            _draw_mel(axis, mel, config, top=top)
+            _draw_mel(axis, mel, config, limits=limits)
             axis.set_title(column)
         for axis in axes[len(row) :]:
             axis.set_visible(False)
@@ -69,24 +71,34 @@ def draw_mels(
         axis.set_xlabel("time (s)")
     figure.colorbar(grid[0][0].images[0], ax=grid, label=scale)
     figure.suptitle(title)
-    save(figure, path)
+    return figure
 
 
-def _draw_mel(axis: Axes, mel: Tensor, config: MelConfig, *, top: float) -> None:
-    length_s = mel.shape[0] * config.hop_length / config.sr
+def _draw_mel(axis: Axes, mel: Tensor, config: MelConfig, *, limits: tuple[float, float]) -> None:
+    left, right, end_s = frame_times(mel.shape[0], config)
     axis.imshow(
         mel.T.numpy(),
         origin="lower",
         aspect="auto",
-        vmin=0,
-        vmax=top,
-        extent=(0, length_s, 0, config.n_mels),
+        vmin=limits[0],
+        vmax=limits[1],
+        extent=(left, right, -0.5, config.n_mels - 0.5),
         cmap="magma",
         interpolation="none",
     )
-    centres = config.places_hz[1:-1]
-    places = [int(np.argmin(np.abs(centres - hz))) for hz in TICKS_HZ]
+    axis.set_xlim(0, end_s)
+    places = np.interp(TICKS_HZ, config.places_hz[1:-1], np.arange(config.n_mels))
     axis.set_yticks(places, [str(hz) for hz in TICKS_HZ])
+
+
+def frame_times(n_frames: int, config: MelConfig) -> tuple[float, float, float]:
+    """Seconds: where the first frame begins, where the last one ends, and where the sound ends.
+
+    Frames are centred on multiples of the hop. The last ones lie in the padding (see `LogMel`).
+    """
+    hop_s = config.hop_length / config.sr
+    n_padded = 1 + config.n_fft // 2 // config.hop_length
+    return -hop_s / 2, (n_frames - 0.5) * hop_s, max(1, n_frames - n_padded) * hop_s
 
 
 def save(figure: Figure, path: Path) -> None:

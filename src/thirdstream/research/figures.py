@@ -19,15 +19,17 @@ from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, Wave
 from thirdstream.data.corpus import TEST, TRAIN, Corpus, Recording
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.features.logmel import LogMel
+from thirdstream.mel.features.logmel import LogMel, MelConfig
+from thirdstream.mel.models.variational_gan import TwinVariationalGAN
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training.history import Epoch
 from thirdstream.mel.vocoder.synthesis import Synthesiser
-from thirdstream.report.spectrograms import draw_mels, save
+from thirdstream.report.spectrograms import frame_times, mel_figure, save
 
 FORMATS = (".png", ".svg")
 NUMBERS = {"twin-cnn": 7, "twin-vae": 8, "twin-gan": 9, "twin-variational-gan": 11}
 COLOURS = ("#1f5fa8", "#c2571a")  # of the two styles; told apart without colour vision too
+RANGE_DB = 60.0  # below the loudest point of the originals
 
 
 def corpus_figures(corpus: Corpus, out: Path) -> Iterator[Path]:
@@ -36,20 +38,18 @@ def corpus_figures(corpus: Corpus, out: Path) -> Iterator[Path]:
     Yields each file written. Raises ThirdstreamError if a recording is no longer where it was.
     """
     waves = {style: segment_of(_example(corpus, style)) for style in corpus.styles}
+    mels = {style: _normalised(corpus, style, wave) for style, wave in waves.items()}
+    yield from written(_wave_figure(waves), out, "figure-01-waveform")
+    yield from written(_stft_figure(waves), out, "figure-02-stft")
+    yield from written(mel_figure([mels], config=corpus.mel), out, "figure-03-mel")
+    yield from written(_statistics_figure(corpus), out, "figure-04-statistics")
+
+
+def written(figure: Figure, out: Path, stem: str) -> Iterator[Path]:
+    """Save a figure in all FORMATS, and yield each file."""
     for ending in FORMATS:
-        path = out / f"figure-01-waveform{ending}"
-        _draw_waves(waves, path)
-        yield path
-        path = out / f"figure-02-stft{ending}"
-        _draw_stfts(waves, path)
-        yield path
-        path = out / f"figure-03-mel{ending}"
-        mels = {style: _normalised(corpus, style, wave) for style, wave in waves.items()}
-        draw_mels([mels], path, config=corpus.mel)
-        yield path
-        path = out / f"figure-04-statistics{ending}"
-        _draw_statistics(corpus, path)
-        yield path
+        save(figure, out / f"{stem}{ending}")
+        yield out / f"{stem}{ending}"
 
 
 def _example(corpus: Corpus, style: str) -> Recording:
@@ -76,18 +76,18 @@ def _normalised(corpus: Corpus, style: str, wave: Wave) -> Tensor:
     return log_mel(torch.from_numpy(wave)[None])[0]
 
 
-def _draw_waves(waves: Mapping[str, Wave], path: Path) -> None:
+def _wave_figure(waves: Mapping[str, Wave]) -> Figure:
     figure = Figure(figsize=(7.4, 1.9 * len(waves)), layout="constrained")
     axes = figure.subplots(len(waves), 1, sharex=True, sharey=True)
     for axis, colour, (style, wave) in zip(axes, COLOURS, waves.items(), strict=True):
         axis.plot(np.arange(len(wave)) / SR, wave, color=colour, linewidth=0.4, rasterized=True)
         axis.set(title=style, ylabel="amplitude", xlim=(0, len(wave) / SR))
     axes[-1].set_xlabel("time (s)")
-    save(figure, path)
+    return figure
 
 
-def _draw_stfts(waves: Mapping[str, Wave], path: Path) -> None:
-    synthesiser = Synthesiser()
+def _stft_figure(waves: Mapping[str, Wave]) -> Figure:
+    synthesiser, config = Synthesiser(), MelConfig()
     figure = Figure(figsize=(7.4, 3.2), layout="constrained")
     axes = figure.subplots(1, len(waves), sharey=True)
     levels = {}
@@ -96,15 +96,17 @@ def _draw_stfts(waves: Mapping[str, Wave], path: Path) -> None:
         levels[style] = 20 * torch.log10(spectrum.clamp(min=1e-5)).numpy()
     top = max(float(level.max()) for level in levels.values())
     for axis, (style, level) in zip(axes, levels.items(), strict=True):
-        extent = (0, len(waves[style]) / SR, 0, SR / 2000)
+        left, right, end_s = frame_times(level.shape[1], config)
+        half_bin = config.sr / config.n_fft / 2000
+        extent = (left, right, -half_bin, SR / 2000 + half_bin)
         axis.imshow(
             level, origin="lower", aspect="auto", extent=extent, vmin=top - 100, vmax=top,
             cmap="magma", interpolation="none",
         )  # fmt: skip
-        axis.set(title=style, xlabel="time (s)")
+        axis.set(title=style, xlabel="time (s)", xlim=(0, end_s), ylim=(0, SR / 2000))
     axes[0].set_ylabel("frequency (kHz)")
     figure.colorbar(axes[0].images[0], ax=axes, label="STFT magnitude (dB)")
-    save(figure, path)
+    return figure
 
 
 def mel_moments(
@@ -124,25 +126,23 @@ def mel_moments(
     return mean, np.sqrt(np.maximum(squares / count - mean**2, 0))
 
 
-def _draw_statistics(corpus: Corpus, path: Path) -> None:
+def _statistics_figure(corpus: Corpus) -> Figure:
     figure = Figure(figsize=(7.4, 4.6), layout="constrained")
     grid = figure.subplots(2, 2, sharex=True)
     hz = corpus.mel.places_hz[1:-1]
-    for colour, style in zip(COLOURS, corpus.styles, strict=True):
-        for row, (axes, normalised) in enumerate(zip(grid, (False, True), strict=True)):
-            for axis, values in zip(
-                axes, mel_moments(corpus, style, normalised=normalised), strict=True
-            ):
-                axis.plot(hz, values, color=colour, label=style, linestyle=("-", "--")[row])
-    for axes, when in zip(grid, ("before", "after"), strict=True):
+    for axes, normalised in zip(grid, (False, True), strict=True):
+        of = "normalised mel" if normalised else "mel power"
+        for colour, style in zip(COLOURS, corpus.styles, strict=True):
+            moments = mel_moments(corpus, style, normalised=normalised)
+            for axis, values in zip(axes, moments, strict=True):
+                axis.plot(hz, values, color=colour, label=style)
         for axis, what in zip(axes, ("mean", "deviation"), strict=True):
-            axis.set(title=f"{what} {when} normalisation", xscale="log")
-            if when == "before":
-                axis.set_yscale("log")
+            scale = "linear" if normalised else "log"
+            axis.set(ylabel=f"{what} of {of}", xscale="log", yscale=scale)
     for axis in grid[1]:
         axis.set_xlabel("frequency (Hz)")
     grid[0][0].legend()
-    save(figure, path)
+    return figure
 
 
 @torch.inference_mode()
@@ -151,30 +151,44 @@ def system_figures(
 ) -> Iterator[Path]:
     """Figure 7, 8, 9 or 11: original, self-reconstruction and transfer, of both styles.
 
-    powers: mel power (n_frames, n_mels) at -20 dB by style. Twins that tell style from content take
-    it from the other style's example, those that draw one draw it. Yields each file written.
+    All panels show mel power in dB on one scale, whose 0 is the loudest point of the originals.
+    powers: mel power (n_frames, n_mels) at -20 dB by style. Yields each file written.
     """
-    mels = {style: system.log_mel(style).normalise(power) for style, power in powers.items()}
-    usual, styles = torch.Generator().manual_seed(0), {}
-    for style, mel in mels.items():
-        own = system.model.style_code(mel[None], style)
-        styles[style] = (
-            system.model.default_condition(style, generator=usual) if own is None else own
-        )
     rows = {}
-    for style, mel in mels.items():
+    for style, power in powers.items():
         other = system.model.other(style)
-        made = system.model.transfer(mel[None], source=style, target=other, condition=styles[other])
-        rows[style] = {
-            "original": mel,
-            "self-reconstruction": system.model.reconstruct(mel[None], style)[0],
-            f"to {other}": made[0],
-        }
-    number = NUMBERS.get(system.name, 0)
-    for ending in FORMATS:
-        path = out / f"figure-{number:02d}-{name}{ending}"
-        draw_mels([*rows.values()], path, config=system.mel, names=[*rows], title=name)
-        yield path
+        condition = condition_of(system, other, powers[other])
+        made = system.convert(power[None], source=style, target=other, condition=condition)[0]
+        rebuilt = system.convert(power[None], source=style, target=style)[0]
+        rows[style] = {"original": power, "self-reconstruction": rebuilt, f"to {other}": made}
+    top = max(float(power.max()) for power in powers.values())
+    levels = [{column: _decibels(one, top) for column, one in row.items()} for row in rows.values()]
+    number = NUMBERS.get(system.name)
+    stem = f"transfer-{name}" if number is None else f"figure-{number:02d}-{name}"
+    figure = mel_figure(
+        levels, config=system.mel, names=[*rows], title=name, scale="mel power (dB)",
+        limits=(-RANGE_DB, 0),
+    )  # fmt: skip
+    yield from written(figure, out, stem)
+
+
+def condition_of(system: MelSystem, target: str, example: Tensor) -> Tensor | None:
+    """What a transfer into `target` is given besides the mel, in the figures.
+
+    Where styles are drawn (paper, section 3.4) or there are none: what `transfer` gives it by
+    default. Otherwise the style of an example, mel power (n_frames, n_mels) of `target` (3.3).
+    """
+    model, log_mel = system.model, system.log_mel(target)
+    if not isinstance(model, TwinVariationalGAN):
+        own = model.style_code(log_mel.within(log_mel.normalise(example[None])), target)
+        if own is not None:
+            return own
+    return model.default_condition(target, generator=torch.Generator().manual_seed(0))
+
+
+def _decibels(power: Tensor, top: float) -> Tensor:
+    """Above `top`, or RANGE_DB and more below it, cut off there."""
+    return 10 * torch.log10((power / top).clamp(min=10 ** (-RANGE_DB / 10)))
 
 
 def learning_curves(epochs: Sequence[Epoch], out: Path, *, name: str) -> Iterator[Path]:
@@ -189,14 +203,12 @@ def learning_curves(epochs: Sequence[Epoch], out: Path, *, name: str) -> Iterato
             if known:
                 axis.plot(list(known), list(known.values()), ".-", color=colour, label=label)
         axis.set(title=loss, xlabel="epoch")
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.05 * axis.dataLim.ymax or 1)
         axis.xaxis.get_major_locator().set_params(integer=True)
+    panels[0].set_ylabel("loss, unweighted")
     panels[0].legend(frameon=False)
     figure.suptitle(name)
-    for ending in FORMATS:
-        path = out / f"curves-{name}{ending}"
-        save(figure, path)
-        yield path
+    yield from written(figure, out, f"curves-{name}")
 
 
 def examples(

@@ -8,6 +8,7 @@ filter's width. Levels are taken from energies with a floor 100 dB below the ori
 
 from collections.abc import Mapping
 from functools import cache
+from typing import NamedTuple
 
 import librosa
 import numpy as np
@@ -25,6 +26,8 @@ SHARE_FLOOR = 1e-6  # of a band's share of the energy: 60 dB below the whole
 LARGEST = 1e30  # of mel power; untrained networks give what no power reaches
 PARTIALS_HZ, UPPER_HZ = (180.0, 5000.0), 1000.0  # where partials are told apart; the upper ones
 ROUGHEST = 0.1797  # the largest difference of both exponentials in `dissonance`
+FARTHEST = 40  # mels that what was made may lie above or below: almost an octave above 1 kHz
+RELATED = 0.1  # by which a transfer correlates more with its source than with another recording
 N_PEAKS = 12  # a frame, for the dissonance
 ONSET_DB = 0.5  # by which mels grow on average, above what is usual around: an attack
 
@@ -47,10 +50,15 @@ def energy(power: Tensor, config: MelConfig) -> Tensor:
     return power.double().clamp(0, LARGEST) * widths_hz(config)
 
 
-def level_db(made: Tensor, original: Tensor, config: MelConfig) -> Tensor:
-    """By how much the whole is louder, -100 to 300 dB; NaN where the original is silent."""
-    first, second = (energy(one, config).sum((1, 2)) for one in (made, original))
-    return 10 * torch.log10((first + FLOOR * second) / second)
+def level_db(made: Tensor, original: Tensor, config: MelConfig, *, hz: float = 0.0) -> Tensor:
+    """By how much the part above a frequency is louder, in dB.
+
+    Both have a floor 100 dB below the whole original. NaN where that is silent.
+    """
+    first, second = (energy(one, config) for one in (made, original))
+    high, floor = centres_hz(config) >= hz, FLOOR * second.sum((1, 2))
+    above = [one[..., high].sum((1, 2)) + floor for one in (first, second)]
+    return 10 * torch.log10(above[0] / above[1])
 
 
 def audible_share(made: Tensor, original: Tensor) -> Tensor:
@@ -59,17 +67,29 @@ def audible_share(made: Tensor, original: Tensor) -> Tensor:
     return (made > floor).double().mean((1, 2))
 
 
-def correlation(made: Tensor, original: Tensor) -> Tensor:
-    """Pearson's, of the fourth roots of power, in which each mel has had its mean over time taken
-    off: of what happens when, and not of the spectra that all recordings have in common. -1 to 1.
+class Relation(NamedTuple):
+    """correlation: -1 to 1, at the best displacement. mels: that displacement, up where above 0."""
+
+    correlation: Tensor
+    mels: Tensor
+
+
+def relation(made: Tensor, original: Tensor) -> Relation:
+    """The cross-correlation along mels at its highest, of what happens when in both.
+
+    Of normalised mels, each as its own style is normalised. Pearson's, where each mel has had its
+    mean over time taken off: the spectra that all recordings have in common do not count. A copy
+    has 1 at 0, a copy that is moved up by a few mels (almost) 1 there.
     """
-    first, second = (_changes(one) for one in (made, original))
-    return (first * second).sum((1, 2)) / (first.norm(dim=(1, 2)) * second.norm(dim=(1, 2)))
-
-
-def _changes(power: Tensor) -> Tensor:
-    root = _root(power)
-    return root - root.mean(1, keepdim=True)
+    first, second = (one.double() - one.double().mean(1, keepdim=True) for one in (made, original))
+    n = 2 * first.shape[2]
+    product = torch.fft.rfft(first, n) * torch.fft.rfft(second, n).conj()
+    by_lag = torch.fft.irfft(
+        product.sum(1), n
+    )  # (batch, n): 0, 1, ... and from the end -1, -2, ...
+    near = torch.cat([by_lag[:, -FARTHEST:], by_lag[:, : FARTHEST + 1]], dim=1)
+    highest, at = (near / (first.norm(dim=(1, 2)) * second.norm(dim=(1, 2)))[:, None]).max(1)
+    return Relation(highest, at.double() - FARTHEST)
 
 
 def _root(power: Tensor) -> Tensor:
@@ -174,25 +194,37 @@ def of_transfer(
     *,
     usual: Mapping[str, float],
 ) -> dict[str, Tensor]:
-    """All measures of transfers: mel power, beside that of their sources and of other recordings.
+    """Measures of transfers: mel power, beside that of their sources and of other recordings.
 
-    usual: the means of `of_original` in the target style. All but the level, the correlations and
-    the chroma are differences: from the original, or from what is usual where the name says so.
+    usual: the means of `of_original` in the target style. What `of_original` gives of recordings is
+    given here as a difference: from the original, and ("..._over_usual") from what is usual.
     """
-    to_source, to_another = (correlation(made, one) for one in (original, another))
     chroma_source, chroma_another = (chroma_similarity(made, one) for one in (original, another))
     before, after = of_original(original, config), of_original(made, config, beside=original)
     return {
         "level_db": level_db(made, original, config),
+        "level_above_4k_db": level_db(made, original, config, hz=4000),
         "audible_ratio": audible_share(made, original) / audible_share(original, original),
-        "correlation": to_source,
-        "correlation_with_another": to_another,
-        "correlation_gain": to_source - to_another,
         "chroma": chroma_source,
         "chroma_with_another": chroma_another,
         "chroma_gain": chroma_source - chroma_another,
         **{name: after[name] - before[name] for name in after},
         **{f"{name}_over_usual": after[name] - usual[name] for name in after},
+    }
+
+
+def of_lines(made: Tensor, original: Tensor, another: Tensor) -> dict[str, Tensor]:
+    """How transfers are related to their sources, all normalised.
+
+    displacement_mels: NaN where they are no more related to them than to another recording.
+    """
+    to_source, to_another = (relation(made, one) for one in (original, another))
+    gain = to_source.correlation - to_another.correlation
+    return {
+        "correlation": to_source.correlation,
+        "correlation_with_another": to_another.correlation,
+        "correlation_gain": gain,
+        "displacement_mels": to_source.mels.where(gain > RELATED, torch.nan),
     }
 
 

@@ -115,7 +115,10 @@ def _made(
             losses["latent"] = came.abs().flatten(1).mean(1)
         rows["losses"].append(losses)
         rows["rebuilt"].append(measures.of_reconstruction(rebuilt, mel, system.mel))
-        rows["transfer"].append(measures.of_transfer(loud, power, another, system.mel, usual=usual))
+        rows["transfer"].append(
+            measures.of_transfer(loud, power, another, system.mel, usual=usual)
+            | measures.of_lines(restyled, mel, system.log_mel(target).normalise(another))
+        )
     joined = {what: _joined(parts) for what, parts in rows.items()}
     means = {name: float(values.mean()) for name, values in joined["losses"].items()}
     if not all(map(math.isfinite, means.values())):
@@ -158,7 +161,8 @@ def diversity(
 ) -> dict[str, float] | None:
     """By direction, how much the style drawn changes the transfer; None where none is drawn.
 
-    The mean over pairs of six draws of mean |a - b| / mean |a|, of normalised mels.
+    The mean of |a - b| over pairs of six draws, by the mean of |a| over draws, of normalised mels:
+    0 to 2.
     """
     model, found = system.model, {}
     for style, power in powers.items():
@@ -169,7 +173,7 @@ def diversity(
             return None
         mel = system.log_mel(style).normalise(power)
         made = [model.transfer(mel, source=style, target=target, condition=one) for one in styles]
-        ratios = [(a - b).abs().mean() / a.abs().mean() for a, b in combinations(made, 2)]
-        known = [float(one) for one in ratios if one.isfinite()]
-        found[_direction(system, style)] = float(np.mean(known)) if known else 0.0
+        apart = np.mean([float((a - b).abs().mean()) for a, b in combinations(made, 2)])
+        size = np.mean([float(one.abs().mean()) for one in made])
+        found[_direction(system, style)] = float(apart / size) if size else 0.0
     return found

@@ -85,11 +85,10 @@ def few_channels() -> ModuleType | None:
     return None if cast(Any, config).DISABLE_JIT else convolution
 
 
-def _trains(x: Tensor, weight: Tensor) -> bool:
-    """Whether these are numbers to train with on a CPU, and nobody traces what is done to them."""
+def _fits(x: Tensor, weight: Tensor) -> bool:
+    """Whether these are numbers on a CPU, and nobody traces what is done to them."""
     return (
-        torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
+        not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
         and not torch.is_autocast_enabled("cpu")
         and all(one.is_cpu and one.dtype == torch.float32 for one in (x, weight))
@@ -146,7 +145,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, n_frames: int | None = None) -> Tensor:
         """(batch, n_in, time, mel) -> (batch, n_out, time, mel), resized to n_frames first."""
         weights, biases = self._correlations()
-        kernels = few_channels() if self.folds and _trains(x, weights[0]) else None
+        trains = self.folds and (self.training or torch.is_grad_enabled())
+        kernels = few_channels() if trains and _fits(x, weights[0]) else None
         if kernels is not None:
             return kernels.block(x, weights, biases, resize=self.resize, n_frames=n_frames)
         x = resized(x, self.resize, n_frames)
