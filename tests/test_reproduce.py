@@ -22,8 +22,9 @@ from thirdstream.files import Interrupted, ThirdstreamError
 from thirdstream.mel.training.loop import State, Step, TrainingError
 from thirdstream.mel.training.run import train
 from thirdstream.report import reproduction as report
-from thirdstream.research import figures, reproduction, sources
-from thirdstream.research.reproduction import How, Progress, Work
+from thirdstream.research import figures, reproduction, runs, sources
+from thirdstream.research.reproduction import Work
+from thirdstream.research.runs import How, Progress
 from thirdstream.research.share import part_of
 
 SMALL = How(seeds=1, epochs=2, batch_size=1, scale=0.01)
@@ -145,7 +146,8 @@ def test_what_is_cut_are_the_first_segments_of_a_recording(small_corpus: Corpus)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two of the systems, and no figures, which take longest."""
     monkeypatch.setattr(Work, "_draws", lambda _: {})
-    monkeypatch.setattr(reproduction, "SYSTEMS", ("twin-cnn", "twin-gan"))
+    for module in (reproduction, runs):
+        monkeypatch.setattr(module, "SYSTEMS", ("twin-cnn", "twin-gan"))
 
 
 def run(corpus: Corpus, out: Path, how: How = SMALL) -> Generator[Progress]:
@@ -239,7 +241,7 @@ def test_a_training_that_fails_is_told_and_keeps_no_other_from_it(
             if state.system.name == "twin-cnn":
                 raise TrainingError("training stopped: reconstruction not finite")
 
-    monkeypatch.setattr(reproduction, "train", failing)
+    monkeypatch.setattr(runs, "train", failing)
     alarms = [one.alarm for one in run(small_corpus, tmp_path) if one.alarm]
     assert alarms[0] == "twin-cnn, seed 0: training stopped: reconstruction not finite"
     results = report.read(tmp_path / "results.json")

@@ -16,7 +16,7 @@ from thirdstream.parallel import Workers
 from thirdstream.report import reproduction as report
 from thirdstream.report.reproduction import Counts, Reproduction, spread
 from thirdstream.research import reproduction, sources
-from thirdstream.research.reproduction import How
+from thirdstream.research.runs import How, Progress
 
 
 @writes_folder
@@ -81,7 +81,7 @@ def _corpus(
     return Corpus.open(out / "corpus"), list(remarks)
 
 
-def _follow(work: Iterator[reproduction.Progress]) -> None:
+def _follow(work: Iterator[Progress]) -> None:
     """A bar for each kind of work."""
     with progress_bar() as bar:
         tasks = {}
