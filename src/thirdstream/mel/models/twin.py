@@ -190,6 +190,10 @@ class TwinAutoencoder(MelModel):
         """Mel of `style` -> Code."""
         return Code(self.content(mel, style), mel.shape[1])
 
+    def encode_again(self, mel: Tensor, style: str) -> Code:
+        """Transfer into `style` -> what the losses compare of its Code."""
+        return self.encode(mel, style)
+
     def decode(self, code: Code, style: str) -> Tensor:
         """Code -> mel of `style`, with the code's n_frames."""
         return self.decoders[style](code.content, n_frames=code.n_frames)[:, 0]
@@ -217,7 +221,7 @@ class TwinAutoencoder(MelModel):
             own = self.sampled(code)
             swapped = self.swapped(own, style_of=codes[other])
             restyled = self.decode(swapped, other)
-            again = self.encode(restyled, other)
+            again = self.encode_again(restyled, other)
             passes[style] = Pass(code, self.decode(own, style), swapped, restyled, again)
         return passes
 

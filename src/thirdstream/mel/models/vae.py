@@ -90,6 +90,10 @@ class TwinVAE(TwinAutoencoder):
         log_variance = self.log_variance_encoders[style](input_features(mel, self.config.features))
         return super().encode(mel, style)._replace(log_variance=log_variance)
 
+    def encode_again(self, mel: Tensor, style: str) -> Code:
+        """The mean alone, which eq. 2 compares."""
+        return super().encode(mel, style)
+
     def sampled(self, code: Code) -> Code:
         """Eq. 3, z = sigma * zeta + mean, with sigma = exp(log_variance / 2); in training only.
 

@@ -144,11 +144,11 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, n_frames: int | None = None) -> Tensor:
         """(batch, n_in, time, mel) -> (batch, n_out, time, mel), resized to n_frames first."""
-        weights, biases = self._correlations()
         trains = self.folds and (self.training or torch.is_grad_enabled())
-        kernels = few_channels() if trains and _fits(x, weights[0]) else None
+        kernels = few_channels() if trains and _fits(x, next(self.parameters())) else None
         if kernels is not None:
-            return kernels.block(x, weights, biases, resize=self.resize, n_frames=n_frames)
+            convs = self._correlations()
+            return kernels.block(x, *convs, resize=self.resize, n_frames=n_frames)
         x = resized(x, self.resize, n_frames)
         if self.folds and x.shape[3] % 2 == 0:
             return self._folded(x)

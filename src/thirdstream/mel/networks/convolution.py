@@ -294,11 +294,11 @@ def _pass_back(g, y, more, bias, n_frames, n_mels):
 
 @whole
 def _forward(x, first, rest, biases, resize, planes, layers, out):
-    """Fill `layers` (batch, layer, channel, row, column) and `out`; planes: room for x."""
+    """Fill `layers` (batch or 1, layer, channel, row, column) and `out`; planes: room for x."""
     n_frames, n_mels = out.shape[2:]
     for b in range(len(x)):
         _fill(planes, x[b], resize, n_frames, n_mels)
-        made = layers[b]
+        made = layers[min(b, len(layers) - 1)]
         _convolve(made[0], planes, first, biases[0])
         _rectify(made[0], n_frames, n_mels)
         for k in range(len(rest)):
@@ -381,7 +381,8 @@ class _Block(torch.autograd.Function):
     ) -> Tensor:
         n_convs, n_out = biases.shape
         size = resized(x.new_empty(1, device="meta").expand(x.shape), resize, n_frames).shape[2:]
-        layers, out = _planes(*size, len(x), n_convs, n_out), x.new_empty(len(x), n_out, *size)
+        n_kept = len(x) if any(ctx.needs_input_grad) else 0  # layers, for the way back
+        layers, out = _planes(*size, n_kept, n_convs, n_out), x.new_empty(len(x), n_out, *size)
         ctx.resize, ctx.n_frames = resize, n_frames
         ctx.save_for_backward(x, first, rest, biases, layers)
         weights = [one.numpy() for one in (first, rest, biases)]
@@ -389,7 +390,8 @@ class _Block(torch.autograd.Function):
 
         def work(some: slice) -> None:
             room = _planes(*size, x.shape[1]).numpy()
-            _forward(images[some], *weights, CODES[resize], room, made[some], given[some])
+            kept = made[some] if n_kept else _planes(*size, 1, n_convs, n_out).numpy()
+            _forward(images[some], *weights, CODES[resize], room, kept, given[some])
 
         _in_threads(work, len(x))
         return out
@@ -418,6 +420,9 @@ class _Block(torch.autograd.Function):
         _in_threads(work, len(x))
         given = g_x if ctx.needs_input_grad[0] else None
         return given, *(one.sum(0) for one in sums), None, None
+
+
+WHOLE = (_forward, _backward)
 
 
 def block(
