@@ -1,10 +1,12 @@
 """Which slip of the published code moves its results, and by how much.
 
-    python recipes/slips.py CORPUS OUT [--seeds N] [--epochs N] [--batch-size N] [--scale SHARE]
+    python recipes/slips.py CORPUS OUT [--seeds N] [--epochs N] [--batch-size N] [--scale SHARE] \
+      [--only SLIP...]
 
 Trains each system as the paper has it and with one slip of the published code at a time, with the
 same recordings, seeds and steps, and measures both on the test recordings. OUT gets a run folder
-for each training, which is not trained again, and slips.md with the table, which is printed too.
+SYSTEM-seedN or SYSTEM+SLIP-seedN for each training; what is there already is not trained again, as
+of runs/ that `thirdstream reproduce` made of the same. The table is printed.
 """
 
 import sys
@@ -18,7 +20,7 @@ import tyro
 from numpy.typing import NDArray
 
 from thirdstream.data.corpus import TEST, TRAIN, Corpus, Recording
-from thirdstream.files import read_json, whole_file, write_json
+from thirdstream.files import read_json, write_json
 from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.system import load
 from thirdstream.mel.training.loop import TrainingConfig, begin
@@ -26,6 +28,7 @@ from thirdstream.mel.training.run import load_state, train
 from thirdstream.research import findings
 from thirdstream.research.share import Part, part_of
 
+SEGMENTS = "segments"  # the slip that is none of a model
 N_SEGMENTS = 200  # of each style, that a model is measured on
 HELD_OUT = 10  # every tenth segment, where segments are split instead of recordings
 
@@ -63,6 +66,7 @@ class How:
     epochs: int = 50
     batch_size: int = 32
     scale: float = 1.0
+    only: tuple[str, ...] = (*SLIPS, SEGMENTS)
 
 
 class BySegment(Part):
@@ -111,17 +115,22 @@ def measured(name: str, config: Any, part: Part, how: How, seed: int) -> dict[st
 def compared(how: How) -> Iterator[list[str]]:
     """The rows of the table: each slip beside the paper's own."""
     part = part_of(Corpus.open(how.corpus), scale=how.scale, at_least=how.batch_size)
-    paper = {}
-    for slip, (system, about, change) in SLIPS.items():
+    for name in how.only:
+        about, change = "split by segment, not by recording", {}
+        system, trained_on = "twin-cnn", part
+        if name == SEGMENTS:
+            trained_on = BySegment.of(part)
+        else:
+            system, about, change = SLIPS[name]
         config = FAMILIES[system].kind.PRESETS["paper"]
-        for name, own in ((system, config), (f"{system}+{slip}", replace(config, **change))):
-            found = [measured(name, own, part, how, seed) for seed in range(how.seeds)]
-            paper.setdefault(system, found)
-            yield row(about if "+" in name else "as in the paper", system, found, paper[system])
-    segments = BySegment.of(part)
-    config = FAMILIES["twin-cnn"].kind.PRESETS["paper"]
-    found = [measured("twin-cnn+segments", config, segments, how, s) for s in range(how.seeds)]
-    yield row("split by segment, not by recording", "twin-cnn", found, paper["twin-cnn"])
+        paper = [measured(system, config, part, how, seed) for seed in range(how.seeds)]
+        slipped = replace(config, **change)
+        found = [
+            measured(f"{system}+{name}", slipped, trained_on, how, seed)
+            for seed in range(how.seeds)
+        ]
+        yield row("as in the paper", system, paper, paper)
+        yield row(about, system, found, paper)
 
 
 def row(
@@ -133,30 +142,31 @@ def row(
     cells = [system, about, spread(own, 4), moved]
     for name in MEASURES:
         values = [[way[name]["mean"] for way in one["transfers"].values()] for one in found]
-        cells.append(spread(np.mean(np.array(values, dtype=float), axis=1), 2))
+        cells.append(spread(np.array(values, dtype=np.float64).mean(axis=1), 2))
     return cells
 
 
 def eq_1(found: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
     """(n_seeds,), averaged over the styles."""
-    return np.array([np.mean(list(one["reconstruction"].values())) for one in found])
+    by_style = [list(one["reconstruction"].values()) for one in found]
+    return np.array(by_style, dtype=np.float64).mean(axis=1)
 
 
 def spread(values: NDArray[np.float64], digits: int, *, signed: bool = False) -> str:
-    """Mean and range over the seeds."""
-    sign = "+" if signed else ""
-    low, high = (f"{value:{sign}.{digits}f}" for value in (values.min(), values.max()))
-    return f"{values.mean():{sign}.{digits}f} [{low}, {high}]"
+    """Mean and, of several seeds, the range."""
+    mean, low, high = (
+        f"{value:{'+' if signed else ''}.{digits}f}"
+        for value in (values.mean(), values.min(), values.max())
+    )
+    return f"{mean} [{low}, {high}]" if len(values) > 1 else mean
 
 
 def main() -> None:
     how = tyro.cli(How, config=(tyro.conf.PositionalRequiredArgs,))
     head = ["system", "", "eq. 1", "difference", *MEASURES.values()]
-    lines = [head, ["---"] * len(head), *compared(how)]
-    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
-    with whole_file(how.out / "slips.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    print(text)
+    print("\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head)]))
+    for cells in compared(how):
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
