@@ -73,7 +73,7 @@ class BySegment(Part):
     """A part whose training recordings are split by segment: every tenth is for testing."""
 
     @classmethod
-    def of(cls, part: Part) -> "BySegment":
+    def of_part(cls, part: Part) -> "BySegment":
         """Of the training recordings of a part."""
         own = [one for one in part.recordings if one.split == TRAIN]
         held = {one.features: len(range(0, one.n_segments, HELD_OUT)) for one in own}
@@ -119,7 +119,7 @@ def compared(how: How) -> Iterator[list[str]]:
         about, change = "split by segment, not by recording", {}
         system, trained_on = "twin-cnn", part
         if name == SEGMENTS:
-            trained_on = BySegment.of(part)
+            trained_on = BySegment.of_part(part)
         else:
             system, about, change = SLIPS[name]
         config = FAMILIES[system].kind.PRESETS["paper"]
