@@ -17,6 +17,7 @@ import torch
 from thirdstream import checkpoint, registry
 from thirdstream.data.corpus import SPLITS, TEST, Corpus
 from thirdstream.mel.models import FAMILIES
+from thirdstream.mel.models.gan import TwinGAN
 from thirdstream.mel.models.model import MelModel
 from thirdstream.mel.models.twin import TwinAutoencoder
 from thirdstream.mel.system import MelSystem
@@ -27,7 +28,7 @@ PAPER = {  # test-time eq. 1 as printed in the paper, on its own corpus
     "twin-gan": 0.07116,
     "twin-variational-gan": 0.08146,
 }
-PUBLISHED = "published-"
+PUBLISHED, MOVING = "published-", "adain moving"
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,22 @@ def score(
     return first, second
 
 
-def row(name: str, corpus: Corpus, splits: Sequence[str] = (TEST,)) -> Row:
-    """Score one model on its own normalisation, as it would be used."""
+def row(
+    name: str, corpus: Corpus, splits: Sequence[str] = (TEST,), *, updating: bool = False
+) -> Row:
+    """Score one model on its own normalisation, as it would be used.
+
+    updating: the stored statistics of moving AdaIN move with what is scored.
+    """
     system = registry.load(name)
     assert isinstance(system, MelSystem)
     twin = system.model
+    if updating and isinstance(twin, TwinGAN):
+        twin.heads.train()
     scores = {style: score(system, corpus, style, splits) for style in corpus.styles}
+    model = Path(name).resolve().name.removesuffix(".safetensors")
     return Row(
-        Path(name).resolve().name.removesuffix(".safetensors"),
+        f"{model}, updating" if updating else model,
         system.name,
         preset_of(twin),
         system.n_parameters(),
@@ -90,7 +99,7 @@ def preset_of(model: MelModel) -> str:
     adain = getattr(model.config, "adain", "instance")
     plain = replace(model.config, adain="instance") if adain == "moving" else model.config
     name = next((key for key, preset in model.PRESETS.items() if preset == plain), "other")
-    return name if adain == "instance" else f"{name}, adain {adain}"
+    return f"{name}, {MOVING}" if adain == "moving" else name
 
 
 def table(rows: list[Row], corpus: Corpus) -> str:
@@ -140,6 +149,8 @@ def main(*arguments: str) -> None:
     corpus_path, *models = arguments[whole:]
     corpus, splits = Corpus.open(Path(corpus_path)), SPLITS if whole else (TEST,)
     rows = [row(name, corpus, splits) for name in models]
+    moving = [name for name, one in zip(models, rows, strict=True) if MOVING in one.preset]
+    rows += [row(name, corpus, splits, updating=True) for name in moving]
     counts = ", ".join(counted(corpus, style, splits) for style in corpus.styles)
     versions = ", ".join(f"{name} {version}" for name, version in checkpoint.versions().items())
     print(HEAD.format(recordings=counts, versions=versions))
@@ -159,8 +170,9 @@ Made by `python recipes/score.py CORPUS MODEL... > docs/results.md`, on the test
   parameters. Ours were trained in the domain that they are tested on; the published ones on real
   recordings.
 - *adain moving* is the AdaIN of the published code, by statistics that are stored: those rows are
-  the published systems. The rows -instance have that of the paper's eq. 7, by each segment's own
-  statistics, on the same weights, which were not trained so.
+  the published systems. In the rows *updating* the statistics go on moving with what is scored, as
+  in the published code where it is not told that training is over. The rows -instance have the
+  paper's eq. 7, by each segment's own statistics, on the same weights, which were not trained so.
 - *eq. 2* is how far a content code comes back changed through the other half. It is in units of
   the model's own code, so it can't be compared between models. GANs restyle with the mean style of
   their training data, the published with this corpus's, variational GANs with a drawn style.

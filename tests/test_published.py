@@ -81,6 +81,12 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def systems(checkout: Path) -> dict[str, MelSystem]:
+    """All of them; no test may change them."""
+    return published.networks(checkout)
+
+
 def same(ours: dict[str, MelSystem], theirs: dict[str, MelSystem]) -> bool:
     return ours.keys() == theirs.keys() and all(
         torch.equal(value, theirs[name].state_dict()[key])
@@ -89,15 +95,16 @@ def same(ours: dict[str, MelSystem], theirs: dict[str, MelSystem]) -> bool:
     )
 
 
-def test_all_five_are_read_with_the_published_number_of_parameters(checkout: Path) -> None:
-    systems = published.networks(checkout)
+def test_all_five_are_read_with_the_published_number_of_parameters(
+    systems: dict[str, MelSystem],
+) -> None:
     assert {name: one.n_parameters() for name, one in systems.items()} == SIZES
     assert not any(parameter.requires_grad for parameter in systems["published-gan"].parameters())
 
 
-def test_each_weight_takes_its_place(checkout: Path) -> None:
+def test_each_weight_takes_its_place(systems: dict[str, MelSystem]) -> None:
     """Keras has kernels as (time, mel, in, out), transposed ones as (time, mel, out, in)."""
-    system = published.networks(checkout)["published-variational-gan"]
+    system = systems["published-variational-gan"]
     theirs, ours = drawn("published-variational-gan", plain=True), system.model.state_dict()
     for style in STYLES:
         first = theirs[f"{style}.content_encoder.block1.conv0.kernel"]
@@ -115,9 +122,8 @@ def test_each_weight_takes_its_place(checkout: Path) -> None:
 
 
 def test_the_folder_of_results_and_files_of_arrays_are_read_too(
-    checkout: Path, tmp_path: Path
+    checkout: Path, systems: dict[str, MelSystem], tmp_path: Path
 ) -> None:
-    systems = published.networks(checkout)
     for name in published.SOURCES:
         file = name.removeprefix("published-").replace("-", "_")
         np.savez(tmp_path / f"{file}_weights.npz", **drawn(name, plain=True))
@@ -132,14 +138,15 @@ def test_what_is_there_is_loaded(checkout: Path, tmp_path: Path) -> None:
     assert published.networks(tmp_path).keys() == {"published-vae"}
 
 
-def test_adain_of_equation_7_takes_no_statistics(checkout: Path) -> None:
+def test_adain_of_equation_7_takes_no_statistics(
+    checkout: Path, systems: dict[str, MelSystem]
+) -> None:
     """Both versions have one set of weights; where the style is a map, they are one."""
-    moving = published.networks(checkout)
     instance = published.networks(checkout, adain="instance")
     for name, system in instance.items():
-        stored = {key for key in moving[name].state_dict() if ".moving_" in key}
+        stored = {key for key in systems[name].state_dict() if ".moving_" in key}
         assert len(stored) == (4 if name in CODED else 0)
-        assert moving[name].state_dict().keys() - system.state_dict().keys() == stored
+        assert systems[name].state_dict().keys() - system.state_dict().keys() == stored
         assert system.n_parameters() == SIZES[name] - 4 * len(stored)
 
 
@@ -154,6 +161,16 @@ def test_damaged_and_foreign_checkpoints_are_refused(
     (folder / "model.data-00000-of-00001").unlink()
     with pytest.raises(ThirdstreamError, match=rf"{name}.model\.index: is no readable"):
         published.networks(tmp_path)
+
+
+def test_a_network_of_other_shapes_is_refused(tmp_path: Path) -> None:
+    tensors = drawn("published-cnn", plain=False)
+    for shape in ((3, 3, 1, 2), (5, 5, 2), ()):
+        tensors["coderX/encoder/encoder/layer_with_weights-0/conv_block/conv_layers/0/kernel"
+                "/.ATTRIBUTES/VARIABLE_VALUE"] = np.ones(shape, np.float32)  # fmt: skip
+        tensorflow_writer.write(tmp_path / "ConvolutionalTranscoder" / "model", tensors)
+        with pytest.raises(ThirdstreamError, match=r"model\.index: is not .* at commit"):
+            published.networks(tmp_path)
 
 
 def test_a_folder_without_any_is_refused(tmp_path: Path) -> None:
@@ -177,7 +194,8 @@ def test_the_corpus_lends_its_statistics_and_mean_styles(
         for style in STYLES:
             scale = system.log_mel(style).scale
             assert scale == pytest.approx(small_corpus.statistics[style].scale)
-            if isinstance(system.model, TwinGAN):
+            if name in ("published-gan", "published-gan-style-code"):
+                assert isinstance(system.model, TwinGAN)
                 codes = [
                     system.model.style_code(system.log_mel(style).normalise(power), style)
                     for one in small_corpus.of(style, TRAIN)
@@ -213,6 +231,11 @@ def test_the_recipes_make_models_and_the_table_of_them(
         line.split(" |")[0].strip("| "): line
         for line in score.table(rows, small_corpus).splitlines()
     }
+    coded = tmp_path / "published-gan-style-code.safetensors"
+    updating = score.row(str(coded), small_corpus, updating=True)
+    stored = next(one for one in rows if one.model == coded.stem)
+    assert updating.model == f"{coded.stem}, updating"
+    assert updating.reconstruction != stored.reconstruction
     assert "| paper-style-code, adain moving | 16,618 |" in lines["published-gan-style-code"]
     assert "| paper-style-code | 16,602 |" in lines["published-gan-style-code-instance"]
     published_rows = [one for one in rows if one.system == "twin-gan" and "published" in one.model]

@@ -1,6 +1,7 @@
 """The whole paper by one command: what it finds, what it uses, and that nothing is done twice."""
 
 import csv
+import dataclasses
 import json
 import shutil
 import signal
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from conftest import music
+from conftest import STYLES, music
 from thirdstream import registry
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.cli import main
@@ -21,8 +22,9 @@ from thirdstream.files import Interrupted, ThirdstreamError
 from thirdstream.mel.training.loop import State, Step, TrainingError
 from thirdstream.mel.training.run import train
 from thirdstream.report import reproduction as report
-from thirdstream.research import figures, reproduction, sources
-from thirdstream.research.reproduction import How, Progress, Work
+from thirdstream.research import figures, reproduction, runs, sources
+from thirdstream.research.reproduction import Work
+from thirdstream.research.runs import How, Progress
 from thirdstream.research.share import part_of
 
 SMALL = How(seeds=1, epochs=2, batch_size=1, scale=0.01)
@@ -144,7 +146,8 @@ def test_what_is_cut_are_the_first_segments_of_a_recording(small_corpus: Corpus)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two of the systems, and no figures, which take longest."""
     monkeypatch.setattr(Work, "_draws", lambda _: {})
-    monkeypatch.setattr(reproduction, "SYSTEMS", ("twin-cnn", "twin-gan"))
+    for module in (reproduction, runs):
+        monkeypatch.setattr(module, "SYSTEMS", ("twin-cnn", "twin-gan"))
 
 
 def run(corpus: Corpus, out: Path, how: How = SMALL) -> Generator[Progress]:
@@ -238,7 +241,7 @@ def test_a_training_that_fails_is_told_and_keeps_no_other_from_it(
             if state.system.name == "twin-cnn":
                 raise TrainingError("training stopped: reconstruction not finite")
 
-    monkeypatch.setattr(reproduction, "train", failing)
+    monkeypatch.setattr(runs, "train", failing)
     alarms = [one.alarm for one in run(small_corpus, tmp_path) if one.alarm]
     assert alarms[0] == "twin-cnn, seed 0: training stopped: reconstruction not finite"
     results = report.read(tmp_path / "results.json")
@@ -247,6 +250,25 @@ def test_a_training_that_fails_is_told_and_keeps_no_other_from_it(
     assert "not finite" in (tmp_path / "index.html").read_text()
     steps = [one for one in run(small_corpus, tmp_path) if one.now.startswith("training twin-cnn")]
     assert steps == []  # it would fail again
+
+
+def test_published_weights_are_measured_beside_ours(
+    small_corpus: Corpus, tmp_path: Path, reference: Path
+) -> None:
+    how = dataclasses.replace(SMALL, published=reference)
+    part = part_of(small_corpus, scale=how.scale, at_least=1)
+    measured = Work(small_corpus, part, how, tmp_path).published
+    assert {"published-cnn", "published-variational-gan-instance-adain"} <= measured.keys()
+    assert len(measured) == 7
+    assert all(set(one["reconstruction"]) == set(STYLES) for one in measured.values())
+
+
+def test_a_folder_without_published_weights_is_told_first(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
+    how = dataclasses.replace(SMALL, published=tmp_path)
+    with pytest.raises(ThirdstreamError, match="holds none of the published networks"):
+        next(run(small_corpus, tmp_path / "out", how))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +327,7 @@ def example(statement: str) -> report.Reproduction:
         n_seeds=2,
         remarks=[],
         losses=losses,
-        published={"published-cnn": 0.0875},
+        published={"published-cnn": 0.0875, "published-gan-style-code": 0.175},
         measures={},
         findings=[report.Finding(
             section="3.1", statement=f"twin-cnn: {statement}", verdict="holds in part",

@@ -16,7 +16,7 @@ from thirdstream.parallel import Workers
 from thirdstream.report import reproduction as report
 from thirdstream.report.reproduction import Counts, Reproduction, spread
 from thirdstream.research import reproduction, sources
-from thirdstream.research.reproduction import How
+from thirdstream.research.runs import How, Progress
 
 
 @writes_folder
@@ -81,7 +81,7 @@ def _corpus(
     return Corpus.open(out / "corpus"), list(remarks)
 
 
-def _follow(work: Iterator[reproduction.Progress]) -> None:
+def _follow(work: Iterator[Progress]) -> None:
     """A bar for each kind of work."""
     with progress_bar() as bar:
         tasks = {}
@@ -107,7 +107,9 @@ def _print(results: Reproduction) -> None:
         losses.add_row(name, *values, spread(one.test), spread(one.validation))
     verdicts = Table("statement", *results.losses, title="findings")
     for statement, row in results.verdicts().items():
-        verdicts.add_row(statement, *(row.get(name, "") for name in results.losses))
+        verdicts.add_row(
+            statement.partition(":")[0], *(row.get(name, "") for name in results.losses)
+        )
     for table in (music, losses, verdicts):
         if table.row_count:
             OUT.print(table)

@@ -146,6 +146,11 @@ def _values(results: Reproduction) -> dict[str, Any]:
         "ours": {name: spread(one.test) for name, one in losses.items()},
         "validation": {name: spread(one.validation) for name, one in losses.items()},
         "authors": {name: _published(results, name) for name in losses},
+        "others": {
+            name: error
+            for name, error in results.published.items()
+            if name not in map(_name_published, losses)
+        },
         "order": sorted(
             filter(lambda name: losses[name].test, losses),
             key=lambda name: fmean(losses[name].test),
@@ -155,9 +160,14 @@ def _values(results: Reproduction) -> dict[str, Any]:
     }
 
 
+def _name_published(system: str) -> str:
+    """What the author's network is called: twin-cnn is published-cnn."""
+    return f"published-{system.removeprefix('twin-')}"
+
+
 def _published(results: Reproduction, system: str) -> str:
-    """Eq. 1 of the author's own weights: twin-cnn is published-cnn."""
-    error = results.published.get(f"published-{system.removeprefix('twin-')}")
+    """Eq. 1 of the author's own weights."""
+    error = results.published.get(_name_published(system))
     return "not given" if error is None else f"{error:.5f}"
 
 

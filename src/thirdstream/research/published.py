@@ -28,7 +28,7 @@ from thirdstream.research import tensorflow_checkpoint
 
 AdaIN = Literal["moving", "instance"]
 COMMIT = "66f9546"  # of the author's repository, in which all five are
-N_SEGMENTS = 8  # of each training recording, from which the mean style is learnt
+N_SEGMENTS = 4  # of each training recording, from which the mean style is learnt
 FAULTS = (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
@@ -62,6 +62,7 @@ NETWORKS = {
     "decoder": "decoders",
 }
 KINDS = {"kernel": "weight", "mean": "moving_mean", "std": "moving_std"}
+ORDERS = {4: (3, 2, 0, 1), 2: (1, 0)}  # of a kernel's axes, by their number
 VARIABLE = re.compile(  # of a checkpoint
     r"coder(?P<style>[XY])/(?P<part>\w+)/(\w+/)?(layer_with_weights-(?P<block>\d)/)?"
     r"(conv_block/conv_layers/(?P<layer>\d)/)?(?P<kind>kernel|bias|mean|std)"
@@ -79,7 +80,8 @@ def load(directory: Path, corpus: Corpus, *, adain: AdaIN = "moving") -> dict[st
     directory: a checkout of the author's repository, its folder `results`, or a folder of files
         such as gan_style_code_weights.npz, with the names and layouts of Keras.
     corpus: of classical and jazz. The author published neither the statistics of the mels nor mean
-        styles; those of this corpus's training recordings take their place.
+        styles, which a transfer with a twin GAN takes where no other is given; those of this
+        corpus's training recordings take their place.
     adain: of both systems whose style is a code: moving, as in the published code, or instance, by
         the paper's eq. 7, on the same weights.
 
@@ -94,7 +96,7 @@ def load(directory: Path, corpus: Corpus, *, adain: AdaIN = "moving") -> dict[st
     systems = networks(directory, mel=corpus.mel, adain=adain)
     for system in systems.values():
         system.set_statistics(corpus.statistics)
-        if isinstance(system.model, TwinGAN):
+        if type(system.model) is TwinGAN:  # a variational one draws its styles
             _learn_mean_styles(system, system.model, corpus)
     return systems
 
@@ -139,9 +141,9 @@ def _renamed(arrays: Mapping[str, NDArray], names: re.Pattern[str]) -> dict[str,
     for name, array in arrays.items():
         if match := names.fullmatch(name):
             tensor = torch.from_numpy(array)
-            if match["kind"] == "kernel":
-                tensor = tensor.permute(3, 2, 0, 1) if tensor.ndim == 4 else tensor.t()
-            elif match["kind"] != "bias":
+            if match["kind"] == "kernel" and tensor.ndim in ORDERS:
+                tensor = tensor.permute(ORDERS[tensor.ndim])
+            elif match["kind"] not in ("kernel", "bias"):
                 tensor = tensor.flatten()  # (1, 1, 1, n_latent), of AdaIN
             tensors[_name(match)] = tensor
     return tensors
@@ -172,17 +174,19 @@ def _system(
     with torch.random.fork_rng(devices=[]):  # of the discriminators
         torch.manual_seed(0)
         system = build(family, (first, second), config, mel)
-    wanted = {key for key, _ in system.model.named_parameters()}
-    wanted = {key for key in wanted if not key.startswith("discriminators.")}
-    try:
-        if wanted != tensors.keys():
-            raise ValueError(f"{len(wanted ^ tensors.keys())} tensors are too many or too few")
-        system.model.load_state_dict(tensors, strict=False)
-    except (ValueError, RuntimeError) as error:
+    found = {key: one.shape for key, one in tensors.items()}
+    wanted = {
+        key: one.shape
+        for key, one in system.model.named_parameters()
+        if not key.startswith("discriminators.")
+    }
+    if odd := sorted(dict(found.items() ^ wanted.items())):
         raise ThirdstreamError(
-            f"{path}: is not the {name} of the paper ({error}); give a checkout of "
+            f"{path}: is not the author's network that is {name} here ({len(odd)} tensors are "
+            f"others, such as {odd[0]}); give a checkout of "
             f"github.com/FlorSanders/AutoStyleTransfer, at commit {COMMIT}"
-        ) from error
+        )
+    system.model.load_state_dict(tensors, strict=False)
     system.card["origin"] = f"the paper author's published network, {SOURCES[name].folder}"
     return system.eval().requires_grad_(False)
 

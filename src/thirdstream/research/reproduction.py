@@ -16,83 +16,27 @@ import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from thirdstream import checkpoint
 from thirdstream.data import preparing
 from thirdstream.data.corpus import TEST, TRAIN, VALIDATION, Corpus, Recording, Skipped
 from thirdstream.data.preparing import Found
-from thirdstream.files import Interrupted, ThirdstreamError, read_json, sha256, write_json
+from thirdstream.files import ThirdstreamError, read_json, sha256, write_json
 from thirdstream.mel.models import FAMILIES
-from thirdstream.mel.models.model import RECONSTRUCTION
 from thirdstream.mel.system import MelSystem, load, size_of
 from thirdstream.mel.training import history
-from thirdstream.mel.training.loop import Step, TrainingConfig, TrainingError, begin
-from thirdstream.mel.training.run import load_state, train
 from thirdstream.report import reproduction as report
 from thirdstream.report.reproduction import Counts, Losses, Music, Reproduction, Settings
-from thirdstream.research import figures, findings, measures, measuring, sources
+from thirdstream.research import figures, findings, measures, measuring, published, sources
 from thirdstream.research.findings import PAPER_LOSSES
+from thirdstream.research.runs import LAST, SYSTEMS, How, Progress, Runs
 from thirdstream.research.share import Part, digest, digest_of, part_of
 
-SYSTEMS = tuple(PAPER_LOSSES)
-LAST, RESUME, FAILED = "last.safetensors", "resume.safetensors", "failed.json"  # of a run
 SETTINGS = "settings.json"
 MAX_MEASURED = 512  # test segments of each style, which are in memory together
-
-
-@dataclass(frozen=True)
-class How:
-    """How much to do, and how to train. Where the paper leaves it open: as the published code."""
-
-    seeds: int = 3
-    """Trainings of each system, which differ in weights, pairs and noise."""
-    epochs: int = 50
-    """Of each training; the model of the last one counts."""
-    batch_size: int = 32
-    """Pairs a step."""
-    lr: float = 1e-3
-    """Learning rate of Adam."""
-    preset: str = "paper"
-    """Of all four systems: paper is exactly the paper's, paper-stable the same with what keeps
-    training from failing."""
-    scale: float = 1.0
-    """Share of the corpus's segments that is used; 0.05 is a twentieth."""
-    published: Path | None = None
-    """The author's repository with the published weights (results/*/model.*), which are measured
-    too."""
-
-    def check(self) -> None:
-        """Raise ThirdstreamError where that cannot be."""
-        if not 0 < self.scale <= 1:
-            raise ThirdstreamError(f"--scale is above 0 and at most 1 (got {self.scale:g})")
-        for name in ("seeds", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                flag = name.replace("_", "-")
-                raise ThirdstreamError(f"--{flag} is at least 1 (got {getattr(self, name)})")
-        known = [set(FAMILIES[name].kind.PRESETS) for name in SYSTEMS]
-        if self.preset not in (common := set.intersection(*known)):
-            there = ", ".join(sorted(common))
-            raise ThirdstreamError(f"there is no preset {self.preset!r} of all systems: {there}")
-
-    def training(self, seed: int) -> TrainingConfig:
-        """Of one run."""
-        return TrainingConfig(self.epochs, self.batch_size, self.lr, seed=seed)
-
-
-class Progress(NamedTuple):
-    """task: what is under way, done of total. now: more exactly. remark, alarm: something to say
-    that stays."""
-
-    task: str
-    done: int
-    total: int
-    now: str
-    remark: str | None = None
-    alarm: str | None = None
 
 
 # --- music --------------------------------------------------------------------------------------
@@ -150,6 +94,8 @@ def run(
     how.check()
     part = part_of(corpus, scale=how.scale, at_least=how.batch_size)
     _check_size(part, how)
+    if how.published is not None:
+        published.networks(how.published)  # before hours of training
     _check_settings(out, how, corpus)
     said = [*remarks, *(
         f"No recording of {style} is for testing: the models are measured on others"
@@ -157,10 +103,10 @@ def run(
     )]  # fmt: skip
     work = Work(corpus, part, how, out)
     for seed in range(how.seeds):
-        yield from work.train_all(seed)
+        yield from work.runs.train_all(seed)
         yield from work.measure_all(seed)
         yield from work.draw_all()
-        if seed + 1 == how.seeds or not work.is_done(seed + 1):  # else there is more to tell
+        if seed + 1 == how.seeds or not work.runs.is_done(seed + 1):  # else there is more to tell
             report.write(work.results(seed + 1, command=command, remarks=said), out)
 
 
@@ -203,98 +149,10 @@ class Work:
     how: How
     out: Path
 
-    def folder(self, system: str, seed: int) -> Path:
-        """Of one run."""
-        return self.out / "runs" / f"{system}-seed{seed}"
-
-    # --- training ---
-
-    def train_all(self, seed: int) -> Iterator[Progress]:
-        """All four systems by one seed; one that fails is said, and keeps no other from it."""
-        total = self.how.seeds * len(SYSTEMS) * self.n_steps
-        for number, system in enumerate(SYSTEMS, start=seed * len(SYSTEMS)):
-            name, before, warned = f"{system}, seed {seed}", number * self.n_steps, False
-            for step in self._steps(system, seed):
-                now = f"training {name}: epoch {step.epoch}/{self.how.epochs}"
-                alarm = f"{name}, epoch {step.epoch}: {step.alarm}" if step.alarm else None
-                told = None if warned else alarm  # once: most go on to the end
-                yield Progress("training", before + step.step, total, now, alarm=told)
-                warned = warned or alarm is not None
-            after, said = before + self.n_steps, f"trained {name}"
-            if fault := self.fault_of(system, seed):
-                yield Progress("training", after, total, said, alarm=f"{name}: {fault}")
-            else:
-                score = self._validation(system, seed)
-                error = "not known, for want of recordings" if score is None else f"{score:.5f}"
-                remark = f"{name}: trained; eq. 1 on validation recordings: {error}"
-                yield Progress("training", after, total, said, remark)
-
     @property
-    def n_steps(self) -> int:
-        """Of one run."""
-        n_pairs = min(self.part.n_segments(style, TRAIN) for style in self.part.styles)
-        return self.how.epochs * (n_pairs // self.how.batch_size)
-
-    def _steps(self, system: str, seed: int) -> Iterator[Step]:
-        """Those that are left of a run."""
-        folder, config = self.folder(system, seed), self.how.training(seed)
-        if self.is_finished(system, seed):
-            return
-        if (folder / RESUME).is_file():
-            state, _ = load_state(folder)
-        else:
-            state = begin(system, self._network(system), self.part, config)
-        try:
-            yield from train(state, self.part, config, folder)
-        except Interrupted:
-            raise Interrupted(
-                f"stopped in {folder.name} after step {state.step} of {self.n_steps}; all is "
-                "saved. Run the same command again to go on"
-            ) from None
-        except TrainingError as error:
-            if not state.step:  # it did not begin
-                raise
-            self._give_up(system, seed, error)
-
-    def _give_up(self, system: str, seed: int, error: Exception) -> None:
-        """Note that a run failed: with the same settings it always does."""
-        write_json(self.folder(system, seed) / FAILED, {"fault": str(error)})
-
-    def fault_of(self, system: str, seed: int) -> str | None:
-        """Why a run failed; None where it did not."""
-        path = self.folder(system, seed) / FAILED
-        return read_json(path, kind="note of a failed run")["fault"] if path.is_file() else None
-
-    def good_seeds(self, system: str, n_seeds: int) -> list[int]:
-        """Those of the first so many by which a system could be trained."""
-        return [seed for seed in range(n_seeds) if self.fault_of(system, seed) is None]
-
-    def _network(self, system: str) -> Any:
-        return FAMILIES[system].kind.PRESETS[self.how.preset]
-
-    def is_done(self, seed: int) -> bool:
-        """Whether all systems are trained by a seed."""
-        return all(self.is_finished(system, seed) for system in SYSTEMS)
-
-    def is_finished(self, system: str, seed: int) -> bool:
-        """Whether a run is. Raises ThirdstreamError where it was begun otherwise."""
-        folder = self.folder(system, seed)
-        if not (folder / RESUME).is_file():
-            return False
-        header = checkpoint.read_header(folder / RESUME)
-        settings = (self._network(system), self.how.training(seed))
-        wanted = json.loads(json.dumps([dataclasses.asdict(one) for one in settings]))
-        if [header.get("config"), header.get("training")] != wanted:
-            raise ThirdstreamError(
-                f"{folder}: was begun by another version, or with other settings; delete the folder"
-            )
-        ended = header["step"] >= self.n_steps and (folder / LAST).is_file()
-        return ended or (folder / FAILED).is_file()
-
-    def _validation(self, system: str, seed: int) -> float | None:
-        """Eq. 1 of the last epoch; None without validation recordings."""
-        epochs = history.read(self.folder(system, seed) / history.NAME)
-        return (epochs[-1].validation or {}).get(RECONSTRUCTION)
+    def runs(self) -> Runs:
+        """The trainings."""
+        return Runs(self.part, self.how, self.out / "runs")
 
     # --- measures ---
 
@@ -313,11 +171,11 @@ class Work:
         for number, system in enumerate(SYSTEMS, start=seed * len(SYSTEMS)):
             name, total = f"{system}, seed {seed}", self.how.seeds * len(SYSTEMS)
             yield Progress("measuring", number, total, f"measuring {name}")
-            if self.fault_of(system, seed) is None:
+            if self.runs.fault_of(system, seed) is None:
                 try:
                     self.measured(system, seed)
                 except ThirdstreamError as error:  # it makes nothing that is finite
-                    self._give_up(system, seed, error)
+                    self.runs.give_up(system, seed, error)
                     yield Progress("measuring", number, total, name, alarm=f"{name}: {error}")
             yield Progress("measuring", number + 1, total, f"measured {name}")
         if self.how.published is not None and seed == 0:
@@ -327,16 +185,22 @@ class Work:
 
     def measured(self, system: str, seed: int) -> Mapping[str, Any]:
         """What `findings.measure` says of the model of a run's last epoch."""
-        path = self.folder(system, seed) / LAST
+        path = self.runs.folder(system, seed) / LAST
         return self._measured(f"{system}-seed{seed}", sha256(path), partial(load, path))
 
     @cached_property
     def published(self) -> dict[str, Mapping[str, Any]]:
-        """The same of the author's networks, by name; empty where none are asked for."""
-        if self.how.published is None:
+        """The same of the author's networks, by name; empty where none are asked for.
+
+        Where the style is a code, with both kinds of AdaIN.
+        """
+        folder = self.how.published
+        if folder is None:
             return {}
-        reader = import_module("thirdstream.research.published")
-        found: Mapping[str, MelSystem] = reader.load(self.how.published, self.corpus)
+        found = published.load(folder, self.corpus)
+        for name, system in published.load(folder, self.corpus, adain="instance").items():
+            if system.model.config != found[name].model.config:
+                found[f"{name}-instance-adain"] = system
         return {
             name: self._measured(name, weights_of(system), partial(_itself, system))
             for name, system in found.items()
@@ -378,11 +242,11 @@ class Work:
         return {"corpus": lambda: figures.corpus_figures(self.corpus, folder)} | {
             name: partial(self._draw_system, name, folder)
             for name in SYSTEMS
-            if self.good_seeds(name, 1)
+            if self.runs.good_seeds(name, 1)
         }
 
     def _draw_system(self, name: str, folder: Path) -> Iterator[Path]:
-        run_folder = self.folder(name, 0)
+        run_folder = self.runs.folder(name, 0)
         system = load(run_folder / LAST)
         powers = figures.examples(system, corpus=self.part, clips=())
         yield from figures.system_figures(system, powers, folder, name=run_folder.name)
@@ -393,7 +257,7 @@ class Work:
         """The names of the files of a group, drawn if they are not there."""
         key = {"code": _code_of(figures), **self._music()}
         if name in SYSTEMS:
-            key["model"] = sha256(self.folder(name, 0) / LAST)
+            key["model"] = sha256(self.runs.folder(name, 0) / LAST)
         kept = self.out / "figures" / f"{name}-{digest(key)[:16]}.json"
         return _kept(kept, key, lambda: [path.name for path in draw()])
 
@@ -408,13 +272,13 @@ class Work:
     def results(self, n_seeds: int, *, command: str, remarks: Sequence[str]) -> Reproduction:
         """Everything about the first so many seeds, as the page has it."""
         measures = {
-            system: [self.measured(system, seed) for seed in self.good_seeds(system, n_seeds)]
+            system: [self.measured(system, seed) for seed in self.runs.good_seeds(system, n_seeds)]
             for system in SYSTEMS
         }
         failed = [
             f"{system} by seed {seed} counts nowhere: {fault}"
             for system, seed in itertools.product(SYSTEMS, range(n_seeds))
-            if (fault := self.fault_of(system, seed)) is not None
+            if (fault := self.runs.fault_of(system, seed)) is not None
         ]
         settings = {name: getattr(self.how, name) for name in Settings.model_fields}
         judged = _judged(measures)
@@ -436,10 +300,12 @@ class Work:
         )
 
     def _losses(self, system: str, n_seeds: int) -> Losses:
-        seeds = self.good_seeds(system, n_seeds)
-        scores = [self._validation(system, seed) for seed in seeds]
+        seeds = self.runs.good_seeds(system, n_seeds)
+        scores = [self.runs.validation(system, seed) for seed in seeds]
         return Losses(
-            n_parameters=size_of(FAMILIES[system].kind(self.corpus.styles, self._network(system))),
+            n_parameters=size_of(
+                FAMILIES[system].kind(self.corpus.styles, self.runs.network(system))
+            ),
             paper=PAPER_LOSSES[system],
             test=[_eq1(self.measured(system, seed)) for seed in seeds],
             validation=[score for score in scores if score is not None],
