@@ -19,8 +19,8 @@ from thirdstream.audio import SEGMENT, SR
 from thirdstream.cli import main
 from thirdstream.data.corpus import SPLITS, TEST, TRAIN, VALIDATION, Corpus
 from thirdstream.files import Interrupted, ThirdstreamError
-from thirdstream.mel.training.loop import State, Step, TrainingError
-from thirdstream.mel.training.run import train
+from thirdstream.mel.training.loop import State, Step, TrainingError, begin
+from thirdstream.mel.training.run import save_state, train
 from thirdstream.report import reproduction as report
 from thirdstream.research import figures, reproduction, runs, sources
 from thirdstream.research.reproduction import Work
@@ -228,6 +228,19 @@ def test_seeds_come_one_after_the_other_and_more_may_be_asked_for(
         assert len(set(losses.test)) == 2
     with pytest.raises(ThirdstreamError, match="was begun with epochs 2"):
         list(run(small_corpus, tmp_path, How(seeds=2, epochs=3, batch_size=1, scale=0.01)))
+
+
+def test_a_run_of_another_network_is_not_taken_for_one_of_ours(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
+    part = part_of(small_corpus, scale=0.01, at_least=1)
+    ours, own = (runs.Runs(part, one, tmp_path) for one in (SMALL, How(epochs=2, lr=0.5)))
+    folder = ours.folder("twin-cnn", 0)
+    state = begin("twin-cnn", ours.network("twin-cnn"), part, SMALL.training(0))
+    save_state(state, SMALL.training(0), folder)
+    assert not ours.is_finished("twin-cnn", 0)
+    with pytest.raises(ThirdstreamError, match="was begun by another version, or with other set"):
+        own.is_finished("twin-cnn", 0)
 
 
 @pytest.mark.slow

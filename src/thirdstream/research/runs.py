@@ -1,7 +1,5 @@
 """Trainings of several systems by several seeds, each in a run folder of its own, all resumable."""
 
-import dataclasses
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from thirdstream.mel.models.model import RECONSTRUCTION
 from thirdstream.mel.training import history
 from thirdstream.mel.training.loop import Step, TrainingConfig, TrainingError, begin
 from thirdstream.mel.training.run import load_state, train
+from thirdstream.records import record
 from thirdstream.research.findings import PAPER_LOSSES
 from thirdstream.research.share import Part
 
@@ -159,9 +158,9 @@ class Runs:
         if not (folder / RESUME).is_file():
             return False
         header = checkpoint.read_header(folder / RESUME)
-        settings = (self.network(system), self.how.training(seed))
-        wanted = json.loads(json.dumps([dataclasses.asdict(one) for one in settings]))
-        if [header.get("config"), header.get("training")] != wanted:
+        wanted = self.network(system), self.how.training(seed)
+        began = header.get("config"), header.get("training")
+        if not all(_is_of(one, value) for one, value in zip(wanted, began, strict=True)):
             raise ThirdstreamError(
                 f"{folder}: was begun by another version, or with other settings; delete the folder"
             )
@@ -172,3 +171,11 @@ class Runs:
         """Eq. 1 of the last epoch; None without validation recordings."""
         epochs = history.read(self.folder(system, seed) / history.NAME)
         return (epochs[-1].validation or {}).get(RECONSTRUCTION)
+
+
+def _is_of(settings: Any, content: Any) -> bool:
+    """Whether a header's content is of these settings; what it lacks is as by default."""
+    try:
+        return record(type(settings), content) == settings
+    except ValueError:
+        return False
