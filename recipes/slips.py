@@ -1,7 +1,7 @@
 """Which slip of the published code moves its results, and by how much.
 
-    python recipes/slips.py CORPUS OUT [--seeds SEED...] [--epochs N] [--batch-size N] [--scale SHARE] \
-      [--only SLIP...]
+    python recipes/slips.py CORPUS OUT [--seeds SEED...] [--epochs N] [--batch-size N] \
+      [--scale SHARE] [--only SLIP...]
 
 Trains each system as the paper has it and with one slip of the published code at a time, with the
 same recordings, seeds and steps, and measures both on the test recordings. OUT gets a run folder
