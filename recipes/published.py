@@ -5,7 +5,7 @@
 
 OUT gets published-NAME.safetensors, with the statistics and mean styles of CORPUS: `thirdstream
 evaluate`, `thirdstream figures` and score.py take them. Those whose style is a code are there
-twice: with the AdaIN of the published code, and as -instance with that of the paper's eq. 7.
+twice: with the AdaIN of the published code, and as -instance-adain with that of the paper's eq. 7.
 """
 
 import sys
@@ -16,11 +16,7 @@ from thirdstream.research import published
 
 
 def main(directory: str, corpus_path: str, out: str) -> None:
-    corpus = Corpus.open(Path(corpus_path))
-    systems = published.load(Path(directory), corpus)
-    for name, system in published.load(Path(directory), corpus, adain="instance").items():
-        if system.model.config != systems[name].model.config:
-            systems[f"{name}-instance"] = system
+    systems = published.load_both(Path(directory), Corpus.open(Path(corpus_path)))
     for name, system in systems.items():
         system.save(Path(out) / f"{name}.safetensors")
         print(f"{name}: {system.n_parameters():,} parameters")

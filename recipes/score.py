@@ -21,13 +21,8 @@ from thirdstream.mel.models.gan import TwinGAN
 from thirdstream.mel.models.model import MelModel
 from thirdstream.mel.models.twin import TwinAutoencoder
 from thirdstream.mel.system import MelSystem
+from thirdstream.research.findings import PAPER_LOSSES
 
-PAPER = {  # test-time eq. 1 as printed in the paper, on its own corpus
-    "twin-cnn": 0.05073,
-    "twin-vae": 0.05388,
-    "twin-gan": 0.07116,
-    "twin-variational-gan": 0.08146,
-}
 PUBLISHED, MOVING = "published-", "adain moving"
 
 
@@ -122,7 +117,7 @@ def table(rows: list[Row], corpus: Corpus) -> str:
             f"**{one.mean:.4f}**",
             of_the_published(one, known),
             f"{one.latent:.4f}",
-            f"{PAPER[one.system]:.5f}" if one.model.startswith(PUBLISHED) else "",
+            f"{PAPER_LOSSES[one.system]:.5f}" if one.model.startswith(PUBLISHED) else "",
         )
         lines.append("| " + " | ".join(values) + " |")
     return "\n".join(lines)
@@ -171,8 +166,9 @@ Made by `python recipes/score.py CORPUS MODEL... > docs/results.md`, on the test
   recordings.
 - *adain moving* is the AdaIN of the published code, by statistics that are stored: those rows are
   the published systems. In the rows *updating* the statistics go on moving with what is scored, as
-  in the published code where it is not told that training is over. The rows -instance have the
-  paper's eq. 7, by each segment's own statistics, on the same weights, which were not trained so.
+  in the published code where it is not told that training is over. The rows with *instance* in
+  their names have the paper's eq. 7, by each segment's own statistics, on the same weights, which
+  were not trained so.
 - *eq. 2* is how far a content code comes back changed through the other half. It is in units of
   the model's own code, so it can't be compared between models. GANs restyle with the mean style of
   their training data, the published with this corpus's, variational GANs with a drawn style.

@@ -26,6 +26,7 @@ from thirdstream.mel.system import load
 from thirdstream.mel.training.loop import TrainingConfig, begin
 from thirdstream.mel.training.run import load_state, train
 from thirdstream.research import findings
+from thirdstream.research.runs import LAST, RESUME
 from thirdstream.research.share import Part, part_of
 
 SEGMENTS = "segments"  # the slip that is none of a model
@@ -101,12 +102,12 @@ def measured(name: str, config: Any, part: Part, how: How, seed: int) -> dict[st
     if kept.is_file():
         return read_json(kept, kind="measurement")
     training = TrainingConfig(how.epochs, how.batch_size, seed=seed)
-    resumed = (folder / "resume.safetensors").is_file()
+    resumed = (folder / RESUME).is_file()
     state = load_state(folder)[0] if resumed else begin(system, config, part, training)
     for step in train(state, part, training, folder):
         if step.validation is not None:
             print(f"{folder.name}: epoch {step.epoch}", file=sys.stderr)
-    trained = load(folder / "last.safetensors")
+    trained = load(folder / LAST)
     found = findings.measure(trained, part, n_segments=N_SEGMENTS, seed=seed)
     write_json(kept, found)
     return found

@@ -222,7 +222,7 @@ def test_the_recipes_make_models_and_the_table_of_them(
     """Each with what it is beside the best published one of its system."""
     recipe.main(str(checkout), str(small_corpus.path), str(tmp_path))
     files = sorted(tmp_path.glob("*.safetensors"))
-    assert {path.stem for path in files} == {*SIZES, *(f"{name}-instance" for name in CODED)}
+    assert {path.stem for path in files} == {*SIZES, *(f"{name}-instance-adain" for name in CODED)}
     wave = np.sin(np.arange(140_000) / 30).astype(np.float32)
     system = thirdstream.load(tmp_path / "published-gan.safetensors")
     assert system.transfer(wave, sr=44_100, to="jazz").shape == wave.shape

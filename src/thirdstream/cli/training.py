@@ -93,8 +93,9 @@ def train(
             where only the segments that are asked for are fetched.
         out: folder of the run; its best model is best.safetensors.
         preset: size of the network and weights of the losses: default, our redesign; paper, as the
-            paper has it; paper-stable, with remedies against networks that fall silent; of
-            twin-paired also travel: with the travel loss, for recordings without a version.
+            paper has it; paper-stable, with remedies against networks that fall silent; of twin-gan
+            also paper-style-code, whose styles are 8 numbers; of twin-paired also travel: with the
+            travel loss, for recordings without a version.
         init: begin with the weights of a trained model instead of random ones: its name, file or
             run. The network is that model's, then.
         resume: go on with the run in --out, with the settings it was begun with; --epochs,

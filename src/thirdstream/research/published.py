@@ -101,6 +101,16 @@ def load(directory: Path, corpus: Corpus, *, adain: AdaIN = "moving") -> dict[st
     return systems
 
 
+def load_both(directory: Path, corpus: Corpus) -> dict[str, MelSystem]:
+    """As `load`; those whose style is a code twice: NAME with the AdaIN of the published code, and
+    NAME-instance-adain with that of the paper's eq. 7."""
+    systems = load(directory, corpus)
+    for name, system in load(directory, corpus, adain="instance").items():
+        if system.model.config != systems[name].model.config:
+            systems[f"{name}-instance-adain"] = system
+    return systems
+
+
 def networks(
     directory: Path, *, mel: MelConfig | None = None, adain: AdaIN = "moving"
 ) -> dict[str, MelSystem]:

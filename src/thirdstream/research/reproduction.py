@@ -64,7 +64,7 @@ def music_of(corpus: Corpus, part: Part) -> dict[str, Music]:
     papers = dict(zip(corpus.styles, sources.PAPER.values(), strict=True)) | dict(sources.PAPER)
     return {
         style: Music(
-            paper=Counts(**papers[style]._asdict()),
+            paper=papers[style],
             corpus=_total(before[style].values()),
             used={split: _total([row]) for split, row in after[style].items()},
         )
@@ -197,13 +197,9 @@ class Work:
         folder = self.how.published
         if folder is None:
             return {}
-        found = published.load(folder, self.corpus)
-        for name, system in published.load(folder, self.corpus, adain="instance").items():
-            if system.model.config != found[name].model.config:
-                found[f"{name}-instance-adain"] = system
         return {
             name: self._measured(name, weights_of(system), partial(_itself, system))
-            for name, system in found.items()
+            for name, system in published.load_both(folder, self.corpus).items()
         }
 
     def _measured(

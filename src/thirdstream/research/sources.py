@@ -1,7 +1,6 @@
 """The recordings that the paper used: MusicNet's, and the jazz of the Free Music Archive.
 
-Both are read as they are unpacked; any folder of recordings will do as well. The paper's counts are
-those of DESIGN: 330 recordings of MusicNet in 41,168 segments, 163 jazz pieces in 15,619.
+Both are read as they are unpacked; any folder of recordings will do as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,22 +13,18 @@ from thirdstream import audio
 from thirdstream.data import preparing
 from thirdstream.data.corpus import CorpusError
 from thirdstream.data.preparing import Found
+from thirdstream.report.reproduction import Counts
 
 CLASSICAL, JAZZ = "classical", "jazz"
 MUSICNET_RECORDINGS = 330
 FMA_GENRE = "Jazz"  # of track.genre_top
 
 
-class Counts(NamedTuple):
-    """How much music there is of a style."""
-
-    recordings: int
-    segments: int
-
-
-PAPER: Mapping[str, Counts] = MappingProxyType(
-    {CLASSICAL: Counts(MUSICNET_RECORDINGS, 41_168), JAZZ: Counts(163, 15_619)}
-)
+# How much music the paper used of each style.
+PAPER: Mapping[str, Counts] = MappingProxyType({
+    CLASSICAL: Counts(recordings=MUSICNET_RECORDINGS, segments=41_168),
+    JAZZ: Counts(recordings=163, segments=15_619),
+})  # fmt: skip
 
 
 class Sources(NamedTuple):

@@ -95,7 +95,8 @@ class TwinVAE(TwinAutoencoder):
         return super().encode(mel, style)
 
     def sampled(self, code: Code) -> Code:
-        """Eq. 3, z = sigma * zeta + mean, with sigma = exp(log_variance / 2); in training only.
+        """Eq. 3, z = sigma * zeta + mean, with sigma = exp(log_variance / 2); in training only,
+        where the published code draws always.
 
         Departs from the paper where there is a warm-up: sigma grows to its own size. The published
         network's log-variance comes out of a ReLU, so its sigma is 1 or more, which drowns codes

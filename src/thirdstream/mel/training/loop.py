@@ -166,6 +166,7 @@ def with_optimizers(system: MelSystem, config: TrainingConfig) -> State:
     """The state of a system that has taken no step."""
     with compiling_in(Path(tempfile.mkdtemp())):
         optimizers = {
+            # Its epsilon is torch's 1e-8; the published code has TensorFlow's, 1e-7.
             name: torch.optim.Adam(player.parameters, lr=config.lr * player.lr_scale)
             for name, player in system.model.players().items()
         }
