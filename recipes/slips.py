@@ -1,7 +1,7 @@
 """Which slip of the published code moves its results, and by how much.
 
-    python recipes/slips.py CORPUS OUT [--seeds N] [--epochs N] [--batch-size N] [--scale SHARE] \
-      [--only SLIP...]
+    python recipes/slips.py CORPUS OUT [--seeds SEED...] [--epochs N] [--batch-size N] \
+      [--scale SHARE] [--only SLIP...]
 
 Trains each system as the paper has it and with one slip of the published code at a time, with the
 same recordings, seeds and steps, and measures both on the test recordings. OUT gets a run folder
@@ -63,7 +63,7 @@ class How:
 
     corpus: Path
     out: Path
-    seeds: int = 3
+    seeds: tuple[int, ...] = (0, 1, 2)
     epochs: int = 50
     batch_size: int = 32
     scale: float = 1.0
@@ -124,12 +124,9 @@ def compared(how: How) -> Iterator[list[str]]:
         else:
             system, about, change = SLIPS[name]
         config = FAMILIES[system].kind.PRESETS["paper"]
-        paper = [measured(system, config, part, how, seed) for seed in range(how.seeds)]
+        paper = [measured(system, config, part, how, seed) for seed in how.seeds]
         slipped = replace(config, **change)
-        found = [
-            measured(f"{system}+{name}", slipped, trained_on, how, seed)
-            for seed in range(how.seeds)
-        ]
+        found = [measured(f"{system}+{name}", slipped, trained_on, how, seed) for seed in how.seeds]
         yield row("as in the paper", system, paper, paper)
         yield row(about, system, found, paper)
 

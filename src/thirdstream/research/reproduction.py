@@ -36,7 +36,7 @@ from thirdstream.research.runs import LAST, SYSTEMS, How, Progress, Runs
 from thirdstream.research.share import Part, digest, digest_of, part_of
 
 SETTINGS = "settings.json"
-MAX_MEASURED = 512  # test segments of each style, which are in memory together
+MIN_MEASURED, MAX_MEASURED = 64, 512  # test segments of each style, which are in memory together
 
 
 # --- music --------------------------------------------------------------------------------------
@@ -164,7 +164,8 @@ class Work:
             next(filter(None, (of(style, split) for split in (TEST, VALIDATION, TRAIN))))
             for style in self.corpus.styles
         )
-        return min(MAX_MEASURED, max(1, math.ceil(self.how.scale * total)))
+        wanted = max(MIN_MEASURED, math.ceil(self.how.scale * total))
+        return min(total, wanted, MAX_MEASURED)
 
     def measure_all(self, seed: int) -> Iterator[Progress]:
         """The four systems of one seed and, with the first, the published weights."""
