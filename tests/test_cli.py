@@ -148,7 +148,10 @@ def test_train_refuses_what_it_does_not_know(small_corpus, tmp_path, capsys) -> 
     common = ["--corpus", small_corpus.path, "--out", tmp_path / "run"]
     for arguments, fault in (
         (["polka"], "no such system to train; there are twin-cnn"),
-        (["twin-cnn", "--preset", "huge"], "has no preset 'huge'; it has paper, default"),
+        (
+            ["twin-cnn", "--preset", "huge"],
+            "has no preset 'huge'; it has paper, paper-stable, default",
+        ),
         (["twin-cnn", "--kernel-size", 4], "kernel_size must be odd"),
         (["twin-cnn", "--patch", 48], "256 mels are not a multiple of 48"),
         (["twin-cnn", "--resume"], "holds no run to resume"),

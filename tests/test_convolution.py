@@ -155,7 +155,8 @@ block = blocks.Block(1, 2, kernel_size=5, n_convs=2)
 for shape in [(1, 1, 8, 16), (2, 1, 9, 17)]:
     block(torch.rand(shape, requires_grad=True)).sum().backward()
 kernels = blocks.few_channels()
-print("none" if kernels is None else sum(len(f.signatures) for f in kernels.WHOLE))
+print("none" if kernels is None else
+      sum(len(f.signatures) for f in (kernels._forward, kernels._backward)))
 """
 
 

@@ -93,7 +93,6 @@ def _fits(x: Tensor, weight: Tensor) -> bool:
         and not torch.is_autocast_enabled("cpu")
         and all(one.is_cpu and one.dtype == torch.float32 for one in (x, weight))
         and x.numel() > 0
-        and weight.shape[2] <= 5
     )
 
 
@@ -116,6 +115,7 @@ class Block(nn.Module):
         resize: Resize = "no",
     ) -> None:
         super().__init__()
+        self.transposed = transposed
         conv = nn.ConvTranspose2d if transposed else nn.Conv2d
         self.layers = nn.ModuleList(
             nn.Sequential(
@@ -125,28 +125,25 @@ class Block(nn.Module):
             )
             for i in range(n_convs)
         )
-        for layer in self.layers:
-            conv = cast(nn.Sequential, layer)[0]
-            nn.init.xavier_uniform_(cast(Tensor, conv.weight))
-            nn.init.zeros_(cast(Tensor, conv.bias))
+        for layer in self._convs():
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(cast(Tensor, layer.bias))
         self.resize: Resize = resize
         self.folds = norm == "none" and n_out <= Fold.MOST
 
+    def _convs(self) -> list[nn.Conv2d | nn.ConvTranspose2d]:
+        return [cast(nn.Conv2d, cast(nn.Sequential, layer)[0]) for layer in self.layers]
+
     def filters(self) -> list[Tensor]:
-        """The weights of each convolution, (n_out, n_in, k, k)."""
-        convs = [cast(nn.Sequential, layer)[0] for layer in self.layers]
-        return [
-            cast(Tensor, one.weight).transpose(0, 1)
-            if isinstance(one, nn.ConvTranspose2d)
-            else cast(Tensor, one.weight)
-            for one in convs
-        ]
+        """The weights of each convolution, (n_out, n_in, k, k); in place they can be changed."""
+        weights = [one.weight for one in self._convs()]
+        return [one.transpose(0, 1) for one in weights] if self.transposed else weights
 
     def forward(self, x: Tensor, n_frames: int | None = None) -> Tensor:
         """(batch, n_in, time, mel) -> (batch, n_out, time, mel), resized to n_frames first."""
         trains = self.folds and (self.training or torch.is_grad_enabled())
         kernels = few_channels() if trains and _fits(x, next(self.parameters())) else None
-        if kernels is not None:
+        if kernels is not None and self._convs()[0].kernel_size[0] <= kernels.SIZE:
             convs = self._correlations()
             return kernels.block(x, *convs, resize=self.resize, n_frames=n_frames)
         x = resized(x, self.resize, n_frames)
@@ -159,11 +156,10 @@ class Block(nn.Module):
 
     def _correlations(self) -> tuple[list[Tensor], list[Tensor]]:
         """Weights and biases, those of transposed convolutions turned into plain ones."""
-        convs = [cast(nn.Sequential, layer)[0] for layer in self.layers]
-        weights = [cast(Tensor, one.weight) for one in convs]
-        if isinstance(convs[0], nn.ConvTranspose2d):
-            weights = [one.transpose(0, 1).flip(2, 3) for one in weights]
-        return weights, [cast(Tensor, one.bias) for one in convs]
+        weights = self.filters()
+        if self.transposed:
+            weights = [one.flip(2, 3) for one in weights]
+        return weights, [cast(Tensor, one.bias) for one in self._convs()]
 
     def _folded(self, x: Tensor) -> Tensor:
         """`forward` on folded images; a frame that only makes the time even is kept at zero."""

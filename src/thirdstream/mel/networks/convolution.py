@@ -3,8 +3,20 @@
 Libraries are made for many channels; with one to four, most of their time goes into copies. Here a
 vector holds neighbouring mels, so that the number of channels does not matter.
 
+From the bottom to the top:
+
+1. `_convolve_rows` and `_correlate_planes`, the two inner loops, are written as LLVM IR, the
+   language from which numba makes machine code. There one can say what Python cannot: which numbers
+   are a vector, and that a kernel stays in registers. Each has its meaning in Python beside it.
+2. Functions under `inlined` are ordinary numba: padding, resizing, ReLU, and one convolution.
+3. `_forward` and `_backward`, under `compiled`, do this for all images of a batch.
+4. `_Block` gives them to autograd, with an image to each thread, and `block` to the networks.
+
+Without numba this module cannot be imported; see `blocks.few_channels`, which then has None, and
+`blocks.Block`, which computes the same with torch. Tests compare both.
+
 Images are kept as planes (channel, row, column) with room for a kernel around them: frame t stands
-in row t + REACH, mel m in column m + LANES. What is beside the image is zero.
+in row t + REACH, mel m in column m + LANES. What is beside the image is zero. All are float32.
 """
 
 import itertools
@@ -25,104 +37,120 @@ from thirdstream.mel.networks.resizing import Resize, resized
 
 SIZE = 5  # of kernels; smaller ones are padded with zeros
 REACH = SIZE // 2
-LANES = 16  # numbers in a vector
-ROWS = 4  # that are computed together: with a kernel's 25 numbers they fill 32 registers
+LANES = 16  # numbers in a vector: AVX-512's; on other processors LLVM makes several of one
+ROWS = 4  # that are computed together: with a kernel's 25 numbers they fit into 32 registers
 BYTES = 4  # of a float32
-NO, HALVE, DOUBLE = range(3)
+NO, HALVE, DOUBLE = range(3)  # numba takes numbers rather than words
 CODES: dict[Resize, int] = {"no": NO, "halve": HALVE, "double": DOUBLE}
 
-machine_code: Any = intrinsic
+llvm: Any = intrinsic  # untyped; the function that it decorates gives a signature and its IR
 VECTOR = ir.VectorType(ir.FloatType(), LANES)
 CONTRACT = ("contract",)  # multiply and add in one operation
 
 
-class _Code:
-    """Writes the machine's operations on vectors; addresses and offsets are in bytes."""
+class _VectorCode:
+    """Writes LLVM IR for vectors of LANES neighbouring numbers; addresses are bytes, as integers.
+
+    Nothing is computed here: every method appends an instruction and returns the name of its
+    result, for the instructions after it. Python's own `for` loops unroll, `loop` makes a loop.
+    """
 
     def __init__(self, builder: Any, integer: Any) -> None:
         self.builder, self.integer = builder, integer
 
     def plus(self, address: Any, offset: Any) -> Any:
-        """The sum of two addresses."""
+        """address + offset; a Python number becomes a constant."""
         offset = self.integer(offset) if isinstance(offset, int) else offset
         return self.builder.add(address, offset)
 
     def times(self, value: Any, factor: int) -> Any:
-        """A multiple of an offset."""
+        """value * factor."""
         return self.builder.mul(value, self.integer(factor))
 
     def pointer(self, address: Any, kind: Any = VECTOR) -> Any:
-        """What loads and stores take."""
+        """An address as what loads and stores take."""
         return self.builder.inttoptr(address, kind.as_pointer())
 
-    def vector(self, address: Any) -> Any:
-        """The numbers at an address."""
+    def load(self, address: Any) -> Any:
+        """The vector at an address, which need not be a multiple of a vector's size."""
         return self.builder.load(self.pointer(address), align=BYTES)
 
     def store(self, vector: Any, address: Any) -> None:
-        """The numbers back to an address."""
+        """A vector to an address, likewise."""
         self.builder.store(vector, self.pointer(address), align=BYTES)
 
-    def repeated(self, address: Any) -> Any:
-        """A vector of one number."""
+    def broadcast(self, address: Any) -> Any:
+        """A vector of LANES times the number at an address."""
         number = self.builder.load(self.pointer(address, ir.FloatType()))
         nothing, index = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
         first = self.builder.insert_element(nothing, number, index(0))
-        mask = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
+        mask = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)  # number 0 for every lane
         return self.builder.shuffle_vector(first, nothing, mask)
 
-    def with_product(self, total: Any, one: Any, other: Any) -> Any:
+    def multiply_add(self, total: Any, one: Any, other: Any) -> Any:
         """total + one * other."""
         product = self.builder.fmul(one, other, flags=CONTRACT)
         return self.builder.fadd(total, product, flags=CONTRACT)
 
     def loop(self, stop: Any, step: Any) -> Any:
-        """A context that yields (offset, its step's end), from 0 to `stop`."""
+        """A loop around what is written in this context, over range(0, stop, step).
+
+        Its first value is the offset.
+        """
         step = self.integer(step) if isinstance(step, int) else step
         return cgutils.for_range_slice(self.builder, self.integer(0), stop, step, self.integer)
 
 
-@machine_code
+@llvm
 def _convolve_rows(context, y, x, w, stride, width):
-    """Add to ROWS rows of y what the kernel w makes of rows of x.
+    """Add to ROWS rows of y what the kernel w makes of rows of x. In Python:
 
-    Addresses: of y, of x at the kernel's first row and column, of w. stride: of a row, width: of
-    what is computed, both in bytes.
+        for column in range(width):  # LANES at a time
+            for row, u, v in product(range(ROWS), range(SIZE), range(SIZE)):
+                y[row, column] += w[u, v] * x[row + u, column + v]
+
+    Each vector of x is read once, and used for all rows of y that it counts in.
+    y, x, w: addresses; x is at the kernel's first row and column. stride: from a row to the next,
+    width: of what is computed, a multiple of LANES; both in bytes.
     """
 
     def code(target, builder, signature, arguments):
         y, x, w, stride, width = arguments
-        to = _Code(builder, y.type)
-        kernel = [to.repeated(to.plus(w, BYTES * k)) for k in range(SIZE * SIZE)]
+        to = _VectorCode(builder, y.type)
+        kernel = [to.broadcast(to.plus(w, BYTES * k)) for k in range(SIZE * SIZE)]
         rows = [to.times(stride, row) for row in range(ROWS + SIZE - 1)]
         with to.loop(width, BYTES * LANES) as (column, _):
             at = [to.plus(column, row) for row in rows]
-            sums = [to.vector(to.plus(y, at[row])) for row in range(ROWS)]
+            sums = [to.load(to.plus(y, at[row])) for row in range(ROWS)]
             for row in range(ROWS + SIZE - 1):
                 for v in range(SIZE):
-                    found = to.vector(to.plus(x, to.plus(at[row], BYTES * v)))
+                    found = to.load(to.plus(x, to.plus(at[row], BYTES * v)))
                     for made in range(max(0, row - SIZE + 1), min(ROWS, row + 1)):
                         tap = kernel[(row - made) * SIZE + v]
-                        sums[made] = to.with_product(sums[made], found, tap)
+                        sums[made] = to.multiply_add(sums[made], found, tap)
             for row in range(ROWS):
                 to.store(sums[row], to.plus(y, at[row]))
-        return target.get_dummy_value()
+        return target.get_dummy_value()  # None
 
     return types.void(*[types.intp] * 5), code
 
 
-@machine_code
+@llvm
 def _correlate_planes(context, sums, g, x, stride, n_rows, width):
-    """Set the SIZE x SIZE vectors `sums` to the sums of g times x moved by each tap, by lanes.
+    """Set `sums`, (SIZE, SIZE, LANES), to those of g times x moved by each tap. In Python:
 
-    Addresses: of sums, of g at its first row of room and first mel, of x at its first frame and
+        for row, column, u, v in product(range(n_rows), range(width), range(SIZE), range(SIZE)):
+            sums[u, v, column % LANES] += g[row + SIZE - 1 - u, column] * x[row, column + v]
+
+    sums, g, x: addresses; g is at its first row of room and first mel, x at its first frame and
     REACH columns before its first mel. stride, width: as in _convolve_rows.
     """
 
     def code(target, builder, signature, arguments):
         sums, g, x, stride, n_rows, width = arguments
-        to = _Code(builder, g.type)
+        to = _VectorCode(builder, g.type)
         zero = ir.Constant(VECTOR, [0.0] * LANES)
+        # Variables of the function, which LLVM keeps in registers through the loops.
         totals = [cgutils.alloca_once(builder, VECTOR) for _ in range(SIZE * SIZE)]
         for total in totals:
             builder.store(zero, total)
@@ -132,28 +160,29 @@ def _correlate_planes(context, sums, g, x, stride, n_rows, width):
             to.loop(width, BYTES * LANES) as (column, _),
         ):
             at = to.plus(row, column)
-            gradients = [to.vector(to.plus(g, to.plus(at, rows[u]))) for u in range(SIZE)]
+            gradients = [to.load(to.plus(g, to.plus(at, rows[u]))) for u in range(SIZE)]
             for v in range(SIZE):
-                found = to.vector(to.plus(x, to.plus(at, BYTES * v)))
+                found = to.load(to.plus(x, to.plus(at, BYTES * v)))
                 for u in range(SIZE):
                     total = totals[u * SIZE + v]
-                    added = to.with_product(builder.load(total), found, gradients[u])
+                    added = to.multiply_add(builder.load(total), found, gradients[u])
                     builder.store(added, total)
         for k, total in enumerate(totals):
             to.store(builder.load(total), to.plus(sums, BYTES * LANES * k))
-        return target.get_dummy_value()
+        return target.get_dummy_value()  # None
 
     return types.void(*[types.intp] * 6), code
 
 
 OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "reassoc"}}
-part = njit(**OPTIONS)
+inlined = njit(**OPTIONS)
 
 
-def whole(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Machine code with all parts in it, kept beside this file or in the user's cache if one can.
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Machine code, kept beside this file or in the user's cache where one can write there.
 
-    What is kept has one signature each: processes that compile at the same time write the same.
+    Each function is called with one signature only: processes that compile at the same time write
+    the same.
     """
     try:
         return njit(cache=True, **OPTIONS)(function)
@@ -161,9 +190,9 @@ def whole(function: Callable[..., Any]) -> Callable[..., Any]:
         return njit(**OPTIONS)(function)
 
 
-@part
-def _fill(planes, image, resize, n_frames, n_mels):
-    """Put an image (channel, frame, mel) into planes; it has n_frames and n_mels there."""
+@inlined
+def _resize_into(planes, image, resize, n_frames, n_mels):
+    """Put an image (channel, frame, mel), resized to n_frames and n_mels, into planes."""
     for c in range(len(image)):
         for t in range(n_frames):
             to = planes[c, REACH + t, LANES : LANES + n_mels]
@@ -184,12 +213,12 @@ def _fill(planes, image, resize, n_frames, n_mels):
                 own = image[c, t]
                 for m in range(n_mels):
                     to[m] = own[m]
-    _clear(planes, n_frames, n_mels)
+    _zero_around(planes, n_frames, n_mels)
 
 
-@part
-def _pour(planes, image, resize, n_frames, n_mels):
-    """The gradient of _fill: from planes to the image."""
+@inlined
+def _resize_back(planes, image, resize, n_frames, n_mels):
+    """The gradient of _resize_into: from planes to the image."""
     for c in range(len(image)):
         for to in image[c]:
             for m in range(image.shape[2]):
@@ -212,8 +241,8 @@ def _pour(planes, image, resize, n_frames, n_mels):
                     to[m] = of[m]
 
 
-@part
-def _clear(planes, n_frames, n_mels):
+@inlined
+def _zero_around(planes, n_frames, n_mels):
     """Zeros around the image."""
     for plane in planes:
         for row in range(len(plane)):
@@ -224,7 +253,7 @@ def _clear(planes, n_frames, n_mels):
                 plane[row, column] = 0
 
 
-@part
+@inlined
 def _convolve(y, x, weight, bias):
     """Planes y = weight * x + bias; around the image they are of no use then."""
     n_rows, n_columns = y.shape[1:]
@@ -243,7 +272,7 @@ def _convolve(y, x, weight, bias):
                 )
 
 
-@part
+@inlined
 def _add_weight_gradient(total, g, x, n_frames):
     """Add to `total`, shaped as the weights, their gradient; g: of the planes made of x."""
     sums = np.empty((SIZE, SIZE, LANES), np.float32)
@@ -262,8 +291,8 @@ def _add_weight_gradient(total, g, x, n_frames):
                     total[o, i, u, v] += sums[u, v].sum()
 
 
-@part
-def _rectify(y, n_frames, n_mels):
+@inlined
+def _relu(y, n_frames, n_mels):
     """ReLU of the image, zeros around it."""
     for o in range(len(y)):
         for t in range(n_frames):
@@ -271,11 +300,11 @@ def _rectify(y, n_frames, n_mels):
             for m in range(n_mels):
                 value = row[m]
                 row[m] = np.float32(0) if value < 0 else value
-    _clear(y, n_frames, n_mels)
+    _zero_around(y, n_frames, n_mels)
 
 
-@part
-def _pass_back(g, y, more, bias, n_frames, n_mels):
+@inlined
+def _relu_back(g, y, more, bias, n_frames, n_mels):
     """The gradient g of y = ReLU(z), to which the image `more` is added first, becomes that of z.
 
     Its sum is added to `bias`.
@@ -289,21 +318,21 @@ def _pass_back(g, y, more, bias, n_frames, n_mels):
                 row[m] = np.float32(0) if made[m] <= 0 else own
                 total += row[m]
             bias[o] += total
-    _clear(g, n_frames, n_mels)
+    _zero_around(g, n_frames, n_mels)
 
 
-@whole
+@compiled
 def _forward(x, first, rest, biases, resize, planes, layers, out):
     """Fill `layers` (batch or 1, layer, channel, row, column) and `out`; planes: room for x."""
     n_frames, n_mels = out.shape[2:]
     for b in range(len(x)):
-        _fill(planes, x[b], resize, n_frames, n_mels)
+        _resize_into(planes, x[b], resize, n_frames, n_mels)
         made = layers[min(b, len(layers) - 1)]
         _convolve(made[0], planes, first, biases[0])
-        _rectify(made[0], n_frames, n_mels)
+        _relu(made[0], n_frames, n_mels)
         for k in range(len(rest)):
             _convolve(made[k + 1], made[k], rest[k], biases[k + 1])
-            _rectify(made[k + 1], n_frames, n_mels)
+            _relu(made[k + 1], n_frames, n_mels)
         for o in range(out.shape[1]):
             for t in range(n_frames):
                 last, start = made[-1, o, REACH + t, LANES:], made[0, o, REACH + t, LANES:]
@@ -312,7 +341,7 @@ def _forward(x, first, rest, biases, resize, planes, layers, out):
                     row[m] = last[m] + start[m]
 
 
-@whole
+@compiled
 def _backward(x, weights, resize, layers, g_out, rooms, gradients):
     """Fill the gradients: of x, which may be empty, and for each image of weights and biases.
 
@@ -325,12 +354,12 @@ def _backward(x, weights, resize, layers, g_out, rooms, gradients):
     n_frames, n_mels = g_out.shape[2:]
     nothing, now, no = np.zeros(max(x.shape[1], g_out.shape[1]), np.float32), 0, len(x) * NO
     for b in range(len(x)):
-        _fill(planes, x[b], resize, n_frames, n_mels)
-        _fill(room[now], g_out[b], no, n_frames, n_mels)
+        _resize_into(planes, x[b], resize, n_frames, n_mels)
+        _resize_into(room[now], g_out[b], no, n_frames, n_mels)
         for k in range(len(rest), -1, -1):
             g, made = room[now], layers[b]
             more = g_out[b, : 0 if k else g_out.shape[1]]
-            _pass_back(g, made[k], more, g_biases[b, k], n_frames, n_mels)
+            _relu_back(g, made[k], more, g_biases[b, k], n_frames, n_mels)
             if k:
                 _add_weight_gradient(g_rest[b, k - 1], g, made[k - 1], n_frames)
                 now = 1 - now
@@ -339,11 +368,11 @@ def _backward(x, weights, resize, layers, g_out, rooms, gradients):
                 _add_weight_gradient(g_first[b], g, planes, n_frames)
                 if len(g_x):
                     _convolve(planes, g, first, nothing)
-                    _pour(planes, g_x[b], resize, n_frames, n_mels)
+                    _resize_back(planes, g_x[b], resize, n_frames, n_mels)
 
 
-def _plain(x: Tensor, first: Tensor, rest: Tensor, biases: Tensor) -> Tensor:
-    """What `block` does with an image of its size, in torch's operations."""
+def _with_torch(x: Tensor, first: Tensor, rest: Tensor, biases: Tensor) -> Tensor:
+    """`block` of a resized image in torch's operations, which have second derivatives."""
     start = x = conv2d(x, first, biases[0], padding=REACH).relu()
     for weight, bias in zip(rest, biases[1:], strict=True):
         x = conv2d(x, weight, bias, padding=REACH).relu()
@@ -402,7 +431,7 @@ class _Block(torch.autograd.Function):
         x, first, rest, biases = inputs
         if torch.is_grad_enabled():  # second derivatives are wanted
             wanted = [one for one in inputs if one.requires_grad]
-            out = _plain(resized(x, ctx.resize, ctx.n_frames), first, rest, biases)
+            out = _with_torch(resized(x, ctx.resize, ctx.n_frames), first, rest, biases)
             made = iter(torch.autograd.grad(out, wanted, g_out, create_graph=True))
             return *(next(made) if one.requires_grad else None for one in inputs), None, None
         g_x = x.new_empty(x.shape if ctx.needs_input_grad[0] else (0, *x.shape[1:]))
@@ -420,9 +449,6 @@ class _Block(torch.autograd.Function):
         _in_threads(work, len(x))
         given = g_x if ctx.needs_input_grad[0] else None
         return given, *(one.sum(0) for one in sums), None, None
-
-
-WHOLE = (_forward, _backward)
 
 
 def block(
