@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conftest import music
-from thirdstream import audio
+from thirdstream import audio, registry
 from thirdstream.audio import SR, Wave
 from thirdstream.files import ThirdstreamError
 from thirdstream.registry import SYSTEMS
@@ -77,3 +77,11 @@ def test_notes_lie_where_they_sound_and_parts_without_any_are_left_out() -> None
     assert low[1, 0] == pytest.approx(high[0, 0], abs=0.01)  # one begins where the other ends
     assert low[0, 1] > high[0, 1]  # SVG counts from the top
     assert "nothing" not in "".join(svg.itertext())
+
+
+def test_the_demo_has_the_papers_own_networks_and_says_so() -> None:
+    strict = [name for name in registry.DEMONSTRATED if name.endswith("-paper")]
+    assert len(strict) == 4
+    for name in strict:
+        assert "strictly the paper's" in demo.sentence(registry.load(name))
+    assert "strictly" not in demo.sentence(registry.load("twin-cnn"))

@@ -18,7 +18,8 @@ MODELS = Path(__file__).parent / "models"
 CLIPS = Path(__file__).parent / "clips"
 DEFAULT = "score"
 BASELINE = "twin-cnn"  # needs nothing that is not always installed
-DEMONSTRATED = ("twin-paired", "twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")
+TWINS = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")  # the systems of the paper
+DEMONSTRATED = ("twin-paired", *TWINS, *(f"{name}-paper" for name in TWINS))
 BEST = "best.safetensors"  # of a run folder
 LOG = logging.getLogger(__name__)
 

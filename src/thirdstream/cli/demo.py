@@ -12,7 +12,7 @@ from thirdstream.cli.systems import default_system
 
 @writes_folder
 def demo(*, out: Path = Path("out"), force: bool = False) -> None:
-    """Transfer the bundled clips with six systems, with pictures and a page to listen on.
+    """Transfer the bundled clips with ten systems, with pictures and a page to listen on.
 
     Args:
         out: folder for the results.

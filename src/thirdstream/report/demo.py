@@ -15,6 +15,7 @@ from markupsafe import Markup
 from thirdstream import audio
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.mel.features.logmel import LogMel
+from thirdstream.mel.system import MelSystem
 from thirdstream.registry import SYSTEMS
 from thirdstream.report.html import render
 from thirdstream.report.piano_roll import piano_roll
@@ -83,9 +84,17 @@ def run(
             yield _transferred(system, path, clip, name=name, force=force)
         draw(clip)
         shown.append(clip)
-    about = {name: SYSTEMS[system.name].about for name, system in systems.items()}
+    about = {name: sentence(system) for name, system in systems.items()}
     with whole_file(out / PAGE) as temporary:
         temporary.write_text(page(shown, about), encoding="utf-8")
+
+
+def sentence(system: System[Any]) -> str:
+    """What a system is; of the paper's own networks also that they are."""
+    about = SYSTEMS[system.name].about
+    if isinstance(system, MelSystem) and system.model.config == system.model.PRESETS.get("paper"):
+        return f"{about} Network and training are strictly the paper's."
+    return about
 
 
 def _transferred(system: System[Any], path: Path, clip: Clip, *, name: str, force: bool) -> Row:
