@@ -295,6 +295,15 @@ def test_in_training_what_is_stored_moves_a_tenth_of_the_way_and_is_learnt_too()
     assert head.moving_mean.grad is not None and head.moving_mean.grad.any()
 
 
+def test_how_diverse_transfers_are_is_measured_without_learning() -> None:
+    twin = TwinGAN(STYLES, dataclasses.replace(TINY_GAN, style_size=3, adain="moving")).train()
+    before = {name: value.clone() for name, value in twin.state_dict().items()}
+    mels = {style: torch.rand(2, 32, 16) for style in STYLES}
+    assert twin.diversity(Batch(mels, mels)) is not None
+    assert twin.training
+    assert all(torch.equal(value, before[name]) for name, value in twin.state_dict().items())
+
+
 def test_the_style_loss_of_the_published_code_leaves_out_the_first_style() -> None:
     torch.manual_seed(0)
     both = TwinGAN(STYLES, TINY_GAN)

@@ -6,6 +6,7 @@ In pages, a block fenced as `sh` is an example that must work; indented blocks a
 import ast
 import contextlib
 import functools
+import json
 import re
 import runpy
 import shlex
@@ -28,6 +29,7 @@ from thirdstream.audio import SEGMENT, SR
 from thirdstream.cli import main
 from thirdstream.notes.transcription.transcriber import Transcriber
 from thirdstream.packages import MissingPackage
+from thirdstream.report.reproduction import Reproduction
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("index", "train", "commands", "scripting")))
@@ -246,3 +248,32 @@ def test_the_site_is_built_without_a_warning_and_fetches_nothing(tmp_path: Path)
             r"<(?:script|link|img|iframe)[^>]+(?:src|href)=[\"']?(https?:[^\s\"'>]+)", text
         )
         assert not loaded, page
+
+
+def test_the_paper_models_are_rows_of_the_benchmark_and_of_the_readme() -> None:
+    """What is called a baseline is measured."""
+    results = ROOT / "src" / "thirdstream" / "evaluation" / "benchmark-results.json"
+    measured = json.loads(results.read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in registry.TWINS:
+        assert f"{name}-paper" in measured["scores"]
+        rate, recall = (
+            measured["scores"][f"{name}-paper"]["classical_to_jazz"][metric]["mean"]
+            for metric in ("target_style_rate", "melody_recall")
+        )
+        assert re.search(rf"\| {name}-paper \| {rate:.2f} \[.*?\| {recall:.2f} \[", readme)
+
+
+def test_the_replication_study_has_the_numbers_of_its_results() -> None:
+    page = (ROOT / "docs" / "reproduction.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reproduction" / "results.json").read_text(encoding="utf-8")
+    results = Reproduction.model_validate_json(text)
+    for name, one in results.losses.items():
+        seeds = ", ".join(f"{value:.4f}" for value in one.test)
+        mean = sum(one.test) / len(one.test)
+        row = f"| {name} | {one.n_parameters:,} | {one.paper:.5f} | {mean:.4f} | {seeds} |"
+        assert row in page
+        own = [one.verdict for one in results.findings if one.statement.startswith(f"{name}: ")]
+        column = list(results.losses).index(name)
+        rows = re.findall(r"^\|((?: [a-z -]+ \|){5})$", page, re.M)
+        assert [row.split("|")[column + 1].strip() for row in rows[1:]] == own

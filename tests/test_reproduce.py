@@ -287,6 +287,7 @@ def test_a_folder_without_published_weights_is_told_first(
 @pytest.mark.parametrize(
     ("how", "fault"),
     [(How(scale=0), "--scale is above 0"), (How(seeds=0), "--seeds is at least 1"),
+     (How(lr=-1.0), "lr must be positive"),
      (How(preset="none"), "there is no preset 'none' of all systems: .*default"),
      (How(), r"fewer than a batch of 32; give more recordings, or --batch-size \d+ or less")],
 )  # fmt: skip

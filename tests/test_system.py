@@ -8,6 +8,7 @@ import soundfile as sf
 import torch
 
 from conftest import STYLES, TINY, music
+from thirdstream import audio, registry
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.models.gan import GANConfig, TwinGAN
@@ -137,3 +138,19 @@ def test_a_twin_without_styles_says_so(system: MelSystem, tmp_path: Path) -> Non
     sf.write(tmp_path / "some.wav", music(0, SEGMENT), SR)
     with pytest.raises(ThirdstreamError, match="takes no style_from; leave --style-from out"):
         system.transfer(music(0, 5000), SR, to="jazz", style_from=tmp_path / "some.wav")
+
+
+def test_the_default_twin_cnn_passes_mels_on_and_the_papers_does_not() -> None:
+    """Correlation of transfer and original on a bundled clip, in normalised mels."""
+    correlations = {}
+    clip = next(one for one in registry.bundled_clips() if one.stem.startswith("classical"))
+    wave, _ = audio.read(clip)
+    for name in ("twin-cnn", "twin-cnn-paper"):
+        system = registry.load(name)
+        assert isinstance(system, MelSystem)
+        mel = system.log_mel("classical")(torch.from_numpy(wave[: 4 * SEGMENT])[None])
+        made = system.model.transfer(mel, source="classical", target="jazz")
+        both = torch.stack([mel.flatten(), made.flatten()])
+        correlations[name] = torch.corrcoef(both)[0, 1].item()
+    assert correlations["twin-cnn"] > 0.9
+    assert correlations["twin-cnn-paper"] < 0.2

@@ -50,6 +50,7 @@ class How:
             if getattr(self, name) < 1:
                 flag = name.replace("_", "-")
                 raise ThirdstreamError(f"--{flag} is at least 1 (got {getattr(self, name)})")
+        self.training(0)  # which checks what else it takes
         known = [set(FAMILIES[name].kind.PRESETS) for name in SYSTEMS]
         if self.preset not in (common := set.intersection(*known)):
             there = ", ".join(sorted(common))

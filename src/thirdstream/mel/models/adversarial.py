@@ -130,8 +130,11 @@ class Adversarial(MelModel):
 
     @torch.no_grad()
     def diversity(self, batch: Batch) -> float | None:
-        """See `diversity`, of the transfers of a batch."""
-        return diversity(real=batch.mels, fake=self.transfers(batch.mels))
+        """See `diversity`, of the transfers of a batch; nothing is learnt from them."""
+        training = self.training
+        fake = self.eval().transfers(batch.mels)
+        self.train(training)
+        return diversity(real=batch.mels, fake=fake)
 
     def alarm(self, losses: Mapping[str, float], diversity: float | None) -> str | None:
         """Where the model has collapsed, or the discriminators win."""

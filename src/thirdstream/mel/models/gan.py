@@ -109,7 +109,8 @@ class GANConfig(AdversarialConfig):
         return self.channels if self.style_channels is None else self.style_channels
 
 
-# The published networks: 14,834 parameters, and 32,929 of each discriminator without a last bias.
+# The published networks: 14,834 parameters, and discriminators of 32,928 each, which
+# lack the published ones' last bias.
 PAPER = GANConfig(
     start="glorot",
     warm_up=0,
