@@ -237,7 +237,7 @@ def test_the_recipes_make_models_and_the_table_of_them(
     assert updating.model == f"{coded.stem}, updating"
     assert updating.reconstruction != stored.reconstruction
     assert "| paper-style-code, adain moving | 16,618 |" in lines["published-gan-style-code"]
-    assert "| paper-style-code | 16,602 |" in lines["published-gan-style-code-instance"]
+    assert "| paper-style-code | 16,602 |" in lines["published-gan-style-code-instance-adain"]
     published_rows = [one for one in rows if one.system == "twin-gan" and "published" in one.model]
     best = min(published_rows, key=lambda one: one.mean)
     times = next(one for one in rows if one.model == "twin-gan").n_parameters / best.n_parameters

@@ -139,7 +139,7 @@ def _weights(directory: Path, name: str) -> tuple[Path, dict[str, Tensor]] | Non
     if not path.exists():
         return None
     try:
-        with path.open("rb") as file, np.load(file) as arrays:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
             return path, _renamed(dict(arrays), ARRAY)
     except FAULTS as error:
         raise ThirdstreamError(f"{path}: cannot be read ({error}); fetch it again") from error
