@@ -1,8 +1,7 @@
 """A toy problem of unpaired transfer: two styles of synthetic mels, whose truth is known.
 
-Both styles play melodies out of one scale, one note at a time. A note of the first style has a
-strong fundamental and a weak partial; one of the second has a weak fundamental, and its energy in
-the higher partials. The same melody in the other
+Both styles play melodies out of one scale, one note at a time. The partials of the first style grow
+weaker from the fundamental upwards; those of the second, stronger. The same melody in the other
 style is the truth of a transfer. Copying keeps every note, and has the timbre all wrong.
 """
 
@@ -20,7 +19,7 @@ N_MELS = 32
 NOTE_FRAMES = 8
 SCALE = (0, 2, 4, 7, 9, 12)  # mel bands above the lowest note
 OFFSETS = (0, 4, 7, 10)  # bands of the partials above the fundamental
-TIMBRES = {"classical": (2.0, 0.7, 0.0, 0.0), "jazz": (0.3, 0.0, 1.2, 1.5)}
+TIMBRES = {"classical": (2.0, 1.0, 0.5, 0.2), "jazz": (0.2, 0.5, 1.0, 2.0)}
 
 
 def melody(n_frames: int, *, generator: torch.Generator) -> list[int]:
