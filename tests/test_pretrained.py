@@ -4,7 +4,10 @@ import importlib
 import itertools
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +33,7 @@ from thirdstream.pretrained.musicgen import Musicgen, prompt_of
 from thirdstream.pretrained.options import EncodecOptions, MusicgenOptions
 from thirdstream.web.description import describe
 from thirdstream.web.server import offered
+from thirdstream.web.worker import Worker
 
 transformers = weights.library(encodec.PUBLISHED)
 RATE = 8_000  # Hz, of the tiny networks
@@ -390,6 +394,15 @@ def spoilt(folder: Path, how: str) -> None:
             (folder / weights.INDEX).write_text("[]")
 
 
+def test_a_musicgen_without_its_tokenizer_is_refused(musicgen_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(musicgen_folder, folder)
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(ThirdstreamError, match="other: is damaged"):
+        registry.load("musicgen-melody").transfer(music(0, SR), SR, to="jazz", weights=folder)
+
+
 @pytest.mark.parametrize(("how", "fault"), [
     ("no config", "holds no config.json, so no network; give a folder with facebook/encodec_24khz"),
     ("no JSON", "is not a readable configuration of a network"),
@@ -474,3 +487,38 @@ def test_any_published_network_is_named_by_its_repository() -> None:
         assert kind == published.kind
         assert published.licence in registry.load(name).terms
         assert replace(published, extra="x") != published
+
+
+def test_other_commands_do_not_import_transformers() -> None:
+    """It takes seconds; so do those that it brings."""
+    told = """
+import sys
+from thirdstream.cli import main
+from thirdstream import registry
+from thirdstream.cli.system_options import options_of_all
+from thirdstream.web.server import offered
+from thirdstream.web.worker import Worker
+options_of_all(), offered(()), registry.load("twin-cnn").choose(to="jazz")
+print("transformers" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_pages_worker_fetches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def started(*command: Any, **how: Any) -> Any:
+        seen.update(how)
+        raise OSError
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(subprocess, "Popen", started)
+    with pytest.raises(OSError):
+        Worker()
+    assert seen["env"]["HF_HUB_OFFLINE"] == "1"
+
+
+def test_nothing_is_reported_to_the_librarys_makers() -> None:
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
+    assert constants.HF_HUB_DISABLE_TELEMETRY

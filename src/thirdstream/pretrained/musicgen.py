@@ -56,6 +56,7 @@ class Musicgen(PretrainedSystem[MusicgenOptions]):
     name = "musicgen-melody"
     options = MusicgenOptions
     published = PUBLISHED
+    keeps_dynamics = False
 
     def check(self, options: MusicgenOptions) -> None:
         """As every system does; and raise ThirdstreamError on values that nothing is sampled by."""
