@@ -101,7 +101,7 @@ def measured(name: str, config: Any, part: Part, how: How, seed: int) -> dict[st
     kept = folder / "measures.json"
     if kept.is_file():
         return read_json(kept, kind="measurement")
-    training = TrainingConfig(how.epochs, how.batch_size, seed=seed)
+    training = TrainingConfig(epochs=how.epochs, batch_size=how.batch_size, seed=seed)
     resumed = (folder / RESUME).is_file()
     state = load_state(folder)[0] if resumed else begin(system, config, part, training)
     for step in train(state, part, training, folder):

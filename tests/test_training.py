@@ -22,7 +22,9 @@ from thirdstream.data import preparing
 from thirdstream.data.corpus import Corpus
 from thirdstream.files import Interrupted
 from thirdstream.mel import system as systems
+from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.models.gan import GANConfig, TwinGAN
+from thirdstream.mel.models.model import MODEL, Player
 from thirdstream.mel.models.twin import size_of
 from thirdstream.mel.models.vae import TwinVAE, VAEConfig
 from thirdstream.mel.training import loop as training
@@ -79,6 +81,77 @@ def test_the_best_checkpoint_is_the_best(small_corpus: Corpus, tmp_path: Path) -
     best = systems.load(tmp_path / "best.safetensors")
     scores = training.validate(best, small_corpus, CONFIG)
     assert scores["reconstruction"] == pytest.approx(lowest, rel=1e-5)
+
+
+def test_a_budget_of_processor_time_ends_a_run_with_an_epoch(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(CONFIG, cpu_hours=1e-9)
+    state = begin(small_corpus, config)
+    first = run(state, small_corpus, tmp_path, config)
+    assert [step.epoch for step in first if step.validation is not None] == [1]
+    spent = state.cpu_s
+    assert spent > 0
+    assert systems.load(tmp_path / "best.safetensors").card["cpu_s"] == pytest.approx(spent)
+    state, config = runs.load_state(tmp_path)
+    assert state.cpu_s == spent
+    rest = run(state, small_corpus, tmp_path, config)
+    assert [step.epoch for step in rest if step.validation is not None] == [2]
+    assert state.cpu_s > spent
+
+
+def test_a_player_may_step_on_some_batches_alone(
+    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    players = TwinGAN.players
+    monkeypatch.setattr(
+        TwinGAN,
+        "players",
+        lambda model: {
+            name: player._replace(every=2 if name == MODEL else 1)
+            for name, player in players(model).items()
+        },
+    )
+    state = begin(small_corpus, name="twin-gan")
+    was = {name: value.clone() for name, value in state.system.model.named_parameters()}
+    steps, still = [], []
+    for step in runs.train(state, small_corpus, CONFIG, tmp_path):
+        steps.append(step)
+        now = dict(state.system.model.named_parameters())
+        own = [name for name in was if not name.startswith("discriminators")]
+        still.append(all(torch.equal(was[name], now[name]) for name in own))
+        was = {name: value.clone() for name, value in now.items()}
+    assert still == [bool(number % 2) for number in range(len(steps))]
+    per_epoch = training.steps_per_epoch(state.system.model, small_corpus, CONFIG)
+    told = [step.losses["content"] for step in steps[:per_epoch] if "content" in step.losses]
+    history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert 0 < len(told) < per_epoch
+    assert history[0]["train"]["content"] == pytest.approx(np.mean(told))
+
+
+def test_a_players_optimiser_is_as_it_asks(small_corpus: Corpus) -> None:
+    state = begin(small_corpus)
+    weight = next(state.system.model.parameters())
+    player = Player([weight], betas=(0.5, 0.9), weight_decay=0.1, clip_value=0.25)
+    state.system.model.players = lambda: {MODEL: player}  # type: ignore[method-assign]
+    [optimizer] = training.with_optimizers(state.system, CONFIG).optimizers.values()
+    [group] = optimizer.param_groups
+    assert group["betas"] == (0.5, 0.9) and group["weight_decay"] == 0.1
+    loss = 100 * weight.square().sum() + 100 * weight.sum()
+    training._take_step(
+        optimizer, loss, {"loss": loss}, player, 1e-3, accelerate.Accelerator(cpu=True), step=1
+    )
+    assert weight.grad is not None and weight.grad.abs().max() == 0.25
+
+
+def test_without_a_metric_the_latest_epoch_is_kept(
+    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TwinCNN, "SELECTION_METRIC", None)
+    run(begin(small_corpus), small_corpus, tmp_path)
+    names = ("best.safetensors", "last.safetensors")
+    best, last = (systems.load(tmp_path / name) for name in names)
+    assert best.card["epoch"] == last.card["epoch"] == CONFIG.epochs
 
 
 def test_tensorboard_has_losses_pictures_and_sound(small_corpus: Corpus, tmp_path: Path) -> None:

@@ -32,7 +32,12 @@ from thirdstream.mel.training.run import train as train_run
 from thirdstream.research import tuning
 from thirdstream.system import options_of
 
-MAY_CHANGE = ("epochs", "mixed_precision", "compile")  # how long and where; not what is learnt
+MAY_CHANGE = (
+    "epochs",
+    "cpu_hours",
+    "mixed_precision",
+    "compile",
+)  # how long and where; not what is learnt
 
 
 def network_options() -> type[Any]:
@@ -99,8 +104,8 @@ def train(
         init: begin with the weights of a trained model instead of random ones: its name, file or
             run. The network is that model's, then.
         resume: go on with the run in --out, with the settings it was begun with; --epochs,
-            --mixed-precision and --compile may be others. A cosine of the learning rate is then
-            laid out over all epochs.
+            --cpu-hours, --mixed-precision and --compile may be others. A cosine of the learning
+            rate is then laid out over all epochs.
         training: how long and how fast.
         network: the network of SYSTEM, which its --help lists; by default the preset's.
     """
@@ -117,7 +122,8 @@ def train(
             bar.update(task, total=step.n_steps, completed=step.step, description=text)
             _report_epoch(step)
     if first:
-        tell(f"the best model is {out / 'best.safetensors'}")
+        spent = f"{state.step:,} steps took {state.cpu_s / 3600:.2f} hours of processor time"
+        tell(f"{spent}; the best model is {out / 'best.safetensors'}")
 
 
 def _report_epoch(step: Step) -> None:

@@ -58,7 +58,7 @@ class How:
 
     def training(self, seed: int) -> TrainingConfig:
         """Of one run."""
-        return TrainingConfig(self.epochs, self.batch_size, self.lr, seed=seed)
+        return TrainingConfig(epochs=self.epochs, batch_size=self.batch_size, lr=self.lr, seed=seed)
 
 
 class Progress(NamedTuple):

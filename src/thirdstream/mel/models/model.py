@@ -37,10 +37,19 @@ class Batch(NamedTuple):
 
 
 class Player(NamedTuple):
-    """Parameters with an optimiser of their own. lr_scale: times the learning rate of the run."""
+    """Parameters with an optimiser of their own, Adam.
+
+    lr_scale: times the learning rate of the run. betas: decays of Adam's moments. weight_decay:
+    added to the gradient, times the weight. every: it steps on the first of so many batches.
+    clip_value: no element of the gradient is larger than this; None: as it is.
+    """
 
     parameters: list[nn.Parameter]
     lr_scale: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    every: int = 1
+    clip_value: float | None = None
 
 
 class MelModel(nn.Module, ABC):
@@ -53,7 +62,8 @@ class MelModel(nn.Module, ABC):
 
     Config: ClassVar[type[Any]]
     PRESETS: ClassVar[Mapping[str, Any]]  # instances of Config; one is called "default"
-    SELECTION_METRIC: ClassVar[str] = RECONSTRUCTION  # the validation loss that chooses the epoch
+    SELECTION_METRIC: ClassVar[str | None] = RECONSTRUCTION  # the validation loss that chooses the
+    # epoch; None: the latest is the best, where no loss says which is
     PHASE: ClassVar[Phase] = "content"  # where the search for phases starts by default
     FOLLOWS_DYNAMICS: ClassVar[bool] = True  # whether transfers are as loud, at any moment
     OPTIONS: ClassVar[type[MelOptions]] = MelOptions  # of its transfers, as in the registry
@@ -115,7 +125,7 @@ class MelModel(nn.Module, ABC):
         return self.training_losses(batch, player)
 
     def validation_losses(self, batch: Batch) -> Losses:
-        """What is measured of validation recordings; one of them is the SELECTION_METRIC."""
+        """What is measured of validation recordings; the SELECTION_METRIC among it, if any."""
         return self.training_losses(batch)
 
     def loss_weights(self, player: str) -> Mapping[str, float]:

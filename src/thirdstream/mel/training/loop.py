@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sized
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from time import process_time
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
@@ -21,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from thirdstream.data.corpus import ALIGNED, TRAIN, VALIDATION, Corpus, Pairs
 from thirdstream.files import ThirdstreamError
-from thirdstream.mel.models.model import Batch, MelModel, Mels, weighted_sum
+from thirdstream.mel.models.model import Batch, MelModel, Mels, Player, weighted_sum
 from thirdstream.mel.system import MelSystem, build
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class TrainingConfig:
 
     epochs: int = 50
     """Passes over the style with fewer segments."""
+    cpu_hours: float | None = None
+    """End with the epoch in which so many hours of processor time are reached, all parts of an
+    interrupted run together (two busy cores take two hours of it an hour); by default there is no
+    such end. For comparisons under one budget."""
     batch_size: int = 16
     """Pairs a step, over all processes."""
     lr: float = 1e-3
@@ -61,6 +66,8 @@ class TrainingConfig:
                 f"epochs, batch size and lr must be positive (got {self.epochs}, "
                 f"{self.batch_size} and {self.lr:g})"
             )
+        if self.cpu_hours is not None and not self.cpu_hours > 0:
+            raise TrainingError(f"cpu-hours must be positive (got {self.cpu_hours:g})")
         if not 0 <= self.ema < 1:
             raise TrainingError(f"ema must be at least 0 and less than 1 (got {self.ema})")
 
@@ -95,7 +102,8 @@ class State:
     """What changes during training.
 
     optimizers: of the model's players (see `MelModel.players`). averaged: holds the system with
-    the moving average of the weights. sums: of each loss over the steps of the running epoch.
+    the moving average of the weights. sums, counts: of each loss over the steps of the running
+    epoch, and how many there were. cpu_s: processor time of all steps, in seconds.
     """
 
     system: MelSystem
@@ -104,6 +112,19 @@ class State:
     step: int = 0
     best: float = math.inf
     sums: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    cpu_s: float = 0.0
+
+    def add(self, losses: Mapping[str, float]) -> None:
+        """Count the losses of a step, which may lack those of a player that took none."""
+        for name, loss in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + loss
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Of each loss over the steps of the running epoch."""
+        return {name: total / self.counts[name] for name, total in self.sums.items()}
 
     @property
     def shown(self) -> MelSystem:
@@ -167,7 +188,12 @@ def with_optimizers(system: MelSystem, config: TrainingConfig) -> State:
     with compiling_in(Path(tempfile.mkdtemp())):
         optimizers = {
             # Its epsilon is torch's 1e-8; the published code has TensorFlow's, 1e-7.
-            name: torch.optim.Adam(player.parameters, lr=config.lr * player.lr_scale)
+            name: torch.optim.Adam(
+                player.parameters,
+                lr=config.lr * player.lr_scale,
+                betas=player.betas,
+                weight_decay=player.weight_decay,
+            )
             for name, player in system.model.players().items()
         }
     average = get_ema_multi_avg_fn(config.ema) if config.ema else None
@@ -204,6 +230,7 @@ def fit(
     system = state.system.to(accelerator.device)
     model, players = _prepared(system.model, config, accelerator), system.model.players()
     optimizers = {name: accelerator.prepare(one) for name, one in state.optimizers.items()}
+    since_s = process_time()
     while state.step < n_steps:
         epoch, first = divmod(state.step, per_epoch)
         pairs = system.model.training_set(corpus, TRAIN, seed=config.seed, epoch=epoch)
@@ -215,19 +242,21 @@ def fit(
             lr, batch = config.lr_at(state.step / n_steps), batch_of(system, powers)
             record: dict[str, float] = {}
             for name, optimizer in optimizers.items():
+                if state.step % players[name].every:
+                    continue
                 losses = model(batch, name)
                 total = weighted_sum(losses, system.model.loss_weights(name))
-                rate = lr * players[name].lr_scale
-                _take_step(optimizer, total, losses, rate, accelerator, step=state.step + 1)
+                _take_step(optimizer, total, losses, players[name], lr, accelerator, state.step + 1)
                 record |= {loss: value.item() for loss, value in losses.items()}
             if state.averaged is not None:
                 state.averaged.update_parameters(system)
             record = _of_all(record, accelerator)
             state.step += 1
-            state.sums = {name: state.sums.get(name, 0.0) + loss for name, loss in record.items()}
+            state.add(record)
             step = Step(state.step, n_steps, epoch + 1, record)
             if state.step % per_epoch == 0:
-                step = _ended(step, state, corpus, config, batch, per_epoch)
+                step = _ended(step, state, corpus, config, batch)
+            state.cpu_s, since_s = state.cpu_s + process_time() - since_s, process_time()
             yield step
         accelerator._dataloaders.remove(loader)  # it would keep every epoch's order of pairs
 
@@ -271,12 +300,12 @@ def _take_step(
     optimizer: Any,
     total: Any,
     losses: Mapping[str, Tensor],
+    player: Player,
     lr: float,
     accelerator: "Accelerator",
-    *,
     step: int,
 ) -> None:
-    """One player's gradient step. Raises TrainingError if a loss or gradient is not finite."""
+    """A player's gradient step. Raises TrainingError if a loss or gradient is not finite."""
     optimizer.zero_grad()
     accelerator.backward(total)
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -284,24 +313,23 @@ def _take_step(
     norm = accelerator.clip_grad_norm_(parameters, math.inf)
     scaled = accelerator.mixed_precision == "fp16"  # there the scaler skips what overflows
     _check_finite(losses, None if scaled else norm, step=step)
+    if player.clip_value is not None:
+        torch.nn.utils.clip_grad_value_(parameters, player.clip_value)
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * player.lr_scale
     optimizer.step()
 
 
-def _ended(
-    step: Step, state: State, corpus: Corpus, config: TrainingConfig, batch: Batch, per_epoch: int
-) -> Step:
+def _ended(step: Step, state: State, corpus: Corpus, config: TrainingConfig, batch: Batch) -> Step:
     """The epoch's last step, with what is known at its end."""
     shown, model = state.shown, state.system.model
     shown.model.end_epoch(lambda n: some(shown, corpus, n, config))
-    means = {name: total / per_epoch for name, total in state.sums.items()}
     spread = model.diversity(batch)
     return replace(
         step,
         validation=validate(shown, corpus, config),
         diversity=spread,
-        alarm=model.alarm(means, spread),
+        alarm=model.alarm(state.means, spread),
     )
 
 

@@ -36,7 +36,6 @@ from thirdstream.mel.training.loop import (
     TrainingError,
     compiling_in,
     fit,
-    steps_per_epoch,
     with_optimizers,
 )
 from thirdstream.records import record
@@ -58,7 +57,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
 
 
 def _train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> Iterator[Step]:
-    per_epoch = steps_per_epoch(state.system.model, corpus, config)
+    limit_s = math.inf if config.cpu_hours is None else 3600 * config.cpu_hours
     accelerator = _accelerator(out, config, state)
     if accelerator.is_main_process and not (out / "resume.safetensors").exists():
         save_state(state, config, out)  # whatever happens from here on, --resume goes on
@@ -68,13 +67,15 @@ def _train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> I
         for step in fit(state, corpus, config, accelerator):
             accelerator.log({f"train/{k}": v for k, v in step.losses.items()}, step=step.step)
             if step.validation is not None and accelerator.is_main_process:
-                _end_epoch(state, step, corpus, out, per_epoch)
+                _end_epoch(state, step, corpus, out)
                 _log_epoch(accelerator, state.shown, step, corpus)
             due = step.validation is not None or time.monotonic() - saved_at > SAVE_EVERY_S
             if due and accelerator.is_main_process:
                 save_state(state, config, out)
                 saved_at = time.monotonic()
             yield step
+            if step.validation is not None and _any(state.cpu_s >= limit_s, accelerator):
+                break
             if _any(interrupted.is_set(), accelerator) and step.step < step.n_steps:
                 if accelerator.is_main_process:
                     save_state(state, config, out)
@@ -169,14 +170,14 @@ def _accelerator(out: Path, config: TrainingConfig, state: State) -> "Accelerato
     return accelerator
 
 
-def _end_epoch(state: State, step: Step, corpus: Corpus, out: Path, per_epoch: int) -> None:
+def _end_epoch(state: State, step: Step, corpus: Corpus, out: Path) -> None:
     """Write the epoch's line of history and its models."""
-    means = {name: value / per_epoch for name, value in state.sums.items()}
-    state.sums = {}
-    score = (step.validation or means)[state.system.model.SELECTION_METRIC]
+    means, metric = state.means, state.system.model.SELECTION_METRIC
+    state.sums, state.counts = {}, {}
+    score = -step.epoch if metric is None else (step.validation or means)[metric]
     epoch = Epoch(step.epoch, step.step, means, step.validation, step.diversity, step.alarm)
     history.append(epoch, out / history.NAME)
-    state.shown.card |= {"corpus": corpus.summary(), **asdict(epoch)}
+    state.shown.card |= {"corpus": corpus.summary(), "cpu_s": state.cpu_s, **asdict(epoch)}
     state.shown.save(out / "last.safetensors")
     if score < state.best:
         state.best = score
@@ -222,6 +223,8 @@ def save_state(state: State, config: TrainingConfig, out: Path) -> None:
         "step": state.step,
         "best": state.best if math.isfinite(state.best) else None,
         "sums": state.sums,
+        "counts": state.counts,
+        "cpu_s": state.cpu_s,
     }
     checkpoint.save(out / "resume.safetensors", tensors, header)
 
@@ -264,7 +267,8 @@ def _state_of(
             raise ValueError("it lacks the optimiser's state")
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     state.best = math.inf if progress.best is None else progress.best
-    state.step, state.sums = progress.step, dict(progress.sums)
+    state.step, state.cpu_s = progress.step, progress.cpu_s
+    state.sums, state.counts = dict(progress.sums), dict(progress.counts)
     return state, config
 
 
@@ -274,12 +278,16 @@ class Progress(NamedTuple):
     step: int
     best: float | None
     sums: Mapping[str, float]
+    counts: Mapping[str, int]
+    cpu_s: float
 
 
 def _progress(header: Mapping[str, Any]) -> Progress:
     progress = record(Progress, {name: header[name] for name in Progress._fields})
     if progress.step < 0:
         raise ValueError(f"it is at step {progress.step}")
+    if set(progress.counts) != set(progress.sums) or min(progress.counts.values(), default=1) < 1:
+        raise ValueError("its losses are not counted")
     return progress
 
 

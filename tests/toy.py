@@ -1,0 +1,101 @@
+"""A toy problem of unpaired transfer: two styles of synthetic mels, whose truth is known.
+
+Both styles play melodies out of one scale, one note at a time. A note of the first style has a
+fundamental and two weak partials; one of the second lacks the fundamental's weight and has its
+energy in the fourth to the sixth partial, an octave or two above. The same melody in the other
+style is the truth of a transfer. Copying keeps every note, and has the timbre all wrong.
+"""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+from conftest import STYLES
+from thirdstream.mel.models.model import Batch, MelModel, weighted_sum
+
+N_MELS = 64
+NOTE_FRAMES = 12
+SCALE = (0, 2, 4, 7, 9, 12)  # mel bands above the lowest note
+OFFSETS = (0, 12, 19, 24, 28, 31)  # bands of the partials above the fundamental
+TIMBRES = {"classical": (2.0, 0.7, 0.4, 0.0, 0.0, 0.0), "jazz": (0.4, 0.0, 0.2, 1.2, 1.4, 1.0)}
+
+
+def melody(n_frames: int, *, generator: torch.Generator) -> list[int]:
+    """The band of the fundamental of each note."""
+    n_notes = -(-n_frames // NOTE_FRAMES)
+    draws = torch.randint(len(SCALE), (n_notes,), generator=generator)
+    return [8 + SCALE[k] for k in draws.tolist()]
+
+
+def play(notes: list[int], style: str, *, n_frames: int) -> Tensor:
+    """(n_frames, N_MELS): partials that decay over each note."""
+    mel = torch.zeros(len(notes) * NOTE_FRAMES, N_MELS)
+    decay = torch.linspace(1, 0.3, NOTE_FRAMES)
+    for number, lowest in enumerate(notes):
+        at = slice(number * NOTE_FRAMES, (number + 1) * NOTE_FRAMES)
+        for offset, loud in zip(OFFSETS, TIMBRES[style], strict=True):
+            for beside, share in ((-1, 0.3), (0, 1.0), (1, 0.3)):
+                mel[at, lowest + offset + beside] += share * loud * decay
+    return mel[:n_frames]
+
+
+def mels(n: int, style: str, *, n_frames: int, seed: int) -> Tensor:
+    """(n, n_frames, N_MELS) of random melodies; one seed plays the same melodies in any style."""
+    generator = torch.Generator().manual_seed(seed)
+    tunes = [melody(n_frames, generator=generator) for _ in range(n)]
+    return torch.stack([play(tune, style, n_frames=n_frames) for tune in tunes])
+
+
+def train(model: MelModel, *, n_steps: int, batch_size: int, n_frames: int, lr: float) -> None:
+    """Unpaired: the melodies of the two styles are others, in every step."""
+    torch.manual_seed(0)
+    players = model.players()
+    optimizers = {
+        name: torch.optim.Adam(
+            one.parameters, lr * one.lr_scale, one.betas, weight_decay=one.weight_decay
+        )
+        for name, one in players.items()
+    }
+    draw = partial(mels, batch_size, n_frames=n_frames)
+    model.initialise(lambda n: [{s: draw(s, seed=10**6 + k) for k, s in enumerate(STYLES)}])
+    model.train()
+    for step in range(n_steps):
+        batch = {style: draw(style, seed=2 * step + k) for k, style in enumerate(STYLES)}
+        for name, optimizer in optimizers.items():
+            if step % players[name].every == 0:
+                optimizer.zero_grad()
+                losses = model(Batch(batch, batch), name)
+                weighted_sum(losses, model.loss_weights(name)).backward()
+                optimizer.step()
+    model.eval()
+
+
+@torch.no_grad()
+def likeness(model: MelModel, *, n_frames: int) -> dict[str, float]:
+    """By target style: how like transfers of new melodies are to the same melodies played in that
+    style, see `cosine`.
+    """
+    held_out = {style: mels(8, style, n_frames=n_frames, seed=10**7) for style in STYLES}
+    found = {}
+    for source in STYLES:
+        target = model.other(source)
+        made = model.transfer(held_out[source], source=source, target=target)
+        found[target] = cosine(made, truth=held_out[target])
+    return found
+
+
+def baselines(*, n_frames: int) -> dict[str, float]:
+    """How like the truth a copy is, which has the melody, and how like it another melody is, which
+    has the timbre. Silence is at 0.
+    """
+    draw = partial(mels, 8, n_frames=n_frames)
+    first, second = (draw(style, seed=10**7) for style in STYLES)
+    other = draw(STYLES[1], seed=10**7 + 1)
+    return {"copy": cosine(first, truth=second), "another": cosine(other, truth=second)}
+
+
+def cosine(mel: Tensor, *, truth: Tensor) -> float:
+    """The mean over frames of the cosine similarity of spectra; 0 where one is silent."""
+    return cosine_similarity(mel, truth, dim=-1).mean().item()
