@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from thirdstream import registry
 from thirdstream.files import read_json
 from thirdstream.report.results import Results, Score, read_results
 from thirdstream.report.spectrograms import save
-from thirdstream.research.figures import COLOURS
 
 COLUMNS = {
     "target_style_rate": ("target-style rate", 2),
@@ -34,6 +34,7 @@ WANTED = (
     *(f"{name}-paper" for name in registry.TWINS), "melgan-vc", "play-as-you-like", "travel",
     "twin-paired", "score", "encodec", "musicgen-melody",
 )  # fmt: skip
+LINES = {"score": "score", "copy-target": "another piece", "copy-content": "original"}
 BASELINES = {
     "true-target": "same piece, other style",
     "copy-target": "another piece, other style",
@@ -88,33 +89,40 @@ def cell(score: Score | None, digits: int) -> str:
 
 
 def draw(results: Results, subjects: Mapping[str, Subject], path: Path) -> None:
-    """Quality against parameters: a panel a metric, a colour a direction."""
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    """Quality against parameters: of each system the mean of both directions, and both by a line.
+
+    What has no parameters to count is a dotted line over all of them.
+    """
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    counted = {name: one.n_parameters for name, one in subjects.items() if one.n_parameters}
+    colours = dict(zip(counted, colormaps["tab20"].colors, strict=False))
     for axes, metric in zip(figure.subplots(1, len(DRAWN), sharey=True), DRAWN, strict=True):
-        for colour, direction in zip(COLOURS, results.directions(), strict=False):
-            label = direction.replace("_to_", " to ")
-            for name, score in means(results, direction, metric).items():
-                count = subjects[name].n_parameters if name in subjects else None
-                if count is not None:
-                    axes.plot(count, score, "o", color=colour, label=label)
-                    axes.annotate(
-                        name, (count, score), xytext=(4, 3), textcoords="offset points", fontsize=6
-                    )
-                    label = None
-                elif name in ("score", *BASELINES):
-                    axes.axhline(score, color=colour, linewidth=0.8, linestyle=":")
-        axes.set_xscale("log")
-        axes.set_ylim(-0.03, 1.08)
-        axes.set_title(COLUMNS[metric][0])
-        axes.set_xlabel("parameters")
-    figure.axes[0].legend(frameon=False, fontsize=8)
+        for name, found in values(results, metric).items():
+            if name in counted:
+                at = counted[name]
+                axes.plot([at, at], [min(found), max(found)], color=colours[name], linewidth=1)
+                axes.plot(at, sum(found) / len(found), "o", color=colours[name], label=name)
+            elif name in LINES:
+                height = sum(found) / len(found)
+                axes.axhline(height, color="grey", linewidth=0.8, linestyle=":")
+                axes.text(0.02, height, LINES[name], transform=axes.get_yaxis_transform(),
+                          fontsize=7, va="bottom")  # fmt: skip
+        axes.set(xscale="log", ylim=(-0.03, 1.08), title=COLUMNS[metric][0], xlabel="parameters")
+    handles = {
+        h.get_label(): h for axes in figure.axes for h in axes.get_legend_handles_labels()[0]
+    }
+    figure.legend(handles=list(handles.values()), loc="outside right center", fontsize=7)
     save(figure, path)
 
 
-def means(results: Results, direction: str, metric: str) -> dict[str, float]:
-    """By system."""
-    of = results.of(direction)
-    return {name: scores[metric].mean for name, scores in of.items() if metric in scores}
+def values(results: Results, metric: str) -> dict[str, list[float]]:
+    """By system, the means of the directions that have one."""
+    found: dict[str, list[float]] = {}
+    for direction in results.directions():
+        for name, scores in results.of(direction).items():
+            if metric in scores:
+                found.setdefault(name, []).append(scores[metric].mean)
+    return found
 
 
 def main(results_path: str, picture: str) -> None:
