@@ -19,6 +19,7 @@ from thirdstream.mel.models.cnn import CNNConfig, TwinCNN
 from thirdstream.mel.models.model import RECONSTRUCTION
 from thirdstream.mel.system import MelSystem
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # read where its package is imported: no test fetches weights
 pytest_plugins = ("leftovers", "skips")
 # Modules of whole trainings, transfers, evaluations and commands: slow, every test of them.
 WHOLE = """

@@ -135,6 +135,7 @@ def _about(entry: Entry) -> dict[str, Any]:
         "sha256": entry.sha256,
         "parts": list(entry.parts),
         "parameters": loaded(entry.model).n_parameters(),
+        "training_s": loaded(entry.model).training_s(),
     }
 
 
