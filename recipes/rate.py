@@ -22,7 +22,6 @@ of score.py.
 """
 
 import argparse
-import importlib
 import itertools
 import shlex
 import sys
@@ -47,13 +46,13 @@ from thirdstream.mel.models.paired import TwinPaired
 from thirdstream.mel.models.twin import Code, TwinAutoencoder
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training import loop as training
+from thirdstream.pretrained import encodec
 from thirdstream.report.spectrograms import save
 
 STEPS = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125)  # in deviations of the code
 STYLE_BITS = 32  # of each number of a style code, which a segment has once
 N_COMPONENTS = (64, 96, 128, 256, 512)  # of four frames
 LINEAR, CODEC = "components-", "encodec"
-WEIGHTS = "facebook/encodec_24khz"
 TICKS_KBIT = (1, 2, 5, 10, 20, 50)
 BATCH = 8  # segments decoded at a time
 SEGMENT_S = SEGMENT / SR
@@ -254,19 +253,17 @@ class Encodec:
     """EnCodec with the weights in a folder. Raises ThirdstreamError where they are not there."""
 
     def __init__(self, folder: Path) -> None:
-        # Imported here: it needs the extra `codec`.
-        self.own = importlib.import_module("thirdstream.pretrained.encodec")
-        self.network = self.own.Encodec(folder).network(folder)
+        self.network = encodec.Encodec(folder).network(folder)
         self.bandwidths: Sequence[float] = self.network.config.target_bandwidths
 
     def coded(self, wave: Wave, bandwidth: float) -> tuple[Wave, float]:
         """See Codec."""
         sr = self.network.config.sampling_rate
         inside = resampled(wave, sr_in=SR, sr_out=sr)
-        tokens = self.own.tokens_of(self.network, inside[None], bandwidth=bandwidth)
-        made = resampled(self.own.wave_of(self.network, tokens)[0], sr_in=sr, sr_out=SR)
+        tokens = encodec.tokens_of(self.network, inside[None], bandwidth=bandwidth)
+        made = resampled(encodec.wave_of(self.network, tokens)[0], sr_in=sr, sr_out=SR)
         fitted = np.pad(made[: len(wave)], (0, max(0, len(wave) - len(made))))
-        return fitted, self.own.bits_per_second(self.network, tokens)
+        return fitted, encodec.bits_per_second(self.network, tokens)
 
 
 def resampled(wave: Wave, *, sr_in: int, sr_out: int) -> Wave:
@@ -366,7 +363,7 @@ def main(*arguments: str) -> None:
     print(table(curves))
     if not asked.encodec:
         print(f"\nWithout {CODEC}; with its weights, the same command has these rows too:\n")
-        print(f"    hf download {WEIGHTS} --local-dir DIR")
+        print(f"    hf download {encodec.PUBLISHED.repository} --local-dir DIR")
         print(f"    python recipes/rate.py --encodec DIR {shlex.join(arguments)}")
 
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import STYLES
+from conftest import STYLES, music
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.data.corpus import Corpus
 from thirdstream.files import ThirdstreamError
@@ -130,6 +130,20 @@ def test_a_codec_has_a_point_a_bandwidth(small_corpus: Corpus) -> None:
         power = rate.power_of(small_corpus, rate.chosen(small_corpus, style, 2))
         errors.append(rate.eq1(power / 4, power, rate.judge_of(small_corpus, style)))
     assert low.error == pytest.approx(sum(errors) / 2, rel=1e-2)
+
+
+def test_encodec_codes_a_segment_at_its_bandwidths(tmp_path: Path) -> None:
+    """Random weights: 24,000 / 320 frames a second, of one and two tokens of 6 bits."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.EncodecConfig(
+        num_filters=2, hidden_size=8, codebook_dim=8, codebook_size=64, num_lstm_layers=1,
+        target_bandwidths=[0.45, 0.9],
+    )  # fmt: skip
+    transformers.EncodecModel(config).save_pretrained(tmp_path / "weights")
+    codec = rate.Encodec(tmp_path / "weights")
+    found = [codec.coded(music(0, SEGMENT), one) for one in codec.bandwidths]
+    assert [bits for _, bits in found] == [450, 900]
+    assert all(made.shape == (SEGMENT,) for made, _ in found)
 
 
 def test_all_curves_are_in_one_table_and_one_picture(tmp_path: Path) -> None:
