@@ -23,12 +23,13 @@ of score.py.
 
 import argparse
 import itertools
+import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ from thirdstream.mel.models.paired import TwinPaired
 from thirdstream.mel.models.twin import Code, TwinAutoencoder
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training import loop as training
+from thirdstream.pretrained import encodec
 from thirdstream.report.spectrograms import save
 
 STEPS = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125)  # in deviations of the code
@@ -66,12 +68,15 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Curve:
-    """What one code costs at each step. numbers: a second. error: eq. 1 without rounding."""
+    """What one code costs at each step, or at each bandwidth of a codec.
+
+    numbers: a second. error: eq. 1 without rounding. Of a codec there are neither.
+    """
 
     name: str
-    numbers: float
-    error: float
     points: Sequence[Point]
+    numbers: float = 0.0
+    error: float = 0.0
 
 
 # --- quantisation -------------------------------------------------------------------------------
@@ -169,7 +174,7 @@ def curve_of(name: str, system: MelSystem, corpus: Corpus, powers: Mapping[str, 
         for style, power in powers.items()
     ]
     free, *points = [mean_of(of_step) for of_step in zip(*both, strict=True)]
-    return Curve(name, rate(system), free.error, points)
+    return Curve(name, points, rate(system), free.error)
 
 
 def mean_of(points: Sequence[Point]) -> Point:
@@ -231,6 +236,63 @@ def recording_of(path: Path) -> Wave:
     return np.concatenate(list(audio.windows(audio.blocks(path), size=SEGMENT, hop=SEGMENT)))
 
 
+# --- codec --------------------------------------------------------------------------------------
+
+
+class Codec(Protocol):
+    """What makes tokens of sound, and sound of tokens."""
+
+    bandwidths: Sequence[float]
+
+    def coded(self, wave: Wave, bandwidth: float) -> tuple[Wave, float]:
+        """A wave (n_samples,), 44.1 kHz, as it is after coding, and the bits a second of that."""
+        ...
+
+
+class Encodec:
+    """EnCodec with the weights in a folder. Raises ThirdstreamError where they are not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.network = encodec.Encodec(folder).network(folder)
+        self.bandwidths: Sequence[float] = self.network.config.target_bandwidths
+
+    def coded(self, wave: Wave, bandwidth: float) -> tuple[Wave, float]:
+        """See Codec."""
+        sr = self.network.config.sampling_rate
+        inside = resampled(wave, sr_in=SR, sr_out=sr)
+        tokens = encodec.tokens_of(self.network, inside[None], bandwidth=bandwidth)
+        made = resampled(encodec.wave_of(self.network, tokens)[0], sr_in=sr, sr_out=SR)
+        fitted = np.pad(made[: len(wave)], (0, max(0, len(wave) - len(made))))
+        return fitted, encodec.bits_per_second(self.network, tokens)
+
+
+def resampled(wave: Wave, *, sr_in: int, sr_out: int) -> Wave:
+    """A wave (n_samples,) at another rate."""
+    parts = audio.resampled([wave[None]], sr_in=sr_in, sr_out=sr_out, n_channels=1)
+    return np.concatenate(list(parts), axis=1)[0]
+
+
+def codec_curve(codec: Codec, corpus: Corpus, n_segments: int) -> Curve:
+    """Rates and errors of a codec at all its bandwidths, averaged over the styles."""
+    both = []
+    for style in corpus.styles:
+        waves, judge = list(waves_of(chosen(corpus, style, n_segments))), judge_of(corpus, style)
+        both.append([codec_point(codec, waves, one, judge) for one in codec.bandwidths])
+    return Curve(CODEC, [mean_of(points) for points in zip(*both, strict=True)])
+
+
+@torch.inference_mode()
+def codec_point(codec: Codec, waves: Sequence[Wave], bandwidth: float, judge: LogMel) -> Point:
+    """One bandwidth on segments of one style; each is coded by itself, as by a twin."""
+    errors, bits = [], []
+    for wave in waves:
+        made, rate_of = codec.coded(wave, bandwidth)
+        powers = judge.power(torch.from_numpy(np.stack([made, wave])).float())
+        errors.append(eq1(powers[:1], powers[1:], judge))
+        bits.append(rate_of)
+    return Point(float(np.mean(bits)), float(np.mean(errors)))
+
+
 # --- what is written ----------------------------------------------------------------------------
 
 
@@ -241,11 +303,11 @@ def draw(curves: Sequence[Curve], path: Path) -> None:
     linear = [one for one in curves if one.name.startswith(LINEAR)]
     for one in linear[-1:]:  # small components round to 0, so the most components are the best line
         axes.plot(*line_of(one), ".-", color="0.6", label="principal components")
-    twins = [one for one in curves if not one.name.startswith((LINEAR, CODEC))]
+    twins = [one for one in curves if one.name != CODEC and one not in linear]
     for one, marker in zip(twins, itertools.cycle("osD^vP*X")):
         axes.plot(*line_of(one), "-", marker=marker, markersize=4, linewidth=1.2, label=one.name)
     for one in curves:
-        if one.name.startswith(CODEC):
+        if one.name == CODEC:
             axes.plot(*line_of(one), "X--k", label=one.name)
     axes.legend(frameon=False, fontsize=8)
     axes.set_xscale("log")
@@ -265,13 +327,20 @@ def line_of(curve: Curve) -> tuple[list[float], list[float]]:
 
 
 def table(curves: Sequence[Curve]) -> str:
-    """Markdown: a row a code, a column a step."""
+    """Markdown: a row a code, a column a step; and another one of a codec's bandwidths."""
     head = ["code", "numbers a second", *(f"step {step:g}" for step in STEPS), "not rounded"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for one in curves:
+        if one.name == CODEC:
+            continue
         cells = [f"{point.bits / 1000:.1f}: {point.error:.3f}" for point in one.points]
         row = [one.name, f"{one.numbers:,.0f}", *cells, f"{one.error:.4f}"]
         lines.append("| " + " | ".join(row) + " |")
+    for one in curves:
+        if one.name == CODEC:
+            cells = [f"{point.bits / 1000:.1f}: {point.error:.3f}" for point in one.points]
+            lines += ["", f"| {CODEC} |" + " |" * (len(cells) - 1), "|---" * len(cells) + "|"]
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -287,9 +356,15 @@ def main(*arguments: str) -> None:
         assert isinstance(system, MelSystem)
         systems[Path(name).resolve().name.removesuffix(".safetensors")] = system
     curves = [curve_of(name, system, corpus, powers) for name, system in systems.items()]
+    if asked.encodec:
+        curves.append(codec_curve(Encodec(asked.encodec), corpus, asked.segments))
     draw(curves, asked.out)
     print("Thousands of bits a second: eq. 1.\n")
     print(table(curves))
+    if not asked.encodec:
+        print(f"\nWithout {CODEC}; with its weights, the same command has these rows too:\n")
+        print(f"    hf download {encodec.PUBLISHED.repository} --local-dir DIR")
+        print(f"    python recipes/rate.py --encodec DIR {shlex.join(arguments)}")
 
 
 def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
@@ -299,7 +374,7 @@ def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("out", type=Path, help="the picture")
     parser.add_argument("models", nargs="*", help="bundled names, files or run folders")
     parser.add_argument("--segments", type=int, default=0, help="test segments a style; 0: all")
-    parser.add_argument("--encodec", metavar="DIR", help="weights of the codec")
+    parser.add_argument("--encodec", type=Path, metavar="DIR", help="weights of the codec")
     return parser.parse_intermixed_args(arguments)
 
 

@@ -4,12 +4,13 @@ import math
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import STYLES
+from conftest import STYLES, music
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.data.corpus import Corpus
 from thirdstream.files import ThirdstreamError
@@ -107,6 +108,54 @@ def test_what_has_no_code_is_refused(power: torch.Tensor) -> None:
     travel = build("travel", STYLES, Travel.PRESETS["default"], MelConfig()).eval()
     with pytest.raises(ThirdstreamError, match="travel: has no code"):
         points_of(travel, power, 0)
+
+
+# --- codec --------------------------------------------------------------------------------------
+
+
+class Halved:
+    """A codec of two bandwidths: at the lower one half the level is lost."""
+
+    bandwidths = (1.5, 3.0)
+
+    def coded(self, wave: np.ndarray, bandwidth: float) -> tuple[np.ndarray, float]:
+        return wave * np.float32(bandwidth / 3), 1000 * bandwidth
+
+
+def test_a_codec_has_a_point_a_bandwidth(small_corpus: Corpus) -> None:
+    low, high = rate.codec_curve(Halved(), small_corpus, 2).points
+    assert (low.bits, high.bits, high.error) == (1500, 3000, 0)
+    errors = []
+    for style in STYLES:
+        power = rate.power_of(small_corpus, rate.chosen(small_corpus, style, 2))
+        errors.append(rate.eq1(power / 4, power, rate.judge_of(small_corpus, style)))
+    assert low.error == pytest.approx(sum(errors) / 2, rel=1e-2)
+
+
+def test_encodec_codes_a_segment_at_its_bandwidths(tmp_path: Path) -> None:
+    """Random weights: 24,000 / 320 frames a second, of one and two tokens of 6 bits."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.EncodecConfig(
+        num_filters=2, hidden_size=8, codebook_dim=8, codebook_size=64, num_lstm_layers=1,
+        target_bandwidths=[0.45, 0.9],
+    )  # fmt: skip
+    transformers.EncodecModel(config).save_pretrained(tmp_path / "weights")
+    codec = rate.Encodec(tmp_path / "weights")
+    found = [codec.coded(music(0, SEGMENT), one) for one in codec.bandwidths]
+    assert [bits for _, bits in found] == [450, 900]
+    assert all(made.shape == (SEGMENT,) for made, _ in found)
+
+
+def test_all_curves_are_in_one_table_and_one_picture(tmp_path: Path) -> None:
+    points = [rate.Point(1000.0 * 2**k, 1 / (k + 1), step) for k, step in enumerate(rate.STEPS)]
+    curves = [rate.Curve(name, points, 5600, 0.1) for name in ("components-9", "twin-cnn")]
+    curves.append(rate.Curve("encodec", [rate.Point(1500, 0.25), rate.Point(3000, 0.125)]))
+    rate.draw(curves, tmp_path / "rate.png")
+    assert (tmp_path / "rate.png").stat().st_size > 1000
+    rows = rate.table(curves).splitlines()
+    assert len(rows) == 2 + 2 + 4
+    assert rows[3].startswith("| twin-cnn | 5,600 | 1.0: 1.000 | 2.0: 0.500 |")
+    assert rows[4:] == ["", "| encodec | |", "|---|---|", "| 1.5: 0.250 | 3.0: 0.125 |"]
 
 
 # --- test segments ------------------------------------------------------------------------------

@@ -76,8 +76,8 @@ def recurrence(query: Array, candidate: Array) -> Array:
     near = [
         distances <= np.quantile(distances, NEIGHBOURS, axis=axis, keepdims=True) for axis in (0, 1)
     ]
-    sound = query.any(axis=1)[:, None] & candidate.any(axis=1)
-    return (near[0] & near[1] & sound).astype(np.float64)
+    sounds = [np.asarray(states).any(axis=1) for states in (query, candidate)]
+    return (near[0] & near[1] & np.logical_and.outer(*sounds)).astype(np.float64)
 
 
 def rank(name: str, query: ArrayLike, gallery: Mapping[str, ArrayLike]) -> int:
