@@ -25,8 +25,8 @@ pytest_plugins = ("leftovers", "skips")
 WHOLE = """
 autoencoder begun benchmark claims cli clients corpus cost distributed docs evaluate
 export figures hostile interfaces kill metrics notebook orchestra
-paired parallel project published rendering score_system skips storage synthesis system tagger
-training transcribe transfer travel tuning vocoder wheel jobs
+paired parallel project published rate rendering retrieval score_system skips
+storage synthesis system tagger training transcribe transfer travel tuning vocoder wheel jobs
 """
 settings.register_profile("patient", deadline=None)  # no test checks a time
 settings.load_profile("patient")

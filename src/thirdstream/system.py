@@ -145,6 +145,10 @@ class System(ABC, Generic[OwnOptions]):
         """Of the networks that a transfer uses; None where there are none to count."""
         return None
 
+    def training_s(self) -> float | None:
+        """Processor time that its training took, in seconds; None where it was not measured."""
+        return None
+
     def trace(self, waves: Wave, *, source: str, target: str, seed: int) -> MelTrace | None:
         """What it computes for segments (batch, SEGMENT), 44.1 kHz, -20 dB; None without mels."""
         return None

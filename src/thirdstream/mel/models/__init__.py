@@ -57,4 +57,9 @@ FAMILIES = {
         f"{HERE}.travel.Travel",
         "Changes the spectrogram with a generator trained by a travel loss, without pairs.",
     ),
+    "melgan-vc": Family(
+        f"{HERE}.melgan_vc.MelGANVC",
+        "Changes slices of the spectrogram with a generator trained by a travel loss, as published "
+        "(MelGAN-VC).",
+    ),
 }
