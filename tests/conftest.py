@@ -25,7 +25,7 @@ pytest_plugins = ("leftovers", "skips")
 WHOLE = """
 autoencoder begun benchmark claims cli clients corpus cost distributed docs evaluate
 export figures hostile interfaces kill metrics notebook orchestra
-paired parallel project published rate rendering retrieval score_system skips
+paired parallel pretrained project published rate rendering retrieval score_system skips
 storage synthesis system tagger training transcribe transfer travel tuning vocoder wheel jobs
 """
 settings.register_profile("patient", deadline=None)  # no test checks a time

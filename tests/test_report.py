@@ -60,7 +60,8 @@ def made(work: Path) -> dict[str, Any]:
         "versions": {"python": "3"}, "evaluation_models": {}, "left_out": {"note_f1": "no <ears>"},
         "styles": ["classical", "jazz"],
         "metrics": {"chroma_cosine": metric, "tag_difference": style, "kad": sets},
-        "systems": {name: {"kind": kind} for name, kind in names.items()},
+        "systems": {name: {"kind": kind, "parts": ["under <NC>"] if kind == "model" else []}
+                    for name, kind in names.items()},
         "recordings": [{"name": "a", "style": "classical"}], "references": {"jazz": 2},
         "skipped": [{"path": "x", "reason": "x: is <bad>"}], "floors": {"jazz": {"kad": 0.01}},
         "scores": scores, "examples": [example],
@@ -103,7 +104,8 @@ def test_the_page_is_whole_and_fetches_nothing(results: Path, tmp_path: Path) ->
     assert all(source.startswith(("data:", "#")) for source in parser.sources)
     assert not re.search(r"@import|url\((?!#)|<script|<link|https?://", text)
     for expected in ("width=device-width", "no &lt;ears&gt;", "x: is &lt;bad&gt;", "song &lt;1&gt;",
-                     "floor: the target against itself", "[0.100, 0.300]"):  # fmt: skip
+                     "floor: the target against itself", "[0.100, 0.300]",
+                     "under &lt;NC&gt;"):  # fmt: skip
         assert expected in text, expected
     assert "<b>&'" not in text
     for svg in re.findall(r"<svg.*?</svg>", text, re.S):

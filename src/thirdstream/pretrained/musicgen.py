@@ -27,6 +27,7 @@ PUBLISHED = Published(
     repository="facebook/musicgen-melody", kind="musicgen_melody",
     network="MusicgenMelodyForConditionalGeneration", extra="musicgen", size="about 6 GB",
     licence="CC BY-NC 4.0, so not for commercial use",
+    needs=("tokenizer.json",),  # without it transformers would make an empty tokenizer
 )  # fmt: skip
 # The network was trained on 30 s. A window begins with the last 12 s of tokens of the one before it
 # and goes on from there: 18 s a step, as the authors' own code does for longer music.

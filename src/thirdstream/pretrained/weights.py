@@ -20,7 +20,7 @@ from thirdstream.files import ThirdstreamError, read_json, sha256
 from thirdstream.packages import MissingPackage
 
 CONFIG, INDEX = "config.json", "model.safetensors.index.json"
-FETCHED = ("*.json", "*.safetensors", "spiece.model")  # of a repository
+FETCHED = ("*.json", "*.safetensors")  # of a repository
 LOGGER = logging.getLogger("thirdstream")
 
 
@@ -30,7 +30,7 @@ class Published:
 
     repository: at the hub of Hugging Face. kind: its `model_type` in config.json. network: its
     class in transformers. extra: of thirdstream, that brings what loads it. size: of what is
-    fetched. licence: of the weights.
+    fetched. licence: of the weights. needs: files beside configuration and weights.
     """
 
     repository: str
@@ -39,6 +39,7 @@ class Published:
     extra: str
     size: str
     licence: str
+    needs: tuple[str, ...] = ()
 
 
 def require(published: Published) -> None:
@@ -93,18 +94,20 @@ def _cached(published: Published) -> Path | None:
         )
     except (OSError, ValueError):  # LocalEntryNotFoundError is an OSError
         return None
-    return folder if _complete(folder) else None
+    return folder if _complete(folder, published) else None
 
 
-def _complete(folder: Path) -> bool:
+def _complete(folder: Path, published: Published) -> bool:
     """Whether there are a configuration, and all the files of weights that there should be."""
-    if not (folder / CONFIG).is_file():
+    if not all((folder / name).is_file() for name in (CONFIG, *published.needs)):
         return False
     if not (folder / INDEX).is_file():
         return (folder / "model.safetensors").is_file()
     index = read_json(folder / INDEX, kind="index of weights")
-    names = set(index["weight_map"].values())
-    return all((folder / name).is_file() for name in names)
+    try:
+        return all((folder / name).is_file() for name in set(index["weight_map"].values()))
+    except (AttributeError, KeyError, TypeError):  # it is no index
+        return False
 
 
 def found(published: Published, *, own: Path, given: Path | None = None) -> Path:
@@ -149,11 +152,10 @@ def check(folder: Path, published: Published) -> None:
             f"{folder}: holds a network of the kind {str(kind)[:60]!r}, not {published.kind!r}; "
             f"{remedy}"
         )
-    try:
-        complete = _complete(folder)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise damaged(folder, error) from error
-    if not complete:
+    for name in published.needs:
+        if not (folder / name).is_file():
+            raise ThirdstreamError(f"{folder}: lacks {name}; {remedy}")
+    if not _complete(folder, published):
         raise ThirdstreamError(
             f"{folder}: lacks weights as safetensors, the only ones that are read; {remedy}"
         )
@@ -178,9 +180,9 @@ def reading(folder: Path) -> Iterator[None]:
         raise damaged(folder, error) from error
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def load(folder: Path, published: Published) -> Any:
-    """The network in a folder, on the GPU if there is one; the last one is kept.
+    """The network in a folder, on the GPU if there is one; the last two are kept.
 
     Raises ThirdstreamError where the folder is damaged.
     """

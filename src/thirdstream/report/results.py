@@ -43,11 +43,13 @@ class Metric(Record):
 
 
 class Subject(Record):
-    """A row of the tables: a baseline or a model; options: what was set, by name."""
+    """A row of the tables: a baseline or a model; options: what was set, by name. parts: what else
+    it is made of, with licences where they are not the package's."""
 
     kind: str
     model: str | None = None
     options: Mapping[str, float] = {}
+    parts: list[str] = []
 
 
 class Settings(Record):
