@@ -14,7 +14,7 @@ from thirdstream.mel.models.twin import LATENT, Code, TwinConfig
 from thirdstream.mel.networks.blocks import PerStyle, pad_time
 
 EVERY = [(name, preset) for name, one in FAMILIES.items() for preset in one.kind.PRESETS]
-PAPERS = [name for name, one in FAMILIES.items() if "paper" in one.kind.PRESETS]
+PAPERS = [name for name, one in FAMILIES.items() if "paper-stable" in one.kind.PRESETS]
 
 
 def build(name: str, preset: str, seed: int = 0) -> Any:
@@ -55,8 +55,9 @@ def test_losses_have_weights_and_reach_the_parameters_of_their_player(
     batch = mels(n_mels=n_mels_of(model))
     players = model.players()
     losses = {player: model(Batch(batch, batch), player) for player in players}
-    assert RECONSTRUCTION in losses[MODEL]
-    assert model.SELECTION_METRIC in model.validation_losses(Batch(batch, batch))
+    if model.SELECTION_METRIC is not None:
+        assert RECONSTRUCTION in losses[MODEL]
+        assert model.SELECTION_METRIC in model.validation_losses(Batch(batch, batch))
     names = {parameter: name for name, parameter in model.named_parameters()}
     for player, own in losses.items():
         assert all(loss.ndim == 0 for loss in own.values())

@@ -63,4 +63,9 @@ FAMILIES = {
         "without pairs on four channels of timbre; the style is drawn.",
         StyledMelOptions,
     ),
+    "melgan-vc": Family(
+        f"{HERE}.melgan_vc.MelGANVC",
+        "Changes slices of the spectrogram with a generator trained by a travel loss, as published "
+        "(MelGAN-VC).",
+    ),
 }
