@@ -17,7 +17,7 @@ N_SMOOTH = 15  # cosines that the spectral envelope is made of
 
 
 @cache
-def _cosines(n: int) -> Tensor:
+def cosines(n: int) -> Tensor:
     """The orthonormal cosine transform (DCT-II): row k is the k-th cosine over n points."""
     k, place = torch.arange(n)[:, None], torch.arange(n) + 0.5
     rows = torch.cos(math.pi / n * k * place) * math.sqrt(2 / n)
@@ -28,7 +28,7 @@ def _cosines(n: int) -> Tensor:
 def mfcc(mel: Tensor) -> Tensor:
     """Cosine transform over the mels, divided so that the first one is their mean."""
     n_mels = mel.shape[-1]
-    return mel @ _cosines(n_mels).to(mel).T / math.sqrt(n_mels)
+    return mel @ cosines(n_mels).to(mel).T / math.sqrt(n_mels)
 
 
 def difference(mel: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def difference(mel: Tensor) -> Tensor:
 
 def envelope(mel: Tensor) -> Tensor:
     """The mel smoothed over frequency: the first cosines alone."""
-    smooth = _cosines(mel.shape[-1])[:N_SMOOTH].to(mel)
+    smooth = cosines(mel.shape[-1])[:N_SMOOTH].to(mel)
     return mel @ smooth.T @ smooth
 
 

@@ -57,6 +57,12 @@ FAMILIES = {
         f"{HERE}.travel.Travel",
         "Changes the spectrogram with a generator trained by a travel loss, without pairs.",
     ),
+    "play-as-you-like": Family(
+        f"{HERE}.play_as_you_like.PlayAsYouLike",
+        "Changes the timbre with an encoder of content and one of style for each style, trained "
+        "without pairs on four channels of timbre; the style is drawn.",
+        StyledMelOptions,
+    ),
     "melgan-vc": Family(
         f"{HERE}.melgan_vc.MelGANVC",
         "Changes slices of the spectrogram with a generator trained by a travel loss, as published "

@@ -154,7 +154,7 @@ class Adversarial(MelModel):
         return None
 
 
-def frozen(network: nn.Module) -> Callable[[Tensor], Tensor]:
+def frozen(network: nn.Module) -> Callable[[Tensor], Any]:
     """The network, through which gradients pass to its input but not to its parameters."""
     fixed = {name: value.detach() for name, value in network.named_parameters()}
     return lambda x: torch.func.functional_call(network, fixed, (x,))
