@@ -162,7 +162,12 @@ class MelGANVC(MelModel):
     # --- training ---------------------------------------------------------------------------------
 
     def players(self) -> dict[str, Player]:
-        """The critics, which step first, and generators with siamese networks."""
+        """The critics, which step first, and generators with siamese networks.
+
+        Departs from the notebook, where both have one learning rate, of 1e-4 or 2e-4, and critics
+        take three to five steps to one. Here each takes one, and critics learn faster (two time
+        scales: Heusel et al. 2017). At the default learning rate they have 4e-4, the others 1e-4.
+        """
         own = [*self.generators.parameters(), *self.siamese.parameters()]
         critics = Player(list(self.critics.parameters()), self.config.critic_lr_scale, BETAS)
         return {DISCRIMINATOR: critics, MODEL: Player(own, self.config.lr_scale, BETAS)}
