@@ -66,7 +66,8 @@ def main(out: str, minutes: str, channels: str, latent: str, *paths: str) -> Non
     parameters = [p for part in half for p in part.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=LR)
     kept, budget_s = Path(out).with_suffix(".state"), 60 * float(minutes)
-    before_s, step, error = 0.0, 0, 0.0
+    before_s = now_s = 0.0
+    step, error = 0, 0.0
     if kept.exists():
         before_s, step = _resume(kept, half, optimizer)
     begun_s = saved_s = spent()
@@ -90,6 +91,7 @@ def main(out: str, minutes: str, channels: str, latent: str, *paths: str) -> Non
             print(f"{step} steps, {now_s:.0f} s, eq. 1 lately {error:.4f}", flush=True)
     for parts in (twin.encoders, twin.decoders):
         parts[twin.other(style)].load_state_dict(parts[style].state_dict())
+    system.card["cpu_s"] = now_s
     system.card["recipe"] = f"autoencoder.py: {step} steps of {2 * BATCH} crops of {CROP}"
     system.eval().save(Path(out))
 

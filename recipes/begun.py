@@ -35,6 +35,7 @@ def main(name: str, autoencoder: str, out: str, *views: Any) -> None:
             value.zero_()
             n_known = weights[key].shape[1:2]  # of inputs: the mel's stand first
             cast(torch.Tensor, value[:, : n_known[0]] if n_known else value).copy_(weights[key])
+    system.card["cpu_s"] = known.training_s()
     system.card["recipe"] = f"begun.py: {name} with the autoencoders of {Path(autoencoder).name}"
     system.eval().save(Path(out))
 

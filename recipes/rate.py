@@ -1,43 +1,194 @@
-"""Rate against distortion: eq. 1 on test recordings against the numbers a second of code.
+"""Rate against distortion: bits a second of code against eq. 1 on test recordings.
 
-    python recipes/rate.py CORPUS OUT.png MODEL... > OUT.md
+    python recipes/rate.py CORPUS OUT.png [--segments N] [--encodec DIR] MODEL... > OUT.md
 
-A model is a bundled name, a file or a run folder; those called published-... (see published.py) are
-drawn apart. How sparse can music be? The paper's codes have 5,600 numbers a second. What a linear
-code can do is drawn as a line: the principal components of four frames of the training recordings.
-Models called size-... are joined by another: one network with codes of several sizes, each trained
-for the same time (see autoencoder.py).
+A model is a bundled name, a file or a run folder. Its codes are rounded to whole steps (uniform
+scalar quantisation), and entropy coding is taken to be ideal: the rate is the empirical entropy of
+the rounded codes (Gersho and Gray, Vector Quantization and Signal Compression, 1992, chapters 5 and
+9). All coefficients of a code have one step, which is right for mean squares at high rates, and
+each has a probability table of its own: a coefficient is one channel at one mel, over all columns
+of time, so 4 x 64 of the paper's code. That is the same help for a principal component and for a
+number in a twin's code. The tables, and the means from which the steps are counted, are those of
+the test recordings of a style, and their own bits are not counted.
+
+What a linear code can do is the line of the principal components of four frames of the training
+recordings. The tokens of a neural codec (EnCodec: Defossez et al. 2022) have a fixed rate: frames a
+second x codebooks x log2 of a codebook's size. DIR holds the codec's weights; without them the
+other rows are made.
+
+Eq. 1 is measured in one normalisation for all, the corpus's: what a model decodes in its own is
+brought to mel power and normalised again. So the last column, without rounding, is not quite that
+of score.py.
 """
 
+import argparse
+import itertools
 import sys
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from torch import Tensor
 
-import score  # a script beside this one
-from thirdstream import registry
-from thirdstream.audio import SEGMENT, SR
-from thirdstream.data.corpus import Corpus
+from thirdstream import audio, registry
+from thirdstream.audio import SEGMENT, SR, Wave
+from thirdstream.data.corpus import TEST, Corpus, Recording
+from thirdstream.files import ThirdstreamError
+from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.models.paired import TwinPaired
+from thirdstream.mel.models.twin import Code, TwinAutoencoder
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.training import loop as training
 from thirdstream.report.spectrograms import save
-from thirdstream.research.figures import COLOURS
 
-PAPER_RATE = 65 * 64 * 4 * SR / SEGMENT
-N_COMPONENTS = (16, 32, 64, 96, 128, 256, 512)  # of four frames
-LINEAR, SIZES = "components-", "size-"  # what the names of a line's models begin with
-LINES = {LINEAR: ("principal components", "grey"), SIZES: ("twin CNN, short trainings", COLOURS[0])}
+STEPS = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125)  # in deviations of the code
+STYLE_BITS = 32  # of each number of a style code, which a segment has once
+N_COMPONENTS = (64, 96, 128, 256, 512)  # of four frames
+LINEAR, CODEC = "components-", "encodec"
+TICKS_KBIT = (1, 2, 5, 10, 20, 50)
+BATCH = 8  # segments decoded at a time
+SEGMENT_S = SEGMENT / SR
 
 
+class Point(NamedTuple):
+    """bits: a second. error: eq. 1, mean of both styles. step: in deviations of the code."""
+
+    bits: float
+    error: float
+    step: float = 0.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What one code costs at each step. numbers: a second. error: eq. 1 without rounding."""
+
+    name: str
+    numbers: float
+    error: float
+    points: Sequence[Point]
+
+
+# --- quantisation -------------------------------------------------------------------------------
+
+
+def rounded(values: Tensor, step: float) -> Tensor:
+    """Each column's values (n_samples, n_coefficients) in whole steps from the column's mean."""
+    return ((values - values.mean(0)) / step).round()
+
+
+def restored(symbols: Tensor, values: Tensor, step: float) -> Tensor:
+    """The middles of the steps that `rounded` made of `values`."""
+    return values.mean(0) + step * symbols
+
+
+def entropy(symbols: Tensor) -> Tensor:
+    """Empirical entropy in bits of each column of (n_samples, n_coefficients)."""
+    columns = symbols.T.contiguous().numpy()
+    counts = [np.unique(column, return_counts=True)[1] / len(column) for column in columns]
+    return torch.tensor([float((share * -np.log2(share)).sum()) for share in counts])
+
+
+def columns_of(content: Tensor) -> Tensor:
+    """Code (batch, channels, time, mels) -> (batch * time, channels * mels)."""
+    return content.transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+def content_of(columns: Tensor, like: Tensor) -> Tensor:
+    """The inverse of `columns_of`, in the shape of `like`."""
+    batch, channels, time, mels = like.shape
+    return columns.reshape(batch, time, channels, mels).transpose(1, 2)
+
+
+# --- models -------------------------------------------------------------------------------------
+
+
+def encoded(system: MelSystem, mel: Tensor, style: str) -> Code:
+    """Normalised mels of a style -> what the decoder gets."""
+    if isinstance(system.model, TwinPaired):
+        return Code(system.model.encode(mel, style), mel.shape[1])
+    if isinstance(system.model, TwinAutoencoder):
+        return system.model.encode(mel, style)
+    raise ThirdstreamError(f"{system.name}: has no code; give twin autoencoders")
+
+
+def decoded(system: MelSystem, code: Code, style: str) -> Tensor:
+    """Code -> mel power."""
+    if isinstance(system.model, TwinPaired):
+        mel = system.model.decode(code.content, style, n_frames=code.n_frames)
+    else:
+        assert isinstance(system.model, TwinAutoencoder)
+        mel = system.model.decode(code, style)
+    return system.log_mel(style).denormalise(mel)
+
+
+@torch.inference_mode()
+def style_points(
+    system: MelSystem, style: str, power: Tensor, *, judge: LogMel, steps: Sequence[float]
+) -> list[Point]:
+    """A point a step of one style; step 0 is no rounding, whose bits are infinite.
+
+    power: (n_segments, n_frames, n_mels). judge: normalises what is compared.
+    """
+    log_mel = system.log_mel(style)
+    parts = [encoded(system, log_mel.normalise(part), style) for part in power.split(BATCH)]
+    values = torch.cat([columns_of(part.content) for part in parts])
+    deviation = float((values - values.mean(0)).square().mean().sqrt()) or 1.0
+    n_styled = 0 if parts[0].style is None else parts[0].style[0].numel()
+    n_columns = len(values) / len(power)  # of a segment
+    points = []
+    for step in steps:
+        bits, restyled = float("inf"), values
+        if step:
+            symbols = rounded(values, step * deviation)
+            restyled = restored(symbols, values, step * deviation)
+            bits = (float(entropy(symbols).sum()) * n_columns + n_styled * STYLE_BITS) / SEGMENT_S
+        sizes = [len(part.content) * part.content.shape[2] for part in parts]
+        rebuilt = [
+            decoded(system, part._replace(content=content_of(columns, part.content)), style)
+            for part, columns in zip(parts, restyled.split(sizes), strict=True)
+        ]
+        points.append(Point(bits, eq1(torch.cat(rebuilt), power, judge), step))
+    return points
+
+
+def eq1(made: Tensor, power: Tensor, judge: LogMel) -> float:
+    """Mean absolute error of mel power, in the normalisation of `judge`."""
+    return float((judge.normalise(made) - judge.normalise(power)).abs().mean())
+
+
+def curve_of(name: str, system: MelSystem, corpus: Corpus, powers: Mapping[str, Tensor]) -> Curve:
+    """A code's rates and errors, averaged over the styles."""
+    both = [
+        style_points(system, style, power, judge=judge_of(corpus, style), steps=(0, *STEPS))
+        for style, power in powers.items()
+    ]
+    free, *points = [mean_of(of_step) for of_step in zip(*both, strict=True)]
+    return Curve(name, rate(system), free.error, points)
+
+
+def mean_of(points: Sequence[Point]) -> Point:
+    """The mean over the styles."""
+    return Point(*(float(np.mean(values)) for values in zip(*points, strict=True)))
+
+
+def judge_of(corpus: Corpus, style: str) -> LogMel:
+    """The corpus's normalisation of a style."""
+    judge = LogMel(corpus.mel)
+    judge.set_statistics(corpus.statistics[style])
+    return judge
+
+
+@torch.inference_mode()
 def rate(system: MelSystem) -> float:
-    """Numbers a second of a model's code."""
-    segment, twin = torch.zeros(1, system.mel.n_frames, system.mel.n_mels), system.model
-    code = twin.encode(segment, system.styles[0])
-    content = code if isinstance(twin, TwinPaired) else code.content
-    return content.numel() * SR / SEGMENT
+    """Numbers a second of a model's code, without those of a style."""
+    segment = torch.zeros(1, system.mel.n_frames, system.mel.n_mels)
+    return encoded(system, segment, system.styles[0]).content.numel() / SEGMENT_S
 
 
 def linear(n_components: int, corpus: Corpus) -> MelSystem:
@@ -49,50 +200,107 @@ def linear(n_components: int, corpus: Corpus) -> MelSystem:
     return state.system.eval()
 
 
-def draw(points: dict[str, tuple[float, float]], path: Path) -> None:
-    """points: by model, numbers a second and eq. 1."""
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+# --- test segments ------------------------------------------------------------------------------
+
+
+def chosen(corpus: Corpus, style: str, n_segments: int) -> list[tuple[Recording, int]]:
+    """So many test segments (0: all), evenly from all test recordings of a style."""
+    every = [(one, k) for one in corpus.of(style, TEST) for k in range(one.n_segments)]
+    n_wanted = min(n_segments or len(every), len(every))
+    return [every[place * len(every) // n_wanted] for place in range(n_wanted)]
+
+
+def power_of(corpus: Corpus, segments: Sequence[tuple[Recording, int]]) -> Tensor:
+    """Mel power (n_segments, n_frames, n_mels)."""
+    power = [corpus.power(one, slice(k, k + 1)) for one, k in segments]
+    return torch.from_numpy(np.concatenate(power))
+
+
+def waves_of(segments: Sequence[tuple[Recording, int]]) -> Iterator[Wave]:
+    """The sound of each segment at -20 dB, (SEGMENT,)."""
+    for one, number in segments:
+        waves = recording_of(Path(one.path))
+        if number >= len(waves):
+            raise ThirdstreamError(f"{one.path}: has changed; prepare the corpus anew")
+        yield waves[number] * np.float32(one.gain)
+
+
+@lru_cache(maxsize=1)
+def recording_of(path: Path) -> Wave:
+    """All segments of a recording, (n_segments, SEGMENT)."""
+    return np.concatenate(list(audio.windows(audio.blocks(path), size=SEGMENT, hop=SEGMENT)))
+
+
+# --- what is written ----------------------------------------------------------------------------
+
+
+def draw(curves: Sequence[Curve], path: Path) -> None:
+    """Error against bits a second."""
+    figure = Figure(figsize=(6.8, 4.6), layout="constrained")
     axes = figure.subplots()
-    for prefix, (label, colour) in LINES.items():
-        line = sorted(point for name, point in points.items() if name.startswith(prefix))
-        if line:
-            axes.plot(*zip(*line, strict=True), ".-", color=colour, label=label)
-    others = {name: point for name, point in points.items() if not name.startswith(tuple(LINES))}
-    for published, colour, marker in ((True, COLOURS[1], "s"), (False, COLOURS[0], "o")):
-        own = {n: p for n, p in others.items() if n.startswith(score.PUBLISHED) == published}
-        axes.plot(*zip(*own.values(), strict=True), marker, color=colour)
-        for number, (name, point) in enumerate(sorted(own.items(), key=lambda item: item[1][1])):
-            side = (-1, 1)[number % 2]  # by turns, as many lie close together
-            where = {
-                "xytext": (6 * side, 7 * (number % 3) - 10),
-                "ha": ("right", "left")[number % 2],
-            }
-            axes.annotate(name, point, textcoords="offset points", fontsize=8, **where)
-    axes.legend(frameon=False)
-    axes.axvline(PAPER_RATE, color="grey", linewidth=0.8, linestyle=":")
+    linear = [one for one in curves if one.name.startswith(LINEAR)]
+    for one in linear[-1:]:  # small components round to 0, so the most components are the best line
+        axes.plot(*line_of(one), ".-", color="0.6", label="principal components")
+    twins = [one for one in curves if not one.name.startswith((LINEAR, CODEC))]
+    for one, marker in zip(twins, itertools.cycle("osD^vP*X")):
+        axes.plot(*line_of(one), "-", marker=marker, markersize=4, linewidth=1.2, label=one.name)
+    for one in curves:
+        if one.name.startswith(CODEC):
+            axes.plot(*line_of(one), "X--k", label=one.name)
+    axes.legend(frameon=False, fontsize=8)
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticks([1000 * n for n in TICKS_KBIT], [str(n) for n in TICKS_KBIT])
+    axes.grid(color="0.92")
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("numbers a second of code")
+    axes.set_xlabel("kbit a second")
     axes.set_ylabel("eq. 1 on test recordings")
     save(figure, path)
 
 
-def main(corpus_path: str, out: str, *models: str) -> None:
-    corpus = Corpus.open(corpus_path)
-    points = {}
-    for n_components in N_COMPONENTS:
-        system = linear(n_components, corpus)
-        errors = [score.score(system, corpus, style)[0] for style in corpus.styles]
-        points[f"{LINEAR}{n_components}"] = (rate(system), sum(errors) / len(errors))
-    for name in models:
+def line_of(curve: Curve) -> tuple[list[float], list[float]]:
+    """x and y."""
+    points = sorted(curve.points)
+    return [one.bits for one in points], [one.error for one in points]
+
+
+def table(curves: Sequence[Curve]) -> str:
+    """Markdown: a row a code, a column a step."""
+    head = ["code", "numbers a second", *(f"step {step:g}" for step in STEPS), "not rounded"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for one in curves:
+        cells = [f"{point.bits / 1000:.1f}: {point.error:.3f}" for point in one.points]
+        row = [one.name, f"{one.numbers:,.0f}", *cells, f"{one.error:.4f}"]
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def main(*arguments: str) -> None:
+    asked = arguments_of(arguments)
+    corpus = Corpus.open(asked.corpus)
+    powers = {
+        style: power_of(corpus, chosen(corpus, style, asked.segments)) for style in corpus.styles
+    }
+    systems = {f"{LINEAR}{n}": linear(n, corpus) for n in N_COMPONENTS}
+    for name in asked.models:
         system = registry.load(name)
         assert isinstance(system, MelSystem)
-        one = score.row(name, corpus)
-        points[one.model] = (rate(system), one.mean)
-    draw(points, Path(out))
-    print("| model | numbers a second | eq. 1 |\n|---|---|---|")
-    for name, (x, y) in sorted(points.items(), key=lambda item: item[1]):
-        print(f"| {name} | {x:,.0f} | {y:.4f} |")
+        systems[Path(name).resolve().name.removesuffix(".safetensors")] = system
+    curves = [curve_of(name, system, corpus, powers) for name, system in systems.items()]
+    draw(curves, asked.out)
+    print("Thousands of bits a second: eq. 1.\n")
+    print(table(curves))
+
+
+def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("corpus")
+    parser.add_argument("out", type=Path, help="the picture")
+    parser.add_argument("models", nargs="*", help="bundled names, files or run folders")
+    parser.add_argument("--segments", type=int, default=0, help="test segments a style; 0: all")
+    parser.add_argument("--encodec", metavar="DIR", help="weights of the codec")
+    return parser.parse_intermixed_args(arguments)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,14 @@ from thirdstream.mel.models.cnn import CNNConfig, TwinCNN
 from thirdstream.mel.models.model import RECONSTRUCTION
 from thirdstream.mel.system import MelSystem
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # read where its package is imported: no test fetches weights
 pytest_plugins = ("leftovers", "skips")
 # Modules of whole trainings, transfers, evaluations and commands: slow, every test of them.
 WHOLE = """
 autoencoder begun benchmark claims cli clients corpus cost distributed docs evaluate
 export figures hostile interfaces kill metrics notebook orchestra
-paired parallel project published rendering score_system skips storage synthesis system tagger
-training transcribe transfer travel tuning vocoder wheel jobs
+paired parallel project published rate rendering retrieval score_system skips
+storage synthesis system tagger training transcribe transfer travel tuning vocoder wheel jobs
 """
 settings.register_profile("patient", deadline=None)  # no test checks a time
 settings.load_profile("patient")

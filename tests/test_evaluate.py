@@ -95,6 +95,7 @@ def test_baselines_score_what_they_must(
         for key in ("chroma_cosine", "beat_f_measure", "note_f1"):
             assert copy[key] == approx(1)
         assert copy["pitch_jaccard_distance"] == 0
+        assert copy["cover_mrr"] == copy["cover_hit_at_1"] == 1
         assert copy["tag_difference"] == approx(copy["target_tag"] - copy["source_tag"])
         other = results["scores"]["copy-target"][direction]
         assert other["chroma_cosine"]["mean"] < 0.95
@@ -105,6 +106,9 @@ def test_baselines_score_what_they_must(
             assert {"kad", "fad", "timbre_distance_mfcc"} <= scores[direction].keys()
             assert all(one["n"] == 1 for one in scores[direction].values())
     assert {"kad", "fad", "timbre_distance_mfcc"} <= results["floors"]["jazz"].keys()
+    n_originals = 2 if len({one["name"] for one in results["recordings"]}) == 2 else 1
+    chance = {"cover_mrr": (1 + 1 / n_originals) / 2, "cover_hit_at_1": 1 / n_originals}
+    assert results["chance"] == dict.fromkeys(results["scores"]["copy-content"], approx(chance))
     assert results["evaluation_models"]["tagger"] == {"package": "fake 1"}
     json.dumps(results, allow_nan=False)
 

@@ -105,6 +105,15 @@ def test_a_budget_of_processor_time_ends_a_run_with_an_epoch(
     assert state.cpu_s > spent
 
 
+def test_a_run_that_begins_with_a_model_counts_its_processor_time(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
+    run(begin(small_corpus), small_corpus, tmp_path)
+    first = systems.load(tmp_path / "last.safetensors")
+    assert first.training_s() == first.card["cpu_s"] > 0
+    assert training.begin_with(first, small_corpus, CONFIG).cpu_s == first.training_s()
+
+
 def test_a_player_may_step_on_some_batches_alone(
     small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.models import FAMILIES, Family
 from thirdstream.notes.options import ScoreOptions
+from thirdstream.pretrained.options import EncodecOptions, MusicgenOptions
 from thirdstream.system import Options, System
 
 MODELS = Path(__file__).parent / "models"
@@ -31,6 +32,7 @@ class Entry:
     about: one sentence on what it does. load: makes one, given a checkpoint whose header names this
     entry as its `family` where `is_trained`, else given nothing. options: the dataclass of its
     options. sizes: numbers of parameters by preset, where `thirdstream train` makes it.
+    is_published: its weights are fetched from where others publish them.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Entry:
     options: type[Options] = Options
     is_trained: bool = False
     sizes: Callable[[], Mapping[str, int]] = dict
+    is_published: bool = False
 
 
 # Each wing is imported when it is needed: one is large with torch, the other with scipy.
@@ -52,6 +55,18 @@ def _mel(path: Path) -> System[Any]:
     from thirdstream.mel.system import load
 
     return load(path)
+
+
+def _encodec() -> System[Any]:
+    from thirdstream.pretrained.encodec import Encodec
+
+    return Encodec(user_folder() / "encodec")
+
+
+def _musicgen() -> System[Any]:
+    from thirdstream.pretrained.musicgen import Musicgen
+
+    return Musicgen(user_folder() / "musicgen-melody")
 
 
 def _family(name: str, family: Family) -> Entry:
@@ -72,6 +87,10 @@ SYSTEMS = {
         Entry("score", "Transcribes the recording, arranges its notes in the target style, and "
               "plays them on sampled instruments.", _score, ScoreOptions),
         *(_family(name, family) for name, family in FAMILIES.items()),
+        Entry("encodec", "Codes the recording as the tokens of EnCodec and decodes them; its style "
+              "stays.", _encodec, EncodecOptions, is_published=True),
+        Entry("musicgen-melody", "Has MusicGen play to the recording's melody what a prompt says "
+              "(weights: CC BY-NC 4.0).", _musicgen, MusicgenOptions, is_published=True),
     )
 }  # fmt: skip
 """The registry: to add a system of a new kind, add its entry here. Models of mels have a line in

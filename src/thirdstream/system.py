@@ -136,8 +136,17 @@ class System(ABC, Generic[OwnOptions]):
         """
         return ()
 
+    @property
+    def terms(self) -> str:
+        """The licence of weights that are not the package's own, for a command to say; or ""."""
+        return ""
+
     def n_parameters(self) -> int | None:
         """Of the networks that a transfer uses; None where there are none to count."""
+        return None
+
+    def training_s(self) -> float | None:
+        """Processor time that its training took, in seconds; None where it was not measured."""
         return None
 
     def trace(self, waves: Wave, *, source: str, target: str, seed: int) -> MelTrace | None:
@@ -166,9 +175,7 @@ class System(ABC, Generic[OwnOptions]):
         given = {name: value for name, value in given.items() if value is not None}
         for name in given:
             if name not in {one.name for one in fields(self.options)}:
-                raise ThirdstreamError(
-                    f"the model {self.name} takes no {name}; leave --{name.replace('_', '-')} out"
-                )
+                raise self.takes_no(name)
         options = self.options(**given)
         self.check(options)
         return options
@@ -181,11 +188,20 @@ class System(ABC, Generic[OwnOptions]):
                 option = name.replace("_", "-")
                 raise ThirdstreamError(f"--{option} must lie between 0 and 1 (got {share})")
         for style in (options.to, options.source or options.to):
-            if style not in self.styles:
-                raise ThirdstreamError(
-                    f"the model {self.name} does not know the style {style!r}; "
-                    f"it knows {', '.join(self.styles[:-1])} and {self.styles[-1]}"
-                )
+            self.check_style(style)
+
+    def check_style(self, style: str) -> None:
+        """Raise ThirdstreamError on a style that it does not know."""
+        if style not in self.styles:
+            raise ThirdstreamError(
+                f"the model {self.name} does not know the style {style!r}; "
+                f"it knows {', '.join(self.styles[:-1])} and {self.styles[-1]}"
+            )
+
+    def takes_no(self, option: str) -> ThirdstreamError:
+        """What is said of an option that means nothing to it."""
+        flag = option.replace("_", "-")
+        return ThirdstreamError(f"the model {self.name} takes no {option}; leave --{flag} out")
 
     def transfer(self, wave: Wave, sr: int, *, to: str, **options: Any) -> Wave:
         """Transfer a whole wave, (n_samples,) or (n_channels, n_samples), of any rate `sr` in Hz.

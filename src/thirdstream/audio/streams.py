@@ -1,5 +1,6 @@
 """Streams of blocks: cut into windows, joined, filled up, made ahead."""
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,15 @@ def ahead(stream: Iterable[Wave], *, n_blocks: int = 4) -> Iterator[Wave]:
                 yield block
 
     return asked()
+
+
+def channels_of(stream: Iterable[Wave]) -> tuple[int, Iterator[Wave]]:
+    """How many channels a stream of blocks has (0 without blocks), and the same stream."""
+    blocks = iter(stream)
+    first = next(blocks, None)
+    if first is None:
+        return 0, blocks
+    return len(first), itertools.chain([first], blocks)
 
 
 def windows(stream: Iterable[NDArray], *, size: int, hop: int) -> Iterator[NDArray]:

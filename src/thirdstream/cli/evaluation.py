@@ -58,6 +58,9 @@ def evaluate(
 
     material = open_material(corpus, recordings)
     entries = evaluation.entries_of(models, material)
+    for terms in dict.fromkeys(registry.load(one.model).terms for one in entries if one.model):
+        if terms:
+            say(terms)
     jobs = evaluation.plan(material, entries, settings)
     before = read_json(out, kind="results file; choose another --out") if out.exists() else None
     if out.exists() and not (isinstance(before, dict) and "scores" in before):

@@ -77,6 +77,8 @@ def transfer(
     """
     name = model or default_system()
     system = registry.load(name)
+    if system.terms:
+        say(system.terms)
     options = system.accept(style)
     if pipes.DASH in (*inputs, out):
         outcomes = [_piped(system, inputs, out, options, files, json=json)]

@@ -1,7 +1,8 @@
 """Everything that is measured of one excerpt: by itself, against its original, of its system.
 
 The keys of what comes out are the names in METRICS, with their units; `embeddings` and `timbre` are
-for the distances between sets. Without the transcriber's package its metrics are left out.
+for the distances between sets, `chroma` for cover retrieval among all recordings. Without the
+transcriber's package its metrics are left out.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, Wave
-from thirdstream.evaluation import metrics
+from thirdstream.evaluation import metrics, retrieval
 from thirdstream.evaluation.metrics import Notes
 from thirdstream.evaluation.tagger import STYLE_TAGS, Tagger, TaggerOutput, is_target_style
 from thirdstream.evaluation.transcriber import BasicPitch
@@ -44,6 +45,8 @@ METRICS = {
     "note_f1": Metric("content", "higher", "both of them"),
     "true_note_f1": Metric("content", "higher", "the same against the notes the original plays"),
     "melody_recall": Metric("content", "higher", "share of the score's melody that is found in it"),
+    "cover_mrr": Metric("content", "higher", "cover retrieval: 1 / rank of its original, 0 to 1"),
+    "cover_hit_at_1": Metric("content", "higher", "share of results whose original ranks first"),
     "target_style_rate": Metric(
         "style", "higher", "target-style classification rate of the tagger, 0 to 1"
     ),
@@ -66,7 +69,7 @@ METRICS = {
     "peak_memory_mb": Metric("cost", "lower", "largest resident memory of that, in MB"),
 }
 TAG_METRICS = ("target_style_rate", "target_tag", "source_tag", "tag_difference")
-BINARY_METRICS = ("target_style_rate",)  # of one recording either 0 or 1
+BINARY_METRICS = ("target_style_rate", "cover_hit_at_1")  # of one recording either 0 or 1
 SET_METRICS = ("kad", "fad")
 NOTE_METRICS = (
     "pitch_jaccard_distance",
@@ -157,6 +160,7 @@ def compare(
     truth: the notes of the original, if they are known.
     """
     row: dict[str, Any] = {
+        "chroma": [_rounded(frame) for frame in retrieval.pooled_chroma(output.wave, SR)],
         "chroma_cosine": metrics.chroma_cosine(
             reference=original.wave, estimate=output.wave, sr=SR
         ),

@@ -80,7 +80,7 @@ def chroma_cosine(*, reference: ArrayLike, estimate: ArrayLike, sr: int) -> floa
     (2015), chapter 3.
     """
     waves = _waves(reference=reference, estimate=estimate)
-    (first, sounds_1), (second, sounds_2) = (_chroma(wave, sr) for wave in waves)
+    (first, sounds_1), (second, sounds_2) = (chroma(wave, sr) for wave in waves)
     either = sounds_1 | sounds_2
     if not either.any():
         raise MetricError("nothing sounds in either wave; leave silent recordings out")
@@ -88,10 +88,11 @@ def chroma_cosine(*, reference: ArrayLike, estimate: ArrayLike, sr: int) -> floa
     return float(np.clip(cosines[either].mean(), 0, 1))
 
 
-def _chroma(wave: Array, sr: int) -> tuple[Array, NDArray[np.bool_]]:
-    """Chroma (12, n_frames) of unit length, and which frames sound (n_frames,)."""
-    low = _resampled(wave, sr, at_least=1 << 16)  # the lowest octave is analysed at a 64th
-    chroma = librosa.feature.chroma_cqt(
+def chroma(wave: ArrayLike, sr: int) -> tuple[Array, NDArray[np.bool_]]:
+    """Chroma (12, n_frames) of unit length, and which frames sound (n_frames,): see above."""
+    (found,) = _waves(wave=wave)
+    low = _resampled(found, sr, at_least=1 << 16)  # the lowest octave is analysed at a 64th
+    frames = librosa.feature.chroma_cqt(
         y=low,
         sr=ANALYSIS_SR,
         hop_length=CHROMA_HOP,
@@ -101,8 +102,8 @@ def _chroma(wave: Array, sr: int) -> tuple[Array, NDArray[np.bool_]]:
         bins_per_octave=36,
     )
     rms = librosa.feature.rms(y=low, frame_length=2 * CHROMA_HOP, hop_length=CHROMA_HOP)[0]
-    rms = rms[: chroma.shape[1]]
-    return chroma[:, : len(rms)], (rms > 0) & (rms >= rms.max() * 10 ** (SILENT_DB / 20))
+    rms = rms[: frames.shape[1]]
+    return frames[:, : len(rms)], (rms > 0) & (rms >= rms.max() * 10 ** (SILENT_DB / 20))
 
 
 def pitch_jaccard_distance(*, reference: ArrayLike, estimate: ArrayLike) -> float:
@@ -191,6 +192,7 @@ def compile_all() -> None:
     beat_times(clicks, ANALYSIS_SR)
     chroma_cosine(reference=clicks, estimate=clicks, sr=ANALYSIS_SR)
     timbre(clicks, ANALYSIS_SR)
+    librosa.sequence.rqa(np.eye(4), backtrack=False)
 
 
 def beat_f_measure(*, reference: ArrayLike, estimate: ArrayLike) -> float:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from thirdstream.evaluation import VERSION, Settings, measure, metrics
+from thirdstream.evaluation import VERSION, Settings, measure, metrics, retrieval
 from thirdstream.evaluation.cost import Cost
 from thirdstream.evaluation.evaluate import (
+    COPY_CONTENT,
     ORIGINAL,
     REFERENCE,
     Entry,
@@ -39,6 +40,7 @@ def summarise(
     if not tests:
         reasons = "; ".join(one["reason"] for one in faults)
         raise ThirdstreamError(f"no recording could be measured: {reasons}")
+    tests, chances = _ranked(tests), _chances(tests)
     references = {
         style: [one.rows[REFERENCE] for one in everything
                 if REFERENCE in one.rows and one.job.item.style == style]
@@ -61,6 +63,10 @@ def summarise(
         "references": {style: len(rows) for style, rows in references.items()},
         "skipped": faults,
         "floors": {style: _floors(rows, settings) for style, rows in references.items()},
+        "chance": {
+            f"{source}_to_{target}": chances[source]
+            for source, target in (material.styles, material.styles[::-1]) if source in chances
+        },
         "scores": {
             one.name: {
                 f"{source}_to_{target}": scores | _cost_scores(costs.get(one.name))
@@ -76,6 +82,49 @@ def summarise(
     }  # fmt: skip
 
 
+def _galleries(tests: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+    """By each test recording's key, the chroma of the originals it is looked for among, by theirs.
+
+    All that are tested, of both styles, but for other versions of its piece: they would be right.
+    """
+    originals = [(one.job.item, one.rows[COPY_CONTENT]["chroma"])
+                 for one in tests if COPY_CONTENT in one.rows]  # fmt: skip
+    return {
+        own.key: {other.key: chroma for other, chroma in originals
+                  if other.key == own.key or other.piece != own.piece}
+        for own, _ in originals
+    }  # fmt: skip
+
+
+def _ranked(tests: Sequence[Outcome]) -> list[Outcome]:
+    """With the place of the original in cover retrieval in every row."""
+    galleries = _galleries(tests)
+
+    def ranked(row: Row, key: str) -> dict[str, Any]:
+        place = retrieval.rank(key, row["chroma"], galleries[key])
+        return {**row, "cover_mrr": 1 / place, "cover_hit_at_1": float(place == 1)}
+
+    return [
+        one._replace(rows={name: ranked(row, key) for name, row in one.rows.items()})
+        if (key := one.job.item.key) in galleries else one
+        for one in tests
+    ]  # fmt: skip
+
+
+def _chances(tests: Sequence[Outcome]) -> dict[str, dict[str, float]]:
+    """What cover retrieval scores where ranks are drawn, by the originals' style."""
+    galleries, chances = _galleries(tests), {}
+    for style in {one.job.item.style for one in tests}:
+        sizes = [len(galleries[one.job.item.key]) for one in tests
+                 if one.job.item.style == style and one.job.item.key in galleries]  # fmt: skip
+        if sizes:
+            chances[style] = {
+                "cover_mrr": float(np.mean([retrieval.chance(size) for size in sizes])),
+                "cover_hit_at_1": float(np.mean([1 / size for size in sizes])),
+            }
+    return chances
+
+
 def _about(entry: Entry) -> dict[str, Any]:
     if not entry.model:
         return {"kind": "baseline"}
@@ -86,6 +135,7 @@ def _about(entry: Entry) -> dict[str, Any]:
         "sha256": entry.sha256,
         "parts": list(entry.parts),
         "parameters": loaded(entry.model).n_parameters(),
+        "training_s": loaded(entry.model).training_s(),
     }
 
 

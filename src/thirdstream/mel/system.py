@@ -17,7 +17,7 @@ from thirdstream.checkpoint import CheckpointError
 from thirdstream.files import ThirdstreamError, is_style
 from thirdstream.mel.features.logmel import LogMel, MelConfig, Statistics
 from thirdstream.mel.models import FAMILIES
-from thirdstream.mel.models.model import HOP_FRAMES, MODEL, WINDOW_FRAMES, MelModel
+from thirdstream.mel.models.model import HOP_FRAMES, WINDOW_FRAMES, MelModel
 from thirdstream.mel.networks.blocks import PerStyle
 from thirdstream.mel.options import MelOptions, StyledMelOptions
 from thirdstream.mel.vocoder.synthesis import Chunk, Synthesiser, overlap_add
@@ -167,6 +167,10 @@ class MelSystem(nn.Module, System[MelOptions]):
         """Of the networks that a transfer uses."""
         return size_of(self.model)
 
+    def training_s(self) -> float | None:
+        """Processor time of its training."""
+        return self.card.get("cpu_s")
+
     @torch.inference_mode()
     def trace(self, waves: Wave, *, source: str, target: str, seed: int) -> MelTrace:
         """The mels of segments (batch, SEGMENT), 44.1 kHz, -20 dB."""
@@ -199,8 +203,9 @@ class MelSystem(nn.Module, System[MelOptions]):
 
 
 def size_of(model: MelModel) -> int:
-    """The number of parameters of what transfers, without discriminators."""
-    return sum(one.numel() for one in model.players()[MODEL].parameters)
+    """The number of parameters of what transfers, without what training alone uses."""
+    named = model.named_parameters()
+    return sum(p.numel() for name, p in named if name.split(".")[0] not in model.TRAINING_ONLY)
 
 
 def build(name: str, styles: tuple[str, str], config: Any, mel: MelConfig) -> MelSystem:

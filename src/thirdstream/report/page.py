@@ -25,6 +25,7 @@ from thirdstream.report.spectrograms import mel_picture
 MAX_BYTES = 20_000_000
 TABLE_GROUPS = ("content", "style", "sets", "sound", "cost")
 FLOOR = "floor: the target against itself"
+CHANCE = "chance"
 DIGITS = 3
 
 
@@ -102,7 +103,8 @@ def _tables(results: Results, direction: str) -> list[Table]:
     floors = results.floors.get(direction.partition("_to_")[2], {})
     scores = results.of(direction)
     known = {name for one in scores.values() for name in one}
-    scores |= {FLOOR: {name: Score(mean=value) for name, value in floors.items()}}
+    for row, values in ((CHANCE, results.chance.get(direction, {})), (FLOOR, floors)):
+        scores[row] = {name: Score(mean=value) for name, value in values.items()}
     found = []
     for group in TABLE_GROUPS:
         metrics = {name: one for name, one in results.metrics.items()

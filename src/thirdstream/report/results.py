@@ -85,7 +85,7 @@ class Example(Record):
 
 
 class Results(Record):
-    """scores: by system, direction and metric."""
+    """scores: by system, direction and metric. chance: of the metrics that it has a part in."""
 
     corpus: str
     settings: Settings
@@ -99,6 +99,7 @@ class Results(Record):
     references: Mapping[str, int]
     skipped: list[Skipped]
     floors: Mapping[str, Mapping[str, float]]
+    chance: Mapping[Direction, Mapping[str, float]] = {}
     scores: Annotated[Mapping[str, Mapping[Direction, Mapping[str, Score]]], Field(min_length=1)]
     examples: list[Example]
 

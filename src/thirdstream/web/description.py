@@ -9,7 +9,8 @@ from thirdstream import registry
 from thirdstream.files import ThirdstreamError
 from thirdstream.system import Option, options_of
 
-ASKED_OTHERWISE = ("to", "source")  # options that are no fields of their own
+# Options that are no fields of their own. Weights are whoever runs the page's to choose.
+ASKED_OTHERWISE = ("to", "source", "weights")
 KINDS = {float: "share", int: "number", str: "text", Path: "file"}
 
 

@@ -55,11 +55,14 @@ def running(
 
 
 def offered(models: Sequence[str]) -> dict[str, str]:
-    """Label -> name or path: systems without a model, the bundled models, those given, in turn."""
+    """Label -> name or path: systems without a model, the bundled models, those given, in turn.
+
+    Systems whose weights others publish are left out where these are not on disk.
+    """
     order = list(registry.SYSTEMS)
     bundled = [name for name in registry.bundled_names() if not name.endswith("-paper")]
     bundled.sort(key=lambda name: order.index(name) if name in order else len(order))
-    labels = {name: name for name in (*registry.untrained_names(), *bundled)}
+    labels = {name: name for name in (*registry.untrained_names(), *bundled) if _here(name)}
     for model in models:
         path = registry.find(model)
         label = path.parent.name if path.stem == "best" else path.stem
@@ -67,6 +70,15 @@ def offered(models: Sequence[str]) -> dict[str, str]:
             raise ThirdstreamError(f"{model}: would be called {label}, as another; rename it")
         labels[label] = model
     return labels
+
+
+def _here(name: str) -> bool:
+    if name in registry.SYSTEMS and registry.SYSTEMS[name].is_published:
+        try:
+            registry.load(name).ready()
+        except ThirdstreamError:
+            return False
+    return True
 
 
 def _listening(host: str, port: int) -> socket.socket:

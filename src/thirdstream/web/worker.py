@@ -38,6 +38,7 @@ class Worker:
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", START, place],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=os.environ | {"HF_HUB_OFFLINE": "1"},  # no weights are fetched for a visitor
             start_new_session=True,  # Ctrl-C in the terminal is for the page to act upon
         )  # fmt: skip
         self._lines: queue.Queue[bytes] = queue.Queue()

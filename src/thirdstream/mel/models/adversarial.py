@@ -41,6 +41,7 @@ class Adversarial(MelModel):
     transfers, are by the style that the discriminator knows.
     """
 
+    TRAINING_ONLY = ("discriminators",)
     n_batches: Tensor
 
     def __init__(self, styles: tuple[str, str], config: object) -> None:

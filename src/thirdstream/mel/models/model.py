@@ -64,6 +64,7 @@ class MelModel(nn.Module, ABC):
     PRESETS: ClassVar[Mapping[str, Any]]  # instances of Config; one is called "default"
     SELECTION_METRIC: ClassVar[str | None] = RECONSTRUCTION  # the validation loss that chooses the
     # epoch; None: the latest is the best, where no loss says which is
+    TRAINING_ONLY: ClassVar[tuple[str, ...]] = ()  # its modules that no transfer uses
     PHASE: ClassVar[Phase] = "content"  # where the search for phases starts by default
     FOLLOWS_DYNAMICS: ClassVar[bool] = True  # whether transfers are as loud, at any moment
     OPTIONS: ClassVar[type[MelOptions]] = MelOptions  # of its transfers, as in the registry

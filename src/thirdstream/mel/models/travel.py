@@ -47,6 +47,7 @@ class Travel(Adversarial):
     """A network into each style."""
 
     Config = AdversarialConfig
+    TRAINING_ONLY = (*Adversarial.TRAINING_ONLY, "siamese")
     config: AdversarialConfig
     PRESETS: ClassVar[Mapping[str, AdversarialConfig]] = {
         "default": AdversarialConfig(

@@ -155,11 +155,16 @@ def some(
 
 
 def begin_with(model: MelSystem, corpus: Corpus, config: TrainingConfig) -> State:
-    """As `begin`, but with the weights of a trained model, which is not changed."""
+    """As `begin`, but with the weights of a trained model, which is not changed.
+
+    The processor time of its training counts as the new one's.
+    """
     state = begin(model.name, model.model.config, corpus, config)
     state.system.model.load_state_dict(model.model.state_dict())
     state.system.card["began_with"] = model.card
-    return with_optimizers(state.system, config)  # the average starts from these weights too
+    begun = with_optimizers(state.system, config)  # the average starts from these weights too
+    begun.cpu_s = model.training_s() or 0.0
+    return begun
 
 
 @contextmanager

@@ -1,0 +1,134 @@
+"""Cover retrieval: copies are found in any key and tempo, noise by chance alone."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from thirdstream.audio import SR
+from thirdstream.evaluation import retrieval
+from thirdstream.evaluation.metrics import ANALYSIS_SR, CHROMA_HOP, MetricError
+
+N_FRAMES = 60  # pooled: 28 s
+NAMES = "abcdefghijklmnopqrst"
+
+
+def pitches_of(seed: int, n_notes: int) -> np.ndarray:
+    """A melody of a major key and the roots below it, (n_notes, 2) as MIDI numbers."""
+    rng = np.random.default_rng(seed)
+    scale = np.array([0, 2, 4, 5, 7, 9, 11]) + rng.integers(12)
+    return np.stack([60 + rng.choice(scale, n_notes), 48 + rng.choice(scale, n_notes)], axis=1)
+
+
+def chroma_of(seed: int, *, slower: float = 1.0) -> np.ndarray:
+    """What is played of `pitches_of`, a note lasting three frames, with a recording's noise."""
+    pitches = pitches_of(seed, N_FRAMES // 3)
+    frames = np.full((round(N_FRAMES * slower), 12), 0.05)
+    for number, frame in enumerate(frames):
+        frame[pitches[min(len(pitches) - 1, int(number / 3 / slower))] % 12] += (1.0, 0.7)
+    frames += 0.05 * np.random.default_rng(seed + 1000).random(frames.shape)
+    return frames / np.linalg.norm(frames, axis=1, keepdims=True)
+
+
+def played(seed: int, *, semitones: int = 0, note_s: float = 0.6) -> np.ndarray:
+    """The same as sound, 20 notes of three harmonics."""
+    n_samples, waves = round(note_s * SR), []
+    t = np.arange(n_samples) / SR
+    for chord in pitches_of(seed, 20) + semitones:
+        hz = 440 * 2 ** ((chord - 69) / 12)
+        tones = [np.sin(2 * np.pi * k * one * t) / k for one in hz for k in (1, 2, 3)]
+        waves.append(np.exp(-3 * t) * np.sum(tones, axis=0))
+    return (0.1 * np.concatenate(waves)).astype(np.float32)
+
+
+GALLERY = {name: chroma_of(seed) for seed, name in enumerate(NAMES)}
+
+
+@pytest.mark.parametrize("name", ["a", "k", "t"])
+def test_a_copy_ranks_first(name: str) -> None:
+    assert retrieval.rank(name, GALLERY[name], GALLERY) == 1
+
+
+@pytest.mark.parametrize("semitones", range(12))
+def test_a_copy_in_another_key_ranks_first_and_the_key_is_found(semitones: int) -> None:
+    query = np.roll(GALLERY["c"], semitones, axis=1)
+    assert retrieval.rank("c", query, GALLERY) == 1
+    assert retrieval.match(query=query, candidate=GALLERY["c"]).transposition == semitones
+
+
+@pytest.mark.parametrize("slower", [0.9, 1.1])
+def test_a_copy_in_another_tempo_ranks_first(slower: float) -> None:
+    for seed, name in enumerate(NAMES[:5]):
+        assert retrieval.rank(name, chroma_of(seed, slower=slower), GALLERY) == 1
+
+
+def test_a_part_of_a_piece_is_found_in_it() -> None:
+    assert retrieval.rank("d", GALLERY["d"][20:45], GALLERY) == 1
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 6, 17])
+def test_short_recordings_are_compared_too(n_frames: int) -> None:
+    gallery = {name: one[-n_frames:] for name, one in GALLERY.items()}
+    place = retrieval.rank("e", gallery["e"], gallery)
+    assert place == 1 or n_frames <= 2
+    assert retrieval.match(query=gallery["e"], candidate=GALLERY["f"]).score >= 0
+
+
+def test_noise_ranks_by_chance() -> None:
+    """60 ranks of 20: three standard errors are 0.085."""
+    rng = np.random.default_rng(0)
+    ranks = []
+    for name in NAMES[:6]:
+        noise = rng.random((10, N_FRAMES, 12))
+        ranks += [retrieval.rank(name, one, GALLERY) for one in noise]
+    found = retrieval.mean_reciprocal_rank(ranks)
+    assert found == pytest.approx(retrieval.chance(len(GALLERY)), abs=0.085)
+
+
+def test_silence_is_last() -> None:
+    assert retrieval.rank("a", np.zeros((N_FRAMES, 12)), GALLERY) == len(GALLERY)
+
+
+def test_ranks_and_chance_by_hand() -> None:
+    assert retrieval.mean_reciprocal_rank([1, 2, 4]) == pytest.approx((1 + 0.5 + 0.25) / 3)
+    assert retrieval.chance(1) == 1
+    assert retrieval.chance(4) == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+
+
+def test_states_are_near_where_each_is_among_the_others_nearest() -> None:
+    """By hand: 0.095 of so few is the nearest alone. A silent state, 0, is near nothing."""
+    query, candidate = np.array([[1.0], [2.0]]), np.array([[1.1], [2.2], [6.0]])
+    assert retrieval.recurrence(query, candidate).tolist() == [[1, 0, 0], [0, 1, 0]]
+    assert retrieval.recurrence(np.zeros((2, 1)), candidate).sum() == 0
+
+
+def test_an_alignment_of_a_recording_with_itself_is_as_long_as_its_states() -> None:
+    states = N_FRAMES - retrieval.STACK + 1
+    score = retrieval.match(query=GALLERY["b"], candidate=GALLERY["b"]).score
+    assert score == pytest.approx(states / np.sqrt(N_FRAMES))
+
+
+def test_from_sound_to_rank() -> None:
+    gallery = {name: retrieval.pooled_chroma(played(seed), SR) for seed, name in enumerate("abcd")}
+    for semitones, note_s in itertools.product((0, 3), (0.6, 0.66)):
+        query = retrieval.pooled_chroma(played(1, semitones=semitones, note_s=note_s), SR)
+        assert retrieval.rank("b", query, gallery) == 1
+        assert retrieval.match(query=query, candidate=gallery["b"]).transposition == semitones
+
+
+def test_frames_are_half_a_second_of_unit_length_or_silent() -> None:
+    wave = played(0)
+    wave[: len(wave) // 2] = 0
+    found = retrieval.pooled_chroma(wave, SR)
+    frame_s = retrieval.POOLED * CHROMA_HOP / ANALYSIS_SR
+    assert frame_s == pytest.approx(0.464, abs=1e-3)
+    assert len(found) == (1 + len(wave) * ANALYSIS_SR // SR // CHROMA_HOP) // retrieval.POOLED
+    lengths = np.linalg.norm(found, axis=1)
+    assert lengths[-5:] == pytest.approx(1)
+    assert len(retrieval.pooled_chroma(wave[:3000], SR)) >= 1
+
+
+@pytest.mark.parametrize("bad", [np.zeros((0, 12)), np.ones((5, 11)), np.full((5, 12), np.nan)])
+def test_what_is_no_chroma_is_refused(bad: np.ndarray) -> None:
+    with pytest.raises(MetricError, match="query: is no chroma"):
+        retrieval.match(query=bad, candidate=GALLERY["a"])
