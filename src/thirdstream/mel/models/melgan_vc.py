@@ -3,8 +3,8 @@
 A generator a direction, and with it a critic and a siamese network; directions share nothing. The
 generator restyles slices of half a second or less. Three of them in a row are joined before the
 critic judges them, so that slices fit to one another. What keeps the content is that the way from
-one slice to another, in the siamese network's space, is the same before and after. Where paper and
-notebook (github.com/marcoppasini/MelGAN-VC) differ, this is the notebook unless a line says else.
+one slice to another, in the siamese network's space, is the same before and after. All is as in the
+author's notebook (github.com/marcoppasini/MelGAN-VC) unless a line says else.
 """
 
 from collections.abc import Mapping
@@ -120,8 +120,8 @@ class MelGANVC(MelModel):
     def scaled(self, mel: Tensor, style: str) -> Tensor:
         """A mel of `style`, (batch, n_frames, n_mels), as networks get it, in [-1, 1].
 
-        Departs from the paper, whose -1 is -100 dB and whose 1 is 20 dB: silence is -1 and a
-        band's peak is 1, on the scale of the mels of the house.
+        Departs from the notebook, where -1 to 1 stand for decibels, which it clips: here silence is
+        -1 and a band's peak is 1, on the scale of the mels of the house.
         """
         return (2 * mel / self.peaks[self.styles.index(style)] - 1).clamp(-1, 1)
 
