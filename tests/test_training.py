@@ -24,6 +24,7 @@ from thirdstream.files import Interrupted
 from thirdstream.mel import system as systems
 from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.models.gan import GANConfig, TwinGAN
+from thirdstream.mel.models.melgan_vc import MelGANVCConfig
 from thirdstream.mel.models.model import MODEL, Player
 from thirdstream.mel.models.twin import size_of
 from thirdstream.mel.models.vae import TwinVAE, VAEConfig
@@ -40,7 +41,11 @@ GAN = GANConfig(
     style_channels=(2, 2), style_size=3, discriminator_channels=(2,),
 )  # fmt: skip
 VAE = VAEConfig(**size_of(TINY), weights=TwinVAE.PRESETS["paper"].weights)
-NETWORKS = {"twin-cnn": TINY, "twin-vae": VAE, "twin-gan": GAN, "twin-variational-gan": GAN}
+MELGAN = MelGANVCConfig(channels=2, critic_channels=2, embedding_size=3, slice_frames=8)
+NETWORKS = {
+    "twin-cnn": TINY, "twin-vae": VAE, "twin-gan": GAN, "twin-variational-gan": GAN,
+    "melgan-vc": MELGAN,
+}  # fmt: skip
 
 
 def begin(corpus: Corpus, config: TrainingConfig = CONFIG, name: str = "twin-cnn") -> State:
@@ -186,7 +191,7 @@ def test_the_same_seed_is_the_same_run(small_corpus: Corpus, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "stop_at", "ema"),
     [("twin-cnn", 1, 0.0), ("twin-cnn", 2, 0.9), ("twin-cnn", 5, 0.0), ("twin-vae", 2, 0.0),
-     ("twin-gan", 4, 0.9), ("twin-variational-gan", 2, 0.0)],
+     ("twin-gan", 4, 0.9), ("twin-variational-gan", 2, 0.0), ("melgan-vc", 2, 0.9)],
 )  # fmt: skip
 def test_a_resumed_run_equals_one_that_never_stopped(
     small_corpus: Corpus, tmp_path: Path, name: str, stop_at: int, ema: float

@@ -3,8 +3,8 @@
 A generator a direction, and with it a critic and a siamese network; directions share nothing. The
 generator restyles slices of half a second or less. Three of them in a row are joined before the
 critic judges them, so that slices fit to one another. What keeps the content is that the way from
-one slice to another, in the siamese network's space, is the same before and after. Where paper and
-notebook (github.com/marcoppasini/MelGAN-VC) differ, this is the notebook unless a line says else.
+one slice to another, in the siamese network's space, is the same before and after. All is as in the
+author's notebook (github.com/marcoppasini/MelGAN-VC) unless a line says else.
 """
 
 from collections.abc import Mapping
@@ -120,8 +120,8 @@ class MelGANVC(MelModel):
     def scaled(self, mel: Tensor, style: str) -> Tensor:
         """A mel of `style`, (batch, n_frames, n_mels), as networks get it, in [-1, 1].
 
-        Departs from the paper, whose -1 is -100 dB and whose 1 is 20 dB: silence is -1 and a
-        band's peak is 1, on the scale of the mels of the house.
+        Departs from the notebook, where -1 to 1 stand for decibels, which it clips: here silence is
+        -1 and a band's peak is 1, on the scale of the mels of the house.
         """
         return (2 * mel / self.peaks[self.styles.index(style)] - 1).clamp(-1, 1)
 
@@ -162,7 +162,12 @@ class MelGANVC(MelModel):
     # --- training ---------------------------------------------------------------------------------
 
     def players(self) -> dict[str, Player]:
-        """The critics, which step first, and generators with siamese networks."""
+        """The critics, which step first, and generators with siamese networks.
+
+        Departs from the notebook, where both have one learning rate, of 1e-4 or 2e-4, and critics
+        take three to five steps to one. Here each takes one, and critics learn faster (two time
+        scales: Heusel et al. 2017). At the default learning rate they have 4e-4, the others 1e-4.
+        """
         own = [*self.generators.parameters(), *self.siamese.parameters()]
         critics = Player(list(self.critics.parameters()), self.config.critic_lr_scale, BETAS)
         return {DISCRIMINATOR: critics, MODEL: Player(own, self.config.lr_scale, BETAS)}

@@ -1,7 +1,11 @@
-"""Transfer without pairs by a travel loss (MelGAN-VC: Pasini 2019; TraVeLGAN: Amodio 2019).
+"""Transfer without pairs by a travel loss (TraVeLGAN: Amodio 2019; MelGAN-VC: Pasini 2019).
 
 One network a direction, and nothing that they share. What keeps the content is that any two
 segments must lie to one another, in the embedding of a siamese network, as they did before.
+It is not MelGAN-VC as published, which is `melgan_vc`. Its networks are residual ones on patches of
+the mel. It compares all pairs of segments in a batch, not two slices of one recording. Its margin
+loss is linear, not squared. Its adversarial loss is relativistic least squares with R1, not a hinge
+loss. Its weights keep more of the original: travel 1 and reconstruction 5, not 10 and 0.5.
 """
 
 from collections.abc import Mapping
@@ -122,8 +126,9 @@ def travel_losses(before: Tensor, *, after: Tensor) -> tuple[Tensor, Tensor]:
     """The travel loss and the margin loss of a batch, scalars; both 0 for a batch of one.
 
     before, after: (batch, n), each segment's embedding before and after its transfer. For any two
-    segments, the way from one to the other should be the same in direction and length (Pasini 2019,
-    section 3), and before at least MIN_DISTANCE long: else all could be one point.
+    segments, the way from one to the other should be the same in direction and length (Pasini
+    2019), and before at least MIN_DISTANCE long: else all could be one point. The margin loss is
+    the mean of what it lacks; Pasini's is the mean square.
     """
     if len(before) < 2:
         nothing = 0 * after.sum()
