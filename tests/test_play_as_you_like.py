@@ -81,7 +81,9 @@ def test_the_volume_is_that_of_each_recordings_mel() -> None:
 
 def test_scales_are_added() -> None:
     winner, loser = [torch.tensor([2.0]), torch.tensor([0.0])], [torch.zeros(1)] * 2
-    assert relativistic(winner=winner[0], loser=loser[0]).item() == 1  # ((2 - 1)^2 + (-2 + 1)^2) / 2
+    assert (
+        relativistic(winner=winner[0], loser=loser[0]).item() == 1
+    )  # ((2 - 1)^2 + (-2 + 1)^2) / 2
     assert over_scales(winner=winner, loser=loser).item() == 2
 
 
