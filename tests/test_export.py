@@ -109,7 +109,7 @@ def test_the_command(system: MelSystem, tmp_path: Path, capsys: pytest.CaptureFi
         assert fault in capsys.readouterr().err.replace("\n", "")
 
 
-def test_blocks_fold_again_afterwards(tmp_path: Path) -> None:
+def test_the_model_stays_as_it_is(tmp_path: Path) -> None:
     system = made("twin-cnn", "paper")
     folding = [block.folds for block in system.modules() if isinstance(block, export.Block)]
     written(system, tmp_path / "net.pt", "torchscript")

@@ -26,6 +26,7 @@ from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.models.gan import GANConfig, TwinGAN
 from thirdstream.mel.models.melgan_vc import MelGANVCConfig
 from thirdstream.mel.models.model import MODEL, Player
+from thirdstream.mel.models.play_as_you_like import PlayAsYouLikeConfig
 from thirdstream.mel.models.twin import size_of
 from thirdstream.mel.models.vae import TwinVAE, VAEConfig
 from thirdstream.mel.training import loop as training
@@ -40,11 +41,15 @@ GAN = GANConfig(
     weights=TwinGAN.PRESETS["paper"].weights,
     style_channels=(2, 2), style_size=3, discriminator_channels=(2,),
 )  # fmt: skip
+LIKE = PlayAsYouLikeConfig(
+    n_channels=2, n_residual=1, n_hidden=4, patch=4, kernel_size=3,
+    discriminator_channels=2, discriminator_layers=2, discriminator_scales=2, crop=64,
+)  # fmt: skip
 VAE = VAEConfig(**size_of(TINY), weights=TwinVAE.PRESETS["paper"].weights)
 MELGAN = MelGANVCConfig(channels=2, critic_channels=2, embedding_size=3, slice_frames=8)
 NETWORKS = {
     "twin-cnn": TINY, "twin-vae": VAE, "twin-gan": GAN, "twin-variational-gan": GAN,
-    "melgan-vc": MELGAN,
+    "melgan-vc": MELGAN, "play-as-you-like": LIKE,
 }  # fmt: skip
 
 
@@ -191,7 +196,8 @@ def test_the_same_seed_is_the_same_run(small_corpus: Corpus, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "stop_at", "ema"),
     [("twin-cnn", 1, 0.0), ("twin-cnn", 2, 0.9), ("twin-cnn", 5, 0.0), ("twin-vae", 2, 0.0),
-     ("twin-gan", 4, 0.9), ("twin-variational-gan", 2, 0.0), ("melgan-vc", 2, 0.9)],
+     ("twin-gan", 4, 0.9), ("twin-variational-gan", 2, 0.0), ("melgan-vc", 2, 0.9),
+     ("play-as-you-like", 2, 0.0)],
 )  # fmt: skip
 def test_a_resumed_run_equals_one_that_never_stopped(
     small_corpus: Corpus, tmp_path: Path, name: str, stop_at: int, ema: float

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import toy
 from conftest import STYLES, TINY
 from thirdstream.mel.features.inputs import (
     INPUT_FEATURES,
@@ -84,6 +85,20 @@ def test_the_vectors_learn_with_the_networks() -> None:
     losses = twin(Batch(batch, batch))
     (losses[TRAVEL] + losses[MARGIN]).backward()
     assert all(p.grad is not None for p in twin.siamese.parameters())
+
+
+def test_it_learns_a_toy_problem() -> None:
+    config = dataclasses.replace(
+        Travel.PRESETS["default"],
+        channels=(16,), n_convs=1, latent_channels=16, patch=2, kernel_size=5,
+        discriminator_channels=(8, 16), gradient_penalty=0.3, warm_up=0,
+        weights={"reconstruction": 5.0, "adversarial": 1.0, TRAVEL: 1.0, MARGIN: 1.0},
+    )  # fmt: skip
+    torch.manual_seed(0)
+    twin = Travel(STYLES, config)
+    toy.train(twin, n_steps=400, batch_size=8, n_frames=8, lr=3e-3)
+    found = toy.likeness(twin, n_frames=32)
+    assert min(found.values()) > max(toy.baselines(n_frames=32).values()) + 0.1, found
 
 
 # --- input features -----------------------------------------------------------------------------

@@ -7,17 +7,18 @@ features and synthesis, is described in the file: see `description`.
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from thirdstream import checkpoint
 from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.mel.models.model import MelModel
 from thirdstream.mel.networks.blocks import Block
 from thirdstream.mel.system import MelSystem
 from thirdstream.packages import onnxruntime
@@ -38,7 +39,8 @@ Run = Callable[[Tensor], Tensor]
 class Restyler(nn.Module):
     """The way of `MelSystem.convert` between its two normalisations, in one direction.
 
-    condition: (1, n), fixed, of models that have one (see `MelModel.default_condition`).
+    It has a copy of the model, in operations that both formats know. condition: (1, n), fixed, of
+    models that have one (see `MelModel.default_condition`).
     """
 
     most_before: Tensor
@@ -48,7 +50,7 @@ class Restyler(nn.Module):
         self, system: MelSystem, *, source: str, target: str, condition: Tensor | None
     ) -> None:
         super().__init__()
-        self.model, self.source, self.target = system.model, source, target
+        self.model, self.source, self.target = _plain(system.model), source, target
         self.condition = condition
         self.register_buffer("most_before", system.log_mel(source).mel_max)
         self.register_buffer("most_after", system.log_mel(target).mel_max)
@@ -86,8 +88,7 @@ def export(
     }[format]
     _needed(format)
     with whole_file(path) as temporary:
-        with _unfolded(restyler):
-            write(restyler, about, temporary)
+        write(restyler, about, temporary)
         return _difference(read(temporary), system, restyler)
 
 
@@ -121,17 +122,19 @@ def description(
     }
 
 
-@contextmanager
-def _unfolded(network: nn.Module) -> Iterator[None]:
-    """Within it, blocks work without folding, whose branches depend on the number of frames."""
-    folding = [one for one in network.modules() if isinstance(one, Block) and one.folds]
-    for block in folding:
-        block.folds = False
-    try:
-        yield
-    finally:
-        for block in folding:
-            block.folds = True
+def _plain(model: MelModel) -> MelModel:
+    """A copy whose blocks do not fold, as the branches of that depend on the number of frames, and
+    whose spectrally normalised weights are computed once.
+    """
+    made = type(model)(model.styles, model.config)  # parametrised modules cannot be copied
+    made.load_state_dict(model.state_dict())
+    for one in list(made.eval().requires_grad_(False).modules()):
+        if isinstance(one, Block):
+            one.folds = False
+        if parametrize.is_parametrized(one):
+            for name in list(cast(nn.ModuleDict, one.parametrizations)):
+                parametrize.remove_parametrizations(one, name)
+    return made
 
 
 def _needed(format: Format) -> None:

@@ -24,9 +24,10 @@ def difference(mel: Tensor) -> Tensor:
     neighbours'.
     """
     at = torch.arange(mel.shape[-2], device=mel.device)
-    middle = at.clamp(min=1).clamp(max=max(1, len(at) - 2))
-    before, after = (middle - 1).clamp(max=len(at) - 1), (middle + 1).clamp(max=len(at) - 1)
-    return functional.relu(mel[..., after, :] - mel[..., before, :])
+    last = at[-1:]  # a tensor: exported networks take any number of frames
+    middle = torch.minimum(at.clamp(min=1), last - 1)
+    before, after = (middle - 1).clamp(min=0), torch.minimum(middle + 1, last)
+    return functional.relu(mel.index_select(-2, after) - mel.index_select(-2, before))
 
 
 def envelope(mel: Tensor) -> Tensor:

@@ -81,6 +81,7 @@ class MelGANVC(MelModel):
         "paper": MelGANVCConfig(channels=256, critic_channels=512),
     }
     SELECTION_METRIC = None  # no loss says which epoch sounds best
+    TRAINING_ONLY = ("critics", "siamese")
     peaks: Tensor
 
     def __init__(self, styles: tuple[str, str], config: MelGANVCConfig) -> None:

@@ -165,11 +165,11 @@ class PlayAsYouLike(Adversarial):
         """
         image = channels(mel)
         if condition is not None:
-            style = condition.expand(len(mel), -1)
+            style = condition  # of one, for any batch
         elif source == target:
             style = self.style_encoders[source](padded(image))
         else:
-            style = mel.new_zeros(len(mel), self.config.style_size)
+            style = mel.new_zeros(1, self.config.style_size)
         content = self.content_encoders[source](padded(image))
         return self.decoders[target](content, style=style)[:, 0, : mel.shape[1]]
 
@@ -275,7 +275,8 @@ class PlayAsYouLike(Adversarial):
 
 def padded(image: Tensor) -> Tensor:
     """The last frame repeated until their number is a multiple of 4."""
-    return functional.pad(image, (0, 0, 0, -image.shape[2] % REDUCTION), mode="replicate")
+    missing = (REDUCTION - image.shape[2] % REDUCTION) % REDUCTION
+    return functional.pad(image, (0, 0, 0, missing), mode="replicate")
 
 
 def over_scales(*, winner: list[Tensor], loser: list[Tensor]) -> Tensor:

@@ -1,0 +1,62 @@
+"""Piano and guitar for `play-as-you-like` (Lu et al. 2018), rendered from scores.
+
+    pip install 'thirdstream[scores]'        and, from Debian: fluidsynth, fluid-soundfont-gm,
+                                             musescore-general-soundfont-small
+    python recipes/play_as_you_like.py SCORES OUT [N]     the first N lead sheets (.mxl) of a folder
+
+Half of the pieces is played on a piano, the other half on a guitar, so that nothing is paired. The
+paper has recordings of piano and guitar solos; these are arrangements in the classical style, with
+all voices on one instrument.
+"""
+
+import random
+import shlex
+import sys
+import warnings
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from rendered_corpus import classical, read_sheet, render
+
+PROGRAMS = {"piano": 0, "guitar": 24}  # of General MIDI
+
+
+def make_piece(path: Path, style: str, out: Path) -> str:
+    """One lead sheet on one instrument."""
+    rng = random.Random(path.stem)
+    target = out / style / f"{path.stem}.flac"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            sheet = read_sheet(path)
+        except Exception as error:  # music21 raises whatever it likes on odd sheets
+            return f"{path}: left out ({error})"
+    arrangement = classical(sheet, rng)
+    programs = dict.fromkeys(arrangement.programs, PROGRAMS[style])
+    render(replace(arrangement, programs=programs), target, rng)
+    return f"{target}"
+
+
+def commands(out: Path) -> list[str]:
+    """What to run next."""
+    folders = " ".join(f"{style}={shlex.quote(str(out / style))}" for style in PROGRAMS)
+    corpus, run = (shlex.quote(str(out / name)) for name in ("corpus", "run"))
+    return [
+        f"thirdstream prepare {folders} --out {corpus}",
+        f"thirdstream train play-as-you-like --corpus {corpus} --out {run} "
+        "--batch-size 1 --lr 1e-4",
+    ]
+
+
+def main(scores: Path, out: Path, n: int | None = None) -> None:
+    """Render every second piece on piano, the others on guitar; say what to run next."""
+    for number, path in enumerate(islice(sorted(scores.glob("*.mxl")), n)):
+        print(make_piece(path, [*PROGRAMS][number % 2], out), flush=True)
+    print("\n".join(["", "Then:", *commands(out)]))
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    main(Path(given[0]), Path(given[1]), int(given[2]) if len(given) > 2 else None)
