@@ -14,6 +14,7 @@ from test_cli import run
 from thirdstream import checkpoint, registry
 from thirdstream.checkpoint import CheckpointError
 from thirdstream.mel.features.logmel import Statistics
+from thirdstream.mel.models.travel import Travel
 from thirdstream.mel.system import MelSystem, load
 from thirdstream.mel.training import history
 from thirdstream.mel.training.loop import TrainingError
@@ -31,6 +32,26 @@ def test_the_path_is_enough_to_load_a_model(system: MelSystem, tmp_path: Path) -
     power = torch.rand(1, 20, 256)
     expected = system.convert(power, source="jazz", target="classical")
     assert torch.equal(loaded.convert(power, source="jazz", target="classical"), expected)
+
+
+def test_what_training_alone_uses_may_be_left_out(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    whole = MelSystem("travel", Travel(STYLES, Travel.PRESETS["default"])).eval()
+    path, full = tmp_path / "lean.safetensors", tmp_path / "full.safetensors"
+    whole.save(full)
+    whole.save(path, for_training=False)
+    assert path.stat().st_size < 0.5 * full.stat().st_size
+    lean, again = load(path), load(path)
+    assert all(map(torch.equal, lean.state_dict().values(), again.state_dict().values()))
+    assert lean.n_parameters() == whole.n_parameters()
+    power = torch.rand(1, 20, 256)
+    made = [one.convert(power, source="jazz", target="classical") for one in (whole, lean)]
+    assert torch.equal(*made)
+    tensors, header = checkpoint.read(path)
+    del tensors["model.decoders.of.style-jazz.layers.0.weight"]
+    checkpoint.save(path, tensors, header)
+    with pytest.raises(CheckpointError, match="does not fit this version"):
+        load(path)
 
 
 def test_a_model_can_be_read_by_whom_the_folder_lets_read(

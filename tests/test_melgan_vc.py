@@ -16,6 +16,7 @@ from thirdstream.mel.models.adversarial import ADVERSARIAL
 from thirdstream.mel.models.melgan_vc import (
     IDENTITY,
     MARGIN,
+    RANGE_DB,
     TRAVEL,
     MelGANVC,
     MelGANVCConfig,
@@ -204,6 +205,9 @@ def test_the_range_of_the_networks_is_that_of_the_training_mels() -> None:
         assert x.amax(dim=(0, 1)).tolist() == pytest.approx([1.0] * 16)
         torch.testing.assert_close(twin.unscaled(x, style), mel)
         assert twin.scaled(torch.zeros(1, 1, 16), style).unique().tolist() == [-1]
+        peak = mel.amax(dim=(0, 1), keepdim=True)
+        half = twin.scaled(peak * 10 ** (-RANGE_DB / 20), style)  # half of the range below it
+        torch.testing.assert_close(half, torch.zeros_like(half), atol=1e-5, rtol=0)
         made = twin.transfer(100 * mel, source=style, target=twin.other(style))
         assert (made <= batch[twin.other(style)].amax(dim=(0, 1)) * 1.001).all()
         assert made.min() >= 0

@@ -197,15 +197,29 @@ class MelSystem(nn.Module, System[MelOptions]):
             "versions": checkpoint.versions(),
         }
 
-    def save(self, path: Path) -> None:
-        """Write the model as one file."""
-        checkpoint.save(path, self.state_dict(), self.header())
+    def save(self, path: Path, *, for_training: bool = True) -> None:
+        """Write the model as one file.
+
+        for_training: with the networks that no transfer uses; a training that begins with a file
+        that lacks them begins with new ones.
+        """
+        tensors = {
+            name: tensor
+            for name, tensor in self.state_dict().items()
+            if for_training or not is_for_training(name, self.model)
+        }
+        checkpoint.save(path, tensors, self.header())
+
+
+def is_for_training(name: str, model: MelModel) -> bool:
+    """Whether a tensor of a system's state belongs to a network that no transfer uses."""
+    return name.removeprefix("model.").partition(".")[0] in model.TRAINING_ONLY
 
 
 def size_of(model: MelModel) -> int:
     """The number of parameters of what transfers, without what training alone uses."""
     named = model.named_parameters()
-    return sum(p.numel() for name, p in named if name.split(".")[0] not in model.TRAINING_ONLY)
+    return sum(one.numel() for name, one in named if not is_for_training(name, model))
 
 
 def build(name: str, styles: tuple[str, str], config: Any, mel: MelConfig) -> MelSystem:
@@ -261,9 +275,11 @@ def _check_shapes(
     Raises ValueError where it has others.
     """
     with torch.device("meta"):
-        wanted = kind(styles, config).state_dict()
-    for name, tensor in wanted.items():
+        model = kind(styles, config)
+    for name, tensor in model.state_dict().items():
         found = shapes.get(f"model.{name}")
+        if found is None and is_for_training(name, model):
+            continue
         if found != tensor.shape:
             raise ValueError(f"{name} should be {tuple(tensor.shape)}, the file has {found}")
 
@@ -282,8 +298,13 @@ def load(path: Path) -> MelSystem:
             f"convert {path} --out NEW.safetensors"
         )
     try:
-        system = rebuild(header, {name: tensor.shape for name, tensor in tensors.items()})
-        system.load_state_dict(tensors)
+        with torch.random.fork_rng([]):  # the same networks, where the file lacks some
+            torch.manual_seed(0)
+            system = rebuild(header, {name: tensor.shape for name, tensor in tensors.items()})
+        missing, unknown = system.load_state_dict(tensors, strict=False)
+        missing = [name for name in missing if not is_for_training(name, system.model)]
+        if missing or unknown:
+            raise RuntimeError(f"{(missing + unknown)[0]} is in one of file and network alone")
     except (RuntimeError, ThirdstreamError) as error:
         raise CheckpointError(
             f"{path}: does not fit this version of thirdstream ({error}); train it again"

@@ -35,6 +35,7 @@ from thirdstream.mel.networks.melgan_vc import Critic, Generator, Siamese
 IDENTITY = "identity"
 DELTA = 2.0  # the least distance of two slices' vectors
 N_SLICES = 3  # that the critic gets at a time
+RANGE_DB = 60.0  # of each band
 N_FOR_PEAKS = 256  # segments of each style whose peaks are the range of the networks
 BETAS = (0.5, 0.999)  # of Adam
 
@@ -121,14 +122,17 @@ class MelGANVC(MelModel):
     def scaled(self, mel: Tensor, style: str) -> Tensor:
         """A mel of `style`, (batch, n_frames, n_mels), as networks get it, in [-1, 1].
 
-        Departs from the notebook, where -1 to 1 stand for decibels, which it clips: here silence is
-        -1 and a band's peak is 1, on the scale of the mels of the house.
+        Decibels, as published. Departs from the paper, where -1 is -100 dB of power and 1 is 20 dB:
+        here 1 is the peak of a band, and -1 is RANGE_DB below it, of mels as they are elsewhere,
+        normalised. Their middle is near 0 too.
         """
-        return (2 * mel / self.peaks[self.styles.index(style)] - 1).clamp(-1, 1)
+        share = mel / self.peaks[self.styles.index(style)]
+        decibels = 10 * torch.log10(share.clamp(10 ** (-RANGE_DB / 10), 1))
+        return 1 + 2 * decibels / RANGE_DB
 
     def unscaled(self, x: Tensor, style: str) -> Tensor:
         """The inverse of `scaled`."""
-        return (x + 1) / 2 * self.peaks[self.styles.index(style)]
+        return self.peaks[self.styles.index(style)] * 10 ** ((x - 1) * RANGE_DB / 20)
 
     def restyled(self, x: Tensor, target: str) -> Tensor:
         """What networks get, (batch, n * slice_frames, n_mels), slice by slice into `target`.
