@@ -31,6 +31,7 @@ from thirdstream.mel.system import build, load
 TOY = MelGANVCConfig(
     channels=16, critic_channels=16, embedding_size=32, slice_frames=8, n_mels=toy.N_MELS,
     lr_scale=1.0, critic_lr_scale=2.0,
+    weights={ADVERSARIAL: 1.0, IDENTITY: 5.0, TRAVEL: 1.0, MARGIN: 1.0},
 )  # fmt: skip
 SMALL = MelGANVCConfig(channels=4, critic_channels=6, embedding_size=5, slice_frames=8, n_mels=16)
 
@@ -258,7 +259,7 @@ def test_the_toy_problem_is_learnt() -> None:
     torch.manual_seed(0)
     twin = MelGANVC(STYLES, TOY)
     n_frames = 3 * TOY.slice_frames
-    toy.train(twin, n_steps=150, batch_size=8, n_frames=n_frames, lr=2e-3)
+    toy.train(twin, n_steps=300, batch_size=8, n_frames=n_frames, lr=3e-3)
     found = toy.likeness(twin, n_frames=n_frames)
     best = max(toy.baselines(n_frames=n_frames).values())
-    assert min(found.values()) > best + 0.1, found
+    assert min(found.values()) > best + 0.3, found
