@@ -20,7 +20,8 @@ from thirdstream.mel.features.inputs import (
     mfcc,
 )
 from thirdstream.mel.models import FAMILIES
-from thirdstream.mel.models.model import MODEL, Batch, weighted_sum
+from thirdstream.mel.models.adversarial import ADVERSARIAL
+from thirdstream.mel.models.model import MODEL, RECONSTRUCTION, Batch, weighted_sum
 from thirdstream.mel.models.travel import CHUNK, MARGIN, MIN_DISTANCE, TRAVEL, Travel, travel_losses
 from thirdstream.mel.models.twin import TwinConfig
 
@@ -88,17 +89,20 @@ def test_the_vectors_learn_with_the_networks() -> None:
 
 
 def test_it_learns_a_toy_problem() -> None:
+    """Better than a copy and than another melody, in both directions. With Adam's usual first decay
+    the two players swing about each other for longer.
+    """
     config = dataclasses.replace(
         Travel.PRESETS["default"],
         channels=(16,), n_convs=1, latent_channels=16, patch=2, kernel_size=5,
-        discriminator_channels=(8, 16), gradient_penalty=0.3, warm_up=0,
-        weights={"reconstruction": 5.0, "adversarial": 1.0, TRAVEL: 1.0, MARGIN: 1.0},
+        discriminator_channels=(8, 16), gradient_penalty=2.5, warm_up=0,
+        weights={RECONSTRUCTION: 2.0, ADVERSARIAL: 1.0, TRAVEL: 1.0, MARGIN: 1.0},
     )  # fmt: skip
     torch.manual_seed(0)
     twin = Travel(STYLES, config)
-    toy.train(twin, n_steps=400, batch_size=8, n_frames=8, lr=3e-3)
-    found = toy.likeness(twin, n_frames=32)
-    assert min(found.values()) > max(toy.baselines(n_frames=32).values()) + 0.1, found
+    toy.train(twin, n_steps=300, batch_size=8, n_frames=16, lr=3e-3, betas=(0.5, 0.99))
+    found = toy.likeness(twin, n_frames=16)
+    assert min(found.values()) > max(toy.baselines(n_frames=16).values()) + 0.1, found
 
 
 # --- input features -----------------------------------------------------------------------------

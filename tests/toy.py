@@ -48,15 +48,24 @@ def mels(n: int, style: str, *, n_frames: int, seed: int) -> Tensor:
     return torch.stack([play(tune, style, n_frames=n_frames) for tune in tunes])
 
 
-def train(model: MelModel, *, n_steps: int, batch_size: int, n_frames: int, lr: float) -> None:
-    """Unpaired: the melodies of the two styles are others, in every step. lr: falls to 0, by a
-    cosine.
+def train(
+    model: MelModel,
+    *,
+    n_steps: int,
+    batch_size: int,
+    n_frames: int,
+    lr: float,
+    betas: tuple[float, float] | None = None,
+) -> None:
+    """Unpaired: the melodies of the two styles are others, in every step.
+
+    lr: falls to 0, by a cosine. betas: Adam's decays, in place of the players' own.
     """
     torch.manual_seed(0)
     players = model.players()
     optimizers = {
         name: torch.optim.Adam(
-            one.parameters, lr * one.lr_scale, one.betas, weight_decay=one.weight_decay
+            one.parameters, lr * one.lr_scale, betas or one.betas, weight_decay=one.weight_decay
         )
         for name, one in players.items()
     }
