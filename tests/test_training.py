@@ -105,7 +105,9 @@ def test_a_budget_of_processor_time_ends_a_run_with_an_epoch(
     assert systems.load(tmp_path / "best.safetensors").card["cpu_s"] == pytest.approx(spent)
     state, config = runs.load_state(tmp_path)
     assert state.cpu_s == spent
-    rest = run(state, small_corpus, tmp_path, config)
+    assert run(state, small_corpus, tmp_path, config) == []
+    more = dataclasses.replace(config, cpu_hours=1.000001 * spent / 3600)
+    rest = run(state, small_corpus, tmp_path, more)
     assert [step.epoch for step in rest if step.validation is not None] == [2]
     assert state.cpu_s > spent
 
@@ -387,10 +389,12 @@ def test_there_must_be_a_run_to_resume(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"lr": math.nan}, {"ema": 1.0}]
-)
+    "change",
+    [{"epochs": 0}, {"batch_size": 0}, {"lr": 0.0}, {"lr": math.nan}, {"ema": 1.0},
+     *({"cpu_hours": hours} for hours in (0, -1, math.nan, math.inf))],
+)  # fmt: skip
 def test_training_that_cannot_be_is_refused(change: dict) -> None:
-    with pytest.raises(TrainingError, match=r"must be positive|less than 1"):
+    with pytest.raises(TrainingError, match=r"must be (a )?positive|less than 1"):
         TrainingConfig(**change)
 
 

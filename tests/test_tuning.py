@@ -8,6 +8,7 @@ from thirdstream.cli import main
 from thirdstream.data import preparing
 from thirdstream.data.corpus import Corpus
 from thirdstream.files import Interrupted, ThirdstreamError
+from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.models.paired import TwinPaired
 from thirdstream.mel.training.loop import TrainingError
 from thirdstream.research import tuning
@@ -79,6 +80,15 @@ def test_a_twin_that_learns_from_versions_needs_some_to_compare_on(
 
 
 @pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("name", ["melgan-vc", "play-as-you-like"])
+def test_a_network_without_what_is_searched_is_refused(
+    name: str, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    network = FAMILIES[name].kind.PRESETS["default"]
+    with pytest.raises(ThirdstreamError, match=f"{name}: its network has no width and depth"):
+        next(tuning.search(name, network, small_corpus, tmp_path, Search()))
+
+
 def test_trials_that_do_not_compare_are_not_ranked_together(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:

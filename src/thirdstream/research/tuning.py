@@ -60,9 +60,14 @@ def search(name: str, network: Any, corpus: Corpus, out: Path, how: Search) -> I
 
     network: the preset's. Run it again after an interruption: what is finished counts, what was
     under way starts anew. Writes trials.json after each. Raises ThirdstreamError if Optuna or
-    validation recordings are missing, or if `out` holds trials that do not compare with these;
-    Interrupted on Ctrl-C.
+    validation recordings are missing, if the network has other sizes than those that are searched,
+    or if `out` holds trials that do not compare with these; Interrupted on Ctrl-C.
     """
+    if not {"channels", "n_convs"} <= {one.name for one in dataclasses.fields(network)}:
+        raise ThirdstreamError(
+            f"{name}: its network has no width and depth of the kind that is searched; tune one "
+            "of the twins or travel"
+        )
     if not len(cast(Sized, FAMILIES[name].kind.training_set(corpus, VALIDATION))):
         raise ThirdstreamError(
             f"{corpus.path}: has no validation recordings that a {name} can be compared on; add "

@@ -66,8 +66,8 @@ class TrainingConfig:
                 f"epochs, batch size and lr must be positive (got {self.epochs}, "
                 f"{self.batch_size} and {self.lr:g})"
             )
-        if self.cpu_hours is not None and not self.cpu_hours > 0:
-            raise TrainingError(f"cpu-hours must be positive (got {self.cpu_hours:g})")
+        if self.cpu_hours is not None and not 0 < self.cpu_hours < math.inf:
+            raise TrainingError(f"cpu-hours must be a positive number (got {self.cpu_hours:g})")
         if not 0 <= self.ema < 1:
             raise TrainingError(f"ema must be at least 0 and less than 1 (got {self.ema})")
 

@@ -61,6 +61,9 @@ def _train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> I
     accelerator = _accelerator(out, config, state)
     if accelerator.is_main_process and not (out / "resume.safetensors").exists():
         save_state(state, config, out)  # whatever happens from here on, --resume goes on
+    if state.step and not state.sums and _any(state.cpu_s >= limit_s, accelerator):
+        accelerator.end_training()  # its last epoch was ended before
+        return
     saved_at = time.monotonic()
     compiler = compiling_in(out / "compiled") if config.compile else nullcontext()
     with interruptible() as interrupted, compiler:
