@@ -196,3 +196,11 @@ def test_mels_that_do_not_divide_are_refused() -> None:
     for n_mels in (4, 30):
         with pytest.raises(ValueError, match="multiple of 4"):
             tiny().check_mels(n_mels)
+
+
+def test_halves_may_begin_alike() -> None:
+    for shared in (False, True):
+        model = tiny(dataclasses.replace(TINY, shared_start=shared))
+        for networks in (model.content_encoders, model.style_encoders, model.decoders):
+            states = [networks[style].state_dict().values() for style in STYLES]
+            assert all(map(torch.equal, *states)) == shared

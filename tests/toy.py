@@ -7,10 +7,13 @@ style is the truth of a transfer. Copying keeps every note, and has the timbre a
 
 import math
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
+from torch.nn.utils import clip_grad_value_
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from conftest import STYLES
 from thirdstream.mel.models.model import Batch, MelModel, weighted_sum
@@ -41,11 +44,14 @@ def play(notes: list[int], style: str, *, n_frames: int) -> Tensor:
     return mel[:n_frames]
 
 
-def mels(n: int, style: str, *, n_frames: int, seed: int) -> Tensor:
-    """(n, n_frames, N_MELS) of random melodies; one seed plays the same melodies in any style."""
+def mels(n: int, style: str, *, n_frames: int, seed: int, floor: float = 0.0) -> Tensor:
+    """(n, n_frames, N_MELS) of random melodies; one seed plays the same melodies in any style.
+
+    floor: of the noise between the notes.
+    """
     generator = torch.Generator().manual_seed(seed)
     tunes = [melody(n_frames, generator=generator) for _ in range(n)]
-    return torch.stack([play(tune, style, n_frames=n_frames) for tune in tunes])
+    return torch.stack([play(tune, style, n_frames=n_frames) for tune in tunes]) + floor
 
 
 def train(
@@ -56,12 +62,16 @@ def train(
     n_frames: int,
     lr: float,
     betas: tuple[float, float] | None = None,
-) -> None:
-    """Unpaired: the melodies of the two styles are others, in every step.
+    floor: float = 0.0,
+    ema: float = 0.0,
+) -> MelModel:
+    """Unpaired: the melodies of the two styles are others, in every step. The trained model.
 
-    lr: falls to 0, by a cosine. betas: Adam's decays, in place of the players' own.
+    lr: falls to 0, by a cosine. betas: Adam's decays, in place of the players' own. ema: of the
+    moving average of the weights that is returned.
     """
     torch.manual_seed(0)
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(ema))
     players = model.players()
     optimizers = {
         name: torch.optim.Adam(
@@ -69,7 +79,7 @@ def train(
         )
         for name, one in players.items()
     }
-    draw = partial(mels, batch_size, n_frames=n_frames)
+    draw = partial(mels, batch_size, n_frames=n_frames, floor=floor)
     model.initialise(lambda n: [{s: draw(s, seed=10**6 + k) for k, s in enumerate(STYLES)}])
     model.train()
     for step in range(n_steps):
@@ -81,21 +91,25 @@ def train(
                 optimizer.zero_grad()
                 losses = model(Batch(batch, batch), name)
                 weighted_sum(losses, model.loss_weights(name)).backward()
+                if (most := players[name].clip_value) is not None:
+                    clip_grad_value_(players[name].parameters, most)
                 optimizer.step()
-    model.eval()
+        averaged.update_parameters(model)
+    return cast(MelModel, averaged.module).eval() if ema else model.eval()
 
 
 @torch.no_grad()
-def likeness(model: MelModel, *, n_frames: int) -> dict[str, float]:
+def likeness(model: MelModel, *, n_frames: int, floor: float = 0.0) -> dict[str, float]:
     """By target style: how like transfers of new melodies are to the same melodies played in that
     style, see `cosine`.
     """
-    held_out = {style: mels(8, style, n_frames=n_frames, seed=10**7) for style in STYLES}
+    draw = partial(mels, 8, n_frames=n_frames, seed=10**7)
+    played = {style: draw(style) for style in STYLES}
     found = {}
     for source in STYLES:
         target = model.other(source)
-        made = model.transfer(held_out[source], source=source, target=target)
-        found[target] = cosine(made, truth=held_out[target])
+        made = model.transfer(played[source] + floor, source=source, target=target)
+        found[target] = cosine(made - floor, truth=played[target])
     return found
 
 

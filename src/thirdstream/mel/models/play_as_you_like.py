@@ -72,6 +72,8 @@ class PlayAsYouLikeConfig:
     """Convolutions of a discriminator at each scale."""
     discriminator_scales: int = 3
     """Sizes of the image at which a discriminator looks, each half the one before."""
+    shared_start: bool = False
+    """Both styles' networks begin with the same weights."""
     crop: int = 256
     """Frames of a recording that a training step takes, from a place that is drawn."""
     weights: Mapping[str, float] = field(default_factory=WEIGHTS.copy)
@@ -119,6 +121,9 @@ class PlayAsYouLike(Adversarial):
             discriminator_channels=8,
             discriminator_layers=3,
             crop=128,
+            # From weights of their own, what is a content to both is found by chance or late.
+            shared_start=True,
+            weights=WEIGHTS | {RECONSTRUCTION: 20.0, CONTENT: 2.0, ADVERSARIAL: 0.5},
         ),
     }
 
@@ -137,6 +142,8 @@ class PlayAsYouLike(Adversarial):
         self.decoders = PerStyle({style: Decoder(n, width, **sizes) for style in styles})
         for networks in (self.content_encoders, self.style_encoders, self.decoders):
             kaiming(networks)
+            if config.shared_start:
+                networks[styles[1]].load_state_dict(networks[styles[0]].state_dict())
 
     def new_discriminator(self) -> nn.Module:
         """(batch, 4, n_frames, n_mels) -> scores of each scale."""
