@@ -155,10 +155,10 @@ def run(corpus: Corpus, out: Path, how: How = SMALL) -> Generator[Progress]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """Models and results, by name."""
+    """Models and results, by name; not measures, which are kept by the hash of a model's file."""
     models = {path: but_for_cpu_s(path) for path in folder.rglob("last.safetensors")}
     kept = (*folder.rglob("*.json"), *folder.rglob("*.jsonl"))
-    every = models | {path: path.read_bytes() for path in kept}
+    every = models | {one: one.read_bytes() for one in kept if one.parent.name != "measures"}
     return {path.relative_to(folder).as_posix(): content for path, content in every.items()}
 
 
