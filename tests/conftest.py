@@ -1,6 +1,7 @@
 """Recordings, corpora and models made on the spot: no test needs a download."""
 
 import contextlib
+import json
 import os
 import signal
 from pathlib import Path
@@ -11,6 +12,7 @@ import soundfile as sf
 import torch
 from hypothesis import settings
 
+from thirdstream import checkpoint
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.data import corpus, preparing
 from thirdstream.data.corpus import Corpus
@@ -71,6 +73,13 @@ def music(seed: int, n_samples: int, *, sr: int = SR) -> np.ndarray:
 def tone(n_samples: int, *, hz: float = 440.0, sr: int = SR) -> np.ndarray:
     """A sine of amplitude 0.1."""
     return (0.1 * np.sin(2 * np.pi * hz * np.arange(n_samples) / sr)).astype(np.float32)
+
+
+def but_for_cpu_s(model: Path) -> tuple[str, dict[str, bytes]]:
+    """A model's header and tensors, without how much processor time its training took."""
+    tensors, header = checkpoint.read(model)
+    del header["card"]["cpu_s"]
+    return json.dumps(header), {name: one.numpy().tobytes() for name, one in tensors.items()}
 
 
 @pytest.fixture(scope="session")

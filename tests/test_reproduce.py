@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from conftest import STYLES, music
+from conftest import STYLES, but_for_cpu_s, music
 from thirdstream import registry
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.cli import main
@@ -154,10 +154,12 @@ def run(corpus: Corpus, out: Path, how: How = SMALL) -> Generator[Progress]:
     return reproduction.run(corpus, how, out, command="thirdstream reproduce")
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Models and results, by name."""
-    kept = (*folder.rglob("last.safetensors"), *folder.rglob("*.json"), *folder.rglob("*.jsonl"))
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in kept}
+def contents(folder: Path) -> dict[str, Any]:
+    """Models and results, by name; not measures, which are kept by the hash of a model's file."""
+    models = {path: but_for_cpu_s(path) for path in folder.rglob("last.safetensors")}
+    kept = (*folder.rglob("*.json"), *folder.rglob("*.jsonl"))
+    every = models | {one: one.read_bytes() for one in kept if one.parent.name != "measures"}
+    return {path.relative_to(folder).as_posix(): content for path, content in every.items()}
 
 
 def clips(folder: Path) -> list[str]:
