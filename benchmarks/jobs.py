@@ -112,9 +112,18 @@ def without_transcriber() -> None:
 
 def visible(out: Path, varies: tuple[str, ...] = ()) -> dict[str, bytes]:
     """What is in an output folder for a reader: all files but hidden ones and TensorBoard's; of
-    those that vary, that they are there."""
+    those that vary, that they are there; of models, not how much processor time they took."""
     found = _visible(out)
-    return found | {name: b"" for name in found if name in varies}
+    models = {name: _of_model(out / name) for name in found if name.endswith(".safetensors")}
+    return found | models | {name: b"" for name in found if name in varies}
+
+
+def _of_model(path: Path) -> bytes:
+    tensors, header = checkpoint.read(path)
+    for place in (header, header["card"]):
+        place.pop("cpu_s", None)
+    parts = [tensor.numpy().tobytes() for _, tensor in sorted(tensors.items())]
+    return b"".join([json.dumps(header).encode(), *parts])
 
 
 def _visible(out: Path) -> dict[str, bytes]:

@@ -36,6 +36,7 @@ from thirdstream.mel.training.loop import (
     TrainingError,
     compiling_in,
     fit,
+    steps_per_epoch,
     with_optimizers,
 )
 from thirdstream.records import record
@@ -58,6 +59,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
 
 def _train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> Iterator[Step]:
     limit_s = math.inf if config.cpu_hours is None else 3600 * config.cpu_hours
+    steps_per_epoch(state.system.model, corpus, config)  # refused before there is a folder
     accelerator = _accelerator(out, config, state)
     if accelerator.is_main_process and not (out / "resume.safetensors").exists():
         save_state(state, config, out)  # whatever happens from here on, --resume goes on
