@@ -35,7 +35,7 @@ from thirdstream.web.description import describe
 from thirdstream.web.server import offered
 from thirdstream.web.worker import Worker
 
-transformers = weights.library(encodec.PUBLISHED)
+transformers = weights.import_transformers(encodec.PUBLISHED)
 RATE = 8_000  # Hz, of the tiny networks
 N_CODEBOOKS, CODEBOOK = 4, 16
 WORDS = "<pad> </s> <unk> A swinging jazz trio with piano and drums Classical music by a chamber"

@@ -97,7 +97,7 @@ class Player:
             raise ThirdstreamError(
                 f"{folder}: is a MusicGen that plays stereo; give {PUBLISHED.repository}"
             )
-        transformers = weights.library(PUBLISHED)
+        transformers = weights.import_transformers(PUBLISHED)
         with weights.reading(folder), weights.quietly():
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
             text = tokenizer(

@@ -51,7 +51,7 @@ def require(published: Published) -> None:
         )
 
 
-def library(published: Published) -> Any:
+def import_transformers(published: Published) -> Any:
     """transformers, told to report nothing to its makers. Raises MissingPackage."""
     require(published)
     _hub()
@@ -188,7 +188,7 @@ def load(folder: Path, published: Published) -> Any:
     """
     import torch
 
-    transformers = library(published)
+    transformers = import_transformers(published)
     with reading(folder), quietly(), torch.random.fork_rng([]):  # weights are drawn, then read
         network, told = getattr(transformers, published.network).from_pretrained(
             folder, use_safetensors=True, local_files_only=True, output_loading_info=True
@@ -219,7 +219,7 @@ def quietly() -> Iterator[None]:
 
 def configuration(folder: Path, published: Published) -> Any:
     """What transformers makes of a folder's configuration, with what it leaves out."""
-    transformers = library(published)
+    transformers = import_transformers(published)
     kind = getattr(transformers, published.network).config_class
     with reading(folder), quietly():
         return kind.from_pretrained(folder, local_files_only=True)
@@ -229,7 +229,7 @@ def n_parameters(folder: Path, published: Published) -> int:
     """Of the network in a folder, whose weights are not read."""
     import torch
 
-    config, transformers = configuration(folder, published), library(published)
+    config, transformers = configuration(folder, published), import_transformers(published)
     with reading(folder), quietly(), torch.device("meta"):
         network = getattr(transformers, published.network)(config)
     return sum(one.numel() for one in network.parameters())
