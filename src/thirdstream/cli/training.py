@@ -32,12 +32,8 @@ from thirdstream.mel.training.run import train as train_run
 from thirdstream.research import tuning
 from thirdstream.system import options_of
 
-MAY_CHANGE = (
-    "epochs",
-    "cpu_hours",
-    "mixed_precision",
-    "compile",
-)  # how long and where; not what is learnt
+# How long and where; not what is learnt.
+MAY_CHANGE = ("epochs", "cpu_hours", "mixed_precision", "compile")
 
 
 def network_options() -> type[Any]:
