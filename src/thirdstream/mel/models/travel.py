@@ -49,6 +49,7 @@ class Travel(Adversarial):
     Config = AdversarialConfig
     TRAINING_ONLY = (*Adversarial.TRAINING_ONLY, "siamese")
     config: AdversarialConfig
+    SELECTION_METRIC = None  # eq. 1 is lowest at the start, while a transfer still is a copy
     PRESETS: ClassVar[Mapping[str, AdversarialConfig]] = {
         "default": AdversarialConfig(
             **size_of(TwinCNN.PRESETS["default"], shared_start=False),
