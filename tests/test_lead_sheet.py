@@ -92,7 +92,7 @@ def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
     transcription = Transcription(score, timing, score.melody, C_MAJOR, float(timing.seconds(16)))
     paths = write_sheets(transcription, tmp_path, "a.b")
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in paths)
-    assert {p.suffix for p in paths} == {".mid", ".musicxml", ".png", ".json"}
+    assert {p.suffix for p in paths} == {".mid", ".musicxml", ".png", ".json", ".pdf"}
     with pytest.raises(ThirdstreamError, match=r"a\.b\.mid: exists already; add --force"):
         write_sheets(transcription, tmp_path, "a.b")
     write_sheets(transcription, tmp_path, "a.b", force=True)

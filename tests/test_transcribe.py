@@ -244,7 +244,7 @@ def test_awkward_names_in_a_folder_harm_no_others(
     assert "shorten the name" in said and "1 of 5 recordings could not" in said
     made = [name.decode("latin-1").rpartition(".")[0] for name in names if len(name) < 99]
     found = {os.fsencode(path.name).decode("latin-1") for path in (tmp_path / "out").iterdir()}
-    endings = (".mid", ".musicxml", ".png", ".json")
+    endings = (".mid", ".musicxml", ".png", ".json", ".pdf")
     assert found == {name + ending for name in made for ending in endings}
     for path in (tmp_path / "out").glob("*.musicxml"):
         assert len(read_score(path).melody) > 6

@@ -47,10 +47,12 @@ class Played(NamedTuple):
         found = replace(self.transcription, score=score)
         midi = result.with_suffix(".mid")
         write_midi(midi, self.arrangement.song, self.timing)
-        notes, lead_sheet, roll, _ = write_sheets(
+        notes, lead_sheet, roll, _, *pdf = write_sheets(
             found, result.parent, f"{recording.stem}_transcription"
         )
         files = {"MIDI": midi, "Lead sheet (MusicXML)": lead_sheet, "Transcription (MIDI)": notes}
+        if pdf:
+            files["Lead sheet (PDF)"] = pdf[0]
         return Sheet(roll, chords_of_bars(score, found.key), files)
 
     def notes(self) -> dict[str, dict[str, Notes]]:

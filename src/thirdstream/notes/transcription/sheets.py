@@ -1,7 +1,7 @@
 """A transcription as files: MIDI, a lead sheet, a piano roll, and JSON.
 
 NAME.mid has every note, as played, over the tempo map; it begins when the recording does, so its
-first bar may be a short one. NAME.musicxml is melody and chord symbols.
+first bar may be a short one. NAME.musicxml is melody and chord symbols, NAME.pdf the same on paper.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from thirdstream.files import ThirdstreamError, whole_file, write_json
+from thirdstream.notes.io.engraving import can_engrave, engrave
 from thirdstream.notes.io.lead_sheet import symbol, without_controls, write_lead_sheet
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.transcription.transcribe import Transcription
@@ -25,11 +26,13 @@ ROW_S, MAX_ROWS = 20.0, 40  # seconds a row of the piano roll has at least; rows
 
 
 def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = False) -> list[Path]:
-    """Write NAME.mid, .musicxml, .png and .json into the folder `out`: all four, whole, or none.
+    """Write NAME.mid, .musicxml, .png and .json into the folder `out`, and .pdf with the extra
+    `pdf`: all, whole, or none.
 
     Raises ThirdstreamError without the extra `scores`, or where one exists without `force`.
     """
-    paths = [out / f"{name}{ending}" for ending in ENDINGS]
+    endings = (*ENDINGS, ".pdf") if can_engrave() else ENDINGS
+    paths = [out / f"{name}{ending}" for ending in endings]
     for path in paths:
         if path.exists() and not force:
             raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
@@ -37,11 +40,13 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
     tempo = score.beats_per_minute or 120.0
     song = Song((Track("transcription", 0, found.notes),), tempo, metres=score.metres)
     with ExitStack() as stack:  # what went wrong with one leaves none
-        midi, sheet, roll, data = (stack.enter_context(whole_file(path)) for path in paths)
+        midi, sheet, roll, data, *pdf = (stack.enter_context(whole_file(path)) for path in paths)
         write_midi(midi, song, found.timing)
         write_lead_sheet(sheet, score, found.key)
         draw_roll(roll, found)
         write_json(data, _data(found))
+        for one in pdf:
+            engrave(sheet, one, title=without_controls(score.title))
     return paths
 
 
