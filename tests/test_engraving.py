@@ -1,5 +1,6 @@
 """Lead sheets as PDF."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,15 @@ def test_long_ones_have_several_pages(tmp_path: Path) -> None:
     out = tmp_path / "sheet.pdf"
     engraving.engrave(sheet(tmp_path, 80), out, title="long")
     assert out.read_bytes().count(b"/Type /Page\n") > 1
+
+
+def test_the_tempo_is_said_once(tmp_path: Path) -> None:
+    melody = tuple(Note(float(beat), 1.0, 60) for beat in range(8))
+    path = tmp_path / "sheet.musicxml"
+    write_lead_sheet(path, Score("sheet", melody, (), beats_per_minute=96))
+    tempo, (page,) = engraving._pages(path)
+    assert tempo == "\N{QUARTER NOTE} = 96"
+    assert "96" not in "".join(re.findall(r">([^<]+)</tspan>", page))
 
 
 def test_what_is_no_sheet_is_refused_and_nothing_written(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 import io
 from importlib.util import find_spec
 from pathlib import Path
+from xml.etree import ElementTree
 
 from thirdstream.files import ThirdstreamError, whole_file
 
 PAGE = {"pageWidth": 2100, "pageHeight": 2750, "scale": 40}  # a tenth of a millimetre: A4, a title
-TITLE_POINTS, MARGIN_POINTS = 16, 30
+TITLE_POINTS, TEMPO_POINTS, MARGIN_POINTS = 16, 9, 30
 SVG_SHARE = 0.75  # of its size at which svglib draws what is in an SVG inside another
 
 
@@ -34,15 +35,17 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
     font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     registerFont(TTFont(font.stem, str(font)))
     width, height = A4
+    tempo, pages = _pages(sheet)
     with whole_file(out) as temporary:
         canvas = Canvas(str(temporary), pagesize=A4)
         canvas.setTitle(title)
-        for number, page in enumerate(_pages(sheet)):
+        for number, page in enumerate(pages):
             if number == 0:
+                at = height - MARGIN_POINTS - TITLE_POINTS / 2
                 canvas.setFont(font.stem, TITLE_POINTS)
-                canvas.drawCentredString(
-                    width / 2, height - MARGIN_POINTS - TITLE_POINTS / 2, title
-                )
+                canvas.drawCentredString(width / 2, at, title)
+                canvas.setFont(font.stem, TEMPO_POINTS)
+                canvas.drawString(MARGIN_POINTS, at - 2 * TEMPO_POINTS, tempo)
             drawing = svg2rlg(io.StringIO(page))
             assert drawing is not None
             share = width / (SVG_SHARE * drawing.width)
@@ -53,13 +56,28 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
         canvas.save()
 
 
-def _pages(sheet: Path) -> list[str]:
-    """Each page as SVG."""
+def _pages(sheet: Path) -> tuple[str, list[str]]:
+    """The tempo, and each page as SVG without it: its note is of a font that PDF files lack."""
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
     toolkit.setOptions(PAGE | {"header": "none", "footer": "none"})
-    if not toolkit.loadData(sheet.read_text(encoding="utf-8")):
+    try:
+        tempo, text = _without_tempo(sheet.read_text(encoding="utf-8"))
+    except ElementTree.ParseError:
+        tempo, text = "", ""
+    if not text or not toolkit.loadData(text):
         raise ThirdstreamError(f"{sheet}: is no MusicXML that can be engraved")
-    return [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
+    return tempo, [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
+
+
+def _without_tempo(text: str) -> tuple[str, str]:
+    """The first metronome mark, as text, and MusicXML without any."""
+    root, tempo = ElementTree.fromstring(text), ""
+    for measure in root.iter("measure"):
+        for direction in measure.findall("direction"):
+            if (mark := direction.find(".//metronome")) is not None:
+                tempo = tempo or f"\N{QUARTER NOTE} = {mark.findtext('per-minute')}"
+                measure.remove(direction)
+    return tempo, ElementTree.tostring(root, encoding="unicode")
