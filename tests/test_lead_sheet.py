@@ -84,6 +84,20 @@ def test_silence_in_a_lead_sheet_has_no_chord(tmp_path: Path) -> None:
     assert (tmp_path / "a.musicxml").read_text().count("<kind") == 4
 
 
+def test_rests_are_to_be_seen(tmp_path: Path) -> None:
+    """Within bars, at their ends, and over several of them."""
+    starts = (1.0, 3.0, 14.0, 16.0, 20.0, 23.5, 24.5, 26.0)
+    melody = tuple(Note(start, 0.5, 60 + k) for k, start in enumerate(starts))
+    write_lead_sheet(tmp_path / "a.musicxml", Score("rests", melody, ()))
+    text = (tmp_path / "a.musicxml").read_text()
+    assert 'print-object="no"' not in text
+    assert text.count("<rest") >= 10
+    again = read_score(tmp_path / "a.musicxml").melody
+    assert [(n.start, n.length, n.pitch) for n in again] == [
+        (n.start, n.length, n.pitch) for n in melody
+    ]
+
+
 def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
     import mido
 

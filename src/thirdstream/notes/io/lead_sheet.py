@@ -99,6 +99,8 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         part.makeNotation(inPlace=True)
+        for measure in part.getElementsByClass(stream.Measure):  # else its rests are invisible
+            measure.makeRests(fillGaps=True, timeRangeFromBarDuration=True, inPlace=True)
         whole.write("musicxml", fp=str(temporary))
 
 
