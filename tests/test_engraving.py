@@ -9,6 +9,7 @@ from pieces import KINDS, ROOTS
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.io import engraving
 from thirdstream.notes.io.lead_sheet import write_lead_sheet
+from thirdstream.notes.key import Key
 from thirdstream.notes.types import Chord, Note, Score
 
 
@@ -36,6 +37,22 @@ def test_long_ones_have_several_pages(tmp_path: Path) -> None:
     out = tmp_path / "sheet.pdf"
     engraving.engrave(sheet(tmp_path, 80), out, title="long")
     assert out.read_bytes().count(b"/Type /Page\n") > 1
+
+
+def test_symbols_are_of_letters_alone(tmp_path: Path) -> None:
+    """No glyph of Verovio's own font, which a PDF file lacks."""
+    melody = tuple(Note(float(beat), 1.0, 60) for beat in range(16))
+    kinds = ((3, (0, 4, 7)), (10, (0, 4, 7, 11)), (6, (0, 3, 6, 10)), (2, (0, 3, 7)))
+    chords = tuple(
+        Chord(4.0 * k, 4.0, root, kind, (root + 4 * k) % 12) for k, (root, kind) in enumerate(kinds)
+    )
+    path = tmp_path / "sheet.musicxml"
+    write_lead_sheet(path, Score("sheet", melody, chords), Key(10, False))
+    _, (page,) = engraving._pages(path)
+    assert page.startswith("<svg") and page.count('<use xlink:href="#') > 16  # the notes' heads
+    assert not any(0xE000 <= ord(one) <= 0xF8FF for one in page)
+    symbols = re.findall(r'class="harm".*?<[^>]*text [^>]*>([^<]*)<', page, re.DOTALL)
+    assert [one.lower() for one in symbols] == ["eb", "bbmaj7/d", "gbm7b5/d", "dm"]
 
 
 def test_the_tempo_is_said_once(tmp_path: Path) -> None:

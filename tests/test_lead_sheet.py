@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import music21
 import numpy as np
 import pytest
 
@@ -96,6 +97,33 @@ def test_rests_are_to_be_seen(tmp_path: Path) -> None:
     assert [(n.start, n.length, n.pitch) for n in again] == [
         (n.start, n.length, n.pitch) for n in melody
     ]
+
+
+def test_notes_that_overlap_are_written_as_one_voice(tmp_path: Path) -> None:
+    melody = tuple(Note(0.5 * k, 0.5 + 0.2 * (k % 3), 60 + k) for k in range(16))
+    chords = Chord(2, 2, 0, (0, 4, 7), 0), Chord(6, 1, 7, (0, 4, 7), 7)  # and rests between them
+    write_lead_sheet(tmp_path / "a.musicxml", Score("overlaps", melody, chords))
+    text = (tmp_path / "a.musicxml").read_text()
+    assert "<backup>" not in text and "<rest" not in text
+    again = read_score(tmp_path / "a.musicxml").melody
+    assert [(n.start, n.length) for n in again] == [(0.5 * k, 0.5) for k in range(16)]
+
+
+def test_symbols_within_notes_keep_their_places_and_make_no_voice(tmp_path: Path) -> None:
+    melody = tuple(Note(2.0 * k, 2.0, 60 + k) for k in range(12))
+    starts = (0.0, 3.0, 5.5, 9.0, 24.0, 30.0)  # the last two after the melody
+    chords = tuple(Chord(start, 1.0, k, (0, 4, 7), k) for k, start in enumerate(starts))
+    write_lead_sheet(tmp_path / "a.musicxml", Score("within", melody, chords))
+    text = (tmp_path / "a.musicxml").read_text()
+    assert "<voice>2" not in text
+    found = music21.converter.parse(tmp_path / "a.musicxml").flatten()
+    symbols = found.getElementsByClass(music21.harmony.ChordSymbol)
+    named = [one for one in symbols if not isinstance(one, music21.harmony.NoChord)]
+    assert [(one.offset, one.root().pitchClass) for one in named] == list(
+        zip(starts, range(len(starts)), strict=True)
+    )
+    lengths = [one.quarterLength for one in found.getElementsByClass(music21.note.Note)]
+    assert lengths == [2.0] * 12
 
 
 def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:

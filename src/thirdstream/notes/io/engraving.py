@@ -9,6 +9,8 @@ from thirdstream.files import ThirdstreamError, whole_file
 
 PAGE = {"pageWidth": 2100, "pageHeight": 2750, "scale": 40}  # a tenth of a millimetre: A4, a title
 TITLE_POINTS, TEMPO_POINTS, MARGIN_POINTS = 16, 9, 30
+SVG = "{http://www.w3.org/2000/svg}"
+PLAIN = {0xEA64: "b", 0xEA65: "", 0xEA66: "#"}  # accidentals of the font's own
 SVG_SHARE = 0.75  # of its size at which svglib draws what is in an SVG inside another
 
 
@@ -69,7 +71,8 @@ def _pages(sheet: Path) -> tuple[str, list[str]]:
         tempo, text = "", ""
     if not text or not toolkit.loadData(text):
         raise ThirdstreamError(f"{sheet}: is no MusicXML that can be engraved")
-    return tempo, [toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount())]
+    pages = (toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount()))
+    return tempo, [_with_plain_symbols(page) for page in pages]
 
 
 def _without_tempo(text: str) -> tuple[str, str]:
@@ -81,3 +84,20 @@ def _without_tempo(text: str) -> tuple[str, str]:
                 tempo = tempo or f"\N{QUARTER NOTE} = {mark.findtext('per-minute')}"
                 measure.remove(direction)
     return tempo, ElementTree.tostring(root, encoding="unicode")
+
+
+def _with_plain_symbols(svg: str) -> str:
+    """Chord symbols as one text each, flats as b: Verovio's are of a font that PDF files lack."""
+    ElementTree.register_namespace("", SVG[1:-1])  # or what reads it finds no glyphs
+    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    root = ElementTree.fromstring(svg)
+    for group in root.iter(f"{SVG}g"):
+        text = group.find(f"{SVG}text") if group.get("class") == "harm" else None
+        if text is None:
+            continue
+        symbol = "".join(part.strip() for part in text.itertext()).translate(PLAIN)
+        sizes = [one.get("font-size") for one in text.iter(f"{SVG}tspan")]
+        for one in list(text):
+            text.remove(one)
+        text.text, text.attrib["font-size"] = symbol, next(filter(None, sizes))
+    return ElementTree.tostring(root, encoding="unicode")

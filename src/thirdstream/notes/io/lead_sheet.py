@@ -4,6 +4,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
     Raises ThirdstreamError without music21.
     """
     try:
-        from music21 import harmony, metadata, meter, stream, tempo
+        from music21 import metadata, meter, note, stream, tempo
         from music21.key import KeySignature
     except ImportError as error:
         raise ThirdstreamError(
@@ -84,24 +85,39 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
         part.insert(_exact(start), meter.TimeSignature(one.name))
     if score.beats_per_minute:
         part.insert(0, tempo.MetronomeMark(number=score.beats_per_minute))
-    for one in score.melody:
+    for one in _one_by_one(score.melody):
         for start, written in _tied(one, score.metres, key):
             part.insert(start, written)
-    for chord in score.chords:
-        root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
-        named = harmony.ChordSymbol(root=root, bass=bass, kind=_kind(chord)[0])
-        part.insert(_exact(chord.start), named)
-    for start, text in _rests(score.chords):
-        if any(note.end > start for note in score.melody):
-            part.insert(_exact(start), harmony.NoChord(text))
+    last = max((chord.start for chord in score.chords), default=0.0)
+    if last >= max((one.end for one in score.melody), default=0.0):
+        rest = note.Rest(quarterLength=1.0)  # for a bar to hold the chord
+        part.insert(_exact(last), rest)
     whole = stream.Score([part])
     whole.metadata = metadata.Metadata(title=without_controls(score.title or path.stem))
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         part.makeNotation(inPlace=True)
-        for measure in part.getElementsByClass(stream.Measure):  # else its rests are invisible
+        measures = list(part.getElementsByClass(stream.Measure))
+        for measure in measures:  # else its rests are invisible
             measure.makeRests(fillGaps=True, timeRangeFromBarDuration=True, inPlace=True)
+        # Into the finished bars: else a symbol within a note makes a second voice.
+        for start, named in _symbols(score, key):
+            measure = [one for one in measures if one.offset <= start][-1]
+            measure.insert(start - measure.offset, named)
         whole.write("musicxml", fp=str(temporary))
+
+
+def _symbols(score: Score, key: Key) -> Iterator[tuple[Fraction, Any]]:
+    """The chords, and the N.C. before the last note, as music21 has them, each with its place."""
+    from music21 import harmony
+
+    for chord in score.chords:
+        root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
+        named = harmony.ChordSymbol(root=root, bass=bass, kind=_kind(chord)[0])
+        yield _exact(chord.start), named
+    for start, text in _rests(score.chords):
+        if any(note.end > start for note in score.melody):
+            yield _exact(start), harmony.NoChord(text)
 
 
 def without_controls(title: str) -> str:
@@ -122,6 +138,13 @@ def _tied(one: Note, metres: Metres, key: Key) -> Iterator[tuple[Fraction, Any]]
         if len(pieces) > 1:
             written.tie = tie.Tie(kinds[number])
         yield start, written
+
+
+def _one_by_one(melody: Sequence[Note]) -> Iterator[Note]:
+    """Each note ends where the next begins, at the latest: else they are written as two voices."""
+    for one, after in itertools.zip_longest(melody, melody[1:]):
+        end = one.end if after is None else min(one.end, max(after.start, one.start + 1 / 12))
+        yield replace(one, length=end - one.start)
 
 
 def _exact(beats: float) -> Fraction:
