@@ -93,6 +93,7 @@ def test_rests_are_to_be_seen(tmp_path: Path) -> None:
     text = (tmp_path / "a.musicxml").read_text()
     assert 'print-object="no"' not in text
     assert text.count("<rest") >= 10
+    assert "<beam" not in text  # of quavers between rests
     again = read_score(tmp_path / "a.musicxml").melody
     assert [(n.start, n.length, n.pitch) for n in again] == [
         (n.start, n.length, n.pitch) for n in melody

@@ -100,6 +100,7 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
         measures = list(part.getElementsByClass(stream.Measure))
         for measure in measures:  # else its rests are invisible
             measure.makeRests(fillGaps=True, timeRangeFromBarDuration=True, inPlace=True)
+            measure.makeBeams(inPlace=True)  # anew: none goes on over a rest
         # Into the finished bars: else a symbol within a note makes a second voice.
         for start, named in _symbols(score, key):
             measure = [one for one in measures if one.offset <= start][-1]
