@@ -90,22 +90,27 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
             part.insert(start, written)
     last = max((chord.start for chord in score.chords), default=0.0)
     if last >= max((one.end for one in score.melody), default=0.0):
-        rest = note.Rest(quarterLength=1.0)  # for a bar to hold the chord
-        part.insert(_exact(last), rest)
+        part.insert(_exact(last), note.Rest(quarterLength=1.0))  # for a bar to hold the chord
     whole = stream.Score([part])
     whole.metadata = metadata.Metadata(title=without_controls(score.title or path.stem))
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         part.makeNotation(inPlace=True)
-        measures = list(part.getElementsByClass(stream.Measure))
-        for measure in measures:  # else its rests are invisible
-            measure.makeRests(fillGaps=True, timeRangeFromBarDuration=True, inPlace=True)
-            measure.makeBeams(inPlace=True)  # anew: none goes on over a rest
-        # Into the finished bars: else a symbol within a note makes a second voice.
-        for start, named in _symbols(score, key):
-            measure = [one for one in measures if one.offset <= start][-1]
-            measure.insert(start - measure.offset, named)
+        _finish(list(part.getElementsByClass(stream.Measure)), score, key)
         whole.write("musicxml", fp=str(temporary))
+
+
+def _finish(measures: Sequence[Any], score: Score, key: Key) -> None:
+    """Give the bars visible rests, beams that end at rests, and the chord symbols.
+
+    In bars that are not finished, a symbol within a note would make a second voice.
+    """
+    for measure in measures:
+        measure.makeRests(fillGaps=True, timeRangeFromBarDuration=True, inPlace=True)
+        measure.makeBeams(inPlace=True)
+    for start, named in _symbols(score, key):
+        measure = [one for one in measures if one.offset <= start][-1]
+        measure.insert(start - measure.offset, named)
 
 
 def _symbols(score: Score, key: Key) -> Iterator[tuple[Fraction, Any]]:
