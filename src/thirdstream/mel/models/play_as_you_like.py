@@ -44,6 +44,7 @@ from thirdstream.mel.networks.munit import (
 from thirdstream.mel.options import StyledMelOptions
 
 VOLUME = "volume"
+DITHER = 0.01  # deviation of the noise that stands for silence in training
 WEIGHTS = {
     RECONSTRUCTION: 10.0, STYLE: 1.0, CONTENT: 1.0, ADVERSARIAL: 1.0,
     MFCC: 1.0, DIFFERENCE: 1.0, ENVELOPE: 1.0, VOLUME: 1.0,
@@ -207,7 +208,7 @@ class PlayAsYouLike(Adversarial):
         for style, mel in mels.items():
             last = max(0, mel.shape[1] - self.config.crop)
             start = int(torch.randint(last + 1, ()))
-            found[style] = padded(channels(mel[:, start : start + self.config.crop]))
+            found[style] = padded(channels(dithered(mel[:, start : start + self.config.crop])))
         return found
 
     def drawn_styles(self, images: Mels) -> dict[str, Tensor]:
@@ -278,6 +279,16 @@ class PlayAsYouLike(Adversarial):
             score = self.discriminators[style]
             values.append(over_scales(winner=score(image), loser=score(fake[style].detach())))
         return {DISCRIMINATOR: mean_over(values)}
+
+
+def dithered(mel: Tensor) -> Tensor:
+    """Noise in place of mels that are the same everywhere, such as silence.
+
+    There each normalisation multiplies gradients by a few hundred, and all together overflow. The
+    published code has no such guard.
+    """
+    flat = mel.amax(dim=(1, 2), keepdim=True) == mel.amin(dim=(1, 2), keepdim=True)
+    return torch.where(flat, mel + DITHER * torch.randn_like(mel), mel) if flat.any() else mel
 
 
 def padded(image: Tensor) -> Tensor:
