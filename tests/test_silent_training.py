@@ -14,7 +14,7 @@ def test_no_gradient_grows_by_silence(name: str, silent: tuple[str, ...]) -> Non
     family = FAMILIES[name].kind
     torch.manual_seed(0)
     model = family(STYLES, family.PRESETS["default"]).train()
-    mels = {s: torch.rand(2, 65, 256) * (s not in silent) for s in STYLES}
+    mels = {s: torch.rand(2, 65, 256) * (1e-9 if s in silent else 1) for s in STYLES}
     batch = Batch(mels, mels, torch.tensor([True, True]))
     for player, of in model.players().items():
         weighted_sum(model.training_losses(batch, player), model.loss_weights(player)).backward()

@@ -282,12 +282,12 @@ class PlayAsYouLike(Adversarial):
 
 
 def dithered(mel: Tensor) -> Tensor:
-    """Noise in place of mels that are the same everywhere, such as silence.
+    """Noise in mels that are nearly the same everywhere, such as silence.
 
     There each normalisation multiplies gradients by a few hundred, and all together overflow. The
     published code has no such guard.
     """
-    flat = mel.amax(dim=(1, 2), keepdim=True) == mel.amin(dim=(1, 2), keepdim=True)
+    flat = mel.amax(dim=(1, 2), keepdim=True) - mel.amin(dim=(1, 2), keepdim=True) < DITHER
     return torch.where(flat, mel + DITHER * torch.randn_like(mel), mel) if flat.any() else mel
 
 
