@@ -18,14 +18,15 @@ def features_of(n_frames: int, onsets: np.ndarray) -> FrameFeatures:
     return FrameFeatures(Posteriors(empty, empty), empty, flux, flux, flux, n_frames / FPS)
 
 
+@pytest.mark.parametrize("tight", beats.TIGHT)
 @pytest.mark.parametrize("tempo", [66, 90, 118, 150, 176])
-def test_clicks_are_the_beats(tempo: int) -> None:
+def test_clicks_are_the_beats(tempo: int, tight: float) -> None:
     onsets = np.arange(20, 30 * FPS, 60 / tempo * FPS)
     strength = beats.onset_strength(features_of(round(30 * FPS), onsets))
     periods = beats.tempo_path(beats.tempogram(strength))
     ratio = np.median(periods) * tempo / 60
     assert np.abs(np.log2(ratio) - np.round(np.log2(ratio))) < 0.05
-    found = beats.track(strength, np.full(len(strength), 60 / tempo * FPS))
+    found = beats.track(strength, np.full(len(strength), 60 / tempo * FPS), tight=tight)
     assert np.abs(found[:, None] - onsets).min(axis=1).max() <= 1
     assert abs(len(found) - len(onsets)) <= 1
 
@@ -43,27 +44,39 @@ def test_silence_after_the_clicks_takes_no_beat_away(silence_s: int) -> None:
 
 
 @given(
-    metre=st.sampled_from([3, 4]),
-    phase=st.integers(0, 3),
+    metre=st.sampled_from(beats.METRES),
+    phase=st.integers(0, 6),
     seed=st.integers(0, 99),
 )
 def test_bar_lines_are_where_the_accents_are(metre: int, phase: int, seed: int) -> None:
-    places = (np.arange(48) - phase) % metre
-    accents = 2.0 * (places == 0) + 0.1 * np.random.default_rng(seed).standard_normal(48)
+    places = (np.arange(60) - phase) % metre
+    accents = 2.0 * (places == 0) + 0.1 * np.random.default_rng(seed).standard_normal(60)
     accents -= accents.mean()
-    score, path = beats.bar_path(accents, metre)
+    ((score, path),) = beats.bar_paths([accents], metre)
     np.testing.assert_array_equal(path, places)
-    assert score > beats.bar_path(accents, 7 - metre)[0]
+    assert all(score > beats.bar_paths([accents], m)[0][0] for m in beats.METRES if m != metre)
 
 
 def test_a_lost_beat_costs_one_bar_only() -> None:
     places = np.array([0, 1, 2, 3] * 6 + [0, 1, 2] + [0, 1, 2, 3] * 6)
-    _, path = beats.bar_path(4.0 * (places == 0) - 1.0, 4)
+    ((_, path),) = beats.bar_paths([4.0 * (places == 0) - 1.0], 4)
     np.testing.assert_array_equal(path == 0, places == 0)
     found = beats.even_bars(np.arange(len(places), dtype=float), path, 4)
     assert len(found) % 4 == 0
     assert (np.diff(found) > 0).all()
     assert set(np.arange(27, 51, 4)) <= set(found[::4])
+
+
+@given(lengths=st.lists(st.integers(4, 40), min_size=2, max_size=4), seed=st.integers(0, 99))
+def test_bars_are_found_side_by_side_as_one_by_one(lengths: list[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    accents = [2 * rng.standard_normal(n) for n in lengths]
+    for metre in beats.METRES:
+        together = beats.bar_paths(accents, metre)
+        for one, (score, places) in zip(accents, together, strict=True):
+            ((alone, path),) = beats.bar_paths([one], metre)
+            assert score == pytest.approx(alone)
+            np.testing.assert_array_equal(places, path)
 
 
 @settings(max_examples=60)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pieces import KINDS, ROOTS
 from thirdstream.notes.transcription import chords
+from thirdstream.notes.transcription.chords import ChromaSums
 from thirdstream.notes.transcription.features import FPS
 from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
 from thirdstream.notes.types import CHORDS, Chord, Note
@@ -21,10 +22,12 @@ def test_a_plain_chord_is_found_on_every_root(kind: str) -> None:
         sounds = np.zeros((round(8 * FPS), 88), np.float16)
         sounds[:, [48 + root + step - LOWEST for step in intervals]] = 0.7
         sounds[:, 36 + root - LOWEST] = 0.8
-        chroma = chords.beat_chroma(Posteriors(sounds, sounds), np.arange(17) * FPS / 2)
+        chroma = chords.beat_chroma(
+            ChromaSums.of(Posteriors(sounds, sounds)), np.arange(17) * FPS / 2
+        )
         (found,) = chords.decode(chroma, 4)
         assert (found.root, found.is_minor, found.bass) == (root, 3 in intervals, root)
-        assert chords.change_probability(chroma)[1:].max() < 0.2
+        assert chords.change_probabilities([chroma])[0][1:].max() < 0.2
 
 
 @given(
@@ -34,7 +37,7 @@ def test_a_plain_chord_is_found_on_every_root(kind: str) -> None:
 def test_what_sounds_in_a_beat_is_the_mean_of_its_frames(edges: list[float], seed: int) -> None:
     sounds = np.random.default_rng(seed).random((200, 88)).astype(np.float16)
     at = np.sort(np.array(edges))
-    found = chords.beat_chroma(Posteriors(sounds, sounds), at)
+    found = chords.beat_chroma(ChromaSums.of(Posteriors(sounds, sounds)), at)
     fold = np.eye(12)[(np.arange(88) + LOWEST) % 12]
     above = np.arange(88) + LOWEST >= chords.ABOVE
     for beat, (start, end) in enumerate(pairwise(at)):
@@ -50,11 +53,12 @@ def test_chords_change_where_the_notes_do() -> None:
         span = slice(round(4 * number * FPS), round(4 * (number + 1) * FPS))
         sounds[span, [[60 + (root + step) % 12 - LOWEST] for step in kind]] = 0.7
         sounds[span, 36 + root - LOWEST] = 0.8
-    chroma = chords.beat_chroma(Posteriors(sounds, sounds), np.arange(17) * FPS)
+    chroma = chords.beat_chroma(ChromaSums.of(Posteriors(sounds, sounds)), np.arange(17) * FPS)
     found = chords.decode(chroma, 4)
     assert [(c.start, c.root) for c in found] == [(0, 0), (4, 9), (8, 2), (12, 7)]
-    changes = chords.change_probability(chroma)
+    changes, some = chords.change_probabilities([chroma, chroma[:10]])
     assert set(np.flatnonzero(changes > 0.5)) == {0, 4, 8, 12}
+    np.testing.assert_allclose(some, chords.change_probabilities([chroma[:10]])[0])
 
 
 def test_a_chord_ends_where_nothing_speaks_for_it() -> None:

@@ -3,34 +3,38 @@
 A pulse first: the tempo as a path through a tempogram (Viterbi), and beats along it by dynamic
 programming (Ellis 2007). Then its meaning: which level of the pulse is the quarter note, whether
 the pulse lies on the beats or between them, how many make a bar, and where bars begin, is decided
-by where harmony and bass change: hypotheses are weighed as in weights.py.
+by where harmony and bass change: a small network ranks the hypotheses (weights.py).
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
-from thirdstream.notes.transcription.chords import beat_chroma, change_probability
+from thirdstream.notes.transcription.chords import ChromaSums, beat_chroma, change_probabilities
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.transcriber import LOWEST
 from thirdstream.notes.transcription.weights import beat_weights
 from thirdstream.notes.viterbi import best_path
 
 Array = NDArray[np.float64]
+Places = NDArray[np.int_]
 
 PERIODS_S = 60 / np.geomspace(48, 220, 120)  # of the quarter note
 USUAL_S, SPREAD = 60 / 118, 0.5  # the usual period, and how far periods lie from it (log)
 TEMPO_HOP_S, TEMPO_WINDOW_S = 1.0, 10.0
 SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to the next
-TIGHT = 60.0  # of a beat's distance from its tempo
+TIGHT = (1500.0, 300.0, 60.0)  # costs of a beat's distance from its tempo: steady music to rubato
+NEAR = 7  # frames: the highest strength within 35 ms is a beat's
+SAME = 4.0  # frames by which the beats of two trackings differ at most, where they are one
 BASS_BELOW = 52  # MIDI pitch
-METRES = (4, 3)  # quarter notes a bar that are told apart; two are counted as four, six as three
+METRES = (4, 3, 5, 7)  # quarter notes a bar; two are counted as four, six as three
 BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
 SLIP = 6.0  # cost of a bar of another length
-SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.27, 1.3
+SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.18, 1.4
 SHORTEST_S, MIN_BEATS = 4.0, 8  # of a recording in which beats are looked for
 LATE_S = 0.012  # how much later onsets are found than they sound
 
@@ -92,8 +96,11 @@ def tempo_path(gram: Array) -> Array:
     return PERIODS_S[best_path(10 * gram + prior, -cost)]
 
 
-def track(onsets: Array, periods_s: Array) -> Array:
-    """Frames of beats that follow the periods (n_frames, in frames) and fall on onsets."""
+def track(onsets: Array, periods_s: Array, *, tight: float) -> Array:
+    """Frames of beats that follow the periods (n_frames, in frames) and fall on onsets.
+
+    tight: the cost of a beat's distance from its tempo.
+    """
     smooth = gaussian_filter1d(onsets, 1.0)
     periods = np.round(periods_s).astype(int)
     n_frames = len(onsets)
@@ -106,7 +113,7 @@ def track(onsets: Array, periods_s: Array) -> Array:
         lags = 2 * period - fewer
         known = (lags >= period // 2) & (lags <= now[:, None])
         earlier = now[:, None] - np.where(known, lags, 0)
-        cost = TIGHT * np.log(np.where(known, lags, period) / period) ** 2
+        cost = tight * np.log(np.where(known, lags, period) / period) ** 2
         reached = np.where(known, score[earlier] - cost, 0)
         best = reached.argmax(axis=1)[:, None]
         gain = np.take_along_axis(reached, best, 1)[:, 0]
@@ -125,14 +132,20 @@ def track(onsets: Array, periods_s: Array) -> Array:
 
 
 def downbeat_features(
-    features: FrameFeatures, beats: Array, *, onsets: Array, bass: Array
-) -> Array:
-    """(n_beats, n_features): how much harmony, bass and onsets change at each beat (in frames)."""
-    chroma = beat_chroma(features.posteriors, np.append(beats, 2 * beats[-1] - beats[-2]))
-    found = [change_probability(chroma)]
-    found += [_novelty(chroma[:, 0], 1), _novelty(chroma[:, 0], 2), _novelty(chroma[:, 1], 1)]
-    found += [_peaks(bass, beats), _peaks(onsets, beats)]
-    return np.stack(found, axis=1)
+    sums: ChromaSums, levels: Sequence[Array], *, onsets: Array, bass: Array
+) -> list[Array]:
+    """(n_beats, n_features) of each list of beats, in frames: how much harmony, bass and onsets
+    change at each beat.
+
+    onsets, bass: (n_frames,), the highest strengths near each frame.
+    """
+    chroma = [beat_chroma(sums, np.append(at, 2 * at[-1] - at[-2])) for at in levels]
+    found = []
+    for beats, one, changed in zip(levels, chroma, change_probabilities(chroma), strict=True):
+        novelties = (_novelty(one[:, 0], 1), _novelty(one[:, 0], 2), _novelty(one[:, 1], 1))
+        peaks = (_at(bass, beats), _at(onsets, beats))
+        found.append(np.stack([changed, *novelties, *peaks], axis=1))
+    return found
 
 
 def _novelty(chroma: Array, n_beats: int) -> Array:
@@ -145,45 +158,52 @@ def _novelty(chroma: Array, n_beats: int) -> Array:
     return 1 - (before * after).sum(axis=1) / (sizes[0] * sizes[1])
 
 
-def _peaks(strength: Array, beats: Array) -> Array:
-    """The highest strength within 35 ms of each beat."""
-    at = np.clip(np.round(beats).astype(int), 0, len(strength) - 1)
-    return maximum_filter1d(strength, 7)[at]
+def _at(strength: Array, beats: Array) -> Array:
+    """The strength at each beat, in frames."""
+    return strength[np.clip(np.round(beats).astype(int), 0, len(strength) - 1)]
 
 
-def bar_path(accents: Array, beats_per_bar: int) -> tuple[float, NDArray[np.int_]]:
-    """Each beat's place in its bar (n_beats,), 0 the bar line, and how good that is.
+def bar_paths(accents: Sequence[Array], beats_per_bar: int) -> list[tuple[float, Places]]:
+    """For each list of beats' accents: how good its bars are, and each beat's place in its bar.
 
-    Bars have `beats_per_bar` beats; one of another length costs SLIP. The score is that of the
-    accents on bar lines, in standard deviations of what chance would bring.
+    Place 0 is the bar line. Bars have `beats_per_bar` beats; one of another length costs SLIP. The
+    score is that of the accents on bar lines, in standard deviations of what chance would bring.
+    All lists go side by side, each from its own first beat to its last.
     """
-    m = beats_per_bar
-    score, back = np.zeros(m), np.zeros((len(accents), m), int)
-    source = (np.arange(m) - 1) % m
-    for beat, accent in enumerate(accents):
-        come = score[source]
-        best = int(score.argmax())
-        slips = score[best] - SLIP > come
-        back[beat] = np.where(slips, best, source)
-        score = np.where(slips, score[best] - SLIP, come)
-        score[0] += accent
-    at = int(score.argmax())
-    path = [at]
-    for row in back[:0:-1]:
-        path.append(int(row[path[-1]]))
-    n_bars = len(accents) / m
-    return float(score[at]) / np.sqrt(n_bars * (1 - 1 / m)), np.array(path[::-1])
+    m, n_beats = beats_per_bar, np.array([len(one) for one in accents])
+    padded = np.zeros((int(n_beats.max()), len(accents)))
+    for column, one in enumerate(accents):
+        padded[: len(one), column] = one
+    score, back = np.zeros((len(accents), m)), np.zeros((*padded.shape, m), np.int8)
+    source, row = (np.arange(m) - 1) % m, np.arange(len(accents))
+    for beat, accent in enumerate(padded):
+        come, best = score[:, source], score.argmax(axis=1)
+        slipped = score[row, best][:, None] - SLIP
+        slips = slipped > come
+        back[beat] = np.where(slips, best[:, None], source)
+        after = np.where(slips, slipped, come)
+        after[:, 0] += accent
+        score = np.where((beat < n_beats)[:, None], after, score)
+    at = score.argmax(axis=1)
+    chance = np.sqrt(n_beats / m * (1 - 1 / m))
+    good = (score[row, at] / chance).tolist()
+    places = np.zeros(padded.shape, int)
+    for beat in range(len(padded) - 1, -1, -1):
+        there = beat < n_beats
+        places[beat] = at
+        at = np.where(there, back[beat, row, at], at)
+    return [(good[k], places[:n, k]) for k, n in enumerate(n_beats)]
 
 
 @dataclass(frozen=True)
 class Hypothesis:
     """A way to count the pulse: its beats, in frames, and their places in the bar.
 
-    evidence: (n,) what speaks for it and against it, as `BeatWeights.hypotheses` weighs it.
+    evidence: (n,) what speaks for it and against it, as `BeatWeights.rank` weighs it.
     """
 
     beats: Array
-    places: NDArray[np.int_]
+    places: Places
     beats_per_bar: int
     evidence: Array
 
@@ -193,29 +213,52 @@ def hypotheses(features: FrameFeatures, downbeat_weights: Array) -> list[Hypothe
 
     downbeat_weights: (n_features,), how `downbeat_features` tell bar lines.
     """
-    onsets, bass = onset_strength(features), bass_onsets(features)
+    onsets = onset_strength(features)
     if features.duration_s < SHORTEST_S or not onsets.any():
         return []
     pace = _n_peaks(onsets) / features.duration_s  # onsets a second
-    found = []
-    for beats in _levels(onsets):
-        period_s = float(np.median(np.diff(beats))) / FPS if len(beats) >= MIN_BEATS else 0.0
-        if not SHORTEST_BEAT_S < period_s < LONGEST_BEAT_S:
-            continue
-        changes = downbeat_features(features, beats, onsets=onsets, bass=bass)
-        level = [*_curve(np.log(period_s / 0.5)), *_curve(np.log(pace * period_s + 0.05))]
-        for strength in (onsets, bass):
-            level += [_peaks(strength, shifted(beats, by)).mean() for by in BETWEEN]
-        accents = standard(standard(changes) @ downbeat_weights)
-        mean = changes.mean(axis=0)
-        for metre in METRES:
-            of_bars, places = bar_path(accents, metre)
-            found.append(Hypothesis(beats, places, metre, np.array([
-                *level, *mean, of_bars, metre == 3,
-                *(_mean(changes[places == 0], mean) - mean),
-                *(_mean(changes[2 * places == metre], mean) - mean),
-            ])))  # fmt: skip
-    return found
+    levels = [beats for beats in _levels(onsets) if _is_possible(beats)]
+    onsets, bass = strengths(features)
+    if not levels:
+        return []
+    changes = downbeat_features(
+        ChromaSums.of(features.posteriors), levels, onsets=onsets, bass=bass
+    )
+    accents = [standard(standard(one) @ downbeat_weights) for one in changes]
+    evidence = [_level(beats, pace=pace, onsets=onsets, bass=bass) for beats in levels]
+    return [
+        _hypothesis(beats, bars, metre, changes=change, level=level)
+        for metre in METRES
+        for beats, bars, change, level in zip(
+            levels, bar_paths(accents, metre), changes, evidence, strict=True
+        )
+    ]
+
+
+def _is_possible(beats: Array) -> bool:
+    if len(beats) < MIN_BEATS:
+        return False
+    return SHORTEST_BEAT_S < float(np.median(np.diff(beats))) / FPS < LONGEST_BEAT_S
+
+
+def _level(beats: Array, *, pace: float, onsets: Array, bass: Array) -> list[float]:
+    """What speaks for these beats, wherever bar lines are."""
+    period_s = float(np.median(np.diff(beats))) / FPS
+    found = [*_curve(np.log(period_s / 0.5)), *_curve(np.log(pace * period_s + 0.05))]
+    for strength in (onsets, bass):
+        found += [_at(strength, shifted(beats, by)).mean() for by in BETWEEN]
+    return [*found, float(np.abs(np.diff(beats, 2)).mean()) / FPS / period_s]
+
+
+def _hypothesis(
+    beats: Array, bars: tuple[float, Places], metre: int, *, changes: Array, level: list[float]
+) -> Hypothesis:
+    mean, (of_bars, places) = changes.mean(axis=0), bars
+    groups = (places == 0, 2 * places == metre, (places % 2 == 1) & (metre % 2 == 0))
+    evidence = [*level, *mean, of_bars, *(metre == one for one in METRES[1:])]
+    for among in groups:
+        evidence += (_mean(changes[among], mean) - mean).tolist()
+    return Hypothesis(beats, places, metre, np.array(evidence))
 
 
 def _curve(value: float) -> tuple[float, float]:
@@ -225,6 +268,12 @@ def _curve(value: float) -> tuple[float, float]:
 def _mean(changes: Array, none: Array) -> Array:
     """Over beats; `none` where there are none."""
     return changes.mean(axis=0) if len(changes) else none
+
+
+def strengths(features: FrameFeatures) -> tuple[Array, Array]:
+    """(n_frames,) each: the highest strength of onsets, and of the bass's, near each frame."""
+    onsets, bass = onset_strength(features), bass_onsets(features)
+    return maximum_filter1d(onsets, NEAR), maximum_filter1d(bass, NEAR)
 
 
 def _n_peaks(onsets: Array) -> int:
@@ -243,17 +292,26 @@ def standard(values: Array) -> Array:
 
 
 def _levels(onsets: Array) -> list[Array]:
-    """Beats in frames: the pulse, its halves and thirds, each second and third beat of it, and the
-    pulses two thirds and three halves as long; and, since a pulse may lie between the beats, most
-    of them half a beat later, and a third, where swung eighths lie before the beat."""
+    """Beats in frames, at the levels of each tracking of the pulse, without any twice."""
     path = tempo_path(tempogram(onsets))
     at = np.arange(len(path)) * round(TEMPO_HOP_S * FPS)
-    pulse, *others = (
-        track(onsets, np.interp(np.arange(len(onsets)), at, factor * path) * FPS)
-        for factor in (1.0, 2 / 3, 3 / 2)
-    )
-    if len(pulse) < 2:
-        return []
+    periods = np.interp(np.arange(len(onsets)), at, path) * FPS
+    found: list[Array] = []
+    for tight in TIGHT:
+        pulses = [track(onsets, factor * periods, tight=tight) for factor in (1.0, 2 / 3, 3 / 2)]
+        if len(pulses[0]) >= 2:
+            found += [one for one in _of_pulse(*pulses) if not _is_in(found, one)]
+    return found
+
+
+def _is_in(found: list[Array], beats: Array) -> bool:
+    return any(len(one) == len(beats) and np.abs(one - beats).max() <= SAME for one in found)
+
+
+def _of_pulse(pulse: Array, *others: Array) -> list[Array]:
+    """The pulse, its halves and thirds, each second and third beat of it, and the pulses two thirds
+    and three halves as long; and, since a pulse may lie between the beats, most of them half a beat
+    later, and a third, where swung eighths lie before the beat."""
     number = np.arange(len(pulse))
     halves, thirds = (np.interp(np.arange(0, len(pulse) - 1, 1 / n), number, pulse) for n in (2, 3))
     found = [pulse[first::3] for first in range(3)] + [thirds, shifted(thirds, 1 / 2)]
@@ -275,7 +333,8 @@ def bars_of(features: FrameFeatures) -> Bars | None:
     found = hypotheses(features, of.downbeats)
     if not found:
         return None
-    return as_bars(max(found, key=lambda one: float(one.evidence @ of.hypotheses)), features)
+    ranks = of.rank(np.array([one.evidence for one in found]))
+    return as_bars(found[int(ranks.argmax())], features)
 
 
 def as_bars(one: Hypothesis, features: FrameFeatures) -> Bars:
@@ -284,10 +343,10 @@ def as_bars(one: Hypothesis, features: FrameFeatures) -> Bars:
     return covering(Bars(beats_s, one.beats_per_bar), features.duration_s)
 
 
-def even_bars(beats_s: Array, places: NDArray[np.int_], beats_per_bar: int) -> Array:
+def even_bars(beats_s: Array, places: Places, beats_per_bar: int) -> Array:
     """Beats of which every `beats_per_bar` are a bar, the first one a bar line.
 
-    A bar with a beat too many or too few, as `bar_path` leaves them, is divided evenly; beats
+    A bar with a beat too many or too few, as `bar_paths` leaves them, is divided evenly; beats
     before the first bar line are left to `covering`.
     """
     lines = np.flatnonzero(places == 0)

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ Array = NDArray[np.float64]
 KINDS = tuple(CHORDS.values())
 N_STATES = 12 * len(KINDS)
 ABOVE, BELOW = 48, 55  # MIDI pitch: of chords from the one up, of basses up to the other
+N_LOW = 48  # pitches, of which the lowest note is found
 SEVENTH_AT = 0.8  # of what the triad's notes sound on average, a seventh sounds at least
 
 
@@ -48,34 +50,55 @@ def _alike() -> NDArray[np.bool_]:
 MEMBERS, ALIKE = _members(), _alike()
 
 
-def beat_chroma(posteriors: Posteriors, edges: Array) -> Array:
+class ChromaSums(NamedTuple):
+    """Running sums over frames of the posteriors of notes: any span's mean is of two rows.
+
+    upper, bass: (n_frames + 1, 12) by pitch class, of the pitches from ABOVE on, and below BELOW.
+    low: (n_frames, N_LOW), the posteriors of the lowest pitches, not summed.
+    """
+
+    upper: Array
+    bass: Array
+    low: NDArray[np.floating]
+
+    @classmethod
+    def of(cls, posteriors: Posteriors) -> "ChromaSums":
+        """Those of a recording."""
+        notes = posteriors.notes
+        pitches = np.arange(notes.shape[1]) + LOWEST
+        fold = np.eye(12, dtype=np.float32)[pitches % 12]
+        upper, bass = (
+            np.cumsum(np.pad(notes @ (fold * kept[:, None]), ((1, 0), (0, 0))), 0, np.float64)
+            for kept in (pitches >= ABOVE, pitches < BELOW)
+        )
+        return cls(upper, bass, notes[:, :N_LOW])
+
+
+def beat_chroma(sums: ChromaSums, edges: Array) -> Array:
     """What sounds between edges (n_beats + 1,) in frames: (n_beats, 3, 12) pitch classes.
 
     Of the pitches above, of the bass, both as log(1 + 5 * sum of posteriors), and of the lowest
     note at each beat's beginning, 0 to 1.
     """
-    n_beats, n_frames = len(edges) - 1, len(posteriors.notes)
-    starts, ends = edges[:-1], edges[1:]
+    starts, ends, n_frames = edges[:-1], edges[1:], len(sums.low)
     first = np.clip(np.round(starts + 3), 0, n_frames - 2).astype(int)
-    whole, early = (
-        _means(posteriors.notes, first, np.round(last).astype(int))
-        for last in (ends, starts + 2 + 0.6 * (ends - starts))
+    last, soon = (
+        np.clip(np.round(end), first + 1, n_frames - 1).astype(int)
+        for end in (ends, starts + 2 + 0.6 * (ends - starts))
     )
-    pitches = np.arange(88) + LOWEST
-    fold = np.eye(12)[pitches % 12]
-    free, lowest = np.ones(n_beats), np.zeros((n_beats, 12))
-    for pitch in range(48):
-        there = np.clip((early[:, pitch] - 0.15) / 0.35, 0, 1)
-        lowest[:, (pitch + LOWEST) % 12] += free * there
-        free = free * (1 - there)
-    upper = np.log1p(5 * (whole * (pitches >= ABOVE)) @ fold)
-    bass = np.log1p(5 * (whole * (pitches < BELOW)) @ fold)
+    upper, bass = (
+        np.log1p(5 * np.maximum(part[last] - part[first], 0) / (last - first)[:, None])
+        for part in (sums.upper, sums.bass)
+    )
+    there = np.clip((_means(sums.low, first, soon) - 0.15) / 0.35, 0, 1)
+    free = np.cumprod(1 - there, axis=1)
+    free = np.hstack([np.ones((len(free), 1)), free[:, :-1]])  # no lower note
+    lowest = (free * there) @ np.eye(12)[(np.arange(there.shape[1]) + LOWEST) % 12]
     return np.stack([upper, bass, lowest], axis=1)
 
 
 def _means(frames: NDArray[np.floating], first: NDArray[np.int_], last: NDArray[np.int_]) -> Array:
-    """(n_spans, n_columns): of each span, one frame or longer; the last frame of all is in none."""
-    last = np.clip(last, first + 1, len(frames) - 1)
+    """(n_spans, n_columns): of each span from its first frame to the one before its last."""
     spans = np.stack([first, last], axis=1).ravel()
     sums = np.add.reduceat(frames, spans, dtype=np.float32)[::2]
     return sums.astype(np.float64) / (last - first)[:, None]
@@ -98,27 +121,31 @@ def _motion() -> Array:
     return found
 
 
-def change_probability(chroma: Array) -> Array:
-    """(n_beats,): how likely another triad begins at each beat, wherever bar lines are; first 1."""
-    suits, begins = _potentials(chroma)
-    suits = np.exp(suits - suits.max(axis=1, keepdims=True))
+def change_probabilities(chroma: Sequence[Array]) -> list[Array]:
+    """For each list of beats, (n_beats,): how likely another triad begins at each beat, wherever
+    bar lines are; at the first 1. All lists go side by side."""
+    n_beats = np.array([len(one) for one in chroma])
+    suits, begins = np.zeros((2, int(n_beats.max()), len(chroma), N_STATES))
+    for column, one in enumerate(chroma):
+        suits[: len(one), column], begins[: len(one), column] = _potentials(one)
+    suits = np.exp(suits - suits.max(axis=2, keepdims=True))
     moved = np.exp(_motion() - chord_weights().change[PLACES.index("half")])
     within, entered = moved * ALIKE, np.exp(begins)
     forward = np.empty_like(suits)
-    forward[0] = suits[0] / suits[0].sum()
+    forward[0] = suits[0] / suits[0].sum(axis=1, keepdims=True)
     for beat in range(1, len(suits)):
         reached = (forward[beat - 1] @ moved) * entered[beat] + forward[beat - 1]
         forward[beat] = reached * suits[beat]
-        forward[beat] /= forward[beat].sum()
-    stays = np.zeros(len(suits))
-    later = np.ones(N_STATES)
+        forward[beat] /= forward[beat].sum(axis=1, keepdims=True)
+    stays, later = np.zeros((len(suits), len(chroma))), np.ones((len(chroma), N_STATES))
     for beat in range(len(suits) - 1, 0, -1):
-        after = suits[beat] * later
-        kept = forward[beat - 1] @ within * entered[beat] * after + forward[beat - 1] * after
-        later = moved @ (entered[beat] * after) + after
-        stays[beat] = kept.sum() / (forward[beat - 1] @ later)
-        later /= later.sum()
-    return 1 - stays
+        before, after = forward[beat - 1], suits[beat] * later
+        kept = before @ within * entered[beat] * after + before * after
+        ended = (entered[beat] * after) @ moved.T + after
+        stays[beat] = kept.sum(axis=1) / (before * ended).sum(axis=1)
+        ended /= ended.sum(axis=1, keepdims=True)
+        later = np.where((beat < n_beats)[:, None], ended, later)
+    return [1 - stays[:n, k] for k, n in enumerate(n_beats)]
 
 
 def decode(

@@ -23,7 +23,7 @@ from thirdstream.notes.key import Key, key_of
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.beats import Bars, bars_of, covering
-from thirdstream.notes.transcription.chords import beat_chroma, decode, with_evidence
+from thirdstream.notes.transcription.chords import ChromaSums, beat_chroma, decode, with_evidence
 from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_features
 from thirdstream.notes.transcription.melody import melody_of
 from thirdstream.notes.transcription.note_events import (
@@ -129,7 +129,7 @@ def _chords(posteriors: Posteriors, bars: Bars, notes: Sequence[Note]) -> tuple[
         first = min(max(math.floor(note.start), 0), n_beats)
         edges[first] += 1
         edges[min(max(math.ceil(note.end), first), n_beats)] -= 1
-    chroma = beat_chroma(posteriors, bars.beats_s * FPS)
+    chroma = beat_chroma(ChromaSums.of(posteriors), bars.beats_s * FPS)
     found = decode(chroma, bars.beats_per_bar, sounding=np.cumsum(edges)[:-1] > 0)
     return with_evidence(found, notes, bars.beats_per_bar)
 
