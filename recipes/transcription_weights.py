@@ -183,7 +183,7 @@ def true_downbeats(
     frames = (beats_of(record, observed)[0][:-1] + beats.LATE_S) * FPS
     onsets, bass = beats.strengths(observed)
     sums = ChromaSums.of(observed.posteriors)
-    (marks,) = beats.downbeat_features(sums, [frames], onsets=onsets, bass=bass)
+    (marks,) = beats.downbeat_features(sums, [frames], onsets, bass)
     bar = counted(record)
     return beats.standard(marks)[1:], (np.arange(len(marks)) % bar == 0)[1:]
 
