@@ -207,7 +207,7 @@ def bar_paths(accents: Sequence[Array], beats_per_bar: int) -> list[tuple[float,
 
 
 def bars_from(accents: Array, beats_per_bar: int, line: int) -> tuple[float, Places]:
-    """As `bar_paths`, where beat number `line` is known to be a bar line: all bars count from it."""
+    """As `bar_paths`, where beat number `line` is known to be a bar line, from which all count."""
     places = (np.arange(len(accents)) - line) % beats_per_bar
     score = float(accents[places == 0].sum())
     return _in_deviations(score, len(accents), beats_per_bar), places
@@ -344,16 +344,30 @@ def standard(values: Array) -> Array:
 def _levels(onsets: Array, known: Known) -> list[Array]:
     """Beats in frames, at the levels of each tracking of the pulse, without any twice; of a known
     tempo, the pulse alone, there and later."""
+    if known.pulse_s is None:
+        periods = _periods(onsets, PERIODS_S)
+        factors = (1.0, 2 / 3, 3 / 2, *_odd_factors(known.pulses_per_bar or 4))
+    else:
+        periods = _periods(onsets, known.pulse_s * AROUND, usual_s=known.pulse_s)
+        factors = (1.0,)
     found: list[Array] = []
     for tight in TIGHT:
-        if known.pulse_s is not None:
-            [pulse] = _pulses(onsets, known.pulse_s * AROUND, usual_s=known.pulse_s, tight=tight)
-            levels = [shifted(pulse, by) for by in (0, 1 / 2, 1 / 3)] if len(pulse) >= 2 else []
+        pulses = [track(onsets, factor * periods, tight=tight) for factor in factors]
+        if len(pulses[0]) < 2:
+            continue
+        if known.pulse_s is None:
+            levels = _of_pulse(*pulses)
         else:
-            factors = (1.0, 2 / 3, 3 / 2, *_odd_factors(known.pulses_per_bar or 4))
-            levels = _of_pulse(*_pulses(onsets, PERIODS_S, factors=factors, tight=tight))
+            levels = [shifted(pulses[0], by) for by in (0, 1 / 2, 1 / 3)]
         found += [one for one in levels if not _is_in(found, one)]
     return found
+
+
+def _periods(onsets: Array, periods_s: Array, *, usual_s: float = USUAL_S) -> Array:
+    """(n_frames,): the pulse's period at each frame, in frames, of the best path through these."""
+    path = tempo_path(tempogram(onsets, periods_s), periods_s, usual_s=usual_s)
+    at = np.arange(len(path)) * round(TEMPO_HOP_S * FPS)
+    return np.interp(np.arange(len(onsets)), at, path) * FPS
 
 
 def _is_in(found: list[Array], beats: Array) -> bool:
@@ -364,8 +378,6 @@ def _of_pulse(pulse: Array, *others: Array) -> list[Array]:
     """The pulse, its halves and thirds, each second and third beat of it, and the other pulses;
     and, since a pulse may lie between the beats, most of them half a beat later, and a third, where
     swung eighths lie before the beat."""
-    if len(pulse) < 2:
-        return []
     number = np.arange(len(pulse))
     halves, thirds = (np.interp(np.arange(0, len(pulse) - 1, 1 / n), number, pulse) for n in (2, 3))
     found = [pulse[first::3] for first in range(3)] + [thirds, shifted(thirds, 1 / 2)]
@@ -381,23 +393,6 @@ def _odd_factors(beats_per_bar: int) -> tuple[float, ...]:
     if 12 % beats_per_bar == 0:
         return ()
     return tuple(n / beats_per_bar for n in (2, 3, 4) if 4 * n >= beats_per_bar)
-
-
-def _pulses(
-    onsets: Array,
-    periods_s: Array,
-    *,
-    tight: float,
-    usual_s: float = USUAL_S,
-    factors: tuple[float, ...] = (1.0,),
-) -> list[Array]:
-    """Beats in frames along the best path through these periods, and along multiples of it."""
-    path = tempo_path(tempogram(onsets, periods_s), periods_s, usual_s=usual_s)
-    at = np.arange(len(path)) * round(TEMPO_HOP_S * FPS)
-    return [
-        track(onsets, np.interp(np.arange(len(onsets)), at, factor * path) * FPS, tight=tight)
-        for factor in factors
-    ]
 
 
 def shifted(beats: Array, by: float) -> Array:
