@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def transcription(style: str, timing: Timing = WOBBLING) -> Transcription:
 def system(monkeypatch: pytest.MonkeyPatch) -> ScoreSystem:
     """A score system that finds the tune in whatever it is given."""
 
-    def transcribe(blocks: Iterable[Wave]) -> Transcription:
+    def transcribe(blocks: Iterable[Wave], **known: Any) -> Transcription:
         n_samples = sum(block.shape[1] for block in blocks)
         return replace(transcription("classical"), duration_s=n_samples / SR)
 
@@ -129,7 +130,7 @@ def test_short_recordings_come_back_as_long(system: ScoreSystem, seconds: float)
 def test_where_no_notes_are_found_nothing_is_played(
     system: ScoreSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def without_notes(blocks: Iterable[Wave]) -> Transcription:
+    def without_notes(blocks: Iterable[Wave], **known: Any) -> Transcription:
         n_samples = sum(block.shape[1] for block in blocks)
         return Transcription(Score("", (), ()), WOBBLING, (), C_MAJOR, n_samples / SR)
 

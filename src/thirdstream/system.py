@@ -190,6 +190,9 @@ class System(ABC, Generic[OwnOptions]):
         for style in (options.to, options.source or options.to):
             self.check_style(style)
 
+    def check_length(self, options: OwnOptions, duration_s: float) -> None:  # most have no such
+        """Raise ThirdstreamError on a value that no recording of this length can be meant by."""
+
     def check_style(self, style: str) -> None:
         """Raise ThirdstreamError on a style that it does not know."""
         if style not in self.styles:
@@ -213,6 +216,7 @@ class System(ABC, Generic[OwnOptions]):
         chosen = self.choose(to=to, **options)
         channels = _channels(wave, sr)
         level = audio.level_of([channels])
+        self.check_length(chosen, level.n_samples / sr)
         blocks = (channels[:, at : at + BLOCK] for at in range(0, channels.shape[1], BLOCK))
         matched = match_loudness(
             lambda inside: self.stream(inside, chosen),

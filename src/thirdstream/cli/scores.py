@@ -112,23 +112,42 @@ def benchmark(
 
 
 @writes_folder
-def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -> None:
+def listen(
+    recordings: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    tempo: float | None = None,
+    metre: str | None = None,
+    start_bar: float | None = None,
+    clicks: bool = False,
+    force: bool = False,
+) -> None:
     """Transcribe recordings: notes, lead sheet, piano roll.
 
     Example: thirdstream listen song.mp3 --out transcriptions
 
     Of each recording NAME.mid has all notes in its own tempo, NAME.musicxml melody and chords,
-    NAME.png a picture of both, NAME.json beats, key, chords and melody. Bars have four or
-    three quarter notes, whatever the recording's have.
+    NAME.png a picture of both, NAME.json beats, key, chords and melody, with how far each bar may
+    be trusted. Bars have four or three quarter notes, unless you say what the recording's have.
 
     Args:
         recordings: files, or folders that are searched for recordings.
         out: folder for the results.
+        tempo: beats a minute, where you know them; the recording may sway around them. By default
+            they are detected. A beat is a dotted note in 6/8, 9/8 and 12/8, else the metre's lower
+            number.
+        metre: of the recordings, such as 3/4, 6/8 or 7/8. By default it is detected, 4/4 or 3/4.
+        start_bar: seconds in the recording at which a bar begins, any of them. By default bar lines
+            are detected.
+        clicks: write the recording with a click on each beat (NAME_clicks.flac) and with its chords
+            on a piano (NAME_chords.flac) too, to check them by listening.
         force: replace results that exist.
     """
-    from thirdstream.notes.transcription.sheets import write_sheets
+    from thirdstream.notes.transcription.known import Known
     from thirdstream.notes.transcription.transcribe import transcribe_file
 
+    known = Known(tempo, metre, start_bar)
     pairs = plan(recordings, out, suffix="")
     n_failed = 0
     with progress_bar() as bar:
@@ -139,8 +158,8 @@ def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -
                 bar.update(task, description=f"{path.name} {share:.0%}")
 
             try:
-                found = transcribe_file(path, progress=show)
-                write_sheets(found, target.parent, target.name, force=force)
+                found = transcribe_file(path, known=known, progress=show)
+                _write(path, found, target, clicks=clicks, force=force)
                 say(f"{path} -> {target}.*")
             except Exception as error:  # whatever it is, the other recordings are transcribed
                 n_failed += 1
@@ -148,3 +167,15 @@ def listen(recordings: tuple[Path, ...], /, *, out: Path, force: bool = False) -
             bar.advance(task)
     if n_failed:
         raise Failed(f"{n_failed} of {len(pairs)} recordings could not be transcribed")
+
+
+def _write(recording: Path, found: Any, target: Path, *, clicks: bool, force: bool) -> None:
+    """All files of a transcription; none where one of them exists without `force`."""
+    from thirdstream.notes.click_track import paths_of, write_checks
+    from thirdstream.notes.transcription.sheets import write_sheets
+
+    if clicks:
+        paths_of(target.parent, target.name, force=force)
+    write_sheets(found, target.parent, target.name, force=force)
+    if clicks:
+        write_checks(recording, found, target.parent, target.name, force=force)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from thirdstream.notes.transcription.known import Known
 from thirdstream.system import Options
 
 
@@ -19,7 +20,20 @@ class ScoreOptions(Options):
     score: Path | None = None
     """A corrected lead sheet (MusicXML) to arrange instead of the transcription; its first bar line
     is the recording's first."""
+    tempo: float | None = None
+    """The recording's beats a minute, where you know them; it may sway around them. By default they
+    are detected. A beat is a dotted note in 6/8, 9/8 and 12/8, else the metre's lower number."""
+    metre: str | None = None
+    """The recording's metre, such as 3/4, 6/8 or 7/8. By default it is detected, 4/4 or 3/4."""
+    start_bar: float | None = None
+    """Seconds in the recording at which a bar begins, any of them. By default bar lines are
+    detected."""
     style_file: Path | None = None
     """An edited copy of the target style's file (jazz.toml, classical.toml), to arrange by it."""
     soundfont: Path | None = None
     """A soundfont (.sf2, .sf3) of your own to play with, instead of the one that comes along."""
+
+    @property
+    def known(self) -> Known:
+        """What they say of the recording's beats. Raises ThirdstreamError where none are so."""
+        return Known(self.tempo, self.metre, self.start_bar)

@@ -95,11 +95,16 @@ class ScoreSystem(System[ScoreOptions]):
 
     def check(self, options: ScoreOptions) -> None:
         """As every system does; and raise ThirdstreamError where soundfont or style file are not
-        readable."""
+        readable, and on a tempo, metre or bar that no recording has."""
         super().check(options)
+        _ = options.known
         if options.soundfont is not None:
             opened(options.soundfont)
         read_style(options.to, options.style_file)
+
+    def check_length(self, options: ScoreOptions, duration_s: float) -> None:
+        """Raise ThirdstreamError where the known bar begins after the recording's end."""
+        options.known.check_within(duration_s)
 
     def stream(self, blocks: Iterable[Wave], options: ScoreOptions) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into exactly as many samples.
@@ -115,7 +120,7 @@ class ScoreSystem(System[ScoreOptions]):
                 n_channels, n_samples = block.shape[0], n_samples + block.shape[1]
                 yield block
 
-        found = transcribe(counted())
+        found = transcribe(counted(), known=options.known)
         if options.score is not None:
             score = read_score(options.score)
             for remark in score.remarks:
@@ -153,11 +158,12 @@ def arranged(found: Transcription, options: ScoreOptions) -> tuple[Arrangement, 
     beats_s = np.array(found.timing.beats_s)
     length = float(found.timing.beats(found.duration_s))
     score = within(found.score, length)
-    piece = Piece(score, found.notes, 60 / float(np.median(np.diff(beats_s))))
+    beat_s = float(np.median(np.diff(beats_s)))
+    piece = Piece(score, found.notes, 60 * found.timing.beat / beat_s)
     factor = metrical_level(piece, asked.read_style())
     if factor == 1:
         return cover(piece, asked), found.timing
-    n_beats = math.ceil(len(beats_s) * factor) + 1
+    n_beats = math.ceil(len(beats_s) * found.timing.beat * factor) + 1
     timing = Timing(tuple(found.timing.seconds(np.arange(n_beats) / factor).tolist()))
     return cover(piece.scaled(factor), asked), timing
 

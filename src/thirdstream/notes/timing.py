@@ -13,13 +13,14 @@ CLOCK = 240.0  # quarter notes a minute of a song that follows a tempo map: a ti
 
 @dataclass(frozen=True)
 class Timing:
-    """A tempo map: quarter note k sounds at `beats_s[k]` seconds; between, and beyond both ends,
-    the tempo is steady.
+    """A tempo map: beat k sounds at `beats_s[k]` seconds; between, and beyond both ends, the tempo
+    is steady. beat: how many quarter notes a beat is, 1.5 in 6/8.
 
     Raises ValueError unless there are two beats or more, and each is later than the one before.
     """
 
     beats_s: tuple[float, ...]
+    beat: float = 1.0
 
     def __post_init__(self) -> None:
         if len(self.beats_s) < 2 or not (np.diff(self.beats_s) > 0).all():
@@ -32,11 +33,15 @@ class Timing:
 
     def seconds(self, beats: ArrayLike) -> NDArray[np.float64]:
         """Quarter notes -> seconds, of any shape."""
-        return _along(np.arange(len(self.beats_s)), np.array(self.beats_s), np.asarray(beats))
+        return _along(self._quarters, np.array(self.beats_s), np.asarray(beats))
 
     def beats(self, seconds: ArrayLike) -> NDArray[np.float64]:
         """Seconds -> quarter notes, of any shape."""
-        return _along(np.array(self.beats_s), np.arange(len(self.beats_s)), np.asarray(seconds))
+        return _along(np.array(self.beats_s), self._quarters, np.asarray(seconds))
+
+    @property
+    def _quarters(self) -> NDArray[np.float64]:
+        return self.beat * np.arange(len(self.beats_s), dtype=np.float64)
 
 
 def _along(xs: NDArray, ys: NDArray, at: NDArray) -> NDArray[np.float64]:
@@ -70,14 +75,14 @@ def from_zero(song: Song, timing: Timing) -> tuple[Song, Timing]:
     The first bar, which may begin before the recording does, is as much shorter; two bars are where
     less than half of it would be left. What sounds before 0 s begins there.
     """
-    beats_s, bar = np.array(timing.beats_s), max(1, round(song.beats_per_bar))
+    beats_s, bar = np.array(timing.beats_s), max(1, round(song.beats_per_bar / timing.beat))
     if beats_s[0] == 0:
         return song, timing
     ends = range(bar, len(beats_s), bar)
     half = (end for end in ends if beats_s[end] > (beats_s[end] - beats_s[0]) / 2)
     first = next(half, len(beats_s) - 1)
     spread = np.linspace(0, beats_s[first], first, endpoint=False)
-    begun = Timing((*spread.tolist(), *beats_s[first:].tolist()))
+    begun = Timing((*spread.tolist(), *beats_s[first:].tolist()), timing.beat)
 
     def at(beats: ArrayLike) -> NDArray[np.float64]:
         return np.maximum(begun.beats(timing.seconds(beats)), 0)

@@ -43,6 +43,7 @@ def transfer_file(
     mono = header.n_channels > 2
     n_channels = 1 if mono else header.n_channels
     level = audio.measure(path, mono=mono)
+    system.check_length(accepted, level.n_samples / header.sr)
     before, after = Contour(), Contour()
     recording = before.of(audio.centred(audio.blocks(path, sr=None, mono=mono), level))
     make_folder(out.parent)

@@ -54,7 +54,8 @@ def write_midi(path: Path, song: Song, timing: Timing | None = None) -> None:
         song, timing = from_zero(song, timing)
     file = mido.MidiFile(ticks_per_beat=TICKS)
     tempi = [mido.bpm2tempo(song.beats_per_minute)] if timing is None else _tempi(timing)
-    file.tracks.append(_head(mido, tempi, song.metres))
+    beat = 1.0 if timing is None else timing.beat
+    file.tracks.append(_head(mido, tempi, song.metres, beat=beat))
     free = iter(channel for channel in range(16) if channel != DRUMS)
     for track in song.tracks:
         channel = DRUMS if track.is_drums else next(free, None)
@@ -65,9 +66,10 @@ def write_midi(path: Path, song: Song, timing: Timing | None = None) -> None:
         file.save(temporary)
 
 
-def _head(mido: Any, tempi: Sequence[int], metres: Metres) -> Any:
-    """Tempi, one a quarter note, and metres, on a track of their own."""
-    timed = [(k * TICKS, mido.MetaMessage("set_tempo", tempo=one)) for k, one in enumerate(tempi)]
+def _head(mido: Any, tempi: Sequence[int], metres: Metres, *, beat: float) -> Any:
+    """Tempi, one a beat of so many quarter notes, and metres, on a track of their own."""
+    ticks = round(beat * TICKS)
+    timed = [(k * ticks, mido.MetaMessage("set_tempo", tempo=one)) for k, one in enumerate(tempi)]
     for start, one in metres.changes:
         sign = mido.MetaMessage(
             "time_signature",
@@ -88,8 +90,8 @@ def _deltas(timed: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
 
 
 def _tempi(timing: Timing) -> list[int]:
-    """Microseconds of each quarter note, as MIDI can hold them; rounding does not add up."""
-    edges = np.round(1e6 * np.array(timing.beats_s)).astype(int)
+    """Microseconds a quarter note of each beat, as MIDI can hold them; rounding does not add up."""
+    edges = np.round(1e6 / timing.beat * np.array(timing.beats_s)).astype(int)
     return np.clip(np.diff(edges), 1, (1 << 24) - 1).tolist()
 
 

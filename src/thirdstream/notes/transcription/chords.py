@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +122,15 @@ def change_probability(chroma: Array) -> Array:
     return 1 - stays
 
 
+class ChordBeats(NamedTuple):
+    """Chords over beats. posterior: (n_beats, N_STATES) of each chord, given all beats; sounding:
+    (n_beats,) whether a note does."""
+
+    chords: tuple[Chord, ...]
+    posterior: Array
+    sounding: NDArray[np.bool_]
+
+
 def decode(
     chroma: Array, beats_per_bar: int, *, sounding: NDArray[np.bool_] | None = None
 ) -> tuple[Chord, ...]:
@@ -128,12 +138,41 @@ def decode(
 
     sounding: (n_beats,) whether there are notes; the other beats say nothing. By default all have.
     """
+    suits, changes = _weighed(chroma, beats_per_bar, sounding)
+    return _chords(best_path(suits, _motion(), changes), chroma)
+
+
+def _weighed(
+    chroma: Array, beats_per_bar: int, sounding: NDArray[np.bool_] | None
+) -> tuple[Array, Array]:
+    """What each chord is worth at each beat, and a change into it there; (n_beats, N_STATES)."""
     suits, begins = _potentials(chroma)
     if sounding is not None:
         suits, begins = suits * sounding[:, None], begins * sounding[:, None]
     places = [place_of(beat, beats_per_bar) for beat in range(len(suits))]
-    changes = begins - chord_weights().change[places][:, None]
-    return _chords(best_path(suits, _motion(), changes), chroma)
+    return suits, begins - chord_weights().change[places][:, None]
+
+
+def posterior_of(
+    chroma: Array, beats_per_bar: int, *, sounding: NDArray[np.bool_] | None = None
+) -> Array:
+    """(n_beats, N_STATES): how likely each chord is at each beat, given all of them (forwards and
+    backwards through the random field that `decode` finds the best path of)."""
+    suits, changes = _weighed(chroma, beats_per_bar, sounding)
+    suits = np.exp(suits - suits.max(axis=1, keepdims=True))
+    moved, entered = np.exp(_motion()), np.exp(changes)
+    forward, backward = np.empty_like(suits), np.ones_like(suits)
+    forward[0] = suits[0] / suits[0].sum()
+    for beat in range(1, len(suits)):
+        reached = (forward[beat - 1] @ moved) * entered[beat] + forward[beat - 1]
+        forward[beat] = reached * suits[beat]
+        forward[beat] /= forward[beat].sum()
+    for beat in range(len(suits) - 2, -1, -1):
+        after = suits[beat + 1] * backward[beat + 1]
+        backward[beat] = moved @ (entered[beat + 1] * after) + after
+        backward[beat] /= backward[beat].sum()
+    both = forward * backward
+    return both / both.sum(axis=1, keepdims=True)
 
 
 def place_of(beat: int, beats_per_bar: int) -> int:

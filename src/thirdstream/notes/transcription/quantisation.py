@@ -1,5 +1,7 @@
 """Note events on the grid of beats and their divisions, swung eighths written even."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,7 +10,20 @@ from thirdstream.notes.types import Note
 
 Array = NDArray[np.float64]
 
-DIVISIONS = {1: 0.0, 2: 0.3, 4: 1.2, 3: 1.4}  # of a beat, and what each costs
+
+@dataclass(frozen=True)
+class Grid:
+    """How beats are divided. costs: of each number of parts; parts: those that lengths are rounded
+    to, the first of which a note's start is a multiple."""
+
+    costs: dict[int, float]
+    parts: tuple[int, ...]
+    may_swing: bool = False
+
+
+QUARTERS = Grid({1: 0.0, 2: 0.3, 4: 1.2, 3: 1.4}, (4, 3), may_swing=True)
+DOTTED = Grid({1: 0.0, 3: 0.3, 6: 1.2, 2: 1.4}, (6,))
+SHORTER = Grid({1: 0.0, 2: 0.3, 3: 1.4}, (2, 3))  # eighths as beats
 BLUR_S = 0.035  # how far notes lie from where they belong
 SWUNG = (0.56, 0.74)  # where second eighths lie in the beat if they are swung
 FILLED = 0.4  # quarter notes of rest between two notes that are not kept
@@ -35,17 +50,19 @@ def evened(beats: Array, swing: float) -> Array:
     return whole + np.where(phase < swing, first, second)
 
 
-def quantised(line: list[Note], notes: list[Note], timing: Timing) -> tuple[Note, ...]:
+def quantised(
+    line: list[Note], notes: list[Note], timing: Timing, grid: Grid = QUARTERS
+) -> tuple[Note, ...]:
     """The melody on a grid: each beat is divided by 1, 2, 3 or 4, as its notes suggest.
 
-    notes: all of them, to find out whether eighths are swung. A note lasts until the next begins
-    where less than FILLED is left; never two at a time.
+    All in beats, timing too. notes: all of them, to find out whether eighths are swung. A note
+    lasts until the next begins where less than FILLED is left; never two at a time.
     """
-    swing = swing_of(np.array([note.start % 1.0 for note in notes]))
+    swing = swing_of(np.array([note.start % 1.0 for note in notes])) if grid.may_swing else 0.5
     starts = evened(np.array([note.start for note in line]), swing)
     ends = evened(np.array([note.end for note in line]), swing)
     beat_s = np.diff(timing.seconds(np.stack([np.floor(starts), np.floor(starts) + 1])), axis=0)[0]
-    placed = np.maximum(_placed(starts, BLUR_S / beat_s), 0)
+    placed = np.maximum(_placed(starts, BLUR_S / beat_s, grid.costs), 0)
     result: list[Note] = []
     for note, start, end in zip(line, placed.tolist(), ends.tolist(), strict=True):
         if result and start <= result[-1].start + 1e-6:
@@ -53,13 +70,13 @@ def quantised(line: list[Note], notes: list[Note], timing: Timing) -> tuple[Note
         if result and (result[-1].end > start or start - result[-1].end < FILLED):
             before = result[-1]
             result[-1] = Note(before.start, start - before.start, before.pitch, before.velocity)
-        n = 4 if round(12 * start) % 3 == 0 else 3  # parts of a beat
+        n = next((n for n in grid.parts if abs(n * start - round(n * start)) < 1e-3), grid.parts[0])
         length = max(round(n * end) / n - start, 1 / n)
         result.append(Note(start, length, note.pitch, note.velocity))
     return tuple(result)
 
 
-def _placed(starts: Array, blur: Array) -> Array:
+def _placed(starts: Array, blur: Array, costs: dict[int, float]) -> Array:
     """Each start on the division of its beat that costs least; blur in beats."""
     placed = starts.copy()
     beats = np.floor(starts + 0.1)  # what comes just before a beat belongs to it
@@ -70,8 +87,8 @@ def _placed(starts: Array, blur: Array) -> Array:
         def cost(n: int, phases: Array = phases, width: Array = width) -> float:
             grid = np.round(phases * n) / n
             crowd = len(grid) - len(np.unique(grid))
-            return float((((phases - grid) / width) ** 2).sum() / 2 + DIVISIONS[n] + 3 * crowd)
+            return float((((phases - grid) / width) ** 2).sum() / 2 + costs[n] + 3 * crowd)
 
-        best = min(DIVISIONS, key=cost)
+        best = min(costs, key=cost)
         placed[inside] = beat + np.round(phases * best) / best
     return placed

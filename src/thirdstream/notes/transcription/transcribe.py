@@ -5,13 +5,19 @@
     found.timing.seconds(found.score.melody[0].start)
 
 Metres of four and three quarter notes are told apart. A bar of two becomes half of one of four, a
-bar of six two of three; in other metres the one of these that suits best is found.
+bar of six two of three; in other metres the one of these that suits best is found. Whoever knows
+better says so:
+
+    transcribe_file(Path("song.mp3"), known=Known(tempo=70, metre="6/8", start_bar_s=1.84))
+
+All is found in beats, and turned into quarter notes at the end: those of a dotted quarter are 1.5.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +28,17 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes.key import Key, key_of
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription.beats import Bars, bars_of, covering
-from thirdstream.notes.transcription.chords import beat_chroma, decode, with_evidence
+from thirdstream.notes.transcription.beats import Bars, bars_of, steady_bars
+from thirdstream.notes.transcription.chords import (
+    ChordBeats,
+    beat_chroma,
+    decode,
+    posterior_of,
+    with_evidence,
+)
+from thirdstream.notes.transcription.confidence import BarConfidence, confidence_of
 from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_features
+from thirdstream.notes.transcription.known import NOTHING, Known
 from thirdstream.notes.transcription.melody import melody_of
 from thirdstream.notes.transcription.note_events import (
     NoteEvents,
@@ -33,13 +47,12 @@ from thirdstream.notes.transcription.note_events import (
     onset_confidence,
     without_noise,
 )
-from thirdstream.notes.transcription.quantisation import quantised
+from thirdstream.notes.transcription.quantisation import DOTTED, QUARTERS, SHORTER, quantised
 from thirdstream.notes.transcription.transcriber import Posteriors
-from thirdstream.notes.types import Chord, Note, Score
+from thirdstream.notes.types import Note, Score, Span
 
 Array = NDArray[np.float64]
-
-USUAL_BEAT_S = 0.5  # where there is no pulse
+Timed = TypeVar("Timed", bound=Span)
 
 
 @dataclass(frozen=True)
@@ -47,10 +60,10 @@ class Transcription:
     """What is played in a recording.
 
     score: melody and chords on the grid of beats and their divisions, swung eighths written even;
-    no voices. timing: when its quarter notes sound; quarter 0 is a bar line at 0 s or before, the
-    last beat is a bar line at the end of the recording or after. notes: all that were transcribed,
+    no voices. timing: when its beats sound; the first is a bar line at 0 s or before, the last one
+    at the end of the recording or after. notes: all that were transcribed,
     in quarter notes, as they were played. tuning: how many semitones the recording lies above
-    A = 440 Hz, 0 where it is near.
+    A = 440 Hz, 0 where it is near. confidence: of each bar, in order.
     """
 
     score: Score
@@ -59,50 +72,81 @@ class Transcription:
     key: Key
     duration_s: float
     tuning: float = 0.0
+    confidence: tuple[BarConfidence, ...] = ()
 
 
 def transcribe(
     blocks: Iterable[Wave],
     *,
     title: str = "",
+    known: Known = NOTHING,
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> Transcription:
     """Transcribe a stream of (n_channels, n_samples) blocks at 44,100 Hz, of -20 dB RMS.
 
-    title: of the score. progress: told the seconds done so far. A recording without a pulse has a
-    steady tempo of 120. Raises ThirdstreamError where no notes are found, and MissingPackage
-    without the transcriber.
+    title: of the score. known: what a user says of the beats, which overrides what is heard.
+    progress: told the seconds done so far. A recording without a pulse has the tempo, metre and
+    bar lines that are known, else a steady tempo of 120. Raises ThirdstreamError where no notes are
+    found, or the known bar begins after the end, and MissingPackage without the transcriber.
     """
     features = frame_features(blocks, progress=progress)
+    known.check_within(features.duration_s)
     posteriors = features.posteriors
     found = without_noise(confident(notes_of(posteriors), posteriors), posteriors)
     line = melody_of(found, features)
     if not len(line):
         raise ThirdstreamError("no notes are found in it; give music with pitches")
-    bars = bars_of(features) or _steady(features.duration_s)
+    return _counted(features, found, line, title=title, known=known)
+
+
+def _counted(
+    features: FrameFeatures,
+    found: NoteEvents,
+    line: NDArray[np.int_],
+    *,
+    title: str,
+    known: Known,
+) -> Transcription:
+    """Notes, and which of them are the melody, with beats, bars and chords."""
+    bars = bars_of(features, known) or steady_bars(features.duration_s, known)
     timing = Timing(tuple(bars.beats_s.tolist()))
     notes = _as_played(found, features, timing)
+    harmony = _harmony(features.posteriors, bars, notes)
+    melody = NoteEvents(*(part[line] for part in found))
+    beat = known.pulse
+    grid = DOTTED if known.is_compound else QUARTERS if beat == 1 else SHORTER
     score = Score(
         title=title,
-        melody=quantised([notes[k] for k in line], notes, timing),
-        chords=_chords(posteriors, bars, notes),
-        metres=Metres.steady(metre(bars.beats_per_bar, 4)),
-        beats_per_minute=round(bars.beats_per_minute, 1),
+        melody=_in_quarters(quantised([notes[k] for k in line], notes, timing, grid), beat),
+        chords=_in_quarters(harmony.chords, beat),
+        metres=Metres.steady(known.signature or metre(bars.beats_per_bar, 4)),
+        beats_per_minute=round(bars.beats_per_minute * beat, 1),
     )
     return Transcription(
         score,
-        timing,
-        notes=tuple(sorted(notes)),
+        replace(timing, beat=beat),
+        notes=_in_quarters(sorted(notes), beat),
         key=key_of(score),
         duration_s=features.duration_s,
         tuning=features.tuning,
+        confidence=confidence_of(features, bars, harmony, melody=melody),
     )
 
 
+def _in_quarters(parts: Iterable[Timed], beat: float) -> tuple[Timed, ...]:
+    """What lies on beats, of so many quarter notes each, in quarter notes."""
+    return tuple(replace(one, start=one.start * beat, length=one.length * beat) for one in parts)
+
+
 def transcribe_file(
-    path: Path, *, progress: Callable[[float], None] = lambda share: None
+    path: Path,
+    *,
+    known: Known = NOTHING,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> Transcription:
     """Transcribe a file, whatever its level; progress is told the share done so far.
+
+    known: as of `transcribe`.
 
     Raises AudioError if it cannot be read, and ThirdstreamError as `transcribe` does.
     """
@@ -112,16 +156,18 @@ def transcribe_file(
     duration_s = level.n_samples / audio.info(path).sr
     blocks = (block * np.float32(level.gain) for block in audio.centred(audio.blocks(path), level))
     try:
+        known.check_within(duration_s)
         return transcribe(
             blocks,
             title=path.stem,
+            known=known,
             progress=lambda seconds: progress(min(seconds / duration_s, 1.0)),
         )
     except ThirdstreamError as error:
         raise ThirdstreamError(f"{path}: {error}") from error
 
 
-def _chords(posteriors: Posteriors, bars: Bars, notes: Sequence[Note]) -> tuple[Chord, ...]:
+def _harmony(posteriors: Posteriors, bars: Bars, notes: Sequence[Note]) -> ChordBeats:
     """The chords of the beats in which a note sounds."""
     n_beats = len(bars.beats_s) - 1
     edges = np.zeros(n_beats + 1, int)
@@ -129,13 +175,11 @@ def _chords(posteriors: Posteriors, bars: Bars, notes: Sequence[Note]) -> tuple[
         first = min(max(math.floor(note.start), 0), n_beats)
         edges[first] += 1
         edges[min(max(math.ceil(note.end), first), n_beats)] -= 1
+    sounding = np.cumsum(edges)[:-1] > 0
     chroma = beat_chroma(posteriors, bars.beats_s * FPS)
-    found = decode(chroma, bars.beats_per_bar, sounding=np.cumsum(edges)[:-1] > 0)
-    return with_evidence(found, notes, bars.beats_per_bar)
-
-
-def _steady(duration_s: float) -> Bars:
-    return covering(Bars(USUAL_BEAT_S * np.arange(5.0), 4), duration_s)
+    found = decode(chroma, bars.beats_per_bar, sounding=sounding)
+    chords = with_evidence(found, notes, bars.beats_per_bar)
+    return ChordBeats(chords, posterior_of(chroma, bars.beats_per_bar, sounding=sounding), sounding)
 
 
 def _as_played(found: NoteEvents, features: FrameFeatures, timing: Timing) -> list[Note]:
