@@ -15,7 +15,9 @@ from thirdstream import audio
 from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.files import ThirdstreamError
+from thirdstream.notes.io.lead_sheet import write_lead_sheet
 from thirdstream.notes.io.score import read_score
+from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.system import ScoreSystem
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription import beats
@@ -24,7 +26,7 @@ from thirdstream.notes.transcription.features import FrameFeatures, frame_featur
 from thirdstream.notes.transcription.known import NOTHING, Known, is_dotted
 from thirdstream.notes.transcription.transcribe import transcribe
 from thirdstream.notes.transcription.transcriber import Transcriber
-from thirdstream.notes.types import Note
+from thirdstream.notes.types import Chord, Note, Score
 
 CLIPS = Path(audio.__file__).parents[1] / "clips"
 HEARD = {  # number of beats, beats a bar, quarter notes a minute, first and last beat
@@ -334,3 +336,23 @@ def test_the_score_system_hears_with_them(transcriber: None, to: str) -> None:
     assert heard.score.metres.changes[0][1].name == "6/8"
     lines_s = np.array(heard.timing.beats_s[::2])
     assert np.abs(lines_s - 1.2).min() < 1e-6
+
+
+def test_they_say_how_the_beats_of_a_corrected_sheet_are_found(
+    transcriber: None, tmp_path: Path
+) -> None:
+    notes, seconds = jig(8, 0.6)
+    wave = sounding(notes, seconds, 10.0)[0]
+    tune = tuple(Note(float(k), 1.0, 72 + k % 5) for k in range(24))
+    chords = tuple(Chord(3.0 * k, 3.0, 5 * k % 12, (0, 4, 7), 5 * k % 12) for k in range(8))
+    score = Score("sheet", tune, chords, Metres.steady(metre(6, 8)))
+    write_lead_sheet(tmp_path / "sheet.musicxml", score)
+    system, taken = ScoreSystem(), []
+    system.on_notation = taken.append
+    known = {"tempo": 100.0, "metre": "6/8", "start_bar": 1.2}
+    system.transfer(wave, SR, to="classical", score=tmp_path / "sheet.musicxml", **known)
+    [played] = taken
+    assert [note.start for note in played.transcription.score.melody] == list(range(24))
+    lines_s = played.timing.seconds([0, 3, 6, 9])
+    assert np.abs(lines_s - 1.2).min() < 1e-6
+    assert np.diff(lines_s) == pytest.approx(1.2, abs=0.05)

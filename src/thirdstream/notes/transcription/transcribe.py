@@ -97,10 +97,22 @@ def transcribe(
     line = melody_of(found, features)
     if not len(line):
         raise ThirdstreamError("no notes are found in it; give music with pitches")
+    return _counted(features, found, line, title=title, known=known)
+
+
+def _counted(
+    features: FrameFeatures,
+    found: NoteEvents,
+    line: NDArray[np.int_],
+    *,
+    title: str,
+    known: Known,
+) -> Transcription:
+    """Notes, and which of them are the melody, with beats, bars and chords."""
     bars = bars_of(features, known) or steady_bars(features.duration_s, known)
     timing = Timing(tuple(bars.beats_s.tolist()))
     notes = _as_played(found, features, timing)
-    harmony = _harmony(posteriors, bars, notes)
+    harmony = _harmony(features.posteriors, bars, notes)
     melody = NoteEvents(*(part[line] for part in found))
     beat = known.pulse
     grid = DOTTED if known.is_compound else QUARTERS if beat == 1 else SHORTER
