@@ -25,7 +25,7 @@ from thirdstream import audio
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
 from thirdstream.notes.metre import Metres, of_length
-from thirdstream.notes.transcription import beats, weights
+from thirdstream.notes.transcription import beats, pulse, weights
 from thirdstream.notes.transcription.chords import (
     KINDS,
     MEMBERS,
@@ -181,7 +181,7 @@ def true_downbeats(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The features of true beats, in standard deviations, and which of them are bar lines."""
     frames = (beats_of(record, observed)[0][:-1] + beats.LATE_S) * FPS
-    onsets, bass = beats.strengths(observed)
+    onsets, bass = pulse.strengths(observed)
     sums = ChromaSums.of(observed.posteriors)
     (marks,) = beats.downbeat_features(sums, [frames], onsets, bass)
     bar = counted(record)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thirdstream.notes.transcription import beats
+from thirdstream.notes.transcription import beats, pulse
 from thirdstream.notes.transcription.beats import Bars
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.transcriber import Posteriors
@@ -18,15 +18,15 @@ def features_of(n_frames: int, onsets: np.ndarray) -> FrameFeatures:
     return FrameFeatures(Posteriors(empty, empty), empty, flux, flux, flux, n_frames / FPS)
 
 
-@pytest.mark.parametrize("tight", beats.TIGHT)
+@pytest.mark.parametrize("tight", pulse.TIGHT)
 @pytest.mark.parametrize("tempo", [66, 90, 118, 150, 176])
 def test_clicks_are_the_beats(tempo: int, tight: float) -> None:
     onsets = np.arange(20, 30 * FPS, 60 / tempo * FPS)
-    strength = beats.onset_strength(features_of(round(30 * FPS), onsets))
-    periods = beats.tempo_path(beats.tempogram(strength))
+    strength = pulse.onset_strength(features_of(round(30 * FPS), onsets))
+    periods = pulse.tempo_path(pulse.tempogram(strength))
     ratio = np.median(periods) * tempo / 60
     assert np.abs(np.log2(ratio) - np.round(np.log2(ratio))) < 0.05
-    found = beats.track(strength, np.full(len(strength), 60 / tempo * FPS), tight=tight)
+    found = pulse.track(strength, np.full(len(strength), 60 / tempo * FPS), tight=tight)
     assert np.abs(found[:, None] - onsets).min(axis=1).max() <= 1
     assert abs(len(found) - len(onsets)) <= 1
 
@@ -38,9 +38,9 @@ def test_silence_after_the_clicks_takes_no_beat_away(silence_s: int) -> None:
     n_frames = round((20 + silence_s) * FPS)
     music = features_of(n_frames, np.array([], int))
     music.flux[: len(clicks)] = clicks
-    strength = beats.onset_strength(music)
+    strength = pulse.onset_strength(music)
     assert np.isfinite(strength).all()
-    assert np.isfinite(beats.tempogram(strength)).all()
+    assert np.isfinite(pulse.tempogram(strength)).all()
 
 
 @given(

@@ -1,10 +1,9 @@
 """Where the beats and the bar lines of a recording are: from frame features to a tempo map.
 
-A pulse first: the tempo as a path through a tempogram (Viterbi), and beats along it by dynamic
-programming (Ellis 2007). Then its meaning: which level of the pulse is the quarter note, whether
-the pulse lies on the beats or between them, how many make a bar, and where bars begin, is decided
-by where harmony and bass change: a small network ranks the hypotheses (weights.py). What a user
-knows of these (known.py) leaves fewer of them.
+pulse.py finds lists of beats. What they mean is decided here: which level of the pulse is the
+quarter note, whether the pulse lies on the beats or between them, how many make a bar, and where
+bars begin. A small network ranks these hypotheses (weights.py), by tempo, onsets, and where harmony
+and bass change. What a user knows (known.py) leaves fewer of them.
 """
 
 import itertools
@@ -13,28 +12,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
 from thirdstream.notes.transcription.anchoring import anchored
 from thirdstream.notes.transcription.chords import ChromaSums, beat_chroma, change_probabilities
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.known import NOTHING, Known
-from thirdstream.notes.transcription.transcriber import LOWEST
+from thirdstream.notes.transcription.pulse import (
+    levels_of,
+    n_peaks,
+    onset_strength,
+    shifted,
+    strengths,
+)
 from thirdstream.notes.transcription.weights import beat_weights
-from thirdstream.notes.viterbi import best_path
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int_]
 
-PERIODS_S = 60 / np.geomspace(48, 220, 120)  # of the quarter note
-USUAL_S, SPREAD = 60 / 118, 0.5  # the usual period, and how far periods lie from it (log)
-TEMPO_HOP_S, TEMPO_WINDOW_S = 1.0, 10.0
-AROUND = np.geomspace(1 / 1.2, 1.2, 57)  # a known tempo; rubato sways by a fifth
-SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to the next
-TIGHT = (1500.0, 300.0, 60.0)  # costs of a beat's distance from its tempo: steady music to rubato
-NEAR = 7  # frames: the highest strength within 35 ms is a beat's
-SAME = 4.0  # frames by which the beats of two trackings differ at most, where they are one
-BASS_BELOW = 52  # MIDI pitch
 METRES = (4, 3, 5, 7)  # quarter notes a bar; two are counted as four, six as three
 BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
 SLIP = 6.0  # cost of a bar of another length
@@ -62,85 +56,6 @@ class Bars:
     def beats_per_minute(self) -> float:
         """On average."""
         return 60 * (len(self.beats_s) - 1) / float(self.beats_s[-1] - self.beats_s[0])
-
-
-def onset_strength(features: FrameFeatures) -> Array:
-    """(n_frames,): how much begins, in the sound and among the notes; its local scale is 1."""
-    begins = features.posteriors.onsets.sum(axis=1, dtype=np.float32).astype(np.float64)
-    parts = (features.flux.astype(np.float64), begins)
-    return np.mean([_scaled(part) for part in parts], axis=0)
-
-
-def _scaled(strength: Array) -> Array:
-    """What rises above the local mean, over its local size; silence stays 0."""
-    rise = np.maximum(strength - uniform_filter1d(strength, round(0.6 * FPS)), 0)
-    power = np.maximum(uniform_filter1d(rise**2, round(8 * FPS)), 0)  # its running sum may dip
-    floor = 0.1 * np.sqrt((rise**2).mean()) + 1e-6
-    return np.minimum(rise / np.maximum(np.sqrt(power), floor), 4.0)
-
-
-def tempogram(onsets: Array, periods_s: Array = PERIODS_S) -> Array:
-    """(n_windows, n_periods): how well each period explains the onsets around each second."""
-    size, hop = round(TEMPO_WINDOW_S * FPS), round(TEMPO_HOP_S * FPS)
-    smooth = gaussian_filter1d(onsets, 1.5)
-    padded = np.pad(smooth, size // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop] * np.hanning(size)
-    n_fft = 1 << (2 * size - 1).bit_length()
-    power = np.abs(np.fft.rfft(frames, n_fft)) ** 2
-    correlation = np.fft.irfft(power)[:, : size // 2 + 1]
-    overlap = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(size), n_fft)) ** 2)[: size // 2 + 1]
-    correlation /= overlap * np.maximum(correlation[:, :1], 1e-9) / overlap[0]
-    lags = periods_s * FPS
-    found = np.zeros((len(correlation), len(lags)))
-    for multiple, weight in ((1, 1.0), (2, 0.8), (3, 0.4), (4, 0.6)):
-        at = np.minimum(multiple * lags, size // 2 - 1)
-        below = at.astype(int)
-        share = at - below
-        found += weight * ((1 - share) * correlation[:, below] + share * correlation[:, below + 1])
-    return found / 2.8
-
-
-def tempo_path(gram: Array, periods_s: Array = PERIODS_S, *, usual_s: float = USUAL_S) -> Array:
-    """The period in seconds at each window: the smoothest good path."""
-    logs = np.log(periods_s)
-    prior = -0.15 * ((logs - np.log(usual_s)) / SPREAD) ** 2
-    cost = SMOOTH * np.abs(logs[:, None] - logs[None])
-    return periods_s[best_path(10 * gram + prior, -cost)]
-
-
-def track(onsets: Array, periods_s: Array, *, tight: float) -> Array:
-    """Frames of beats that follow the periods (n_frames, in frames) and fall on onsets.
-
-    tight: the cost of a beat's distance from its tempo.
-    """
-    smooth = gaussian_filter1d(onsets, 1.0)
-    periods = np.round(periods_s).astype(int)
-    n_frames = len(onsets)
-    score, back = smooth.copy(), np.full(n_frames, -1)
-    size = max(1, int(periods.min()) // 2)  # frames so near that none is the beat before another
-    fewer = np.arange(2 * int(periods.max()) + 1)
-    for first in range(0, n_frames, size):
-        now = np.arange(first, min(first + size, n_frames))
-        period = periods[now, None]
-        lags = 2 * period - fewer
-        known = (lags >= period // 2) & (lags <= now[:, None])
-        earlier = now[:, None] - np.where(known, lags, 0)
-        cost = tight * np.log(np.where(known, lags, period) / period) ** 2
-        reached = np.where(known, score[earlier] - cost, 0)
-        best = reached.argmax(axis=1)[:, None]
-        gain = np.take_along_axis(reached, best, 1)[:, 0]
-        back[now] = np.where(gain > 0, np.take_along_axis(earlier, best, 1)[:, 0], -1)
-        score[now] += np.maximum(gain, 0)
-    last = int(periods_s[-1])
-    at = n_frames - last + int(score[-last:].argmax()) if n_frames > last else int(score.argmax())
-    beats = []
-    while at >= 0:
-        beats.append(at)
-        at = int(back[at])
-    return np.array(beats[::-1], float)
-
-
-# --- what the pulse means -----------------------------------------------------------------------
 
 
 def downbeat_features(
@@ -244,8 +159,10 @@ def hypotheses(
     onsets = onset_strength(features)
     if features.duration_s < SHORTEST_S or not onsets.any():
         return []
-    pace = _n_peaks(onsets) / features.duration_s  # onsets a second
-    placed = [_placed(beats, known) for beats in _levels(onsets, known) if _is_likely(beats, known)]
+    pace = n_peaks(onsets) / features.duration_s  # onsets a second
+    placed = [
+        _placed(beats, known) for beats in levels_of(onsets, known) if _is_likely(beats, known)
+    ]
     if not placed:
         return []
     levels = [beats for beats, _ in placed]
@@ -320,84 +237,8 @@ def _mean(changes: Array, none: Array) -> Array:
     return changes.mean(axis=0) if len(changes) else none
 
 
-def strengths(features: FrameFeatures) -> tuple[Array, Array]:
-    """(n_frames,) each: the highest strength of onsets, and of the bass's, near each frame."""
-    onsets, bass = onset_strength(features), bass_onsets(features)
-    return maximum_filter1d(onsets, NEAR), maximum_filter1d(bass, NEAR)
-
-
-def _n_peaks(onsets: Array) -> int:
-    """How many onsets rise to their local scale."""
-    beside = np.pad(onsets, 1)
-    return int(((onsets > 1) & (onsets > beside[:-2]) & (onsets >= beside[2:])).sum())
-
-
-def bass_onsets(features: FrameFeatures) -> Array:
-    low = features.posteriors.onsets[:, : BASS_BELOW - LOWEST].sum(axis=1, dtype=np.float32)
-    return _scaled(low.astype(float)) + 0.5 * _scaled(features.bass_flux.astype(float))
-
-
 def standard(values: Array) -> Array:
     return (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)
-
-
-def _levels(onsets: Array, known: Known) -> list[Array]:
-    """Beats in frames, at the levels of each tracking of the pulse, without any twice; of a known
-    tempo, the pulse alone, there and later."""
-    if known.pulse_s is None:
-        periods = _periods(onsets, PERIODS_S)
-        factors = (1.0, 2 / 3, 3 / 2, *_odd_factors(known.pulses_per_bar or 4))
-    else:
-        periods = _periods(onsets, known.pulse_s * AROUND, usual_s=known.pulse_s)
-        factors = (1.0,)
-    found: list[Array] = []
-    for tight in TIGHT:
-        pulses = [track(onsets, factor * periods, tight=tight) for factor in factors]
-        if len(pulses[0]) < 2:
-            continue
-        if known.pulse_s is None:
-            levels = _of_pulse(*pulses)
-        else:
-            levels = [shifted(pulses[0], by) for by in (0, 1 / 2, 1 / 3)]
-        found += [one for one in levels if not _is_in(found, one)]
-    return found
-
-
-def _periods(onsets: Array, periods_s: Array, *, usual_s: float = USUAL_S) -> Array:
-    """(n_frames,): the pulse's period at each frame, in frames, of the best path through these."""
-    path = tempo_path(tempogram(onsets, periods_s), periods_s, usual_s=usual_s)
-    at = np.arange(len(path)) * round(TEMPO_HOP_S * FPS)
-    return np.interp(np.arange(len(onsets)), at, path) * FPS
-
-
-def _is_in(found: list[Array], beats: Array) -> bool:
-    return any(len(one) == len(beats) and np.abs(one - beats).max() <= SAME for one in found)
-
-
-def _of_pulse(pulse: Array, *others: Array) -> list[Array]:
-    """The pulse, its halves and thirds, each second and third beat of it, and the other pulses;
-    and, since a pulse may lie between the beats, most of them half a beat later, and a third, where
-    swung eighths lie before the beat."""
-    number = np.arange(len(pulse))
-    halves, thirds = (np.interp(np.arange(0, len(pulse) - 1, 1 / n), number, pulse) for n in (2, 3))
-    found = [pulse[first::3] for first in range(3)] + [thirds, shifted(thirds, 1 / 2)]
-    for by in (0, 1 / 2, 1 / 3):
-        later = shifted(pulse, by)
-        found += [later, later[0::2], later[1::2]]
-        found += [shifted(beats, by) for beats in (halves, *others)]
-    return found
-
-
-def _odd_factors(beats_per_bar: int) -> tuple[float, ...]:
-    """Where two, three or four pulses may be a bar of five beats, or seven: beats, in pulses."""
-    if 12 % beats_per_bar == 0:
-        return ()
-    return tuple(n / beats_per_bar for n in (2, 3, 4) if 4 * n >= beats_per_bar)
-
-
-def shifted(beats: Array, by: float) -> Array:
-    """Each beat later by this share of the way to the next; by=0 keeps the last one."""
-    return beats[:-1] + by * np.diff(beats) if by else beats
 
 
 def bars_of(features: FrameFeatures, known: Known = NOTHING) -> Bars | None:
