@@ -31,6 +31,21 @@ def test_clicks_are_the_beats(tempo: int, tight: float) -> None:
     assert abs(len(found) - len(onsets)) <= 1
 
 
+def test_offbeats_lead_no_pulse_astray_that_is_tight() -> None:
+    """Off the beat for eight seconds: the loosest tracking goes along, the tightest does not."""
+    period = round(0.4 * FPS)
+    true = np.arange(20, 40 * FPS, period)
+    late = (true > 12 * FPS) & (true < 20 * FPS)
+    strength = pulse.onset_strength(features_of(round(40 * FPS), true + late * (period // 2)))
+
+    def error(tight: float) -> float:
+        found = pulse.track(strength, np.full(len(strength), float(period)), tight=tight)
+        return float(np.abs(true[:, None] - found).min(axis=1).max())
+
+    assert error(pulse.TIGHT[0]) <= 2
+    assert error(pulse.TIGHT[-1]) > 10
+
+
 @pytest.mark.parametrize("silence_s", range(8, 40))
 def test_silence_after_the_clicks_takes_no_beat_away(silence_s: int) -> None:
     """A running mean over it must not dip below 0, whatever rounding does to its sum."""

@@ -117,30 +117,31 @@ def tempo_path(gram: Array, periods_s: Array = PERIODS_S, *, usual_s: float = US
     return periods_s[best_path(10 * gram + prior, -cost)]
 
 
-def track(onsets: Array, periods_s: Array, *, tight: float) -> Array:
+def track(onsets: Array, periods: Array, *, tight: float) -> Array:
     """Frames of beats that follow the periods (n_frames, in frames) and fall on onsets.
 
     tight: the cost of a beat's distance from its tempo.
     """
     smooth = gaussian_filter1d(onsets, 1.0)
-    periods = np.round(periods_s).astype(int)
+    whole = np.round(periods).astype(int)
     n_frames = len(onsets)
     score, back = smooth.copy(), np.full(n_frames, -1)
-    size = max(1, int(periods.min()) // 2)  # frames so near that none is the beat before another
-    fewer = np.arange(2 * int(periods.max()) + 1)
+    size = max(1, int(whole.min()) // 2)  # frames so near that none is the beat before another
+    fewer = np.arange(2 * int(whole.max()) + 1)
     for first in range(0, n_frames, size):
         now = np.arange(first, min(first + size, n_frames))
-        period = periods[now, None]
+        period = whole[now, None]
         lags = 2 * period - fewer
         known = (lags >= period // 2) & (lags <= now[:, None])
         earlier = now[:, None] - np.where(known, lags, 0)
-        cost = tight * np.log(np.where(known, lags, period) / period) ** 2
+        exact = periods[now, None]
+        cost = tight * np.log(np.where(known, lags, exact) / exact) ** 2
         reached = np.where(known, score[earlier] - cost, 0)
         best = reached.argmax(axis=1)[:, None]
         gain = np.take_along_axis(reached, best, 1)[:, 0]
         back[now] = np.where(gain > 0, np.take_along_axis(earlier, best, 1)[:, 0], -1)
         score[now] += np.maximum(gain, 0)
-    last = int(periods_s[-1])
+    last = int(periods[-1])
     at = n_frames - last + int(score[-last:].argmax()) if n_frames > last else int(score.argmax())
     beats = []
     while at >= 0:
