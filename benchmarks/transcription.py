@@ -2,16 +2,17 @@
 
 usage: transcription.py PAIRS SCORES [NAME ...]
 
-PAIRS: folder that `thirdstream arrange` made. SCORES: folder of the scores it was made of. Without
-names, all pairs. The first 40 s of each version are found. True beats and bar lines are those of
-the record, true chords what is played: the score's, in jazz with the arranger's sevenths and
-two-fives; true melody is what the first track plays of the score's melody.
+PAIRS: folder that `thirdstream arrange` made. SCORES: folder of the scores it was made of, or one
+around it. Without names, all pairs. The first 40 s of each version are found. True beats and
+bar lines are those of the record, true chords what is played: the score's, in jazz with the
+arranger's sevenths and two-fives; true melody is what the first track plays of the score's melody.
 
 Columns: F of the notes (50 ms); share of the true melody found, and the same in any octave; share
 of the heard melody that is true; accuracy of chords as triads and with sevenths; F of beats and of
 bar lines; metre and key right; CPU seconds a minute of sound.
 """
 
+import glob
 import json
 import math
 import sys
@@ -62,17 +63,17 @@ def chord_scores(
     bounds = [(chord.start * beat_s, min(chord.end * beat_s, end)) for chord in chords]
     truth = [(bound, label(c)) for bound, c in zip(bounds, chords, strict=True)
              if bound[0] < end]  # fmt: skip
-    found, at = [], 0.0
+    spans, at = [], 0.0
     for chord in (*found.score.chords, None):  # where none is found, N
         if chord is None or chord.start > at:
-            found.append((at, chord.start if chord else math.inf, "N"))
+            spans.append((at, chord.start if chord else math.inf, "N"))
         if chord:
-            found.append((chord.start, chord.end, label(chord)))
+            spans.append((chord.start, chord.end, label(chord)))
             at = chord.end
-    found[-1] = (at, at + 1, "N")
-    seconds = found.timing.seconds([span[:2] for span in found])
+    spans[-1] = (at, at + 1, "N")
+    seconds = found.timing.seconds([span[:2] for span in spans])
     intervals, labels = mir_eval.util.adjust_intervals(
-        seconds, [name for _, _, name in found],
+        seconds, [name for _, _, name in spans],
         t_min=truth[0][0][0], t_max=truth[-1][0][1], start_label="N", end_label="N",
     )  # fmt: skip
     merged, reference, estimate = mir_eval.util.merge_labeled_intervals(
@@ -124,10 +125,15 @@ def note_f1(found: Transcription, tracks: list[tuple[Note, ...]], beat_s: float)
     return mir_eval.transcription.precision_recall_f1_overlap(*sides, offset_ratio=None)[2]
 
 
+def found_in(scores: Path, name: str) -> Path:
+    """A score of this name, in the folder or in one within it."""
+    return next(scores.rglob(glob.escape(name)), scores / name)
+
+
 def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
     record = json.loads((pairs / "records" / f"{name}.json").read_text())
     beat_s, metre = 60 / record["beats_per_minute"], record["beats_per_bar"]
-    score = read_score(scores / record["score"]).transposed(record["semitones"])
+    score = read_score(found_in(scores, record["score"])).transposed(record["semitones"])
     tracks = [t.notes for t in read_midi(pairs / style / f"{name}.mid").tracks if not t.is_drums]
     wave = list(excerpt(pairs / style / f"{name}.{record['format']}"))
     start = time.process_time()

@@ -42,9 +42,9 @@ from thirdstream.notes.types import Chord, Note, Score
 PARTS = ("chords", "beats")
 SECONDS, MOST_BEATS = 60, 130
 STEPS, RATE = 150, 0.08  # of Adam, for the chords
-SOFT, SHRINK = 3e-4, 3e-3  # weights of the squares, chords and beats
+SOFT, SHRINK = 3e-4, 1e-3  # weights of the squares, chords and beats
 OTHERS, MIN_BEATS = 2, 12  # performances of each recording beside it; beats of each, more than
-N_HIDDEN, BATCH, BEAT_STEPS, BEAT_RATE = 32, 128, 1200, 0.01  # of the network that ranks
+N_HIDDEN, BATCH, BEAT_STEPS, BEAT_RATE = 32, 128, 2500, 0.01  # of the network that ranks
 
 
 def features_of(pairs: Path, work: Path, name: str, style: str) -> FrameFeatures:
