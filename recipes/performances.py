@@ -22,7 +22,7 @@ TEMPI = {"classical": (42, 200), "jazz": (44, 330)}  # quarter notes a minute th
 FURTHEST = 1.9  # times as fast or as slow
 WAVERING = (0, 0, 0.01, 0.03, 0.06)  # of the tempo, as a share
 OTHER_METRE, METRES = 0.25, (5, 5, 3, 3, 7)  # how often, and which
-PART_S = 30.0
+PART_S = (10.0, 30.0)  # of a part that is drawn
 
 
 class Performance(NamedTuple):
@@ -118,17 +118,18 @@ def in_metre(one: Performance, metre: int) -> Performance:
 
 
 def part(one: Performance, rng: random.Random) -> Performance:
-    """Half of the time, PART_S of it."""
-    rest_s = one.features.duration_s - PART_S
-    if rest_s < PART_S / 2 or rng.random() < 0.5:
+    """Half of the time, a part of PART_S."""
+    part_s = rng.uniform(*PART_S)
+    rest_s = one.features.duration_s - part_s
+    if rest_s < 0 or rng.random() < 0.5:
         return one
     first = round(rng.uniform(0, rest_s) * FPS)
-    span = slice(first, first + round(PART_S * FPS))
+    span = slice(first, first + round(part_s * FPS))
     o = one.features
     cut = FrameFeatures(
         Posteriors(*(rows[span] for rows in o.posteriors)), o.melody[span], o.flux[span],
-        o.bass_flux[span], o.level[span], PART_S,
+        o.bass_flux[span], o.level[span], part_s,
     )  # fmt: skip
     beats_s, *lines = (at - first / FPS for at in (one.beats_s, *one.lines))
-    beats_s, *lines = (at[(at > 0) & (at < PART_S)] for at in (beats_s, *lines))
+    beats_s, *lines = (at[(at > 0) & (at < part_s)] for at in (beats_s, *lines))
     return Performance(cut, beats_s, lines)

@@ -43,7 +43,8 @@ PARTS = ("chords", "beats")
 SECONDS, MOST_BEATS = 60, 130
 STEPS, RATE = 150, 0.08  # of Adam, for the chords
 SOFT, SHRINK = 3e-4, 1e-3  # weights of the squares, chords and beats
-OTHERS, MIN_BEATS = 2, 12  # performances of each recording beside it; beats of each, more than
+OTHERS, MIN_BEATS = 4, 12  # performances of each recording beside it; beats of each, more than
+OFTEN = 3  # how often a recording itself counts, whose tempo is a usual one
 N_HIDDEN, BATCH, BEAT_STEPS, BEAT_RATE = 32, 128, 2500, 0.01  # of the network that ranks
 
 
@@ -211,7 +212,8 @@ def readings(
     """`read` of a recording and of OTHERS more performances of it."""
     original, seed = performed(record, observed), f"{record['title']} {style}"
     played = performances(original, style=style, seed=seed, n=OTHERS)
-    return [read(one, of_downbeats) for one in played if len(one.beats_s) > MIN_BEATS]
+    found = [read(one, of_downbeats) for one in played if len(one.beats_s) > MIN_BEATS]
+    return found[:1] * (OFTEN - 1) + found
 
 
 def beat_weights(
