@@ -5,6 +5,8 @@ programming (Ellis 2007), several times: the tighter they follow the tempo, the 
 leads them astray, and the less they follow rubato. Which of them are beats, beats.py decides.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
@@ -21,7 +23,7 @@ USUAL_S, SPREAD = 60 / 118, 0.5  # the usual period, and how far periods lie fro
 TEMPO_HOP_S, TEMPO_WINDOW_S = 1.0, 10.0
 AROUND = np.geomspace(1 / 1.2, 1.2, 57)  # a known tempo; rubato sways by a fifth
 SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to the next
-TIGHT = (1500.0, 300.0, 60.0)  # costs of a beat's distance from its tempo: steady music to rubato
+TIGHT = (60.0, 400.0, 1000.0)  # costs of a beat's distance from its tempo: rubato to steady music
 NEAR = 7  # frames: the highest strength within 35 ms is a beat's
 SAME = 4.0  # frames by which the beats of two trackings differ at most, where they are one
 BASS_BELOW = 52  # MIDI pitch
@@ -59,8 +61,15 @@ def n_peaks(onsets: Array) -> int:
     return int(((onsets > 1) & (onsets > beside[:-2]) & (onsets >= beside[2:])).sum())
 
 
-def levels_of(onsets: Array, known: Known) -> list[Array]:
-    """Beats in frames, at the levels of each tracking of the pulse, without any twice; of a known
+class Level(NamedTuple):
+    """Beats in frames, and which of TIGHT they were tracked with."""
+
+    beats: Array
+    tightness: int
+
+
+def levels_of(onsets: Array, known: Known) -> list[Level]:
+    """The levels of each tracking of the pulse, the tightest first, without any twice; of a known
     tempo, the pulse alone, there and later."""
     if known.pulse_s is None:
         periods = _periods(onsets, PERIODS_S)
@@ -68,16 +77,16 @@ def levels_of(onsets: Array, known: Known) -> list[Array]:
     else:
         periods = _periods(onsets, known.pulse_s * AROUND, usual_s=known.pulse_s)
         factors = (1.0,)
-    found: list[Array] = []
-    for tight in TIGHT:
-        pulses = [track(onsets, factor * periods, tight=tight) for factor in factors]
+    found: list[Level] = []
+    for tightness in reversed(range(len(TIGHT))):
+        pulses = [track(onsets, by * periods, tight=TIGHT[tightness]) for by in factors]
         if len(pulses[0]) < 2:
             continue
         if known.pulse_s is None:
             levels = _of_pulse(*pulses)
         else:
             levels = [shifted(pulses[0], by) for by in (0, 1 / 2, 1 / 3)]
-        found += [one for one in levels if not _is_in(found, one)]
+        found += [Level(one, tightness) for one in levels if not _is_in(found, one)]
     return found
 
 
@@ -171,8 +180,9 @@ def _odd_factors(beats_per_bar: int) -> tuple[float, ...]:
     return tuple(n / beats_per_bar for n in (2, 3, 4) if 4 * n >= beats_per_bar)
 
 
-def _is_in(found: list[Array], beats: Array) -> bool:
-    return any(len(one) == len(beats) and np.abs(one - beats).max() <= SAME for one in found)
+def _is_in(found: list[Level], beats: Array) -> bool:
+    same = [one for one, _ in found if len(one) == len(beats)]
+    return any(np.abs(one - beats).max(initial=0) <= SAME for one in same)
 
 
 def shifted(beats: Array, by: float) -> Array:
