@@ -30,10 +30,10 @@ from thirdstream.notes.types import Chord, Note, Score
 
 CLIPS = Path(audio.__file__).parents[1] / "clips"
 HEARD = {  # number of beats, beats a bar, quarter notes a minute, first and last beat
-    "classical_greensleeves.ogg": (29, 4.0, 120.0, 0.0, 13.995),
-    "classical_ode_to_joy.ogg": (29, 4.0, 125.9, 0.0, 13.348),
-    "jazz_oh_susanna.ogg": (41, 4.0, 176.0, -1.028, 12.605),
-    "jazz_when_the_saints.ogg": (41, 4.0, 190.0, -0.012, 12.623),
+    "classical_greensleeves.ogg": (29, 4.0, 120.1, 0.0, 13.990),
+    "classical_ode_to_joy.ogg": (29, 4.0, 126.0, 0.0, 13.328),
+    "jazz_oh_susanna.ogg": (41, 4.0, 176.2, -1.028, 12.591),
+    "jazz_when_the_saints.ogg": (41, 4.0, 190.1, 0.0, 12.623),
 }
 
 
@@ -177,8 +177,8 @@ def test_nothing_known_changes_nothing(transcriber: None, name: str) -> None:
     assert found is not None
     n_beats, metre, tempo, first, last = HEARD[name]
     assert (len(found.beats_s), found.beats_per_bar) == (n_beats, metre)
-    assert found.beats_per_minute == pytest.approx(tempo, abs=0.3)
-    assert found.beats_s[[0, -1]] == pytest.approx([first, last], abs=0.1)
+    assert found.beats_per_minute == pytest.approx(tempo, abs=0.1)
+    assert found.beats_s[[0, -1]] == pytest.approx([first, last], abs=2e-3)
 
 
 @pytest.mark.parametrize("tempo", [220, 210, 231])
@@ -201,7 +201,7 @@ def test_a_known_tempo_may_be_slow(transcriber: None) -> None:
 def test_a_known_tempo_follows_rubato(transcriber: None) -> None:
     timing = rubato(64)
     found = beats.bars_of(features_of(4, timing, 16), Known(tempo=109))
-    assert hits(found, timing.seconds(np.arange(1, 63))) > 0.95
+    assert hits(found, timing.seconds(np.arange(1, 63))) == 1.0
 
 
 @pytest.mark.parametrize(("metre", "beats_per_bar"), [("2/4", 2), ("5/4", 5), ("7/4", 7)])

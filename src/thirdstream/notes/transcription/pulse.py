@@ -70,15 +70,16 @@ class Level(NamedTuple):
 
 def levels_of(onsets: Array, known: Known) -> list[Level]:
     """The levels of each tracking of the pulse, the tightest first, without any twice; of a known
-    tempo, the pulse alone, there and later."""
+    tempo, the loosest pulse alone, there and later."""
+    trackings = range(len(TIGHT))
     if known.pulse_s is None:
         periods = _periods(onsets, PERIODS_S)
         factors = (1.0, 2 / 3, 3 / 2, *_odd_factors(known.pulses_per_bar or 4))
     else:
         periods = _periods(onsets, known.pulse_s * AROUND, usual_s=known.pulse_s)
-        factors = (1.0,)
+        factors, trackings = (1.0,), trackings[:1]  # it may sway about what is told
     found: list[Level] = []
-    for tightness in reversed(range(len(TIGHT))):
+    for tightness in reversed(trackings):
         pulses = [track(onsets, by * periods, tight=TIGHT[tightness]) for by in factors]
         if len(pulses[0]) < 2:
             continue
