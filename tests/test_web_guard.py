@@ -268,6 +268,10 @@ def join(page: Any = "me", number: Any = 1, data: Any = (None, 1.0), **more: Any
     return json.dumps(said).encode()
 
 
+def test_a_number_may_be_left_empty(sessions: Sessions) -> None:
+    assert asked(sessions, "POST", "/gradio_api/queue/join", body=join(data=[None, None]))[0] == 299
+
+
 def test_a_form_is_handed_on_without_what_does_not_belong_there(sessions: Sessions) -> None:
     status, body, _ = asked(
         sessions, "POST", "/gradio_api/queue/join", body=join(oauth_token="x", batched=True)

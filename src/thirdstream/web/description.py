@@ -16,7 +16,7 @@ KINDS = {float: "share", int: "number", str: "text", Path: "file"}
 
 @dataclass(frozen=True)
 class Field:
-    """An option as a field of the form. kind: share, number, text, file or choice."""
+    """An option as a field of the form. kind: share, number, decimal, text, file or choice."""
 
     name: str
     kind: str
@@ -65,6 +65,8 @@ def field_of(option: Option) -> Field | None:
     kind = next(one for one in kinds if one is not NoneType)
     if get_origin(kind) is Literal:
         return Field(option.name, "choice", option.default or "", option.help, get_args(kind))
-    if kind not in KINDS or (kind in (float, int) and option.default is None):
+    if kind is float and option.default is None:  # a slider has a value always
+        return Field(option.name, "decimal", None, option.help)
+    if kind not in KINDS:
         return None
     return Field(option.name, KINDS[kind], option.default, option.help)

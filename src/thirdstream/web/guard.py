@@ -86,7 +86,7 @@ def _is_file(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and -1e9 < value < 1e9
+    return value is None or (type(value) in (int, float) and -1e9 < value < 1e9)
 
 
 FITS: dict[str, Callable[[Any], bool]] = {  # what a field may hold, by the name of its kind

@@ -178,6 +178,8 @@ def _field(field: Field, *, seen: bool) -> Any:
             return gr.Slider(0, 1, step=0.05, min_width=300, **text)
         case "number":
             return gr.Number(precision=0, **text)
+        case "decimal":
+            return gr.Number(**text)
         case "choice":
             return gr.Dropdown([("by default", ""), *((one, one) for one in field.choices)], **text)
         case "file":
