@@ -1,10 +1,14 @@
-"""Weights of the decoders of beats and chords: transcription_weights.py PAIRS WORK
+"""Weights of the decoders of beats and chords.
 
-PAIRS: folder of `recipes/versions.py`; the first 60 s of each recording are used. WORK: keeps their
-features. The weights go to notes/transcription/weights.json. Chords: maximum
-likelihood of what is played (in jazz, the changes of the arranger), given the beats; sevenths are
-left open. Beats: bar lines by logistic regression, then of all hypotheses of a recording the one
-whose beats and bar lines are the most right (expected F, a softmax over hypotheses).
+    transcription_weights.py PAIRS SOLOS WORK [chords] [beats]
+
+PAIRS: folder of `recipes/versions.py`; SOLOS: of `recipes/solos.py`, for beats alone. The first
+60 s of each recording are used. WORK: keeps their features. The weights go to
+notes/transcription/weights.json; name a part to find that alone. Chords: maximum likelihood of what
+is played (in jazz, the changes of the arranger), given the beats; sevenths are left open. Beats:
+bar lines by logistic regression, then a few networks that rank the hypotheses of a recording by how
+right their beats and bar lines are (expected F, a softmax over hypotheses); their mean is kept as
+one. They learn from other performances of each recording too (performances.py).
 """
 
 import json
@@ -19,6 +23,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from performances import Performance, performances  # a script beside this one
 from thirdstream import audio
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
@@ -37,13 +42,21 @@ from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_f
 from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.notes.types import Chord, Note, Score
 
+PARTS = ("chords", "beats")
 SECONDS, MOST_BEATS = 60, 130
 STEPS, RATE = 150, 0.08  # of Adam, for the chords
 SOFT, SHRINK = 3e-4, 3e-4  # weights of the squares, chords and beats
-PARTS = {"whole": (0, SECONDS), "first": (0, 30), "second": (30, SECONDS)}
+OTHERS, MIN_BEATS = 3, 12  # performances of each recording beside it; beats of each, more than
+OFTEN, SOLO = 5.0, 0.2  # how much a recording counts whose tempo is a usual one; a solo
+N_HIDDEN, BATCH, BEAT_STEPS, BEAT_RATE = 32, 128, 2000, 0.01  # of a network that ranks
+N_NETWORKS = 4
+METRES = (2, 3, 4, 5, 6, 7)
+Recording = tuple[dict[str, Any], FrameFeatures, str]  # its record and its style
+Reading = tuple[np.ndarray, np.ndarray, float]  # evidence, how right, how much it counts
 
 
 def features_of(pairs: Path, work: Path, name: str, style: str) -> FrameFeatures:
+    work.mkdir(parents=True, exist_ok=True)
     kept = work / f"{name}.{style}.npz"
     if not kept.is_file():
         record = json.loads((pairs / "records" / f"{name}.json").read_text())
@@ -131,7 +144,7 @@ class Field(nn.Module):
         return reached.logsumexp(dim=1)
 
 
-def chord_weights(material: list[tuple[dict[str, Any], FrameFeatures, str]]) -> dict[str, Any]:
+def chord_weights(material: list[Recording]) -> dict[str, Any]:
     rows = [sung(*one) for one in material]
     sizes = torch.tensor([len(row[0]) for row in rows])
     chroma, right, places = (
@@ -152,23 +165,11 @@ def chord_weights(material: list[tuple[dict[str, Any], FrameFeatures, str]]) -> 
     return {name: rounded(value) for name, value in field.state_dict().items()}
 
 
-def rounded(values: Any) -> Any:
-    return np.round(np.asarray(values, float), 2).tolist()
+def rounded(values: Any, digits: int = 2) -> Any:
+    return np.round(np.asarray(values, float), digits).tolist()
 
 
 # --- beats --------------------------------------------------------------------------------------
-
-
-def true_downbeats(
-    record: dict[str, Any], observed: FrameFeatures
-) -> tuple[np.ndarray, np.ndarray]:
-    """The features of true beats, in standard deviations, and which of them are bar lines."""
-    frames = (beats_of(record, observed)[0][:-1] + beats.LATE_S) * FPS
-    sums = ChromaSums.of(observed.posteriors)
-    (marks,) = beats.downbeat_features(sums, [frames], *pulse.strengths(observed))
-    marks = beats.standard(marks)
-    bar = counted(record)
-    return marks[1:], (np.arange(len(marks)) % bar == 0)[1:]
 
 
 def counted(record: dict[str, Any]) -> int:
@@ -177,87 +178,164 @@ def counted(record: dict[str, Any]) -> int:
     return 4 if metre == 2 else metre
 
 
-def read(
-    record: dict[str, Any], whole: FrameFeatures, span: tuple[int, int], of_downbeats: np.ndarray
+def performed(record: dict[str, Any], observed: FrameFeatures) -> Performance:
+    """A recording with its beats and bar lines; bars of two are counted in pairs, from either."""
+    at, _ = beats_of(record, observed)
+    firsts = (0, 2) if round(record["beats_per_bar"]) == 2 else (0,)
+    return Performance(observed, at, [at[first :: counted(record)] for first in firsts])
+
+
+def true_downbeats(
+    record: dict[str, Any], observed: FrameFeatures
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The evidence of each hypothesis for a span, and the mean F of its beats and bar lines."""
-    start, end = (min(round(s * FPS), whole.n_frames) for s in span)
-    o = FrameFeatures(
-        Posteriors(*(part[start:end] for part in whole.posteriors)), whole.melody[start:end],
-        whole.flux[start:end], whole.bass_flux[start:end], whole.level[start:end],
-        min(whole.duration_s - span[0], span[1] - span[0]),
-    )  # fmt: skip
-    at, stop = beats_of(record, whole)
-    bar, end_s = counted(record), min(stop, span[1]) - span[0]
-    lines = [at[first::bar] for first in ((0, 2) if record["beats_per_bar"] == 2 else (0,))]
+    """The features of true beats, in standard deviations, and which of them are bar lines."""
+    frames = (beats_of(record, observed)[0][:-1] + beats.LATE_S) * FPS
+    onsets, bass = pulse.strengths(observed)
+    sums = ChromaSums.of(observed.posteriors)
+    (marks,) = beats.downbeat_features(sums, [frames], onsets, bass)
+    bar = counted(record)
+    return beats.standard(marks)[1:], (np.arange(len(marks)) % bar == 0)[1:]
+
+
+def read(one: Performance, of_downbeats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The evidence of each hypothesis, and the mean F of its beats and bar lines."""
+    end_s = one.beats_s[-1] + 0.3
+
+    def f(true: np.ndarray, ours: np.ndarray) -> float:
+        true, ours = (x[(x > 0.1) & (x < end_s)] for x in (true, ours))
+        return mir_eval.beat.f_measure(true, ours)
+
     evidence, right = [], []
-    for hypothesis in beats.hypotheses(o, of_downbeats):
-        bars = beats.as_bars(hypothesis, o)
-
-        def f(true: np.ndarray, ours: np.ndarray) -> float:
-            true, ours = (x[(x > 0.1) & (x < end_s)] for x in (true - span[0], ours))
-            return mir_eval.beat.f_measure(true, ours)
-
-        of_lines = max(f(line, bars.beats_s[:: bars.beats_per_bar]) for line in lines)
+    for hypothesis in beats.hypotheses(one.features, of_downbeats):
+        bars = beats.as_bars(hypothesis, one.features)
+        of_lines = max(f(line, bars.beats_s[:: bars.beats_per_bar]) for line in one.lines)
         evidence.append(hypothesis.evidence)
-        right.append((f(at, bars.beats_s) + of_lines) / 2)
+        right.append((f(one.beats_s, bars.beats_s) + of_lines) / 2)
     return np.array(evidence), np.array(right)
 
 
-def beat_weights(
-    material: list[tuple[dict[str, Any], FrameFeatures, str]], parallel: joblib.Parallel
-) -> dict[str, Any]:
-    found = parallel(joblib.delayed(true_downbeats)(record, o) for record, o, _ in material)
+def readings(
+    record: dict[str, Any], observed: FrameFeatures, style: str, of_downbeats: np.ndarray
+) -> list[Reading]:
+    """`read` of a recording and of OTHERS more performances of it."""
+    original, seed = performed(record, observed), f"{record['title']} {style}"
+    found = []
+    for number, one in enumerate(performances(original, style=style, seed=seed, n=OTHERS)):
+        if len(one.beats_s) > MIN_BEATS and all(len(lines) > 1 for lines in one.lines):
+            weight = SOLO if "solo" in record else OFTEN if number == 0 else 1.0
+            found.append((*read(one, of_downbeats), weight))
+    return [row for row in found if len(row[1])]
+
+
+def beat_weights(material: list[Recording], parallel: joblib.Parallel) -> dict[str, Any]:
+    pairs = [one for one in material if "solo" not in one[0]]
+    found = parallel(joblib.delayed(true_downbeats)(record, o) for record, o, _ in pairs)
     marks, lines = (np.concatenate([one[k] for one in found]) for k in range(2))
     of_downbeats = LogisticRegression().fit(marks, lines).coef_[0]
     print(f"beats: weights of downbeat features {rounded(of_downbeats)}", flush=True)
-    rows = parallel(
-        joblib.delayed(read)(record, o, span, of_downbeats)
-        for record, o, _ in material for span in PARTS.values() if o.duration_s > span[0] + 20
-    )  # fmt: skip
-    rows = [row for row in rows if len(row[1])]
-    return {"downbeats": rounded(of_downbeats), "hypotheses": rounded(chosen(rows))}
+    rows = parallel(joblib.delayed(readings)(*one, of_downbeats) for one in material)
+    network = ranking([row for some in rows for row in some])
+    return {"downbeats": rounded(of_downbeats)} | {k: rounded(v, 4) for k, v in network.items()}
 
 
-def chosen(rows: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Weights (n_evidence,) by which a softmax over hypotheses expects the best F."""
-    sizes = np.concatenate([evidence for evidence, _ in rows]).std(axis=0) + 1e-6
-    pad = nn.utils.rnn.pad_sequence
-    evidence = pad([torch.tensor(e / sizes) for e, _ in rows], batch_first=True)
-    right = pad([torch.tensor(r) for _, r in rows], batch_first=True)
-    there = pad([torch.ones(len(r), dtype=torch.bool) for _, r in rows], batch_first=True)
-    weights = torch.zeros(evidence.shape[2], dtype=torch.float64, requires_grad=True)
-    aim = (12 * right).masked_fill(~there, -1e9).softmax(dim=1)
-    optimizer = torch.optim.Adam([weights], 0.05)
-    for _ in range(400):
+class Ranking(nn.Module):
+    """`BeatWeights.rank`, to be trained."""
+
+    def __init__(self, n_evidence: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(n_evidence, N_HIDDEN)
+        self.out = nn.Linear(N_HIDDEN, 1, bias=False)
+        self.linear = nn.Linear(n_evidence, 1, bias=False)
+        nn.init.zeros_(self.linear.weight)
+
+    def forward(self, evidence: Tensor) -> Tensor:
+        return (self.out(self.hidden(evidence).tanh()) + self.linear(evidence))[..., 0]
+
+
+def mean_of(networks: list[Ranking]) -> dict[str, np.ndarray]:
+    """Their mean, as BeatWeights has it."""
+    n = len(networks)
+    found = {
+        "hidden": torch.cat([one.hidden.weight for one in networks]),
+        "bias": torch.cat([one.hidden.bias for one in networks]),
+        "linear": torch.stack([one.linear.weight[0] for one in networks]).mean(dim=0),
+        "out": torch.cat([one.out.weight[0] for one in networks]) / n,
+    }
+    return {name: value.detach().numpy() for name, value in found.items()}
+
+
+class Readings:
+    """All readings as tensors, padded to the most hypotheses; evidence in standard deviations."""
+
+    def __init__(self, rows: list[Reading]) -> None:
+        every = np.concatenate([evidence for evidence, _, _ in rows])
+        self.mean, self.deviation = every.mean(axis=0), every.std(axis=0) + 1e-3
+        pad = nn.utils.rnn.pad_sequence
+        standard = [(evidence - self.mean) / self.deviation for evidence, _, _ in rows]
+        self.evidence = pad([torch.tensor(one).float() for one in standard], True)
+        self.right = pad([torch.tensor(right).float() for _, right, _ in rows], True)
+        self.there = pad([torch.ones(len(right), dtype=torch.bool) for _, right, _ in rows], True)
+        self.weight = torch.tensor([weight for _, _, weight in rows])
+        self.aim = (12 * self.right).masked_fill(~self.there, -1e9).softmax(dim=1)
+
+    def loss(self, network: Ranking, among: Tensor) -> Tensor:
+        """What is missing of the expected F, and a little cross-entropy with the best ones."""
+        log = network(self.evidence[among]).masked_fill(~self.there[among], -1e9).log_softmax(dim=1)
+        expected = (log.exp() * self.right[among]).sum()
+        return -(expected + 0.1 * (self.aim[among] * log).sum()) / len(among)
+
+
+def ranking(rows: list[Reading]) -> dict[str, Any]:
+    """The mean of the networks by which a softmax over hypotheses expects the best F."""
+    readings = Readings(rows)
+    networks = [trained(readings, seed) for seed in range(N_NETWORKS)]
+    return {"mean": readings.mean, "deviation": readings.deviation, **mean_of(networks)}
+
+
+def trained(readings: Readings, seed: int) -> Ranking:
+    torch.manual_seed(seed)
+    network = Ranking(readings.evidence.shape[2])
+    optimizer = torch.optim.Adam(network.parameters(), BEAT_RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, BEAT_STEPS)
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    for _ in range(BEAT_STEPS):
+        among = torch.multinomial(readings.weight, BATCH, replacement=True)
         optimizer.zero_grad()
-        log = (evidence @ weights).masked_fill(~there, -1e9).log_softmax(dim=1)
-        loss = -((log.exp() * right).sum() + 0.1 * (aim * log).sum()) / len(rows)
-        (loss + SHRINK * weights.square().sum()).backward()
+        loss = readings.loss(network, among)
+        (loss + SHRINK * sum(p.square().sum() for p in matrices)).backward()
         optimizer.step()
-    print(f"beats: expected F {float((log.exp() * right).sum().detach()) / len(rows):.3f}")
-    return weights.detach().numpy() / sizes
+        schedule.step()
+    print(f"beats: seed {seed}, loss {loss:.3f}", flush=True)
+    return network
 
 
-def main(pairs: str, work: str) -> None:
-    Path(work).mkdir(parents=True, exist_ok=True)
-    paths = sorted((Path(pairs) / "records").glob("*.json"))
-    parallel = joblib.Parallel(n_jobs=-1)
-    names = [(path, style) for path in paths for style in STYLES]
+def material_of(folder: Path, work: Path, parallel: joblib.Parallel) -> list[Recording]:
+    """The recordings of a folder, in the styles that it has."""
+    paths = sorted((folder / "records").glob("*.json"))
+    names = [(path, style) for path in paths for style in STYLES if (folder / style).is_dir()]
     found = parallel(
-        joblib.delayed(features_of)(Path(pairs), Path(work), path.stem, style)
+        joblib.delayed(features_of)(folder, work / folder.name, path.stem, style)
         for path, style in names
     )
     records = [json.loads(path.read_text()) for path, _ in names]
-    material = [
+    return [
         (record, o, style)
         for record, o, (_, style) in zip(records, found, names, strict=True)
-        if record["beats_per_bar"] in (2, 3, 4, 6)
+        if record["beats_per_bar"] in METRES
     ]
-    found_weights = {"chords": chord_weights(material)}
-    weights.PATH.write_text(json.dumps(found_weights))  # bar lines are found by its chords
-    found_weights["beats"] = beat_weights(material, parallel)
-    weights.PATH.write_text(json.dumps(found_weights, indent=1) + "\n")
+
+
+def main(pairs: str, solos: str, work: str, *parts: str) -> None:
+    parallel = joblib.Parallel(n_jobs=-1)
+    material = material_of(Path(pairs), Path(work), parallel)
+    known = json.loads(weights.PATH.read_text())
+    if "chords" in (parts or PARTS):
+        known["chords"] = chord_weights(material)
+        weights.PATH.write_text(json.dumps(known))  # bar lines are found by its chords
+    if "beats" in (parts or PARTS):
+        alone = material_of(Path(solos), Path(work), parallel)
+        known["beats"] = beat_weights(material + alone, parallel)
+    weights.PATH.write_text(json.dumps(known) + "\n")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def transcriber() -> None:
     Transcriber()
 
 
-def playing(*, random: bool = False, noise: float = 0.0, n_bars: int = 10) -> np.ndarray:
+def playing(*, random: bool = False, noise: float = 0.0, n_bars: int = 16) -> np.ndarray:
     """A piece in four at 112, as written, each note anywhere, or amid noise; (1, n_samples)."""
     tune, rest, _ = piece(4, n_bars)
     notes, timing = tune + rest, Timing.steady(112)

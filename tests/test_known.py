@@ -51,7 +51,7 @@ def features_of(metre: int, timing: Timing, n_bars: int) -> FrameFeatures:
 
 @pytest.fixture(scope="module")
 def quick_waltz(transcriber: None) -> FrameFeatures:
-    """Twice as fast as what is looked for."""
+    """At 220."""
     return features_of(3, Timing.steady(220), 20)
 
 
@@ -181,15 +181,22 @@ def test_nothing_known_changes_nothing(transcriber: None, name: str) -> None:
     assert found.beats_s[[0, -1]] == pytest.approx([first, last], abs=2e-3)
 
 
-@pytest.mark.parametrize("tempo", [220, 210, 231])
+@pytest.mark.parametrize("tempo", [360, 345, 375])
 def test_a_known_tempo_may_be_faster_than_any_that_is_looked_for(
-    quick_waltz: FrameFeatures, tempo: float
+    transcriber: None, tempo: float
 ) -> None:
-    beats_s = Timing.steady(220).seconds(np.arange(1, 59))
-    assert hits(beats.bars_of(quick_waltz), beats_s) < 0.6
-    found = beats.bars_of(quick_waltz, Known(tempo=tempo))
+    features = features_of(3, Timing.steady(360), 32)
+    beats_s = Timing.steady(360).seconds(np.arange(1, 95))
+    assert hits(beats.bars_of(features), beats_s) < 0.6
+    found = beats.bars_of(features, Known(tempo=tempo))
     assert hits(found, beats_s) == 1.0
-    assert found is not None and found.beats_per_minute == pytest.approx(220, rel=0.01)
+    assert found is not None and found.beats_per_minute == pytest.approx(360, rel=0.01)
+
+
+def test_a_quick_waltz_is_found_without_being_told(quick_waltz: FrameFeatures) -> None:
+    found = beats.bars_of(quick_waltz)
+    assert found is not None and found.beats_per_bar == 3
+    assert hits(found, Timing.steady(220).seconds(np.arange(1, 59))) == 1.0
 
 
 def test_a_known_tempo_may_be_slow(transcriber: None) -> None:
@@ -264,7 +271,8 @@ def test_any_of_them_gives_a_tempo_map(
         Timing(tuple(found.beats_s.tolist()))
         assert (len(found.beats_s) - 1) % found.beats_per_bar == 0
         assert found.beats_s[0] <= 0 and found.beats_s[-1] >= quick_waltz.duration_s
-        assert np.abs(found.beats_s[:: found.beats_per_bar] - (one.start_bar_s or 0)).min() < 0.3
+        if one.start_bar_s is not None:
+            assert np.abs(found.beats_s[:: found.beats_per_bar] - one.start_bar_s).min() < 0.3
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 pulse.py finds lists of beats. What they mean is decided here: which level of the pulse is the
 quarter note, whether the pulse lies on the beats or between them, how many make a bar, and where
-bars begin. These hypotheses are weighed (weights.py) by tempo, onsets, and where harmony
+bars begin. A small network ranks these hypotheses (weights.py), by tempo, onsets, and where harmony
 and bass change. What a user knows (known.py) leaves fewer of them.
 """
 
@@ -29,14 +29,13 @@ from thirdstream.notes.transcription.weights import beat_weights
 Array = NDArray[np.float64]
 Places = NDArray[np.int_]
 
-METRES = (4, 3)  # quarter notes a bar that are told apart; two are counted as four, six as three
+METRES = (4, 3, 5, 7)  # quarter notes a bar; two are counted as four, six as three
 BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
 SLIP = 6.0  # cost of a bar of another length
-SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.27, 1.3
+SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.18, 1.4
 SHORTEST_S, MIN_BEATS = 4.0, 8  # of a recording in which beats are looked for
 MIN_KNOWN_BEATS = 3  # of a known tempo
 USUAL_BEAT_S = 0.5  # where there is no pulse
-STEADY = 2.0  # worth of a tracking one step tighter, in logarithms of odds
 SAME_TEMPO = 0.08  # logarithm of the ratio of two
 LATE_S = 0.012  # how much later onsets are found than they sound
 
@@ -140,19 +139,13 @@ def _in_deviations(score: float, n_beats: int, beats_per_bar: int) -> float:
 class Hypothesis:
     """A way to count the pulse: its beats, in frames, and their places in the bar.
 
-    evidence: (n,) what speaks for it and against it, as `BeatWeights.hypotheses` weighs it.
-    tightness: how many trackings were looser, each of which follows onsets better by itself.
+    evidence: (n,) what speaks for it and against it, as `BeatWeights.rank` weighs it.
     """
 
     beats: Array
     places: Places
     beats_per_bar: int
     evidence: Array
-    tightness: int = 0
-
-    def rank(self, weights: Array) -> float:
-        """Logarithm of odds; weights: of the evidence."""
-        return float(self.evidence @ weights) + STEADY * self.tightness
 
 
 def hypotheses(
@@ -167,8 +160,9 @@ def hypotheses(
     if features.duration_s < SHORTEST_S or not onsets.any():
         return []
     pace = n_peaks(onsets) / features.duration_s  # onsets a second
-    likely = [one for one in levels_of(onsets, known) if _is_likely(one.beats, known)]
-    placed = [_placed(one.beats, known) for one in likely]
+    placed = [
+        _placed(beats, known) for beats in levels_of(onsets, known) if _is_likely(beats, known)
+    ]
     if not placed:
         return []
     levels = [beats for beats, _ in placed]
@@ -181,29 +175,19 @@ def hypotheses(
         bars = bar_paths(accents, metre)
         for k, (beats, line) in enumerate(placed):
             one = bars[k] if line is None else bars_from(accents[k], metre, line)
-            found.append(
-                _hypothesis(
-                    beats, one, metre,
-                    changes=changes[k], level=evidence[k], tightness=likely[k].tightness,
-                )
-            )  # fmt: skip
+            found.append(_hypothesis(beats, one, metre, changes=changes[k], level=evidence[k]))
     return found
 
 
 def _hypothesis(
-    beats: Array,
-    bars: tuple[float, Places],
-    metre: int,
-    *,
-    changes: Array,
-    level: list[float],
-    tightness: int,
+    beats: Array, bars: tuple[float, Places], metre: int, *, changes: Array, level: list[float]
 ) -> Hypothesis:
     mean, (of_bars, places) = changes.mean(axis=0), bars
-    evidence = [*level, *mean, of_bars, metre == 3]
-    for among in (places == 0, 2 * places == metre):
+    groups = (places == 0, 2 * places == metre, (places % 2 == 1) & (metre % 2 == 0))
+    evidence = [*level, *mean, of_bars, *(metre == one for one in METRES[1:])]
+    for among in groups:
         evidence += (_mean(changes[among], mean) - mean).tolist()
-    return Hypothesis(beats, places, metre, np.array(evidence), tightness)
+    return Hypothesis(beats, places, metre, np.array(evidence))
 
 
 def _placed(beats: Array, known: Known) -> tuple[Array, int | None]:
@@ -241,7 +225,7 @@ def _level_evidence(
         if known.is_compound:
             half, thirds = np.mean(thirds), [half, half]
         found += [on, half, *thirds]
-    return found
+    return [*found, float(np.abs(np.diff(beats, 2)).mean()) / FPS / _period_s(beats)]
 
 
 def _curve(value: float) -> tuple[float, float]:
@@ -263,11 +247,11 @@ def bars_of(features: FrameFeatures, known: Known = NOTHING) -> Bars | None:
     found = hypotheses(features, of.downbeats, known)
     if not found:
         return None
-    ranks = [one.rank(of.hypotheses) for one in found]
-    best = int(np.argmax(ranks))
+    ranks = of.rank(np.array([one.evidence for one in found]))
+    best = int(ranks.argmax())
     rivals = [rank for one, rank in zip(found, ranks, strict=True) if not _same(one, found[best])]
     bars = as_bars(found[best], features, fixed_s=known.start_bar_s)
-    return replace(bars, lead=ranks[best] - max(rivals, default=-np.inf))
+    return replace(bars, lead=float(ranks[best] - max(rivals, default=-np.inf)))
 
 
 def _same(one: Hypothesis, other: Hypothesis) -> bool:

@@ -5,8 +5,6 @@ programming (Ellis 2007), several times: the tighter they follow the tempo, the 
 leads them astray, and the less they follow rubato. Which of them are beats, beats.py decides.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
@@ -61,33 +59,26 @@ def n_peaks(onsets: Array) -> int:
     return int(((onsets > 1) & (onsets > beside[:-2]) & (onsets >= beside[2:])).sum())
 
 
-class Level(NamedTuple):
-    """Beats in frames, and which of TIGHT they were tracked with."""
-
-    beats: Array
-    tightness: int
-
-
-def levels_of(onsets: Array, known: Known) -> list[Level]:
-    """The levels of each tracking of the pulse, the tightest first, without any twice; of a known
-    tempo, the loosest pulse alone, there and later."""
-    trackings = range(len(TIGHT))
+def levels_of(onsets: Array, known: Known) -> list[Array]:
+    """Beats in frames, at the levels of each tracking of the pulse, the tightest first, without any
+    twice; of a known tempo, the loosest pulse alone, there and later."""
+    trackings = TIGHT
     if known.pulse_s is None:
         periods = _periods(onsets, PERIODS_S)
         factors = (1.0, 2 / 3, 3 / 2, *_odd_factors(known.pulses_per_bar or 4))
     else:
         periods = _periods(onsets, known.pulse_s * AROUND, usual_s=known.pulse_s)
-        factors, trackings = (1.0,), trackings[:1]  # it may sway about what is told
-    found: list[Level] = []
-    for tightness in reversed(trackings):
-        pulses = [track(onsets, by * periods, tight=TIGHT[tightness]) for by in factors]
+        factors, trackings = (1.0,), TIGHT[:1]  # it may sway about what is told
+    found: list[Array] = []
+    for tight in reversed(trackings):
+        pulses = [track(onsets, factor * periods, tight=tight) for factor in factors]
         if len(pulses[0]) < 2:
             continue
         if known.pulse_s is None:
             levels = _of_pulse(*pulses)
         else:
             levels = [shifted(pulses[0], by) for by in (0, 1 / 2, 1 / 3)]
-        found += [Level(one, tightness) for one in levels if not _is_in(found, one)]
+        found += [one for one in levels if not _is_in(found, one)]
     return found
 
 
@@ -181,9 +172,10 @@ def _odd_factors(beats_per_bar: int) -> tuple[float, ...]:
     return tuple(n / beats_per_bar for n in (2, 3, 4) if 4 * n >= beats_per_bar)
 
 
-def _is_in(found: list[Level], beats: Array) -> bool:
-    same = [one for one, _ in found if len(one) == len(beats)]
-    return any(np.abs(one - beats).max(initial=0) <= SAME for one in same)
+def _is_in(found: list[Array], beats: Array) -> bool:
+    return any(
+        len(one) == len(beats) and np.abs(one - beats).max(initial=0) <= SAME for one in found
+    )
 
 
 def shifted(beats: Array, by: float) -> Array:

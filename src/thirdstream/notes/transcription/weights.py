@@ -29,10 +29,22 @@ class ChordWeights(NamedTuple):
 
 
 class BeatWeights(NamedTuple):
-    """downbeats: (n_features,) of `downbeat_features`; hypotheses: (n,) of their evidence."""
+    """downbeats: (n_features,) of `downbeat_features`. The rest: a network of one hidden layer over
+    the evidence of a hypothesis, which is taken from its `mean`, in units of its `deviation`.
+    """
 
     downbeats: Array
-    hypotheses: Array
+    mean: Array
+    deviation: Array
+    hidden: Array
+    bias: Array
+    linear: Array
+    out: Array
+
+    def rank(self, evidence: Array) -> Array:
+        """(n, n_evidence) -> (n,): the higher, the better."""
+        standard = (evidence - self.mean) / self.deviation
+        return standard @ self.linear + np.tanh(standard @ self.hidden.T + self.bias) @ self.out
 
 
 @lru_cache
