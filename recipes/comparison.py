@@ -24,7 +24,7 @@ COLUMNS = {
     "target_style_rate": ("target-style rate", 2),
     "melody_recall": ("melody recall", 2),
     "chroma_cosine": ("chroma cosine", 2),
-    "cover_mrr": ("cover retrieval, MRR", 2),
+    "cover_mrr": ("cover MRR", 2),
     "kad": ("KAD", 2),
 }
 DRAWN = ("target_style_rate", "melody_recall", "cover_mrr")
@@ -68,15 +68,23 @@ class Subject(NamedTuple):
 def table(results: Results, subjects: Mapping[str, Subject], direction: str) -> Iterator[str]:
     """The lines of a direction's table: systems as they were evaluated, then baselines."""
     scores = results.of(direction)
+    yield from heading(*(label for label, _ in COLUMNS.values()))
     names = [name for name in scores if name not in BASELINES and name in subjects]
-    heads = [label for label, _ in COLUMNS.values()]
-    heads += ["parameters", "training, s of CPU", "s a minute of audio"]
-    yield f"| system | {' | '.join(heads)} |"
-    yield "|---" * (len(heads) + 1) + "|"
     for name in (*names, *(one for one in BASELINES if one in scores)):
         measured = [cell(scores[name].get(key), digits) for key, (_, digits) in COLUMNS.items()]
-        costs = subjects[name].cells() if name in subjects else [""] * 3
-        yield f"| {BASELINES.get(name, name)} | {' | '.join([*measured, *costs])} |"
+        yield f"| {BASELINES.get(name, name)} | {' | '.join(measured)} |"
+
+
+def costs(subjects: Mapping[str, Subject]) -> Iterator[str]:
+    """The lines of the table of costs."""
+    yield from heading("parameters", "training, s of CPU", "s a minute of audio")
+    for name, subject in subjects.items():
+        yield f"| {name} | {' | '.join(subject.cells())} |"
+
+
+def heading(*columns: str) -> Iterator[str]:
+    yield f"| system | {' | '.join(columns)} |"
+    yield "|---" * (len(columns) + 1) + "|"
 
 
 def cell(score: Score | None, digits: int) -> str:
@@ -137,6 +145,8 @@ def main(results_path: str, picture: str) -> None:
     for direction in results.directions():
         print(f"## {direction.replace('_to_', ' to ').capitalize()}\n")
         print("\n".join(table(results, subjects, direction)), end="\n\n")
+    print("## Costs\n")
+    print("\n".join(costs(subjects)), end="\n\n")
     draw(results, subjects, Path(picture))
     missing = [name for name in WANTED if name not in subjects]
     if missing:
