@@ -24,13 +24,16 @@ from thirdstream.notes.transcription.pulse import (
     shifted,
     strengths,
 )
-from thirdstream.notes.transcription.weights import beat_weights
+from thirdstream.notes.transcription.weights import BeatWeights, beat_weights
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int_]
 
 METRES = (4, 3, 5, 7)  # quarter notes a bar; two are counted as four, six as three
 BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
+RARE = 1.0  # cost of five and seven, which are fewer than among what the network has learnt from
+CLEAR = 0.0  # the least that the best has where there is a pulse
+USUAL_S = (0.3, 1.0)  # the beats that a recording without one is counted in
 SLIP = 6.0  # cost of a bar of another length
 SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.18, 1.4
 SHORTEST_S, MIN_BEATS = 4.0, 8  # of a recording in which beats are looked for
@@ -247,11 +250,20 @@ def bars_of(features: FrameFeatures, known: Known = NOTHING) -> Bars | None:
     found = hypotheses(features, of.downbeats, known)
     if not found:
         return None
-    ranks = of.rank(np.array([one.evidence for one in found]))
+    ranks = _ranks(found, of)
     best = int(ranks.argmax())
     rivals = [rank for one, rank in zip(found, ranks, strict=True) if not _same(one, found[best])]
     bars = as_bars(found[best], features, fixed_s=known.start_bar_s)
     return replace(bars, lead=float(ranks[best] - max(rivals, default=-np.inf)))
+
+
+def _ranks(found: list[Hypothesis], of: BeatWeights) -> Array:
+    """The higher, the better; where nothing is clear, what is unusual is out of the question."""
+    metres = np.array([one.beats_per_bar for one in found])
+    periods_s = np.array([_period_s(one.beats) for one in found])
+    ranks = of.rank(np.array([one.evidence for one in found])) - RARE * np.isin(metres, (5, 7))
+    usual = (metres == 4) & (USUAL_S[0] < periods_s) & (periods_s < USUAL_S[1])
+    return np.where(usual, ranks, -np.inf) if ranks.max() < CLEAR and usual.any() else ranks
 
 
 def _same(one: Hypothesis, other: Hypothesis) -> bool:
