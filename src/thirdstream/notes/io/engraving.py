@@ -11,6 +11,7 @@ PAGE = {"pageWidth": 2100, "pageHeight": 2750, "scale": 40}  # a tenth of a mill
 TITLE_POINTS, TEMPO_POINTS, MARGIN_POINTS = 16, 9, 30
 SVG = "{http://www.w3.org/2000/svg}"
 PLAIN = {0xEA64: "b", 0xEA65: "", 0xEA66: "#"}  # accidentals of the font's own
+UNITS = {"half": "\U0001d15e", "quarter": "\N{QUARTER NOTE}", "eighth": "\N{EIGHTH NOTE}"}
 SVG_SHARE = 0.75  # of its size at which svglib draws what is in an SVG inside another
 
 
@@ -64,7 +65,7 @@ def _pages(sheet: Path) -> tuple[str, list[str]]:
 
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
-    toolkit.setOptions(PAGE | {"header": "none", "footer": "none"})
+    toolkit.setOptions(PAGE | {"header": "none", "footer": "none", "breaks": "line"})
     try:
         tempo, text = _without_tempo(sheet.read_text(encoding="utf-8"))
     except ElementTree.ParseError:
@@ -81,7 +82,9 @@ def _without_tempo(text: str) -> tuple[str, str]:
     for measure in root.iter("measure"):
         for direction in measure.findall("direction"):
             if (mark := direction.find(".//metronome")) is not None:
-                tempo = tempo or f"\N{QUARTER NOTE} = {mark.findtext('per-minute')}"
+                unit = UNITS.get(mark.findtext("beat-unit", ""), "\N{QUARTER NOTE}")
+                dot = "." if mark.find("beat-unit-dot") is not None else ""
+                tempo = tempo or f"{unit}{dot} = {mark.findtext('per-minute')}"
                 measure.remove(direction)
     return tempo, ElementTree.tostring(root, encoding="unicode")
 
