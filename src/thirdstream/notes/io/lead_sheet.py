@@ -1,6 +1,5 @@
 """Lead sheets: melody and chord symbols, as text and as MusicXML, through music21."""
 
-import itertools
 import math
 import warnings
 from collections import defaultdict
@@ -8,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from thirdstream.files import ThirdstreamError, whole_file
-from thirdstream.notes.io.note_values import Step, note_pieces, rest_pieces, steps_of
-from thirdstream.notes.key import C_MAJOR, Key, key_of_notes, root_name, sharps_of, spelt
+from thirdstream.notes.io.bars import exact, notes_by_bar, written
+from thirdstream.notes.key import C_MAJOR, Key, key_of_notes, root_name, sharps_of
 from thirdstream.notes.metre import Metre
 from thirdstream.notes.metre import metre as usual
-from thirdstream.notes.types import Chord, Note, Score
+from thirdstream.notes.types import Chord, Score
 
 KINDS = {  # of chords, by their intervals: music21's, and what is written after the root
     (0, 4, 7): ("major", ""),
@@ -36,7 +35,6 @@ KINDS = {  # of chords, by their intervals: music21's, and what is written after
 }
 NO_CHORD = "N.C."
 BARS_OF_A_LINE = 4
-TIES = {(False, True): "start", (True, True): "continue", (True, False): "stop"}  # from, on
 
 
 def _kind(chord: Chord) -> tuple[str, str]:
@@ -104,22 +102,23 @@ def _part(score: Score, key: Key, sections: Mapping[int, str], *, swung: bool) -
 
     Chord symbols come last: to music21 they are notes, and would be beamed.
     """
-    from music21 import stream
+    from music21 import clef, stream
 
     symbols: dict[int, list[tuple[Fraction, Any]]] = defaultdict(list)
     for start, named in _symbols(score, key):
         number = score.metres.bar(float(start))
-        symbols[number].append((start - _exact(score.metres.line(number)), named))
+        symbols[number].append((start - exact(score.metres.line(number)), named))
     measures = list(_measures(score, key, 1 + max(symbols, default=0)))
     _direct(measures[0], score, swung=swung)
-    _mark(measures, sections, has_pickup=_pickup(score) > 0)
+    _mark(measures, sections, has_pickup=_silence(score) > 0)
     part = stream.Part()
     part.append(measures)
+    measures[0].clef = clef.bestClef(part, recurse=True)
     part.makeBeams(inPlace=True)
     part.makeAccidentals(inPlace=True)
     for number, inside in symbols.items():
         for start, named in inside:
-            measures[number].insert(start - _exact(measures[number].paddingLeft), named)
+            measures[number].insert(start - exact(measures[number].paddingLeft), named)
     return part
 
 
@@ -128,13 +127,13 @@ def _measures(score: Score, key: Key, n_bars: int) -> Iterator[Any]:
     from music21 import stream
     from music21.key import KeySignature
 
-    notes = _notes_by_bar(score)
+    notes = notes_by_bar(score)
     n_bars = max(n_bars, 1 + max(notes, default=0))
-    pickup, sign = _pickup(score), None
+    silence, sign = _silence(score), None
     for number in range(n_bars):
         metre = score.metres.metre_of(number)
-        silent = _exact(metre.length) - pickup if pickup and number == 0 else Fraction(0)
-        measure = stream.Measure(number=number + (not pickup))
+        silent = silence if number == 0 else Fraction(0)
+        measure = stream.Measure(number=number + (silence == 0))
         if silent:
             measure.paddingLeft = silent
             measure.showNumber = stream.enums.ShowNumber.NEVER
@@ -143,21 +142,27 @@ def _measures(score: Score, key: Key, n_bars: int) -> Iterator[Any]:
         if metre != sign:
             measure.insert(0, _time_signature(metre))
             sign = metre
-        for start, written in _written(notes.get(number, []), silent, metre, key):
-            measure.insert(start - silent, written)
+        for start, one in written(notes.get(number, []), silent, metre, key):
+            measure.insert(start - silent, one)
         if number == n_bars - 1:
             measure.rightBarline = "final"
         yield measure
 
 
 def _time_signature(metre: Metre) -> Any:
-    """With its groups, where they are not those that are usual."""
+    """With its groups, where they are not those that are usual; quarters are beamed one by one."""
     from music21 import meter
 
-    if metre == usual(metre.count, metre.unit):
-        return meter.TimeSignature(metre.name)
-    groups = metre.cells if metre.unit == 4 else [beat * metre.unit / 4 for beat in metre.beats]
-    return meter.TimeSignature(f"{'+'.join(f'{one:g}' for one in groups)}/{metre.unit}")
+    groups = metre.cells if metre.unit <= 4 else metre.beats  # in quarter notes
+    counts = [group * metre.unit / 4 for group in groups]
+    is_plain = metre == usual(metre.count, metre.unit) or any(count % 1 for count in counts)
+    count = metre.count if is_plain else "+".join(f"{count:g}" for count in counts)
+    sign = meter.TimeSignature(f"{count}/{metre.unit}")
+    if metre.unit == 4:
+        sign.beamSequence.partition(metre.count)
+        for number in range(metre.count):
+            sign.beamSequence[number] = sign.beamSequence[number].subdivide(2)
+    return sign
 
 
 def _direct(measure: Any, score: Score, *, swung: bool) -> None:
@@ -203,105 +208,24 @@ def _symbols(score: Score, key: Key) -> Iterator[tuple[Fraction, Any]]:
     for chord in score.chords:
         root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
         named = harmony.ChordSymbol(root=root, bass=bass, kind=_kind(chord)[0])
-        yield _exact(chord.start), named
-    silent = _exact(score.beats_per_bar) - _pickup(score) if _pickup(score) else Fraction(0)
-    begins = min((chord.start for chord in score.chords), default=math.inf)
+        yield exact(chord.start), named
+    silence = _silence(score)
+    is_upbeat = silence > 0 and all(
+        chord.start <= score.beats_per_bar for chord in score.chords[:1]
+    )
+    last = max((note.end for note in score.melody), default=0.0)
     for start, text in _rests(score.chords):
-        if any(note.end > start for note in score.melody) and not (
-            silent and start == 0 and begins <= score.beats_per_bar
-        ):
-            yield max(_exact(start), silent), harmony.NoChord(text)
+        if start < last and not (start == 0 and is_upbeat):
+            yield max(exact(start), silence), harmony.NoChord(text)
 
 
-def _pickup(score: Score) -> Fraction:
-    """The length of the bar before the first whole one; 0 where something sounds before it."""
-    pickup = _exact(score.pickup)
-    silent = _exact(score.beats_per_bar) - pickup
-    first = min((_exact(one.start) for one in (*score.melody, *score.chords)), default=silent)
-    return pickup if 0 < silent <= first else Fraction(0)
+def _silence(score: Score) -> Fraction:
+    """What a pickup leaves of the first bar; 0 without one, or where something sounds before it."""
+    silence = exact(score.beats_per_bar - score.pickup)
+    first = min((exact(one.start) for one in (*score.melody, *score.chords)), default=silence)
+    return silence if score.pickup and 0 < silence <= first else Fraction(0)
 
 
 def without_controls(title: str) -> str:
     """Without what a file's name may hold and XML may not: control characters, bytes of no text."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in title)
-
-
-class _Piece(NamedTuple):
-    """Of a note, from and to in quarter notes from the bar line; whether it is tied to the piece
-    before, and to the one after."""
-
-    start: Fraction
-    end: Fraction
-    pitch: int
-    tied_from: bool
-    tied_on: bool
-
-
-def _notes_by_bar(score: Score) -> dict[int, list[_Piece]]:
-    """The notes of each bar that has some, cut at bar lines."""
-    metres, found = score.metres, defaultdict[int, list[_Piece]](list)
-    for start, end, pitch in _one_by_one(score.melody):
-        for number in range(metres.bar(float(start)), metres.bar(float(end)) + 1):
-            line = _exact(metres.line(number))
-            after = line + _exact(metres.metre_of(number).length)
-            inside = max(start, line), min(end, after)
-            if inside[0] < inside[1]:
-                first, last = (at - line for at in inside)
-                found[number].append(_Piece(first, last, pitch, start < line, end > after))
-    return found
-
-
-def _one_by_one(melody: Sequence[Note]) -> Iterator[tuple[Fraction, Fraction, int]]:
-    """From and to, and pitch; each note ends where the next begins, at the latest: else they are
-    written as two voices."""
-    for one, after in itertools.zip_longest(melody, melody[1:]):
-        start, end = _exact(one.start), _exact(one.end)
-        end = end if after is None else min(end, _exact(after.start))
-        if start < end:
-            yield start, end, one.pitch
-
-
-def _exact(beats: float) -> Fraction:
-    """A position as the fraction it stands for: 24ths hold triplets and 32nds."""
-    return Fraction(round(24 * beats), 24)
-
-
-def _written(
-    notes: Sequence[_Piece], silent: Fraction, metre: Metre, key: Key
-) -> Iterator[tuple[Fraction, Any]]:
-    """The notes of a bar and the rests between them, from `silent` on, each with its place."""
-    from music21 import duration, note
-
-    steps, length = steps_of(metre), _exact(metre.length)
-    if not notes and not silent:
-        rest = note.Rest()
-        rest.duration = duration.Duration(length)
-        rest.fullMeasure = True
-        yield Fraction(0), rest
-        return
-    at = silent
-    for one in (*notes, None):
-        until = length if one is None else one.start
-        for start, end in rest_pieces(at, until, steps) if until > at else ():
-            yield start, note.Rest(quarterLength=end - start)
-        if one is not None:
-            yield from _tied(one, steps, key)
-            at = one.end
-
-
-def _tied(one: _Piece, steps: Sequence[Step], key: Key) -> Iterator[tuple[Fraction, Any]]:
-    """A note as music21 writes it, in tied pieces where it must be, each with its place."""
-    from music21 import note, pitch, tie
-
-    pieces = note_pieces(one.start, one.end, steps)
-    name, octave = spelt(one.pitch, key)
-    for number, (start, end) in enumerate(pieces):
-        spelling = pitch.Pitch(name.replace("b", "-"), octave=octave)
-        written = note.Note(spelling, quarterLength=end - start)
-        is_from = number > 0 or one.tied_from
-        is_on = number < len(pieces) - 1 or one.tied_on
-        if is_from or is_on:
-            written.tie = tie.Tie(
-                "continue" if is_from and is_on else "stop" if is_from else "start"
-            )
-        yield start, written

@@ -56,7 +56,7 @@ from thirdstream.notes.transcription.quantisation import (
     swing_of,
 )
 from thirdstream.notes.transcription.transcriber import Posteriors
-from thirdstream.notes.transcription.upbeat import pickup_of
+from thirdstream.notes.transcription.upbeat import begun, pickup_of
 from thirdstream.notes.types import Note, Score, Span
 
 Array = NDArray[np.float64]
@@ -127,7 +127,7 @@ def _counted(
     grid = DOTTED if known.is_compound else QUARTERS if beat == 1 else SHORTER
     swing = swing_of(np.array([note.start % 1.0 for note in notes])) if grid.may_swing else 0.5
     tune = _in_quarters(quantised([notes[k] for k in line], timing, grid, swing), beat)
-    chords = _in_quarters(harmony.chords, beat)
+    chords = begun(_in_quarters(harmony.chords, beat), tune, _in_quarters(notes, beat))
     metres = Metres.steady(known.signature or metre(bars.beats_per_bar, 4))
     score = Score(
         title=title,
