@@ -207,7 +207,8 @@ def _symbols(score: Score, key: Key) -> Iterator[tuple[Fraction, Any]]:
 
     for chord in score.chords:
         root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
-        named = harmony.ChordSymbol(root=root, bass=bass, kind=_kind(chord)[0])
+        kind, text = _kind(chord)
+        named = harmony.ChordSymbol(root=root, bass=bass, kind=kind, kindStr=text)
         yield exact(chord.start), named
     silence = _silence(score)
     is_upbeat = silence > 0 and all(
