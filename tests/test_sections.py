@@ -47,8 +47,10 @@ def test_choruses_of_a_blues_have_twelve_bars() -> None:
     assert sections_of(form("AAA", n_bars=12)) == {0: "A", 12: "A", 24: "A"}
 
 
-def test_sections_begin_after_an_introduction() -> None:
-    assert sections_of(form("AABA", first=4)) == {4: "A", 12: "A", 20: "B", 28: "A"}
+@pytest.mark.parametrize("first", [1, 4])
+def test_sections_begin_after_an_introduction(first: int) -> None:
+    found = sections_of(form("AABA", first=first))
+    assert found == {first: "A", first + 8: "A", first + 16: "B", first + 24: "A"}
 
 
 def test_a_pickup_belongs_to_no_section() -> None:

@@ -16,12 +16,12 @@ Array = NDArray[np.float64]
 Timed = TypeVar("Timed", bound=Span)
 
 SIZES = (8, 12)  # bars of a block; a blues has 12
-INTRODUCTIONS = (0, 4, 2, 8)  # bars before the first block
+INTRODUCTIONS = (0, 1, 4, 2, 8)  # bars before the first block; one is an upbeat with chords
 MISSING = 2  # bars by which the last block may be shorter
 MIN_BARS, MAX_BARS = 16, 2000
 ALIKE = 0.5  # similarity from which blocks have one letter
 AHEAD = 0.15  # by which it is higher than that of most bars
-CLEARLY = 1.03  # by which more comes back in blocks that are laid less simply
+CLEARLY = 1.1  # by which more comes back in blocks that are laid less simply
 LEAST = 0.15  # of all bars come back
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

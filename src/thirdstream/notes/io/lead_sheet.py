@@ -178,7 +178,7 @@ def _direct(measure: Any, score: Score, *, swung: bool) -> None:
         )
         measure.insert(0, mark)
     if swung:
-        words = expressions.TextExpression("Swing")
+        words: Any = expressions.TextExpression("Swing")
         words.placement = "above"
         words.style.fontWeight = "bold"
         measure.insert(0, words)
@@ -191,7 +191,7 @@ def _mark(measures: Sequence[Any], sections: Mapping[int, str], *, has_pickup: b
     first = int(has_pickup)
     for number, measure in enumerate(measures):
         if number in sections:
-            letter = expressions.RehearsalMark(sections[number])
+            letter: Any = expressions.RehearsalMark(sections[number])
             letter.style.enclosure = "square"
             letter.placement = "above"
             measure.insert(0, letter)
