@@ -1,6 +1,9 @@
 """Lead sheets and the other files of a transcription."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import music21
 import numpy as np
@@ -12,8 +15,12 @@ from thirdstream.notes.io import chord_symbols
 from thirdstream.notes.io.lead_sheet import chords_of_bars, symbol, write_lead_sheet
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.key import C_MAJOR
+from thirdstream.notes.metre import Metres, metre
+from thirdstream.notes.timing import Timing
+from thirdstream.notes.transcription.known import read_metre
 from thirdstream.notes.transcription.sheets import write_sheets
 from thirdstream.notes.transcription.transcribe import Transcription
+from thirdstream.notes.transcription.upbeat import begun, pickup_of
 from thirdstream.notes.types import CHORDS, Chord, Note, Score
 
 
@@ -74,6 +81,83 @@ def test_every_chord_that_is_read_can_be_written(degrees: dict[int, int], tmp_pa
     assert (again.root, again.bass) == (5, 5)
     if chord.third is not None and chord.fifth in chord.intervals:
         assert set(again.intervals) <= set(chord.intervals)
+
+
+def with_pickup(sign: str, pickup: float) -> Score:
+    """Sixteen bars of a metre after a pickup of eighths."""
+    metres = Metres.steady(read_metre(sign))
+    bar = metres.changes[0][1].length
+    starts = np.arange(bar - pickup, 17 * bar, 0.5).tolist()
+    tune = tuple(Note(at, 0.5, 60 + k % 12) for k, at in enumerate(starts))
+    chords = tuple(Chord(bar * k, bar, k % 12, (0, 4, 7), k % 12) for k in range(1, 17))
+    return Score("Upbeat", tune, chords, metres=metres, pickup=pickup, beats_per_minute=120.0)
+
+
+@pytest.mark.parametrize(("sign", "pickup"), [("4/4", 1.0), ("4/4", 1.5), ("3/4", 1.0),
+                                              ("6/8", 0.5), ("5/4", 2.0)])  # fmt: skip
+def test_a_pickup_is_a_short_bar_and_comes_back(sign: str, pickup: float, tmp_path: Path) -> None:
+    score = with_pickup(sign, pickup)
+    write_lead_sheet(tmp_path / "a.musicxml", score)
+    bars = list(ElementTree.parse(tmp_path / "a.musicxml").iter("measure"))
+    assert (bars[0].get("number"), bars[0].get("implicit")) == ("0", "yes")
+    assert [one.get("number") for one in bars[1:]] == [str(k) for k in range(1, 17)]
+    assert bars[0].find("note/rest") is None and bars[0].find("harmony") is None
+    again = read_score(tmp_path / "a.musicxml")
+    assert again.pickup == pickup
+    assert [(n.start, n.length, n.pitch) for n in again.melody] == [
+        (n.start, n.length, n.pitch) for n in score.melody
+    ]
+    assert [(c.start, c.length, c.root) for c in again.chords] == [
+        (c.start, c.length, c.root) for c in score.chords
+    ]
+    assert again.tacet == ()
+
+
+def test_what_sounds_before_a_pickup_makes_it_a_whole_bar(tmp_path: Path) -> None:
+    score = with_pickup("4/4", 1.0)
+    chords = (Chord(0.0, 4.0, 7, (0, 4, 7), 7), *score.chords)
+    write_lead_sheet(tmp_path / "a.musicxml", replace(score, chords=chords))
+    again = read_score(tmp_path / "a.musicxml")
+    assert (again.pickup, again.melody[0].start, again.chords[0].start) == (0.0, 3.0, 0.0)
+
+
+def test_sections_and_swing_are_marked(tmp_path: Path) -> None:
+    score = with_pickup("4/4", 1.0)
+    write_lead_sheet(tmp_path / "a.musicxml", score, sections={1: "A", 7: "B"}, swung=True)
+    bars = list(ElementTree.parse(tmp_path / "a.musicxml").iter("measure"))
+    marks = {bar.get("number"): bar.findtext(".//rehearsal") for bar in bars}
+    assert {bar: mark for bar, mark in marks.items() if mark} == {"1": "A", "7": "B"}
+    lines = [bar.get("number") for bar in bars if bar.find("print[@new-system='yes']") is not None]
+    assert lines == ["5", "7", "11", "15"]
+    assert "Swing" in [one.text for one in bars[0].iter("words")]
+    assert len(read_score(tmp_path / "a.musicxml").melody) == len(score.melody)
+
+
+@pytest.mark.parametrize(("sign", "unit", "tempo"), [("4/4", "quarter", "120"),
+                         ("6/8", "quarter.", "80"), ("7/8", "eighth", "240")])  # fmt: skip
+def test_the_tempo_is_that_of_the_beats(sign: str, unit: str, tempo: str, tmp_path: Path) -> None:
+    write_lead_sheet(tmp_path / "a.musicxml", with_pickup(sign, 0.5))
+    [mark] = ElementTree.parse(tmp_path / "a.musicxml").iter("metronome")
+    dot = "." if mark.find("beat-unit-dot") is not None else ""
+    assert (f"{mark.findtext('beat-unit')}{dot}", mark.findtext("per-minute")) == (unit, tempo)
+    assert read_score(tmp_path / "a.musicxml").beats_per_minute == pytest.approx(120)
+
+
+@pytest.mark.parametrize(("sign", "beat"), [("6/8", 1.5), ("5/4", 1.0), ("3/4", 1.0)])
+def test_beams_end_with_their_beat(sign: str, beat: float, tmp_path: Path) -> None:
+    write_lead_sheet(tmp_path / "a.musicxml", with_pickup(sign, 0.5))
+    bar = list(ElementTree.parse(tmp_path / "a.musicxml").iter("measure"))[1]
+    kinds = [note.findtext("beam[@number='1']") for note in bar.iter("note")]
+    n = round(2 * beat)
+    assert kinds == ["begin", *["continue"] * (n - 2), "end"] * (len(kinds) // n)
+
+
+def test_the_groups_of_a_metre_are_written(tmp_path: Path) -> None:
+    write_lead_sheet(tmp_path / "a.musicxml", with_pickup("2+2+3/8", 0.5))
+    again = read_score(tmp_path / "a.musicxml")
+    assert again.metres.changes[0][1].beats == (1.0, 1.0, 1.5)
+    write_lead_sheet(tmp_path / "b.musicxml", with_pickup("3+2+2/8", 0.5))
+    assert "<beats>3+2+2</beats>" in (tmp_path / "b.musicxml").read_text()
 
 
 def test_silence_in_a_lead_sheet_has_no_chord(tmp_path: Path) -> None:
@@ -150,7 +234,7 @@ def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
 
 
 def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*given: object) -> None:
+    def broken(*given: object, **more: object) -> None:
         raise ValueError("music21 fails")
 
     score = lead_sheet()
@@ -159,3 +243,33 @@ def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(ValueError, match="music21 fails"):
         write_sheets(transcription, tmp_path, "a")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_the_melody_begins_late_in_the_first_bar_it_is_an_upbeat() -> None:
+    metres = Metres.steady(metre(4, 4))
+    assert pickup_of([Note(3.0, 1.0, 60), Chord(4.0, 4.0, 0, (0, 4, 7), 0)], metres) == 1.0
+    assert pickup_of([Note(1.0, 1.0, 60)], metres) == 3.0
+    assert pickup_of([Note(0.5, 1.0, 60)], metres) == 0.0  # an eighth's rest is written
+    assert pickup_of([Note(3.0, 1.0, 60), Chord(0.0, 4.0, 0, (0, 4, 7), 0)], metres) == 0.0
+    assert pickup_of([Note(5.0, 1.0, 60)], metres) == 0.0
+    assert pickup_of([], metres) == 0.0
+
+
+def test_the_chord_of_an_upbeat_begins_with_it() -> None:
+    chords = (Chord(2.0, 2.0, 7, (0, 4, 7), 7), Chord(4.0, 4.0, 0, (0, 4, 7), 0))
+    tune = (Note(2.5, 0.5, 67), Note(3.0, 1.0, 69))
+    moved = begun(chords, tune, [Note(2.53, 0.4, 67)])
+    assert [(one.start, one.end) for one in moved] == [(2.5, 4.0), (4.0, 8.0)]
+    assert begun(chords, tune, [Note(2.0, 1.0, 48), Note(2.53, 0.4, 67)]) == chords
+
+
+def test_the_json_says_pickup_swing_and_sections(tmp_path: Path) -> None:
+    score = with_pickup("4/4", 1.0)
+    timing = Timing.steady(120)
+    found = Transcription(score, timing, score.melody, C_MAJOR, 34.0, swing=0.66)
+    write_sheets(found, tmp_path, "a")
+    said = json.loads((tmp_path / "a.json").read_text())
+    assert (said["pickup"], said["swing"]) == (1.0, 0.66)
+    for one in said["sections"]:
+        assert one["start_s"] == pytest.approx(float(timing.seconds(one["start"])))
+    assert said["melody"][0]["start"] == 3.0

@@ -1,5 +1,7 @@
 """The melody among notes, and its places on the grid."""
 
+import itertools
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription import melody
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.note_events import NoteEvents
-from thirdstream.notes.transcription.quantisation import quantised
+from thirdstream.notes.transcription.quantisation import DOTTED, quantised, swing_of
 from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.notes.types import Note
 
@@ -27,17 +29,62 @@ def test_the_line_stays_on_top_and_leaves_the_bass_alone() -> None:
     assert notes.pitches[line].tolist() == [76 - k % 3 for k in range(8)]
 
 
+def placed(starts: list[float], *, lengths: float = 0.3, tempo: float = 120) -> list[Note]:
+    """Notes on the grid, whose eighths may be swung."""
+    notes = [Note(start, lengths, 60) for start in starts]
+    swing = swing_of(np.array(starts) % 1)
+    return list(quantised(notes, Timing.steady(tempo), swing=swing))
+
+
 @given(swing=st.floats(0.58, 0.7))
 def test_swung_eighths_are_written_even(swing: float) -> None:
-    timing = Timing.steady(120)
-    starts = [beat + phase for beat in range(16) for phase in (0.0, swing)]
-    notes = [Note(start, 0.3, 60) for start in starts]
-    line = quantised(notes, notes, timing)
+    line = placed([beat + phase for beat in range(16) for phase in (0.0, swing)])
     assert [note.start for note in line] == [k / 2 for k in range(32)]
 
 
 def test_triplets_stay_triplets() -> None:
     starts = [beat + phase / 3 for beat in range(8) for phase in range(3)]
-    notes = [Note(start, 0.3, 60) for start in starts]
-    line = quantised(notes, notes, Timing.steady(80))
+    np.testing.assert_allclose([n.start for n in placed(starts, tempo=80)], starts, atol=1e-9)
+
+
+def test_triplets_between_swung_eighths_are_triplets() -> None:
+    swung = [beat + phase for beat in range(12) for phase in (0.0, 2 / 3)]
+    line = placed([*swung, 12.0, 12 + 1 / 3, 12 + 2 / 3, 13.0], tempo=100)
+    assert [note.start for note in line[:24]] == [k / 2 for k in range(24)]
+    np.testing.assert_allclose([n.start for n in line[24:]], [12, 12 + 1 / 3, 12 + 2 / 3, 13])
+
+
+def test_a_player_who_is_always_late_is_written_on_the_beat() -> None:
+    starts = [1.0, 2.0, 2.5, 3.0, 5.0, 6.0, 7.0, 7.5, 8.0]
+    assert [note.start for note in placed([at + 0.09 for at in starts])] == starts
+
+
+def test_a_note_that_is_late_alone_makes_no_sixteenths() -> None:
+    starts = [0.0, 1.0, 2.0, 3.17, 4.0, 5.0]
+    assert [note.start for note in placed(starts)] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_sixteenths_stay_sixteenths() -> None:
+    starts = [beat + phase / 4 for beat in range(8) for phase in range(4)]
+    assert [note.start for note in placed(starts, tempo=80)] == starts
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 1.5), st.floats(0.05, 2.0)), min_size=1, max_size=40))
+def test_what_is_written_is_readable(steps: list[tuple[float, float]]) -> None:
+    """One note at a time, on halves, quarters and thirds of beats, without tiny rests."""
+    starts = np.cumsum([gap for gap, _ in steps]).tolist()
+    notes = [Note(at, length, 60) for at, (_, length) in zip(starts, steps, strict=True)]
+    line = quantised(notes, Timing.steady(120))
+    for one, after in itertools.pairwise(line):
+        assert one.end <= after.start + 1e-6
+        assert after.start - one.end < 1e-6 or after.start - one.end > 0.39
+    for note in line:
+        assert abs(12 * note.start - round(12 * note.start)) < 1e-6
+        assert note.length > 0.2
+
+
+def test_compound_beats_have_eighths_and_sixteenths() -> None:
+    starts = [0.0, 1 / 3, 2 / 3, 1.0, 5 / 3, 2.0, 2 + 1 / 6, 2 + 1 / 3, 3.0]
+    notes = [Note(start, 0.2, 60) for start in starts]
+    line = quantised(notes, Timing.steady(60), DOTTED)
     np.testing.assert_allclose([note.start for note in line], starts, atol=1e-9)

@@ -11,6 +11,7 @@ PAGE = {"pageWidth": 2100, "pageHeight": 2750, "scale": 40}  # a tenth of a mill
 TITLE_POINTS, TEMPO_POINTS, MARGIN_POINTS = 16, 9, 30
 SVG = "{http://www.w3.org/2000/svg}"
 PLAIN = {0xEA64: "b", 0xEA65: "", 0xEA66: "#"}  # accidentals of the font's own
+UNITS = {"eighth": "\N{EIGHTH NOTE}", "16th": "\N{BEAMED SIXTEENTH NOTES}"}  # of a tempo
 SVG_SHARE = 0.75  # of its size at which svglib draws what is in an SVG inside another
 
 
@@ -59,12 +60,13 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
 
 
 def _pages(sheet: Path) -> tuple[str, list[str]]:
-    """The tempo, and each page as SVG without it: its note is of a font that PDF files lack."""
+    """What is said of the tempo, and each page as SVG without it: its note is of a font that PDF
+    files lack."""
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
     toolkit = verovio.toolkit()
-    toolkit.setOptions(PAGE | {"header": "none", "footer": "none"})
+    toolkit.setOptions(PAGE | {"header": "none", "footer": "none", "breaks": "line"})
     try:
         tempo, text = _without_tempo(sheet.read_text(encoding="utf-8"))
     except ElementTree.ParseError:
@@ -76,14 +78,20 @@ def _pages(sheet: Path) -> tuple[str, list[str]]:
 
 
 def _without_tempo(text: str) -> tuple[str, str]:
-    """The first metronome mark, as text, and MusicXML without any."""
-    root, tempo = ElementTree.fromstring(text), ""
+    """What is said of the tempo, as text, and MusicXML without it."""
+    root, said = ElementTree.fromstring(text), list[str]()
     for measure in root.iter("measure"):
         for direction in measure.findall("direction"):
-            if (mark := direction.find(".//metronome")) is not None:
-                tempo = tempo or f"\N{QUARTER NOTE} = {mark.findtext('per-minute')}"
+            mark, words = (direction.find(f".//{tag}") for tag in ("metronome", "words"))
+            if mark is not None:
+                unit = UNITS.get(mark.findtext("beat-unit", ""), "\N{QUARTER NOTE}")
+                dot = "." if mark.find("beat-unit-dot") is not None else ""
+                said.append(f"{unit}{dot} = {mark.findtext('per-minute')}")
+            elif words is not None:
+                said.append(words.text or "")
+            if mark is not None or words is not None:
                 measure.remove(direction)
-    return tempo, ElementTree.tostring(root, encoding="unicode")
+    return "   ".join(said), ElementTree.tostring(root, encoding="unicode")
 
 
 def _with_plain_symbols(svg: str) -> str:

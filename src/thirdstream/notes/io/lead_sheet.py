@@ -1,18 +1,20 @@
 """Lead sheets: melody and chord symbols, as text and as MusicXML, through music21."""
 
-import itertools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from thirdstream.files import ThirdstreamError, whole_file
-from thirdstream.notes.key import C_MAJOR, Key, key_of_notes, root_name, sharps_of, spelt
-from thirdstream.notes.metre import Metres
-from thirdstream.notes.types import Chord, Note, Score
+from thirdstream.notes.io.bars import exact, notes_by_bar, written
+from thirdstream.notes.key import C_MAJOR, Key, key_of_notes, root_name, sharps_of
+from thirdstream.notes.metre import Metre
+from thirdstream.notes.metre import metre as usual
+from thirdstream.notes.types import Chord, Score
 
 KINDS = {  # of chords, by their intervals: music21's, and what is written after the root
     (0, 4, 7): ("major", ""),
@@ -32,6 +34,7 @@ KINDS = {  # of chords, by their intervals: music21's, and what is written after
     (0, 7): ("power", "5"),
 }
 NO_CHORD = "N.C."
+BARS_OF_A_LINE = 4
 
 
 def _kind(chord: Chord) -> tuple[str, str]:
@@ -65,52 +68,137 @@ def _rests(chords: Sequence[Chord]) -> list[tuple[float, str]]:
     return [(at, NO_CHORD) for at in sorted(starts - {round(chord.start, 3) for chord in chords})]
 
 
-def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
+def write_lead_sheet(
+    path: Path,
+    score: Score,
+    key: Key | None = None,
+    *,
+    sections: Mapping[int, str] = MappingProxyType({}),
+    swung: bool = False,
+) -> None:
     """Write melody and chord symbols as MusicXML, whole or not at all, spelt by the key; by the one
     that the notes suggest, where none is given.
 
-    Raises ThirdstreamError without music21.
+    sections: a letter for each bar, counted from 0, with which one begins. swung: whether eighths
+    are; the sheet says so. Lines have four bars, the first of a section begins one. A pickup is a
+    short bar with the number 0. Raises ThirdstreamError without music21.
     """
     try:
-        from music21 import metadata, meter, note, stream, tempo
-        from music21.key import KeySignature
+        from music21 import metadata, stream
     except ImportError as error:
         raise ThirdstreamError(
             f"{path}: lead sheets need music21; pip install 'thirdstream[scores]'"
         ) from error
-    part = stream.Part()
     key = key or (key_of_notes(score.melody) if score.melody else C_MAJOR)
-    part.insert(0, KeySignature(sharps_of(key)))
-    for start, one in score.metres.changes:
-        part.insert(_exact(start), meter.TimeSignature(one.name))
-    if score.beats_per_minute:
-        part.insert(0, tempo.MetronomeMark(number=score.beats_per_minute))
-    for one in _one_by_one(score.melody):
-        for start, written in _tied(one, score.metres, key):
-            part.insert(start, written)
-    last = max((chord.start for chord in score.chords), default=0.0)
-    if last >= max((one.end for one in score.melody), default=0.0):
-        part.insert(_exact(last), note.Rest(quarterLength=1.0))  # for a bar to hold the chord
-    whole = stream.Score([part])
+    whole = stream.Score([_part(score, key, sections, swung=swung)])
     whole.metadata = metadata.Metadata(title=without_controls(score.title or path.stem))
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        part.makeNotation(inPlace=True)
-        _finish(list(part.getElementsByClass(stream.Measure)), score, key)
         whole.write("musicxml", fp=str(temporary))
 
 
-def _finish(measures: Sequence[Any], score: Score, key: Key) -> None:
-    """Give the bars visible rests, beams that end at rests, and the chord symbols.
+def _part(score: Score, key: Key, sections: Mapping[int, str], *, swung: bool) -> Any:
+    """The part, as music21 has it.
 
-    In bars that are not finished, a symbol within a note would make a second voice.
+    Chord symbols come last: to music21 they are notes, and would be beamed.
     """
-    for measure in measures:
-        measure.makeRests(fillGaps=True, timeRangeFromBarDuration=True, inPlace=True)
-        measure.makeBeams(inPlace=True)
+    from music21 import clef, stream
+
+    symbols: dict[int, list[tuple[Fraction, Any]]] = defaultdict(list)
     for start, named in _symbols(score, key):
-        measure = [one for one in measures if one.offset <= start][-1]
-        measure.insert(start - measure.offset, named)
+        number = score.metres.bar(float(start))
+        symbols[number].append((start - exact(score.metres.line(number)), named))
+    measures = list(_measures(score, key, 1 + max(symbols, default=0)))
+    _direct(measures[0], score, swung=swung)
+    _mark(measures, sections, has_pickup=_silence(score) > 0)
+    part = stream.Part()
+    part.append(measures)
+    measures[0].clef = clef.bestClef(part, recurse=True)
+    part.makeBeams(inPlace=True)
+    part.makeAccidentals(inPlace=True)
+    for number, inside in symbols.items():
+        for start, named in inside:
+            measures[number].insert(start - exact(measures[number].paddingLeft), named)
+    return part
+
+
+def _measures(score: Score, key: Key, n_bars: int) -> Iterator[Any]:
+    """At least `n_bars` bars with their notes and rests."""
+    from music21 import stream
+    from music21.key import KeySignature
+
+    notes = notes_by_bar(score)
+    n_bars = max(n_bars, 1 + max(notes, default=0))
+    silence, sign = _silence(score), None
+    for number in range(n_bars):
+        metre = score.metres.metre_of(number)
+        silent = silence if number == 0 else Fraction(0)
+        measure = stream.Measure(number=number + (silence == 0))
+        if silent:
+            measure.paddingLeft = silent
+            measure.showNumber = stream.enums.ShowNumber.NEVER
+        if number == 0:
+            measure.insert(0, KeySignature(sharps_of(key)))
+        if metre != sign:
+            measure.insert(0, _time_signature(metre))
+            sign = metre
+        for start, one in written(notes.get(number, []), silent, metre, key):
+            measure.insert(start - silent, one)
+        if number == n_bars - 1:
+            measure.rightBarline = "final"
+        yield measure
+
+
+def _time_signature(metre: Metre) -> Any:
+    """With its groups, where they are not those that are usual; quarters are beamed one by one."""
+    from music21 import meter
+
+    groups = metre.cells if metre.unit <= 4 else metre.beats  # in quarter notes
+    counts = [group * metre.unit / 4 for group in groups]
+    is_plain = metre == usual(metre.count, metre.unit) or any(count % 1 for count in counts)
+    count = metre.count if is_plain else "+".join(f"{count:g}" for count in counts)
+    sign = meter.TimeSignature(f"{count}/{metre.unit}")
+    if metre.unit == 4:
+        sign.beamSequence.partition(metre.count)
+        for number in range(metre.count):
+            sign.beamSequence[number] = sign.beamSequence[number].subdivide(2)
+    return sign
+
+
+def _direct(measure: Any, score: Score, *, swung: bool) -> None:
+    """Write the tempo, in the beats that are counted, and whether eighths are swung."""
+    from music21 import duration, expressions, tempo
+
+    metre = score.metres.changes[0][1]
+    beat = metre.beats[0] if metre.is_even else 4 / metre.unit
+    if score.beats_per_minute:
+        mark = tempo.MetronomeMark(
+            number=round(score.beats_per_minute / beat),
+            referent=duration.Duration(beat),
+        )
+        measure.insert(0, mark)
+    if swung:
+        words: Any = expressions.TextExpression("Swing")
+        words.placement = "above"
+        words.style.fontWeight = "bold"
+        measure.insert(0, words)
+
+
+def _mark(measures: Sequence[Any], sections: Mapping[int, str], *, has_pickup: bool) -> None:
+    """Write the letters of sections, and begin lines."""
+    from music21 import expressions, layout
+
+    first = int(has_pickup)
+    for number, measure in enumerate(measures):
+        if number in sections:
+            letter: Any = expressions.RehearsalMark(sections[number])
+            letter.style.enclosure = "square"
+            letter.placement = "above"
+            measure.insert(0, letter)
+        begins = number in sections or (number - first) % BARS_OF_A_LINE == 0
+        if begins and number > int(has_pickup):
+            measure.insert(0, layout.SystemLayout(isNew=True))
+            first = number
 
 
 def _symbols(score: Score, key: Key) -> Iterator[tuple[Fraction, Any]]:
@@ -119,52 +207,26 @@ def _symbols(score: Score, key: Key) -> Iterator[tuple[Fraction, Any]]:
 
     for chord in score.chords:
         root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
-        named = harmony.ChordSymbol(root=root, bass=bass, kind=_kind(chord)[0])
-        yield _exact(chord.start), named
+        kind, text = _kind(chord)
+        named = harmony.ChordSymbol(root=root, bass=bass, kind=kind, kindStr=text)
+        yield exact(chord.start), named
+    silence = _silence(score)
+    is_upbeat = silence > 0 and all(
+        chord.start <= score.beats_per_bar for chord in score.chords[:1]
+    )
+    last = max((note.end for note in score.melody), default=0.0)
     for start, text in _rests(score.chords):
-        if any(note.end > start for note in score.melody):
-            yield _exact(start), harmony.NoChord(text)
+        if start < last and not (start == 0 and is_upbeat):
+            yield max(exact(start), silence), harmony.NoChord(text)
+
+
+def _silence(score: Score) -> Fraction:
+    """What a pickup leaves of the first bar; 0 without one, or where something sounds before it."""
+    silence = exact(score.beats_per_bar - score.pickup)
+    first = min((exact(one.start) for one in (*score.melody, *score.chords)), default=silence)
+    return silence if score.pickup and 0 < silence <= first else Fraction(0)
 
 
 def without_controls(title: str) -> str:
     """Without what a file's name may hold and XML may not: control characters, bytes of no text."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in title)
-
-
-def _tied(one: Note, metres: Metres, key: Key) -> Iterator[tuple[Fraction, Any]]:
-    """A note as music21 writes it, in tied pieces where it must be, each with its place."""
-    from music21 import note, pitch, tie
-
-    pieces = _pieces(_exact(one.start), _exact(one.end), metres)
-    kinds = ("start", *["continue"] * (len(pieces) - 2), "stop")
-    name, octave = spelt(one.pitch, key)
-    for number, (start, end) in enumerate(pieces):
-        spelling = pitch.Pitch(name.replace("b", "-"), octave=octave)
-        written = note.Note(spelling, quarterLength=end - start)
-        if len(pieces) > 1:
-            written.tie = tie.Tie(kinds[number])
-        yield start, written
-
-
-def _one_by_one(melody: Sequence[Note]) -> Iterator[Note]:
-    """Each note ends where the next begins, at the latest: else they are written as two voices."""
-    for one, after in itertools.zip_longest(melody, melody[1:]):
-        end = one.end if after is None else min(one.end, max(after.start, one.start + 1 / 12))
-        yield replace(one, length=end - one.start)
-
-
-def _exact(beats: float) -> Fraction:
-    """A position as the fraction it stands for: twelfths hold triplets and sixteenths."""
-    return Fraction(round(12 * beats), 12)
-
-
-def _pieces(start: Fraction, end: Fraction, metres: Metres) -> list[tuple[Fraction, Fraction]]:
-    """A note cut where it must be tied: at bar lines, and between whole beats and parts of one."""
-    bars = range(metres.bar(float(start)), metres.bar(float(end)) + 1)
-    lines = [Fraction(metres.line(bar)) for bar in bars]
-    beats = [line + Fraction(place)
-             for line, bar in zip(lines, bars, strict=True)
-             for place in metres.metre_of(bar).places
-             if start <= line + Fraction(place) <= end]  # fmt: skip
-    cuts = {start, *beats[:1], *lines[1:], *beats[-1:], end}
-    return list(itertools.pairwise(sorted(cuts)))

@@ -1,6 +1,8 @@
-"""Note events on the grid of beats and their divisions, swung eighths written even."""
+"""Note events on the grid of beats and their divisions, as one would write them: swung eighths
+even, triplets and sixteenths where the notes ask for them."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +15,29 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Grid:
-    """How beats are divided. costs: of each number of parts; parts: those that lengths are rounded
-    to, the first of which a note's start is a multiple."""
+    """How beats are divided.
+
+    costs: of each number of parts; it counts parts of which the beats without one consist, where
+    notes end. usual: the parts in which notes end where none begins. after: of a number of parts
+    the places, from 0, that are rarely without a note on the place before.
+    """
 
     costs: dict[int, float]
-    parts: tuple[int, ...]
+    usual: int
+    after: dict[int, tuple[int, ...]] = field(default_factory=dict)
     may_swing: bool = False
 
 
-QUARTERS = Grid({1: 0.0, 2: 0.3, 4: 1.2, 3: 1.4}, (4, 3), may_swing=True)
-DOTTED = Grid({1: 0.0, 3: 0.3, 6: 1.2, 2: 1.4}, (6,))
-SHORTER = Grid({1: 0.0, 2: 0.3, 3: 1.4}, (2, 3))  # eighths as beats
-BLUR_S = 0.035  # how far notes lie from where they belong
+QUARTERS = Grid({1: 0.0, 2: 0.3, 4: 2.0, 3: 2.0}, 2, {4: (1,), 3: (1, 2)}, may_swing=True)
+DOTTED = Grid({1: 0.0, 3: 0.3, 6: 2.0, 2: 2.0}, 3, {6: (1,)})
+SHORTER = Grid({1: 0.0, 2: 0.3, 3: 2.0}, 1, {3: (1, 2)})  # eighths as beats
+ALONE = 3.0  # cost of a note on one of `after` without one before
+CROWDED = 3.0  # cost of two notes on one place
+SWUNG_SIXTEENTHS = 1.0  # what four parts cost more where eighths are swung
+BLUR_S = 0.06  # how far notes lie from where they belong
+LATEST_S = 0.05  # by which all onsets of a melody may be late
 SWUNG = (0.56, 0.74)  # where second eighths lie in the beat if they are swung
-FILLED = 0.4  # quarter notes of rest between two notes that are not kept
+FILLED = 0.4  # beats of rest between two notes that are not kept
 
 
 def swing_of(phases: Array) -> float:
@@ -51,44 +62,59 @@ def evened(beats: Array, swing: float) -> Array:
 
 
 def quantised(
-    line: list[Note], notes: list[Note], timing: Timing, grid: Grid = QUARTERS
+    line: Sequence[Note], timing: Timing, grid: Grid = QUARTERS, swing: float = 0.5
 ) -> tuple[Note, ...]:
-    """The melody on a grid: each beat is divided by 1, 2, 3 or 4, as its notes suggest.
+    """The melody on a grid: each beat is divided by one of its numbers, as the notes suggest.
 
-    All in beats, timing too. notes: all of them, to find out whether eighths are swung. A note
-    lasts until the next begins where less than FILLED is left; never two at a time.
+    All in beats, timing too. swing: as `swing_of` finds it. A note ends on a division of its last
+    beat; it lasts until the next begins where less than FILLED is left; never two at a time.
     """
-    swing = swing_of(np.array([note.start % 1.0 for note in notes])) if grid.may_swing else 0.5
-    starts = evened(np.array([note.start for note in line]), swing)
-    ends = evened(np.array([note.end for note in line]), swing)
+    starts, ends = (np.array([getattr(n, side) for n in line]) for side in ("start", "end"))
     beat_s = np.diff(timing.seconds(np.stack([np.floor(starts), np.floor(starts) + 1])), axis=0)[0]
-    placed = np.maximum(_placed(starts, BLUR_S / beat_s, grid.costs), 0)
+    late = _lateness(evened(starts, swing), beat_s) / beat_s
+    places, parts = _placed(starts - late, BLUR_S / beat_s, grid, swing)
+    places = np.maximum(places, 0)
     result: list[Note] = []
-    for note, start, end in zip(line, placed.tolist(), ends.tolist(), strict=True):
+    for note, start, end in zip(line, places.tolist(), evened(ends, swing).tolist(), strict=True):
         if result and start <= result[-1].start + 1e-6:
             continue  # the first of two at one place stays
-        if result and (result[-1].end > start or start - result[-1].end < FILLED):
-            before = result[-1]
-            result[-1] = Note(before.start, start - before.start, before.pitch, before.velocity)
-        n = next((n for n in grid.parts if abs(n * start - round(n * start)) < 1e-3), grid.parts[0])
-        length = max(round(n * end) / n - start, 1 / n)
-        result.append(Note(start, length, note.pitch, note.velocity))
+        if result and start - result[-1].end < FILLED:
+            result[-1] = replace(result[-1], length=start - result[-1].start)
+        n_start, n = (parts.get(int(np.floor(at + 1e-6)), grid.usual) for at in (start, end))
+        length = max(round(n * end) / n - start, 1 / n_start)
+        result.append(replace(note, start=start, length=length))
     return tuple(result)
 
 
-def _placed(starts: Array, blur: Array, costs: dict[int, float]) -> Array:
-    """Each start on the division of its beat that costs least; blur in beats."""
-    placed = starts.copy()
-    beats = np.floor(starts + 0.1)  # what comes just before a beat belongs to it
+def _lateness(starts: Array, beat_s: Array) -> float:
+    """Seconds by which onsets come after the nearest half beat, as a rule."""
+    late_s = (starts - np.round(2 * starts) / 2) * beat_s
+    return float(np.clip(np.median(late_s), -LATEST_S, LATEST_S))
+
+
+def _placed(starts: Array, blur: Array, grid: Grid, swing: float) -> tuple[Array, dict[int, int]]:
+    """Each start on the division of its beat that costs least, and the parts of each beat in which
+    a note begins, `usual` at least; blur in beats.
+
+    Triplets are played alike where eighths are swung.
+    """
+    even = evened(starts, swing)
+    placed, parts = starts.copy(), {}
+    beats = np.floor(even + 0.1)  # what comes just before a beat belongs to it
     for beat in np.unique(beats):
         inside = np.flatnonzero(beats == beat)
-        phases, width = starts[inside] - beat, blur[inside]
-
-        def cost(n: int, phases: Array = phases, width: Array = width) -> float:
-            grid = np.round(phases * n) / n
-            crowd = len(grid) - len(np.unique(grid))
-            return float((((phases - grid) / width) ** 2).sum() / 2 + costs[n] + 3 * crowd)
-
-        best = min(costs, key=cost)
-        placed[inside] = beat + np.round(phases * best) / best
-    return placed
+        options = []
+        for n, cost in grid.costs.items():
+            phases = (starts if n == 3 and swing != 0.5 else even)[inside] - beat
+            places = np.round(phases * n)
+            misses = float((((phases - places / n) / blur[inside]) ** 2).sum() / 2)
+            taken = set(places.tolist())
+            alone = sum(k in taken and k - 1 not in taken for k in grid.after.get(n, ()))
+            crowd = len(places) - len(taken)
+            dear = SWUNG_SIXTEENTHS if n == 4 and swing != 0.5 else 0.0
+            total = misses + cost + dear + ALONE * alone + CROWDED * crowd
+            options.append((total, n, places / n))
+        _, best, places = min(options, key=lambda option: option[0])
+        placed[inside] = beat + places
+        parts[int(beat)] = best if best % grid.usual and best > 1 else grid.usual
+    return placed, parts

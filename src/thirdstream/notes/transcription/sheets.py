@@ -4,7 +4,7 @@ NAME.mid has every note, as played, over the tempo map; it begins when the recor
 first bar may be a short one. NAME.musicxml is melody and chord symbols, NAME.pdf the same on paper.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +20,7 @@ from thirdstream.files import ThirdstreamError, whole_file, write_json
 from thirdstream.notes.io.engraving import can_engrave, engrave
 from thirdstream.notes.io.lead_sheet import symbol, without_controls, write_lead_sheet
 from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.sections import sections_of
 from thirdstream.notes.transcription.transcribe import Transcription
 from thirdstream.notes.types import Note, Song, Track
 
@@ -41,28 +42,36 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
             raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
     score = found.score
     tempo = score.beats_per_minute or 120.0
+    sections = sections_of(score)
     song = Song((Track("transcription", 0, found.notes),), tempo, metres=score.metres)
     with ExitStack() as stack:  # what went wrong with one leaves none
         midi, sheet, roll, data, *pdf = (stack.enter_context(whole_file(path)) for path in paths)
         write_midi(midi, song, found.timing)
-        write_lead_sheet(sheet, score, found.key)
+        write_lead_sheet(sheet, score, found.key, sections=sections, swung=found.swing != 0.5)
         draw_roll(roll, found)
-        write_json(data, _data(found))
+        write_json(data, _data(found, sections))
         for one in pdf:
             engrave(sheet, one, title=without_controls(score.title))
     return paths
 
 
-def _data(found: Transcription) -> dict[str, Any]:
-    beat = found.timing.beat
+def _data(found: Transcription, sections: Mapping[int, str]) -> dict[str, Any]:
+    beat, metres = found.timing.beat, found.score.metres
+    starts = {metres.line(bar): name for bar, name in sections.items()}
     return {
         "duration_s": found.duration_s,
         "key": found.key.name,
         "tuning_semitones": round(found.tuning, 3),
-        "metre": found.score.metres.changes[0][1].name,
+        "metre": metres.changes[0][1].name,
         "beats_per_bar": round(found.score.beats_per_bar / beat),
         "beats_per_minute": round((found.score.beats_per_minute or 120.0) / beat, 1),
         "quarters_per_beat": beat,
+        "pickup": round(found.score.pickup, 4),
+        "swing": round(found.swing, 3),
+        "sections": [
+            {"name": name, "start": at, "start_s": round(float(found.timing.seconds(at)), 4)}
+            for at, name in starts.items()
+        ],
         "beats_s": [round(beat, 4) for beat in found.timing.beats_s],
         "chords": [asdict(c) | {"symbol": symbol(c, found.key)} for c in found.score.chords],
         "melody": [asdict(note) for note in found.score.melody],

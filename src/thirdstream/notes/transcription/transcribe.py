@@ -48,8 +48,15 @@ from thirdstream.notes.transcription.note_events import (
     onset_confidence,
     without_noise,
 )
-from thirdstream.notes.transcription.quantisation import DOTTED, QUARTERS, SHORTER, quantised
+from thirdstream.notes.transcription.quantisation import (
+    DOTTED,
+    QUARTERS,
+    SHORTER,
+    quantised,
+    swing_of,
+)
 from thirdstream.notes.transcription.transcriber import Posteriors
+from thirdstream.notes.transcription.upbeat import begun, pickup_of
 from thirdstream.notes.types import Note, Score, Span
 
 Array = NDArray[np.float64]
@@ -64,7 +71,8 @@ class Transcription:
     no voices. timing: when its beats sound; the first is a bar line at 0 s or before, the last one
     at the end of the recording or after. notes: all that were transcribed,
     in quarter notes, as they were played. tuning: how many semitones the recording lies above
-    A = 440 Hz, 0 where it is near. confidence: of each bar, in order.
+    A = 440 Hz, 0 where it is near. confidence: of each bar, in order. swing: where second eighths
+    are played in the beat; 0.5 is even.
     """
 
     score: Score
@@ -74,6 +82,7 @@ class Transcription:
     duration_s: float
     tuning: float = 0.0
     confidence: tuple[BarConfidence, ...] = ()
+    swing: float = 0.5
 
 
 def transcribe(
@@ -116,11 +125,16 @@ def _counted(
     melody = NoteEvents(*(part[line] for part in found))
     beat = known.pulse
     grid = DOTTED if known.is_compound else QUARTERS if beat == 1 else SHORTER
+    swing = swing_of(np.array([note.start % 1.0 for note in notes])) if grid.may_swing else 0.5
+    tune = _in_quarters(quantised([notes[k] for k in line], timing, grid, swing), beat)
+    chords = begun(_in_quarters(harmony.chords, beat), tune, _in_quarters(notes, beat))
+    metres = Metres.steady(known.signature or metre(bars.beats_per_bar, 4))
     score = Score(
         title=title,
-        melody=_in_quarters(quantised([notes[k] for k in line], notes, timing, grid), beat),
-        chords=_in_quarters(harmony.chords, beat),
-        metres=Metres.steady(known.signature or metre(bars.beats_per_bar, 4)),
+        melody=tune,
+        chords=chords,
+        metres=metres,
+        pickup=pickup_of((*tune, *chords), metres),
         beats_per_minute=round(bars.beats_per_minute * beat, 1),
     )
     return Transcription(
@@ -131,6 +145,7 @@ def _counted(
         duration_s=features.duration_s,
         tuning=features.tuning,
         confidence=confidence_of(features, bars, harmony, melody=melody),
+        swing=swing,
     )
 
 
