@@ -150,7 +150,7 @@ def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
 
 
 def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*given: object) -> None:
+    def broken(*given: object, **options: object) -> None:
         raise ValueError("music21 fails")
 
     score = lead_sheet()

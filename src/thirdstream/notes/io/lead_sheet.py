@@ -32,6 +32,7 @@ KINDS = {  # of chords, by their intervals: music21's, and what is written after
     (0, 7): ("power", "5"),
 }
 NO_CHORD = "N.C."
+Keys = Sequence[tuple[float, Key]]  # from which quarter note on
 
 
 def _kind(chord: Chord) -> tuple[str, str]:
@@ -65,9 +66,17 @@ def _rests(chords: Sequence[Chord]) -> list[tuple[float, str]]:
     return [(at, NO_CHORD) for at in sorted(starts - {round(chord.start, 3) for chord in chords})]
 
 
-def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
+def write_lead_sheet(
+    path: Path,
+    score: Score,
+    key: Key | None = None,
+    *,
+    changes: Keys = (),
+) -> None:
     """Write melody and chord symbols as MusicXML, whole or not at all, spelt by the key; by the one
     that the notes suggest, where none is given.
+
+    changes: later keys, each with the quarter note, a bar line, where its signature stands.
 
     Raises ThirdstreamError without music21.
     """
@@ -80,13 +89,15 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
         ) from error
     part = stream.Part()
     key = key or (key_of_notes(score.melody) if score.melody else C_MAJOR)
-    part.insert(0, KeySignature(sharps_of(key)))
+    keys = ((0.0, key), *changes)
+    for start, sharps in _signatures(keys):
+        part.insert(start, KeySignature(sharps))
     for start, one in score.metres.changes:
         part.insert(_exact(start), meter.TimeSignature(one.name))
     if score.beats_per_minute:
         part.insert(0, tempo.MetronomeMark(number=score.beats_per_minute))
     for one in _one_by_one(score.melody):
-        for start, written in _tied(one, score.metres, key):
+        for start, written in _tied(one, score.metres, _key_at(keys, one.start)):
             part.insert(start, written)
     last = max((chord.start for chord in score.chords), default=0.0)
     if last >= max((one.end for one in score.melody), default=0.0):
@@ -96,11 +107,25 @@ def write_lead_sheet(path: Path, score: Score, key: Key | None = None) -> None:
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         part.makeNotation(inPlace=True)
-        _finish(list(part.getElementsByClass(stream.Measure)), score, key)
+        _finish(list(part.getElementsByClass(stream.Measure)), score, keys)
         whole.write("musicxml", fp=str(temporary))
 
 
-def _finish(measures: Sequence[Any], score: Score, key: Key) -> None:
+def _key_at(keys: Keys, quarter: float) -> Key:
+    """The one that holds there."""
+    return [key for start, key in keys if start <= quarter or start == 0.0][-1]
+
+
+def _signatures(keys: Keys) -> Iterator[tuple[Fraction, int]]:
+    """Sharps of the keys, but for those that have the signature before: a relative minor."""
+    before = None
+    for start, key in keys:
+        if sharps_of(key) != before:
+            before = sharps_of(key)
+            yield _exact(start), before
+
+
+def _finish(measures: Sequence[Any], score: Score, keys: Keys) -> None:
     """Give the bars visible rests, beams that end at rests, and the chord symbols.
 
     In bars that are not finished, a symbol within a note would make a second voice.
@@ -108,16 +133,17 @@ def _finish(measures: Sequence[Any], score: Score, key: Key) -> None:
     for measure in measures:
         measure.makeRests(fillGaps=True, timeRangeFromBarDuration=True, inPlace=True)
         measure.makeBeams(inPlace=True)
-    for start, named in _symbols(score, key):
+    for start, named in _symbols(score, keys):
         measure = [one for one in measures if one.offset <= start][-1]
         measure.insert(start - measure.offset, named)
 
 
-def _symbols(score: Score, key: Key) -> Iterator[tuple[Fraction, Any]]:
+def _symbols(score: Score, keys: Keys) -> Iterator[tuple[Fraction, Any]]:
     """The chords, and the N.C. before the last note, as music21 has them, each with its place."""
     from music21 import harmony
 
     for chord in score.chords:
+        key = _key_at(keys, chord.start)
         root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
         named = harmony.ChordSymbol(root=root, bass=bass, kind=_kind(chord)[0])
         yield _exact(chord.start), named
