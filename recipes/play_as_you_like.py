@@ -14,7 +14,6 @@ import shlex
 import sys
 import warnings
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from rendered_corpus import classical, read_sheet, render
@@ -52,7 +51,10 @@ def commands(out: Path) -> list[str]:
 
 def main(scores: Path, out: Path, n: int | None = None) -> None:
     """Render every second piece on piano, the others on guitar; say what to run next."""
-    for number, path in enumerate(islice(sorted(scores.glob("*.mxl")), n)):
+    sheets = sorted(scores.rglob("*.mxl"))[:n]
+    if not sheets:
+        sys.exit(f"{scores}: holds no lead sheets (.mxl)")
+    for number, path in enumerate(sheets):
         print(make_piece(path, [*PROGRAMS][number % 2], out), flush=True)
     print("\n".join(["", "Then:", *commands(out)]))
 

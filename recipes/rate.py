@@ -113,13 +113,20 @@ def content_of(columns: Tensor, like: Tensor) -> Tensor:
 # --- models -------------------------------------------------------------------------------------
 
 
+def with_code(name: str) -> MelSystem:
+    """The model of a name or path. Raises ThirdstreamError where it makes no code."""
+    system = registry.load(name)
+    if isinstance(system, MelSystem) and isinstance(system.model, (TwinPaired, TwinAutoencoder)):
+        return system
+    raise ThirdstreamError(f"{name}: has no code; give twin autoencoders")
+
+
 def encoded(system: MelSystem, mel: Tensor, style: str) -> Code:
     """Normalised mels of a style -> what the decoder gets."""
     if isinstance(system.model, TwinPaired):
         return Code(system.model.encode(mel, style), mel.shape[1])
-    if isinstance(system.model, TwinAutoencoder):
-        return system.model.encode(mel, style)
-    raise ThirdstreamError(f"{system.name}: has no code; give twin autoencoders")
+    assert isinstance(system.model, TwinAutoencoder)
+    return system.model.encode(mel, style)
 
 
 def decoded(system: MelSystem, code: Code, style: str) -> Tensor:
@@ -347,21 +354,22 @@ def table(curves: Sequence[Curve]) -> str:
 def main(*arguments: str) -> None:
     asked = arguments_of(arguments)
     corpus = Corpus.open(asked.corpus)
+    models = {
+        Path(name).resolve().name.removesuffix(".safetensors"): with_code(name)
+        for name in asked.models
+    }
+    codec = Encodec(asked.encodec) if asked.encodec else None
     powers = {
         style: power_of(corpus, chosen(corpus, style, asked.segments)) for style in corpus.styles
     }
-    systems = {f"{LINEAR}{n}": linear(n, corpus) for n in N_COMPONENTS}
-    for name in asked.models:
-        system = registry.load(name)
-        assert isinstance(system, MelSystem)
-        systems[Path(name).resolve().name.removesuffix(".safetensors")] = system
+    systems = {f"{LINEAR}{n}": linear(n, corpus) for n in N_COMPONENTS} | models
     curves = [curve_of(name, system, corpus, powers) for name, system in systems.items()]
-    if asked.encodec:
-        curves.append(codec_curve(Encodec(asked.encodec), corpus, asked.segments))
+    if codec is not None:
+        curves.append(codec_curve(codec, corpus, asked.segments))
     draw(curves, asked.out)
     print("Thousands of bits a second: eq. 1.\n")
     print(table(curves))
-    if not asked.encodec:
+    if codec is None:
         print(f"\nWithout {CODEC}; with its weights, the same command has these rows too:\n")
         print(f"    hf download {encodec.PUBLISHED.repository} --local-dir DIR")
         print(f"    python recipes/rate.py --encodec DIR {shlex.join(arguments)}")
@@ -379,4 +387,7 @@ def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except ThirdstreamError as error:
+        sys.exit(str(error))

@@ -453,6 +453,9 @@ def test_options_that_mean_nothing_are_refused(codec_folder: Path) -> None:
     )
     with pytest.raises(ThirdstreamError, match=r"--temperature must be 0\.01 or more"):
         registry.load("musicgen-melody").choose(to="jazz", temperature=0)
+    for prompt in ("", " \n"):
+        with pytest.raises(ThirdstreamError, match="--prompt is empty; say what is played"):
+            registry.load("musicgen-melody").choose(to="jazz", prompt=prompt)
 
 
 def test_results_name_weights_and_licence(musicgen_folder: Path, nothing_else: Path) -> None:
@@ -473,7 +476,7 @@ def test_the_page_offers_what_is_here_and_asks_for_no_weights(
     assert "encodec" in offered(()) and "musicgen-melody" not in offered(())
     shown = describe("encodec", "encodec")
     assert not shown.lack and shown.styles == ("classical", "jazz")
-    assert {field.name for field in shown.fields} == {"seed", "blend"}
+    assert {field.name for field in shown.fields} == {"seed", "blend", "bandwidth"}
     assert "weights" not in {
         field.name for field in describe("musicgen-melody", "musicgen-melody").fields
     }

@@ -104,10 +104,18 @@ def test_a_style_code_is_paid_for(power: torch.Tensor) -> None:
     assert huge.bits == pytest.approx(8 * 32 * SR / SEGMENT)
 
 
-def test_what_has_no_code_is_refused(power: torch.Tensor) -> None:
+def test_what_has_no_code_is_refused_before_anything_is_measured(
+    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate, "power_of", None)
     travel = build("travel", STYLES, Travel.PRESETS["default"], MelConfig()).eval()
-    with pytest.raises(ThirdstreamError, match="travel: has no code"):
-        points_of(travel, power, 0)
+    travel.save(tmp_path / "travel.safetensors")
+    corpus, picture = str(small_corpus.path), str(tmp_path / "rate.png")
+    for name in (str(tmp_path / "travel.safetensors"), "score"):
+        with pytest.raises(ThirdstreamError, match=r"has no code; give twin autoencoders"):
+            rate.main(corpus, picture, name)
+    with pytest.raises(ThirdstreamError, match=r"holds no config\.json"):
+        rate.main(corpus, picture, "--encodec", str(tmp_path))
 
 
 # --- codec --------------------------------------------------------------------------------------

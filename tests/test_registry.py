@@ -102,6 +102,12 @@ def test_a_system_without_a_model_has_no_checkpoint() -> None:
         registry.find("toy")
 
 
+def test_a_system_that_nobody_trained_yet_says_how(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("THIRDSTREAM_MODELS", str(tmp_path))
+    with pytest.raises(ThirdstreamError, match="no model here; make one with: thirdstream train"):
+        registry.load("melgan-vc")
+
+
 def test_every_family_of_models_has_an_entry() -> None:
     assert set(FAMILIES) == {name for name, entry in SYSTEMS.items() if entry.is_trained}
 

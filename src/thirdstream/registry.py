@@ -156,6 +156,11 @@ def find(name_or_path: str | Path) -> Path:
         return path
     if name in untrained_names():
         raise ThirdstreamError(f"{name}: is a system without a model; see `thirdstream systems`")
+    if name in SYSTEMS:
+        raise ThirdstreamError(
+            f"{name}: has no model here; make one with: thirdstream train {name} --corpus CORPUS "
+            "--out RUN, and give RUN in place of the name"
+        )
     names = ", ".join([*untrained_names(), *bundled_names(), *user_names()])
     raise ThirdstreamError(
         f"{name_or_path}: is no model; give a .safetensors file, a run folder of "

@@ -60,13 +60,16 @@ class Musicgen(PretrainedSystem[MusicgenOptions]):
     keeps_dynamics = False
 
     def check(self, options: MusicgenOptions) -> None:
-        """As every system does; and raise ThirdstreamError on values that nothing is sampled by."""
+        """As every system does; and raise ThirdstreamError on values that nothing is sampled by,
+        and on a prompt that says nothing."""
         least = {"guidance_scale": 1, "temperature": 0.01, "top_k": 1}
         for name, low in least.items():
             value = getattr(options, name)
             if value is not None and not low <= value < math.inf:
                 flag = name.replace("_", "-")
                 raise ThirdstreamError(f"--{flag} must be {low:g} or more (got {value:g})")
+        if not prompt_of(options).strip():
+            raise ThirdstreamError("--prompt is empty; say what is played, or leave it out")
         super().check(options)
 
     def stream(self, blocks: Iterable[Wave], options: MusicgenOptions) -> Iterator[Wave]:

@@ -21,6 +21,7 @@ class PretrainedSystem(System[Own]):
     """
 
     published: ClassVar[Published]
+    refuses = ("style_strength", "keep_content")
     styles = ("classical", "jazz")
 
     def __init__(self, own: Path) -> None:
@@ -68,7 +69,7 @@ class PretrainedSystem(System[Own]):
         """As every system does; and raise ThirdstreamError on shares that have no meaning here, and
         where the weights are not on disk and cannot be fetched: before any recording is read."""
         super().check(options)
-        for name in ("style_strength", "keep_content"):
+        for name in self.refuses:
             if getattr(options, name) is not None:
                 raise self.takes_no(name)
         weights.found(self.published, own=self.own, given=options.weights)
