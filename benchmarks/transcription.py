@@ -4,8 +4,9 @@ usage: transcription.py PAIRS SCORES [NAME ...]
 
 PAIRS: folder that `thirdstream arrange` made. SCORES: folder of the scores it was made of, or one
 around it. Without names, all pairs. The first 40 s of each version are found. True beats and
-bar lines are those of the record, true chords what is played: the score's, in jazz with the
-arranger's sevenths and two-fives; true melody is what the first track plays of the score's melody.
+bar lines are those of the record; the true key is the score's, as keys.json has it; true chords
+what is played: the score's, in jazz with the arranger's sevenths and two-fives; true melody what
+the first track plays of the score's melody.
 
 Columns: F of the notes (50 ms); share of the true melody found, and the same in any octave; share
 of the heard melody that is true; accuracy of chords as triads and with sevenths; F of beats and of
@@ -19,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import mir_eval
 import numpy as np
@@ -30,10 +32,13 @@ from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
 from thirdstream.notes.io.midi import read_midi
 from thirdstream.notes.io.score import read_score
+from thirdstream.notes.key import Key
+from thirdstream.notes.transcription.keys import KEYS
 from thirdstream.notes.transcription.transcribe import Transcription, transcribe
 from thirdstream.notes.types import Chord, Note, Score
 
 SECONDS = 40
+WRITTEN_KEYS = Path(__file__).parent / "keys.json"
 NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 KINDS = {
     (0, 3, 7): "min", (0, 4, 7, 10): "7", (0, 3, 7, 10): "min7", (0, 4, 7, 11): "maj7",
@@ -130,6 +135,13 @@ def found_in(scores: Path, name: str) -> Path:
     return next(scores.rglob(glob.escape(name)), scores / name)
 
 
+def true_key(record: dict[str, Any]) -> Key:
+    """The score's, of keys.json, in the record's transposition."""
+    written = json.loads(WRITTEN_KEYS.read_text(encoding="utf-8"))[record["score"]]
+    (key,) = (key for key in KEYS if key.name == written)
+    return Key((key.tonic + record["semitones"]) % 12, key.is_minor)
+
+
 def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
     record = json.loads((pairs / "records" / f"{name}.json").read_text())
     beat_s, metre = 60 / record["beats_per_minute"], record["beats_per_bar"]
@@ -147,7 +159,6 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
         mir_eval.beat.f_measure(true[true > 0.1], mine[(mine > 0.1) & (mine < end)])
         for true, mine in ((beats, ours), (bars, our_bars))
     )
-    spelt = ("C", "D flat", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
     return [
         note_f1(found, tracks, beat_s),
         *melody_scores(found, true_melody(tracks[0], score, end / beat_s), beat_s),
@@ -155,7 +166,7 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
         f_beats,
         f_bars,
         float(found.score.beats_per_bar == metre),
-        float(record["key"] == f"{spelt[found.key.tonic]} {found.key.name.split()[1]}"),
+        float(found.key == true_key(record)),
         spent / found.duration_s * 60,
     ]
 

@@ -14,7 +14,7 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes.io import chord_symbols
 from thirdstream.notes.io.lead_sheet import chords_of_bars, symbol, write_lead_sheet
 from thirdstream.notes.io.score import read_score
-from thirdstream.notes.key import C_MAJOR
+from thirdstream.notes.key import C_MAJOR, Key
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.known import read_metre
@@ -231,6 +231,19 @@ def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
             starts.append(now)
     expected = timing.seconds([n.start for n in score.melody])
     np.testing.assert_allclose(starts, expected, atol=0.002)
+
+
+def test_the_data_have_the_keys_and_when_they_begin(tmp_path: Path) -> None:
+    keys = ((0.0, C_MAJOR), (8.0, Key(3, False)))
+    score, timing = lead_sheet(), rubato(16)
+    write_sheets(Transcription(score, timing, score.melody, C_MAJOR, 8.0, keys=keys), tmp_path, "a")
+    data = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    assert data["key"] == "C major"
+    starts_s = [round(max(float(timing.seconds(at)), 0.0), 3) for at, _ in keys]
+    assert data["keys"] == [
+        {"start_s": starts_s[0], "key": "C major"},
+        {"start_s": starts_s[1], "key": "Eb major"},
+    ]
 
 
 def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,15 @@
 """Keys, and how notes and chords are spelt in one: on the line of fifths, F is -1, C 0, G 1."""
 
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from thirdstream.notes.types import Note, Score
+from thirdstream.notes.types import Note
 
 LETTERS = "FCGDAEB"
 NOTES = (-8, 1)  # from F flat, or up to B sharp: nothing is spelt with two signs
 ROOTS = (-6, -1)  # from G flat, or up to A sharp: chords of F flat and B sharp are hard to read
-MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)  # harmonic
 # How much of each degree a key has (Krumhansl and Kessler 1982).
 PROFILES = (
     (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
@@ -46,38 +44,6 @@ def key_of_notes(notes: Sequence[Note]) -> Key:
     keys = [Key(tonic, is_minor) for is_minor in (False, True) for tonic in range(12)]
     fits = [np.corrcoef(np.roll(PROFILES[k.is_minor], k.tonic), sounding)[0, 1] for k in keys]
     return keys[int(np.nan_to_num(fits).argmax())]
-
-
-def key_of(score: Score) -> Key:
-    """The key of melody and chords.
-
-    The scale must hold the melody and the chords' triads (sevenths leave it readily), and its
-    chord be at home: long, last, and reached from its dominant. Without chords the last note is.
-    """
-    sounding, home = np.zeros(12), np.zeros((12, 2))
-    for note in score.melody:
-        sounding[note.pitch % 12] += note.length
-    for chord in score.chords:
-        for interval in chord.intervals[:3]:
-            sounding[(chord.root + interval) % 12] += chord.length
-    if not score.chords:
-        tonic = score.melody[-1].pitch % 12
-        home[tonic, int(sounding[(tonic + 3) % 12] > sounding[(tonic + 4) % 12])] = 1.0
-    for before, chord in itertools.pairwise([*score.chords[-1:], *score.chords]):
-        falls = (before.root - chord.root) % 12 == 7 and not before.is_minor
-        home[chord.root, int(chord.is_minor)] += min(chord.length, 8.0) * (2.0 if falls else 1.0)
-    for chord in score.chords[-1:]:
-        home[chord.root, int(chord.is_minor)] += 0.1 * home.sum()
-    scores = {
-        Key(tonic, is_minor): float(
-            sounding[[(tonic + step) % 12 for step in scale]].sum() / sounding.sum()
-            + 0.6 * home[tonic, int(is_minor)] / home.sum()
-            + 0.4 * sounding[(tonic + 7) % 12] / sounding.sum()
-        )
-        for tonic in range(12)
-        for is_minor, scale in ((False, MAJOR), (True, MINOR))
-    }
-    return max(scores, key=lambda key: scores[key])
 
 
 def sharps_of(key: Key) -> int:

@@ -35,6 +35,7 @@ KINDS = {  # of chords, by their intervals: music21's, and what is written after
 }
 NO_CHORD = "N.C."
 BARS_OF_A_LINE = 4
+Keys = Sequence[tuple[float, Key]]  # from which quarter note on
 
 
 def _kind(chord: Chord) -> tuple[str, str]:
@@ -73,12 +74,14 @@ def write_lead_sheet(
     score: Score,
     key: Key | None = None,
     *,
+    changes: Keys = (),
     sections: Mapping[int, str] = MappingProxyType({}),
     swung: bool = False,
 ) -> None:
     """Write melody and chord symbols as MusicXML, whole or not at all, spelt by the key; by the one
     that the notes suggest, where none is given.
 
+    changes: later keys, each with the quarter note, a bar line, where its signature stands.
     sections: a letter for each bar, counted from 0, with which one begins. swung: whether eighths
     are; the sheet says so. Lines have four bars, the first of a section begins one. A pickup is a
     short bar with the number 0. Raises ThirdstreamError without music21.
@@ -90,14 +93,28 @@ def write_lead_sheet(
             f"{path}: lead sheets need music21; pip install 'thirdstream[scores]'"
         ) from error
     key = key or (key_of_notes(score.melody) if score.melody else C_MAJOR)
-    whole = stream.Score([_part(score, key, sections, swung=swung)])
+    whole = stream.Score([_part(score, ((0.0, key), *changes), sections, swung=swung)])
     whole.metadata = metadata.Metadata(title=without_controls(score.title or path.stem))
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         whole.write("musicxml", fp=str(temporary))
 
 
-def _part(score: Score, key: Key, sections: Mapping[int, str], *, swung: bool) -> Any:
+def _key_at(keys: Keys, quarter: float) -> Key:
+    """The one that holds there."""
+    return [key for start, key in keys if start <= quarter or start == 0.0][-1]
+
+
+def _signatures(keys: Keys) -> Iterator[tuple[Fraction, int]]:
+    """Sharps of the keys, but for those that have the signature before: a relative minor."""
+    before = None
+    for start, key in keys:
+        if sharps_of(key) != before:
+            before = sharps_of(key)
+            yield exact(start), before
+
+
+def _part(score: Score, keys: Keys, sections: Mapping[int, str], *, swung: bool) -> Any:
     """The part, as music21 has it.
 
     Chord symbols come last: to music21 they are notes, and would be beamed.
@@ -105,10 +122,10 @@ def _part(score: Score, key: Key, sections: Mapping[int, str], *, swung: bool) -
     from music21 import clef, stream
 
     symbols: dict[int, list[tuple[Fraction, Any]]] = defaultdict(list)
-    for start, named in _symbols(score, key):
+    for start, named in _symbols(score, keys):
         number = score.metres.bar(float(start))
         symbols[number].append((start - exact(score.metres.line(number)), named))
-    measures = list(_measures(score, key, 1 + max(symbols, default=0)))
+    measures = list(_measures(score, keys, 1 + max(symbols, default=0)))
     _direct(measures[0], score, swung=swung)
     _mark(measures, sections, has_pickup=_silence(score) > 0)
     part = stream.Part()
@@ -122,7 +139,7 @@ def _part(score: Score, key: Key, sections: Mapping[int, str], *, swung: bool) -
     return part
 
 
-def _measures(score: Score, key: Key, n_bars: int) -> Iterator[Any]:
+def _measures(score: Score, keys: Keys, n_bars: int) -> Iterator[Any]:
     """At least `n_bars` bars with their notes and rests."""
     from music21 import stream
     from music21.key import KeySignature
@@ -130,6 +147,7 @@ def _measures(score: Score, key: Key, n_bars: int) -> Iterator[Any]:
     notes = notes_by_bar(score)
     n_bars = max(n_bars, 1 + max(notes, default=0))
     silence, sign = _silence(score), None
+    signatures = dict(_signatures(keys))
     for number in range(n_bars):
         metre = score.metres.metre_of(number)
         silent = silence if number == 0 else Fraction(0)
@@ -137,12 +155,13 @@ def _measures(score: Score, key: Key, n_bars: int) -> Iterator[Any]:
         if silent:
             measure.paddingLeft = silent
             measure.showNumber = stream.enums.ShowNumber.NEVER
-        if number == 0:
-            measure.insert(0, KeySignature(sharps_of(key)))
+        line = exact(score.metres.line(number))
+        if line in signatures:
+            measure.insert(0, KeySignature(signatures[line]))
         if metre != sign:
             measure.insert(0, _time_signature(metre))
             sign = metre
-        for start, one in written(notes.get(number, []), silent, metre, key):
+        for start, one in written(notes.get(number, []), silent, metre, _key_at(keys, float(line))):
             measure.insert(start - silent, one)
         if number == n_bars - 1:
             measure.rightBarline = "final"
@@ -201,11 +220,12 @@ def _mark(measures: Sequence[Any], sections: Mapping[int, str], *, has_pickup: b
             first = number
 
 
-def _symbols(score: Score, key: Key) -> Iterator[tuple[Fraction, Any]]:
+def _symbols(score: Score, keys: Keys) -> Iterator[tuple[Fraction, Any]]:
     """The chords, and the N.C. before the last note, as music21 has them, each with its place."""
     from music21 import harmony
 
     for chord in score.chords:
+        key = _key_at(keys, chord.start)
         root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
         kind, text = _kind(chord)
         named = harmony.ChordSymbol(root=root, bass=bass, kind=kind, kindStr=text)

@@ -47,7 +47,11 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
     with ExitStack() as stack:  # what went wrong with one leaves none
         midi, sheet, roll, data, *pdf = (stack.enter_context(whole_file(path)) for path in paths)
         write_midi(midi, song, found.timing)
-        write_lead_sheet(sheet, score, found.key, sections=sections, swung=found.swing != 0.5)
+        first, *changes = found.keys or ((0.0, found.key),)
+        write_lead_sheet(
+            sheet, score, first[1],
+            changes=changes, sections=sections, swung=found.swing != 0.5,
+        )  # fmt: skip
         draw_roll(roll, found)
         write_json(data, _data(found, sections))
         for one in pdf:
@@ -61,6 +65,10 @@ def _data(found: Transcription, sections: Mapping[int, str]) -> dict[str, Any]:
     return {
         "duration_s": found.duration_s,
         "key": found.key.name,
+        "keys": [
+            {"start_s": round(max(float(found.timing.seconds(start)), 0.0), 3), "key": key.name}
+            for start, key in found.keys
+        ],
         "tuning_semitones": round(found.tuning, 3),
         "metre": metres.changes[0][1].name,
         "beats_per_bar": round(found.score.beats_per_bar / beat),

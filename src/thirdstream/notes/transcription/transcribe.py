@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError
-from thirdstream.notes.key import Key, key_of
+from thirdstream.notes.key import Key
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.beats import Bars, bars_of, steady_bars
@@ -39,6 +39,7 @@ from thirdstream.notes.transcription.chords import (
 )
 from thirdstream.notes.transcription.confidence import BarConfidence, confidence_of
 from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_features
+from thirdstream.notes.transcription.keys import key_of, keys_of
 from thirdstream.notes.transcription.known import NOTHING, Known
 from thirdstream.notes.transcription.melody import melody_of
 from thirdstream.notes.transcription.note_events import (
@@ -71,8 +72,9 @@ class Transcription:
     no voices. timing: when its beats sound; the first is a bar line at 0 s or before, the last one
     at the end of the recording or after. notes: all that were transcribed,
     in quarter notes, as they were played. tuning: how many semitones the recording lies above
-    A = 440 Hz, 0 where it is near. confidence: of each bar, in order. swing: where second eighths
-    are played in the beat; 0.5 is even.
+    A = 440 Hz, 0 where it is near. confidence: of each bar, in order. key: of the whole piece;
+    keys: those that it goes through, each with the quarter note where it begins. swing: where
+    second eighths are played in the beat; 0.5 is even.
     """
 
     score: Score
@@ -83,6 +85,7 @@ class Transcription:
     tuning: float = 0.0
     confidence: tuple[BarConfidence, ...] = ()
     swing: float = 0.5
+    keys: tuple[tuple[float, Key], ...] = ()
 
 
 def transcribe(
@@ -146,6 +149,7 @@ def _counted(
         tuning=features.tuning,
         confidence=confidence_of(features, bars, harmony, melody=melody),
         swing=swing,
+        keys=keys_of(score),
     )
 
 
