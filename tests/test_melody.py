@@ -10,7 +10,7 @@ from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.note_events import NoteEvents
 from thirdstream.notes.transcription.quantisation import quantised
 from thirdstream.notes.transcription.salience import TOGETHER_S, log_odds
-from thirdstream.notes.transcription.transcriber import Posteriors
+from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
 from thirdstream.notes.types import Note
 
 
@@ -21,9 +21,11 @@ def test_the_line_stays_on_top_and_leaves_the_bass_alone() -> None:
     rows.sort()
     found = np.array(rows)
     notes = NoteEvents(found[:, :2], found[:, 2], np.full(len(rows), 0.7))
-    empty = np.full((round(5 * FPS), 88), 0.7, np.float16)
-    flat = np.ones(len(empty), np.float32)
-    seen = FrameFeatures(Posteriors(empty, empty), empty, flat, flat, flat, 5.0)
+    sounds = np.full((round(5 * FPS), 88), 0.7, np.float16)
+    led = np.full_like(sounds, 0.05)
+    led[:, 73 - LOWEST : 77 - LOWEST] = 0.5  # as unsure as it may be
+    flat = np.ones(len(led), np.float32)
+    seen = FrameFeatures(Posteriors(sounds, sounds), led, flat, flat, flat, 5.0)
     line = melody.melody_of(notes, seen)
     assert notes.pitches[line].tolist() == [76 - k % 3 for k in range(8)]
 

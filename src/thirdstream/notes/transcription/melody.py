@@ -23,7 +23,7 @@ N_BEFORE = 48  # notes from which the line may come
 class Costs:
     """What the line is drawn by; chosen on the validation pieces."""
 
-    note: float = 1.5  # added to the logarithm of a note's odds
+    note: float = 1.0  # added to the logarithm of a note's odds
     leap: float = 0.1  # a semitone
     rest: float = 0.1  # a second
 
