@@ -97,11 +97,12 @@ def true_lead(track: tuple[Note, ...], score: Score, n_beats: float) -> Lead:
 
 def melody_scores(found: Transcription, truth: Lead, beat_s: float) -> tuple[float, float, float]:
     """Shares of the true notes that are found, as written and in any octave, and of the heard notes
-    that are true or ornaments; onsets within 80 ms or, for swing, a sixth of a beat."""
+    that are true or ornaments; onsets within 80 ms or, as swung eighths are written even and
+    played late, a fifth of a beat."""
     ours = [(float(found.timing.seconds(n.start)), n.pitch) for n in found.score.melody]
     true = [(n.start * beat_s, n.pitch) for n in truth.melody]
     allowed = true + [(n.start * beat_s, n.pitch) for n in truth.ornaments]
-    near = max(0.08, beat_s / 6)
+    near = max(0.08, beat_s / 5)
 
     def share(of: list, among: list, period: int) -> float:
         hits = [any(abs(t - u) <= near and (p - q) % period == 0 for u, q in among) for t, p in of]

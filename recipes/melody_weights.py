@@ -35,8 +35,8 @@ EVERY = 3  # recordings of which one serves the struck notes
 
 
 class Heard(NamedTuple):
-    """A recording: what is observed of its notes, which of them are the melody's (1, 0; nan where
-    it does not matter), and evidence and truth of its onsets where a pitch sounds already."""
+    """A recording: its notes, what is observed of each alone, and which of them are the melody's
+    (1, 0; nan where it does not matter)."""
 
     notes: NoteEvents
     seen: np.ndarray
@@ -99,9 +99,9 @@ def again(found: FrameFeatures, onsets: list[tuple[float, int]]) -> tuple[np.nda
         places = note_events.onset_peaks(onset)
         before, evidence = note_events.struck(note, onset, loud, places)
         right = np.zeros(len(places))
-        for start_s, played in onsets:
+        for start_s in [start_s for start_s, played in onsets if played == pitch]:
             late = np.abs(places / FPS - start_s)
-            if played == pitch and late.min(initial=1) <= 0.06:
+            if late.min(initial=1) <= 0.06:
                 right[late.argmin()] = 1
         rows.append(evidence[before > note_events.SOUNDING])
         truth.append(right[before > note_events.SOUNDING])

@@ -46,7 +46,7 @@ class Again(NamedTuple):
     flux: float
 
 
-AGAIN = Again(-0.49, 1.08, 0.59, 1.37, -1.62, -0.94)
+AGAIN = Again(0.11, 1.23, -0.03, 1.65, -1.71, -1.4)
 
 
 def notes_of(posteriors: Posteriors) -> NoteEvents:

@@ -63,7 +63,7 @@ def log_odds(notes: NoteEvents, features: FrameFeatures) -> Array:
 
 
 def alone(notes: NoteEvents, features: FrameFeatures) -> Array:
-    """What is observed of each note: (n_notes, 18)."""
+    """What is observed of each note: (n_notes, 19)."""
     starts, ends = notes.intervals.T
     keys = notes.pitches.astype(int) - LOWEST
     beginning = _beginnings(notes, features)
@@ -81,25 +81,26 @@ def alone(notes: NoteEvents, features: FrameFeatures) -> Array:
     return np.column_stack([
         notes.confidences, onset_confidence(notes, features.posteriors),
         led, whole, _logit(led), _logit(whole), _logit(led) - _logit(best),
-        _logit(led) - _logit(above), _covered(notes, partial), partial,
+        _logit(led) - _logit(above), _covered(notes, partial), partial.astype(float),
         _beside(notes, led), _loudness(notes, features),
         np.log(np.maximum(lengths, 0.1)), np.minimum(lengths, 1.5),
         np.maximum(LOW - notes.pitches, 0) / 12, (notes.pitches - MIDDLE) / 12,
     ])  # fmt: skip
 
 
-def among(notes: NoteEvents, odds: Array) -> Array:
-    """How each note suits its neighbours, of which `odds` are the melody's, 0 to 1: its height and
-    confidence against theirs, and what of them sounds with it. (n_notes, 10)."""
+def among(notes: NoteEvents, likely: Array) -> Array:
+    """How each note suits its neighbours, of which each is the melody's with the probability
+    `likely`: its height and confidence against theirs, and what of them sounds with it.
+    (n_notes, 10)."""
     starts, pitches = notes.intervals[:, 0], notes.pitches
-    weights, found = np.square(odds), []
+    weights, found = np.square(likely), []
     total = weights
     for reach_s in NEAR_S:
         height, total = _mean_around(pitches, weights, starts, reach_s)
         apart = np.clip((pitches - height) / 12, -2, 2)
         confidence, _ = _mean_around(notes.confidences, weights, starts, reach_s)
         found += [apart, np.abs(apart), notes.confidences - confidence]
-    return np.column_stack([*found, np.log1p(total), _rivals(notes, odds), odds])
+    return np.column_stack([*found, np.log1p(total), _rivals(notes, likely), likely])
 
 
 def _mean_around(
@@ -114,7 +115,7 @@ def _mean_around(
     return sums / np.maximum(totals, 1e-3), np.maximum(totals, 0)
 
 
-def _rivals(notes: NoteEvents, odds: Array) -> Array:
+def _rivals(notes: NoteEvents, likely: Array) -> Array:
     """The most likely of the notes that sound as each begins, and of those above it. (n, 2)."""
     (starts, ends), pitches = notes.intervals.T, notes.pitches
     found = np.zeros((len(starts), 2))
@@ -124,8 +125,8 @@ def _rivals(notes: NoteEvents, odds: Array) -> Array:
         last = int(np.searchsorted(starts, min(start + 0.08, ends[note]), side="right"))
         others = np.arange(first, last)
         others = others[(others != note) & (ends[others] > start + 0.03)]
-        found[note, 0] = odds[others].max(initial=0)
-        found[note, 1] = odds[others[pitches[others] > pitches[note]]].max(initial=0)
+        found[note, 0] = likely[others].max(initial=0)
+        found[note, 1] = likely[others[pitches[others] > pitches[note]]].max(initial=0)
     return found
 
 
