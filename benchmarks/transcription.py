@@ -5,8 +5,9 @@ usage: transcription.py PAIRS SCORES [NAME ...]
 PAIRS: folder that `thirdstream arrange` made. SCORES: folder of the scores it was made of, or one
 around it. Without names, all pairs. The first 40 s of each version are found. True beats and
 bar lines are those of the record; the true key is the score's, as keys.json has it; true chords
-what is played: the score's, in jazz with the arranger's sevenths and two-fives; true melody what
-the first track plays of the score's melody.
+what is played: the score's, in jazz with the arranger's sevenths and two-fives; true melody is what
+the first track plays of the score's melody, anticipations and approach notes included
+(arranging/lead.py).
 
 Columns: F of the notes (50 ms); share of the true melody found, and the same in any octave; share
 of the heard melody that is true; accuracy of chords as triads and with sevenths; F of beats and of
@@ -30,6 +31,7 @@ from thirdstream import audio
 from thirdstream.audio import SR
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
+from thirdstream.notes.arranging.lead import Lead, lead
 from thirdstream.notes.io.midi import read_midi
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.key import Key
@@ -91,32 +93,27 @@ def chord_scores(
     )
 
 
-def true_melody(track: tuple[Note, ...], score: Score, n_beats: float) -> list[Note]:
-    """Of the first track, the notes that begin where the score's melody has that pitch class."""
-    found: dict[float, Note] = {}
-    for note in track:
-        near = [m for m in score.melody if abs(m.start - note.start) < 0.3]
-        if note.start < n_beats and any(m.pitch % 12 == note.pitch % 12 for m in near):
-            key = round(note.start, 2)
-            if key not in found or found[key].pitch < note.pitch:
-                found[key] = note
-    return list(found.values())
+def true_lead(track: tuple[Note, ...], score: Score, n_beats: float) -> Lead:
+    return lead(
+        [note for note in track if note.start < n_beats],
+        [note for note in score.melody if note.start < n_beats],
+    )
 
 
-def melody_scores(
-    found: Transcription, truth: list[Note], beat_s: float
-) -> tuple[float, float, float]:
+def melody_scores(found: Transcription, truth: Lead, beat_s: float) -> tuple[float, float, float]:
     """Shares of the true notes that are found, as written and in any octave, and of the heard notes
-    that are true; onsets within 80 ms or, for swing, a sixth of a beat."""
+    that are true or ornaments; onsets within 80 ms or, as swung eighths are written even and
+    played late, a fifth of a beat."""
     ours = [(float(found.timing.seconds(n.start)), n.pitch) for n in found.score.melody]
-    true = [(n.start * beat_s, n.pitch) for n in truth]
-    near = max(0.08, beat_s / 6)
+    true = [(n.start * beat_s, n.pitch) for n in truth.melody]
+    allowed = true + [(n.start * beat_s, n.pitch) for n in truth.ornaments]
+    near = max(0.08, beat_s / 5)
 
     def share(of: list, among: list, period: int) -> float:
         hits = [any(abs(t - u) <= near and (p - q) % period == 0 for u, q in among) for t, p in of]
         return float(np.mean(hits))
 
-    return share(true, ours, 999), share(true, ours, 12), share(ours, true, 12)
+    return share(true, ours, 999), share(true, ours, 12), share(ours, allowed, 12)
 
 
 def note_f1(found: Transcription, tracks: list[tuple[Note, ...]], beat_s: float) -> float:
@@ -161,7 +158,7 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
     )
     return [
         note_f1(found, tracks, beat_s),
-        *melody_scores(found, true_melody(tracks[0], score, end / beat_s), beat_s),
+        *melody_scores(found, true_lead(tracks[0], score, end / beat_s), beat_s),
         *chord_scores(found, played, beat_s),
         f_beats,
         f_bars,

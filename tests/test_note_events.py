@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import music
-from thirdstream.notes.transcription.note_events import GAP, SHORTEST, confident, notes_of
+from thirdstream.notes.transcription.note_events import (
+    GAP,
+    SHORTEST,
+    SHORTEST_STRUCK,
+    confident,
+    notes_of,
+    struck_notes,
+)
 from thirdstream.notes.transcription.spectra import COLUMN, HOP, SR
 from thirdstream.notes.transcription.transcriber import (
     EDGE,
@@ -99,6 +106,31 @@ def test_notes_by_hand(
     assert [
         (*row, int(p)) for row, p in zip(frames.tolist(), found.pitches, strict=True)
     ] == expected
+
+
+FLUX = np.ones(200, np.float32)
+
+
+@pytest.mark.parametrize(("drum", "n_notes"), [(1.0, 2), (8.0, 1)])
+def test_a_dip_tells_a_repeated_note_and_a_drum_does_not(drum: float, n_notes: int) -> None:
+    given = posteriors([(48, 20, 120)], [(48, 20)])
+    given.onsets[70, 48], given.notes[66:70, 48] = 0.45, 0.2  # too faint for `notes_of`
+    flux = FLUX.copy()
+    flux[70] = drum
+    assert len(notes_of(given).pitches) == 1
+    assert len(struck_notes(given, flux).pitches) == n_notes
+
+
+def test_struck_notes_are_those_of_notes_of_where_nothing_is_repeated() -> None:
+    given = posteriors([(48, 20, 60), (52, 30, 90), (50, 9, 9 + SHORTEST)], [(48, 20), (52, 30)])
+    for one, other in zip(struck_notes(given, FLUX), notes_of(given), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("length", "n_notes"), [(SHORTEST_STRUCK, 1), (SHORTEST_STRUCK - 1, 0)])
+def test_quick_notes_are_struck(length: int, n_notes: int) -> None:
+    given = posteriors([(48, 20, 20 + length)], [(48, 20)])
+    assert len(struck_notes(given, FLUX).pitches) == n_notes
 
 
 def test_the_roll_has_pitches_first() -> None:

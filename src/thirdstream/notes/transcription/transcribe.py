@@ -45,8 +45,8 @@ from thirdstream.notes.transcription.melody import melody_of
 from thirdstream.notes.transcription.note_events import (
     NoteEvents,
     confident,
-    notes_of,
     onset_confidence,
+    struck_notes,
     without_noise,
 )
 from thirdstream.notes.transcription.quantisation import (
@@ -105,7 +105,8 @@ def transcribe(
     features = frame_features(blocks, progress=progress)
     known.check_within(features.duration_s)
     posteriors = features.posteriors
-    found = without_noise(confident(notes_of(posteriors), posteriors), posteriors)
+    notes = struck_notes(posteriors, features.flux)
+    found = without_noise(confident(notes, posteriors), posteriors)
     line = melody_of(found, features)
     if not len(line):
         raise ThirdstreamError("no notes are found in it; give music with pitches")
