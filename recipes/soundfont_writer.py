@@ -31,12 +31,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Preset:
-    """zones: generators by number, of which SAMPLE is the place of a sample in the list of all."""
+    """zones: generators by number, of which SAMPLE is the place of a sample in the list of all.
+
+    modulators: records of all zones: source, destination, amount, amount's source, transform.
+    """
 
     bank: int
     program: int
     name: str
     zones: Sequence[dict[int, int]]
+    modulators: Sequence[tuple[int, int, int, int, int]] = ()
 
 
 def write(
@@ -71,10 +75,12 @@ def write(
     names = [
         (_name(p.name), p.program, p.bank, number, (0, 0, 0)) for number, p in enumerate(presets)
     ]
+    moving = [record for preset in presets for record in preset.modulators]
+    n_moving = np.cumsum([0, *(len(preset.modulators) for preset in presets)]).tolist()
     tables = {
         "phdr": [*names, (b"EOP", 0, 0, len(presets), (0, 0, 0))],
-        "pbag": [(number, 0) for number in range(len(presets) + 1)],
-        "pmod": [],
+        "pbag": list(enumerate(n_moving)),
+        "pmod": [*moving, (0, 0, 0, 0, 0)],
         "pgen": [(Generator.INSTRUMENT, number) for number in range(len(presets))] + [(0, 0)],
         "inst": [*instruments, (b"EOI", len(bags))],
         "ibag": [*bags, (len(generators), 0)],

@@ -2,11 +2,12 @@
 
 Read as the SoundFont 2.04 specification has them: presets of instruments of zones, whose generators
 become one Region each. Samples of .sf3 are Ogg Vorbis; they are decoded when they are asked for.
-Left out: modulators, low-frequency oscillators, and what the modulation envelope does to pitch.
+Left out: low-frequency oscillators, and what the modulation envelope does to pitch.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 from io import BytesIO
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 
 from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError
+from thirdstream.notes.rendering import modulators
+from thirdstream.notes.rendering.modulators import Amounts
 
 DRUM_BANK = 128
 ATTENUATED = 0.4  # of what is written: so the first synthesisers took it, and so fonts are made
@@ -27,9 +30,11 @@ BAG = [("generators", "<u2"), ("modulators", "<u2")]
 RECORDS: dict[str, Any] = {
     "phdr": [("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("_", "<u4", 3)],
     "pbag": BAG,
+    "pmod": modulators.RECORD,
     "pgen": [("kind", "<u2"), ("amount", "<i2")],
     "inst": [("name", "S20"), ("bag", "<u2")],
     "ibag": BAG,
+    "imod": modulators.RECORD,
     "igen": [("kind", "<u2"), ("amount", "<i2")],
     "shdr": [("name", "S20"), ("start", "<u4"), ("end", "<u4"), ("loop_start", "<u4"),
              ("loop_end", "<u4"), ("sr", "<u4"), ("root", "u1"), ("cents", "i1"), ("link", "<u2"),
@@ -37,6 +42,7 @@ RECORDS: dict[str, Any] = {
 }  # fmt: skip
 COMPRESSED = 0x10  # a sample's kind, in .sf3
 ALL = (0, 127)
+VELOCITY_STEP = 8  # velocities that modulators tell apart; each has its own samples in memory
 Zone = dict[int, int]  # generators and their amounts
 
 
@@ -90,6 +96,12 @@ DEFAULTS: Zone = {
 }
 
 
+MOVED = {
+    G.CUTOFF, G.RESONANCE, G.SWEEP, G.PAN, *LEVEL, *SWEEP, G.SWEEP_SUSTAIN, G.SUSTAIN, G.RELEASE,
+    G.SEMITONES, G.CENTS,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Envelope:
     """A straight rise from 0, then a fall by the share `sustain` of all; all would take decay_s.
@@ -136,8 +148,17 @@ class Region:
 
     def sounds(self, key: int, velocity: int) -> bool:
         """Whether this key, struck so hard, plays it."""
-        (low, high), (soft, hard) = self.keys, self.velocities
-        return low <= key <= high and soft <= velocity <= hard
+        return _sounds(self, key, velocity)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A zone of an instrument in a preset: its generators, keys, velocities, and modulators."""
+
+    zone: dict[int, float]
+    keys: tuple[int, int]
+    velocities: tuple[int, int]
+    amounts: Amounts
 
 
 class SoundFont:
@@ -160,7 +181,7 @@ class SoundFont:
             places = [(int(head["bank"]), int(head["program"])) for head in heads]
             self.presets = dict(zip(places, map(_text, heads["name"]), strict=True))
             self._place = {place: number for number, place in enumerate(places)}
-            self._known: dict[int, tuple[Region, ...]] = {}
+            self._known: dict[int, tuple[Layer, ...]] = {}
         except OSError as error:
             raise ThirdstreamError(f"{path}: cannot be read ({error.strerror})") from error
         except (KeyError, ValueError, IndexError) as error:
@@ -171,65 +192,100 @@ class SoundFont:
 
         Raises KeyError where there is no such preset.
         """
+        return tuple(self._region(one, one.zone) for one in self._layers(bank, program))
+
+    def struck(self, bank: int, program: int, *, key: int, velocity: int) -> tuple[Region, ...]:
+        """The regions that a key plays, struck so hard, as its modulators have them.
+
+        Raises KeyError where there is no such preset.
+        """
+        return tuple(
+            self._struck(one, key=key, velocity=velocity)
+            for one in self._layers(bank, program)
+            if _sounds(one, key, velocity)
+        )
+
+    def _struck(self, layer: Layer, *, key: int, velocity: int) -> Region:
+        if layer.amounts == modulators.DEFAULTS:
+            return self._region(layer, layer.zone)
+        near = min(VELOCITY_STEP * round(velocity / VELOCITY_STEP), 127)
+        by = modulators.added(layer.amounts, key=key, velocity=max(near, 1))
+        moved = {kind: layer.zone.get(kind, 0) + by[kind] for kind in MOVED & by.keys()}
+        region = self._region(layer, layer.zone | moved)
+        return replace(region, gain_db=region.gain_db - by[G.ATTENUATION] / 10)
+
+    def _layers(self, bank: int, program: int) -> tuple[Layer, ...]:
         place = self._place[bank, program]
         try:
             if place not in self._known:
-                self._known[place] = tuple(self._regions(place))
+                self._known[place] = tuple(self._read(place))
             return self._known[place]
         except (IndexError, OverflowError) as error:
             raise self._bad(f"its preset {bank}:{program} leads nowhere") from error
 
-    def _regions(self, place: int) -> list[Region]:
-        found, ranges = [], (G.KEYS, G.VELOCITIES)
-        for preset in self._zones("p", "phdr", place, last=G.INSTRUMENT):
-            for zone in self._zones("i", "inst", preset[G.INSTRUMENT], last=G.SAMPLE):
-                both = {kind: zone.get(kind, DEFAULTS.get(kind, 0)) + preset.get(kind, 0)
-                        for kind in (zone.keys() | preset.keys() | DEFAULTS.keys())}  # fmt: skip
+    def _read(self, place: int) -> Iterator[Layer]:
+        ranges = G.KEYS, G.VELOCITIES
+        for preset, more in self._zones("p", "phdr", place, last=G.INSTRUMENT):
+            for zone, own in self._zones("i", "inst", preset[G.INSTRUMENT], last=G.SAMPLE):
+                kinds = zone.keys() | preset.keys() | DEFAULTS.keys()
+                both: dict[int, float] = {
+                    kind: zone.get(kind, DEFAULTS.get(kind, 0)) + preset.get(kind, 0)
+                    for kind in kinds
+                }
                 both |= {kind: zone.get(kind, 0) for kind in (G.SAMPLE, G.LOOPS, G.CHOKE)}
                 both[G.ROOT] = zone.get(G.ROOT, -1)
                 keys, velocities = (_common(zone.get(k), preset.get(k)) for k in ranges)
                 if keys[0] <= keys[1] and velocities[0] <= velocities[1]:
-                    found.append(self._region(both, keys=keys, velocities=velocities))
-        return found
+                    amounts = modulators.together(instrument=own, preset=more)
+                    layer = Layer(both, keys, velocities, amounts)
+                    self._region(layer, both)  # what leads nowhere is found at once
+                    yield layer
 
-    def _zones(self, letter: str, heads: str, place: int, *, last: int) -> list[Zone]:
-        """The zones of a preset or an instrument, each with what its global zone says."""
-        bags, generators = self._tables[f"{letter}bag"], self._tables[f"{letter}gen"]
+    def _zones(
+        self, letter: str, heads: str, place: int, *, last: int
+    ) -> list[tuple[Zone, Amounts]]:
+        """The zones of a preset or an instrument, each with what its global zone says, and the
+        amounts of their modulators."""
+        bags, generators, records = (self._tables[letter + kind] for kind in ("bag", "gen", "mod"))
         first, end = (int(self._tables[heads][place + k]["bag"]) for k in (0, 1))
-        shared: Zone = {}
+        shared: tuple[Zone, Amounts] = ({}, {})
         zones = []
         for number in range(first, end):
             inside = generators[bags[number]["generators"] : bags[number + 1]["generators"]]
             zone = {int(kind): int(amount) for kind, amount in inside}
+            moving = records[bags[number]["modulators"] : bags[number + 1]["modulators"]]
+            amounts = modulators.amounts(moving.tolist())
             if last in zone:
-                zones.append(shared | zone)
+                zones.append((shared[0] | zone, shared[1] | amounts))
             elif number == first:
-                shared = zone
+                shared = zone, amounts
         return zones
 
-    def _region(self, zone: Zone, *, keys: tuple[int, int], velocities: tuple[int, int]) -> Region:
-        head = self._tables["shdr"][zone[G.SAMPLE]]
+    def _region(self, layer: Layer, zone: dict[int, float]) -> Region:
+        """Of a layer, whose zone this is, moved or not."""
+        sample = int(zone[G.SAMPLE])
+        head = self._tables["shdr"][sample]
         origin = 0 if int(head["kind"]) & COMPRESSED else int(head["start"])
         start, end = (
-            int(head[name]) - origin + zone.get(fine, 0) + 32_768 * zone.get(coarse, 0)
+            int(int(head[name]) - origin + zone.get(fine, 0) + 32_768 * zone.get(coarse, 0))
             for name, fine, coarse in (
                 ("loop_start", G.LOOP_START, G.LOOP_START_COARSE),
                 ("loop_end", G.LOOP_END, G.LOOP_END_COARSE),
             )
         )
-        looped = zone[G.LOOPS] & 1 and 0 <= start < end <= MAX_SAMPLES
+        looped = int(zone[G.LOOPS]) & 1 and 0 <= start < end <= MAX_SAMPLES
         tune = zone.get(G.SEMITONES, 0) + (zone.get(G.CENTS, 0) + int(head["cents"])) / 100
-        root = int(head["root"]) if zone[G.ROOT] < 0 else zone[G.ROOT]
+        root = int(head["root"]) if zone[G.ROOT] < 0 else int(zone[G.ROOT])
         return Region(
-            sample=zone[G.SAMPLE],
-            keys=keys,
-            velocities=velocities,
+            sample=sample,
+            keys=layer.keys,
+            velocities=layer.velocities,
             root=root,
             tune=tune,
             scale=zone[G.SCALE] / 100,
             gain_db=-ATTENUATED * float(np.clip(zone.get(G.ATTENUATION, 0) / 10, -144, 144)),
             pan=float(np.clip(zone.get(G.PAN, 0) / 500, -1, 1)),
-            start=max(zone.get(G.START, 0) + 32_768 * zone.get(G.START_COARSE, 0), 0),
+            start=max(int(zone.get(G.START, 0) + 32_768 * zone.get(G.START_COARSE, 0)), 0),
             loop=(start, end) if looped else None,
             level=_envelope(zone, LEVEL, G.SUSTAIN),
             key_to_decay=float(zone.get(G.KEY_TO_DECAY, 0)),
@@ -238,7 +294,7 @@ class SoundFont:
             resonance_db=float(np.clip(zone.get(G.RESONANCE, 0) / 10, 0, 96)),
             sweep=_envelope(zone, SWEEP, G.SWEEP_SUSTAIN),
             sweep_cents=float(zone.get(G.SWEEP, 0)),
-            choke=zone[G.CHOKE],
+            choke=int(zone[G.CHOKE]),
         )
 
     def rate(self, sample: int) -> int:
@@ -309,13 +365,18 @@ def _common(one: int | None, other: int | None) -> tuple[int, int]:
     return max(low, least), min(high, most)
 
 
-def _envelope(zone: Zone, stages: tuple[int, ...], sustain: int) -> Envelope:
+def _sounds(one: Region | Layer, key: int, velocity: int) -> bool:
+    (low, high), (soft, hard) = one.keys, one.velocities
+    return low <= key <= high and soft <= velocity <= hard
+
+
+def _envelope(zone: dict[int, float], stages: tuple[int, ...], sustain: int) -> Envelope:
     """Of its four stages, and its sustain in tenths of a per cent (or of a decibel)."""
     times = (_seconds(zone[stage]) for stage in stages)
     return Envelope(*times, sustain=float(np.clip(zone.get(sustain, 0) / 1000, 0, 1)))
 
 
-def _seconds(timecents: int) -> float:
+def _seconds(timecents: float) -> float:
     return 0.0 if timecents <= NEVER else 2 ** (min(timecents, 8_000) / 1200)
 
 

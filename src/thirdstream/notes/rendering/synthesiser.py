@@ -142,7 +142,7 @@ class Sampler:
         return (first, *(place for place in others if place is not None))
 
     def _sounding(self, preset: tuple[int, int], key: int, velocity: int) -> tuple[Region, ...]:
-        return tuple(r for r in self.font.regions(*preset) if r.sounds(key, velocity))
+        return self.font.struck(*preset, key=key, velocity=velocity)
 
     def _lag(self, region: Region) -> int:
         """Samples from the beginning of a region to its perceived onset."""
