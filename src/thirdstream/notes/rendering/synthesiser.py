@@ -21,7 +21,7 @@ from thirdstream.notes.rendering.tones import FALL_DB, Tone, made
 from thirdstream.notes.types import Song, Track
 
 ORCHESTRA = Path(__file__).with_name("orchestra.sf3")  # the one that comes along
-VERSION = "sampler 1"  # raise it when the same song sounds otherwise
+VERSION = "sampler 2"  # raise it when the same song sounds otherwise
 BLOCK = 1 << 16  # samples rendered at a time
 GAIN = 0.25  # of a note at full velocity; the level is set at the end
 AUDIBLE = 10 ** (-12 / 20)  # of a note's highest level
