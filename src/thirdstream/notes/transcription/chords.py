@@ -125,11 +125,11 @@ def change_probabilities(chroma: Sequence[Array]) -> list[Array]:
     """For each list of beats, (n_beats,): how likely another triad begins at each beat, wherever
     bar lines are; at the first 1. All lists go side by side."""
     n_beats = np.array([len(one) for one in chroma])
-    suits, begins = np.zeros((2, int(n_beats.max()), len(chroma), N_STATES))
+    suits, begins = np.zeros((2, int(n_beats.max()), len(chroma), N_STATES), np.float32)
     for column, one in enumerate(chroma):
         suits[: len(one), column], begins[: len(one), column] = _potentials(one)
     suits = np.exp(suits - suits.max(axis=2, keepdims=True))
-    moved = np.exp(_motion() - chord_weights().change[PLACES.index("half")])
+    moved = np.exp(_motion() - chord_weights().change[PLACES.index("half")]).astype(np.float32)
     within, entered = moved * ALIKE, np.exp(begins)
     forward = np.empty_like(suits)
     forward[0] = suits[0] / suits[0].sum(axis=1, keepdims=True)
@@ -137,7 +137,8 @@ def change_probabilities(chroma: Sequence[Array]) -> list[Array]:
         reached = (forward[beat - 1] @ moved) * entered[beat] + forward[beat - 1]
         forward[beat] = reached * suits[beat]
         forward[beat] /= forward[beat].sum(axis=1, keepdims=True)
-    stays, later = np.zeros((len(suits), len(chroma))), np.ones((len(chroma), N_STATES))
+    stays = np.zeros((len(suits), len(chroma)))
+    later = np.ones((len(chroma), N_STATES), np.float32)
     for beat in range(len(suits) - 1, 0, -1):
         before, after = forward[beat - 1], suits[beat] * later
         kept = before @ within * entered[beat] * after + before * after
