@@ -148,16 +148,16 @@ class Region:
 
     def sounds(self, key: int, velocity: int) -> bool:
         """Whether this key, struck so hard, plays it."""
-        return _sounds(self, key, velocity)
+        (low, high), (soft, hard) = self.keys, self.velocities
+        return low <= key <= high and soft <= velocity <= hard
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A zone of an instrument in a preset: its generators, keys, velocities, and modulators."""
+    """A zone of an instrument in a preset: its region at rest, its generators and modulators."""
 
+    region: Region
     zone: dict[int, float]
-    keys: tuple[int, int]
-    velocities: tuple[int, int]
     amounts: Amounts
 
 
@@ -192,7 +192,7 @@ class SoundFont:
 
         Raises KeyError where there is no such preset.
         """
-        return tuple(self._region(one, one.zone) for one in self._layers(bank, program))
+        return tuple(one.region for one in self._layers(bank, program))
 
     def struck(self, bank: int, program: int, *, key: int, velocity: int) -> tuple[Region, ...]:
         """The regions that a key plays, struck so hard, as its modulators have them.
@@ -202,16 +202,17 @@ class SoundFont:
         return tuple(
             self._struck(one, key=key, velocity=velocity)
             for one in self._layers(bank, program)
-            if _sounds(one, key, velocity)
+            if one.region.sounds(key, velocity)
         )
 
     def _struck(self, layer: Layer, *, key: int, velocity: int) -> Region:
         if layer.amounts == modulators.DEFAULTS:
-            return self._region(layer, layer.zone)
+            return layer.region
         near = min(VELOCITY_STEP * round(velocity / VELOCITY_STEP), 127)
         by = modulators.added(layer.amounts, key=key, velocity=max(near, 1))
         moved = {kind: layer.zone.get(kind, 0) + by[kind] for kind in MOVED & by.keys()}
-        region = self._region(layer, layer.zone | moved)
+        at_rest = layer.region
+        region = self._region(layer.zone | moved, keys=at_rest.keys, velocities=at_rest.velocities)
         return replace(region, gain_db=region.gain_db - by[G.ATTENUATION] / 10)
 
     def _layers(self, bank: int, program: int) -> tuple[Layer, ...]:
@@ -237,9 +238,8 @@ class SoundFont:
                 keys, velocities = (_common(zone.get(k), preset.get(k)) for k in ranges)
                 if keys[0] <= keys[1] and velocities[0] <= velocities[1]:
                     amounts = modulators.together(instrument=own, preset=more)
-                    layer = Layer(both, keys, velocities, amounts)
-                    self._region(layer, both)  # what leads nowhere is found at once
-                    yield layer
+                    region = self._region(both, keys=keys, velocities=velocities)
+                    yield Layer(region, both, amounts)
 
     def _zones(
         self, letter: str, heads: str, place: int, *, last: int
@@ -261,8 +261,9 @@ class SoundFont:
                 shared = zone, amounts
         return zones
 
-    def _region(self, layer: Layer, zone: dict[int, float]) -> Region:
-        """Of a layer, whose zone this is, moved or not."""
+    def _region(
+        self, zone: dict[int, float], *, keys: tuple[int, int], velocities: tuple[int, int]
+    ) -> Region:
         sample = int(zone[G.SAMPLE])
         head = self._tables["shdr"][sample]
         origin = 0 if int(head["kind"]) & COMPRESSED else int(head["start"])
@@ -278,8 +279,8 @@ class SoundFont:
         root = int(head["root"]) if zone[G.ROOT] < 0 else int(zone[G.ROOT])
         return Region(
             sample=sample,
-            keys=layer.keys,
-            velocities=layer.velocities,
+            keys=keys,
+            velocities=velocities,
             root=root,
             tune=tune,
             scale=zone[G.SCALE] / 100,
@@ -363,11 +364,6 @@ def _common(one: int | None, other: int | None) -> tuple[int, int]:
         ALL if value is None else (value & 0xFF, value >> 8 & 0xFF) for value in (one, other)
     )
     return max(low, least), min(high, most)
-
-
-def _sounds(one: Region | Layer, key: int, velocity: int) -> bool:
-    (low, high), (soft, hard) = one.keys, one.velocities
-    return low <= key <= high and soft <= velocity <= hard
 
 
 def _envelope(zone: dict[int, float], stages: tuple[int, ...], sustain: int) -> Envelope:
