@@ -25,7 +25,7 @@ import music21
 import numpy as np
 from scipy.optimize import minimize
 
-from thirdstream import audio
+from pair_features import first_minute  # a script beside this one
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.io.score import read_score
@@ -35,7 +35,7 @@ from thirdstream.notes.transcription.known import Known
 from thirdstream.notes.transcription.transcribe import transcribe
 from thirdstream.notes.types import Chord, Note, Score
 
-SECONDS, SHRINK, SEED = 60, 3e-5, 0
+SHRINK, SEED = 3e-5, 0
 STRETCHES = ((0, 60), (0, 40), (20, 60), (0, 30))  # of a recording, in seconds
 CHORALES = 220
 MINOR = 2.5  # times a minor key counts for more than a major one: there are few
@@ -126,15 +126,13 @@ def heard(pairs: Path, work: Path, record: dict[str, Any], name: str, style: str
     """The first minute of a recording, transcribed with the beats given."""
     kept = work / f"{name}.{style}.pkl"
     if not kept.is_file():
-        path = pairs / style / f"{name}.{record['format']}"
-        wave = np.concatenate(list(audio.blocks(path)), axis=1)[:, : SECONDS * audio.SR]
         known = Known(
             tempo=record["beats_per_minute"],
             metre=f"{round(record['beats_per_bar'])}/4",
             start_bar_s=0.0,
         )
-        level = np.float32(audio.level_of([wave]).gain)
-        joblib.dump(transcribe([wave * level], known=known).score, kept)
+        wave = first_minute(pairs, record, name, style)
+        joblib.dump(transcribe([wave], known=known).score, kept)
     return joblib.load(kept)
 
 

@@ -16,17 +16,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from thirdstream import audio
+from pair_features import features_of  # a script beside this one
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.lead import Lead, lead
 from thirdstream.notes.io.midi import read_midi
 from thirdstream.notes.transcription import note_events, salience
-from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_features
+from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.note_events import NoteEvents, confident, without_noise
-from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
+from thirdstream.notes.transcription.transcriber import LOWEST
 from thirdstream.notes.types import Note
 
-SECONDS = 60
 NEAR_S = 0.08  # between a note that is found and the true one
 HEARD = 0.3  # share of the true melody that is among the notes, from which a recording is used
 N_HIDDEN = {"alone": 1, "among": 16}
@@ -41,23 +40,6 @@ class Heard(NamedTuple):
     notes: NoteEvents
     seen: np.ndarray
     true: np.ndarray
-
-
-def features_of(pairs: Path, work: Path, name: str, style: str) -> FrameFeatures:
-    kept = work / f"{name}.{style}.npz"
-    if not kept.is_file():
-        record = json.loads((pairs / "records" / f"{name}.json").read_text())
-        path = pairs / style / f"{name}.{record['format']}"
-        wave = np.concatenate(list(audio.blocks(path)), axis=1)[:, : SECONDS * audio.SR]
-        o = frame_features([(wave * audio.level_of([wave]).gain).astype(np.float32)])
-        np.savez(kept, notes=o.posteriors.notes, onsets=o.posteriors.onsets, melody=o.melody,
-                 flux=o.flux, bass_flux=o.bass_flux, level=o.level,
-                 duration_s=o.duration_s)  # fmt: skip
-    z = dict(np.load(kept))
-    return FrameFeatures(
-        Posteriors(z["notes"], z["onsets"]), z["melody"], z["flux"], z["bass_flux"], z["level"],
-        float(z["duration_s"]),
-    )  # fmt: skip
 
 
 def true_lead(pairs: Path, record: dict[str, Any], name: str, style: str, end: float) -> Lead:

@@ -23,8 +23,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from pair_features import features_of  # a script beside this one
 from performances import Performance, performances  # a script beside this one
-from thirdstream import audio
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
 from thirdstream.notes.metre import Metres, of_length
@@ -38,12 +38,11 @@ from thirdstream.notes.transcription.chords import (
     beat_chroma,
     place_of,
 )
-from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_features
-from thirdstream.notes.transcription.transcriber import Posteriors
+from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.types import Chord, Note, Score
 
 PARTS = ("chords", "beats")
-SECONDS, MOST_BEATS = 60, 130
+MOST_BEATS = 130
 STEPS, RATE = 150, 0.08  # of Adam, for the chords
 SOFT, SHRINK = 3e-4, 3e-4  # weights of the squares, chords and beats
 OTHERS, MIN_BEATS = 3, 12  # performances of each recording beside it; beats of each, more than
@@ -53,24 +52,6 @@ N_NETWORKS = 4
 METRES = (2, 3, 4, 5, 6, 7)
 Recording = tuple[dict[str, Any], FrameFeatures, str]  # its record and its style
 Reading = tuple[np.ndarray, np.ndarray, float]  # evidence, how right, how much it counts
-
-
-def features_of(pairs: Path, work: Path, name: str, style: str) -> FrameFeatures:
-    work.mkdir(parents=True, exist_ok=True)
-    kept = work / f"{name}.{style}.npz"
-    if not kept.is_file():
-        record = json.loads((pairs / "records" / f"{name}.json").read_text())
-        path = pairs / style / f"{name}.{record['format']}"
-        wave = np.concatenate(list(audio.blocks(path)), axis=1)[:, : SECONDS * audio.SR]
-        o = frame_features([(wave * audio.level_of([wave]).gain).astype(np.float32)])
-        np.savez(kept, sounds=o.posteriors.notes, begins=o.posteriors.onsets, flux=o.flux,
-                 bass_flux=o.bass_flux, level=o.level, duration_s=o.duration_s)  # fmt: skip
-    z = dict(np.load(kept))
-    # Nothing here asks for the melody: any array of its shape will do.
-    return FrameFeatures(
-        Posteriors(z["sounds"], z["begins"]), z["sounds"], z["flux"], z["bass_flux"], z["level"],
-        float(z["duration_s"]),
-    )  # fmt: skip
 
 
 def played(record: dict[str, Any], style: str) -> tuple[Chord, ...]:
