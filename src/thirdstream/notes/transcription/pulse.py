@@ -15,6 +15,7 @@ from thirdstream.notes.transcription.transcriber import LOWEST
 from thirdstream.notes.viterbi import best_path
 
 Array = NDArray[np.float64]
+Places = NDArray[np.int_]
 
 PERIODS_S = 60 / np.geomspace(48, 220, 120)  # of the quarter note
 USUAL_S, SPREAD = 60 / 118, 0.5  # the usual period, and how far periods lie from it (log)
@@ -23,6 +24,7 @@ AROUND = np.geomspace(1 / 1.2, 1.2, 57)  # a known tempo; rubato sways by a fift
 SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to the next
 TIGHT = (60.0, 400.0, 1000.0)  # costs of a beat's distance from its tempo: rubato to steady music
 NEAR = 7  # frames: the highest strength within 35 ms is a beat's
+AT_ONCE = 256  # frames whose costs are found together
 SAME = 4.0  # frames by which the beats of two trackings differ at most, where they are one
 BASS_BELOW = 52  # MIDI pitch
 
@@ -123,32 +125,45 @@ def track(onsets: Array, periods: Array, *, tight: float) -> Array:
 
     tight: the cost of a beat's distance from its tempo.
     """
-    smooth = gaussian_filter1d(onsets, 1.0)
+    smooth, n_frames = gaussian_filter1d(onsets, 1.0), len(onsets)
     whole = np.round(periods).astype(int)
-    n_frames = len(onsets)
-    score, back = smooth.copy(), np.full(n_frames, -1)
-    size = max(1, int(whole.min()) // 2)  # frames so near that none is the beat before another
-    fewer = np.arange(2 * int(whole.max()) + 1)
-    for first in range(0, n_frames, size):
-        now = np.arange(first, min(first + size, n_frames))
-        period = whole[now, None]
-        lags = 2 * period - fewer
-        known = (lags >= period // 2) & (lags <= now[:, None])
-        earlier = now[:, None] - np.where(known, lags, 0)
-        exact = periods[now, None]
-        cost = tight * np.log(np.where(known, lags, exact) / exact) ** 2
-        reached = np.where(known, score[earlier] - cost, 0)
-        best = reached.argmax(axis=1)[:, None]
-        gain = np.take_along_axis(reached, best, 1)[:, 0]
-        back[now] = np.where(gain > 0, np.take_along_axis(earlier, best, 1)[:, 0], -1)
-        score[now] += np.maximum(gain, 0)
-    last = int(periods[-1])
+    reach = 2 * int(whole.max())
+    score = np.concatenate([np.zeros(reach), smooth])  # from so long before the first frame
+    before = np.lib.stride_tricks.sliding_window_view(score, reach + 1)
+    gain, lag = np.zeros(n_frames), np.zeros(n_frames, int)
+    for first in range(0, n_frames, AT_ONCE):
+        part = slice(first, min(first + AT_ONCE, n_frames))
+        lags, costs = _lag_costs(periods[part], whole[part], tight)
+        inside = slice(reach - lags[0], reach + 1 - lags[-1])
+        size = max(1, int(lags[-1]))  # frames so near that none is the beat before another
+        for start in range(part.start, part.stop, size):
+            now = slice(start, min(start + size, part.stop))
+            reached = before[now, inside] - costs[start - first : now.stop - first]
+            best = reached.argmax(axis=1)
+            gain[now] = reached[np.arange(len(best)), best]
+            lag[now] = lags[best]
+            score[reach + start : reach + now.stop] += np.maximum(gain[now], 0)
+    return _followed(score[reach:], np.where(gain > 0, np.arange(n_frames) - lag, -1), periods)
+
+
+def _followed(score: Array, back: Places, periods: Array) -> Array:
+    """The beats that end in the best score of the last period; back: the one before, -1 if none."""
+    last, n_frames = int(periods[-1]), len(score)
     at = n_frames - last + int(score[-last:].argmax()) if n_frames > last else int(score.argmax())
     beats = []
     while at >= 0:
         beats.append(at)
         at = int(back[at])
     return np.array(beats[::-1], float)
+
+
+def _lag_costs(periods: Array, whole: Places, tight: float) -> tuple[Places, Array]:
+    """Frames back to the beat before, the most first, and what each costs at each frame of a few;
+    infinite beyond half a period and two. whole: the periods, rounded."""
+    lags = np.arange(2 * whole.max(), max(whole.min() // 2, 1) - 1, -1)
+    costs = tight * (np.log(lags) - np.log(periods)[:, None]) ** 2
+    costs[(lags < whole[:, None] // 2) | (lags > 2 * whole[:, None])] = np.inf
+    return lags, costs
 
 
 def _of_pulse(pulse: Array, *others: Array) -> list[Array]:
