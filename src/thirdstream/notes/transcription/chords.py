@@ -21,6 +21,7 @@ from thirdstream.notes.types import CHORDS, Chord, Note, without_gaps
 from thirdstream.notes.viterbi import best_path
 
 Array = NDArray[np.float64]
+Array32 = NDArray[np.float32]
 
 KINDS = tuple(CHORDS.values())
 N_STATES = 12 * len(KINDS)
@@ -59,7 +60,7 @@ class ChromaSums(NamedTuple):
 
     upper: Array
     bass: Array
-    low: NDArray[np.floating]
+    low: Array32
 
     @classmethod
     def of(cls, posteriors: Posteriors) -> "ChromaSums":
@@ -71,7 +72,7 @@ class ChromaSums(NamedTuple):
             np.cumsum(np.pad(notes @ (fold * kept[:, None]), ((1, 0), (0, 0))), 0, np.float64)
             for kept in (pitches >= ABOVE, pitches < BELOW)
         )
-        return cls(upper, bass, notes[:, :N_LOW])
+        return cls(upper, bass, notes[:, :N_LOW].astype(np.float32))
 
 
 def beat_chroma(sums: ChromaSums, edges: Array) -> Array:
@@ -106,11 +107,12 @@ def _means(frames: NDArray[np.floating], first: NDArray[np.int_], last: NDArray[
 
 def _potentials(chroma: Array) -> tuple[Array, Array]:
     """How well each chord suits each beat, and how well it begins there; (n_beats, N_STATES)."""
-    rolled = np.stack([np.roll(chroma, -root, axis=2) for root in range(12)], axis=1)
     of = chord_weights()
-    suits = np.einsum("brfp,fkp->brk", rolled, of.chroma) + of.kinds
-    begins = np.einsum("brp,kp->brk", rolled[:, :, 2], of.change_bass[MEMBERS])
-    return suits.reshape(len(chroma), -1), begins.reshape(len(chroma), -1)
+    above = (np.arange(12)[:, None] - np.arange(12)) % 12  # of each pitch class, from each root
+    suits = np.moveaxis(of.chroma[:, :, above], 1, 3).reshape(-1, N_STATES)
+    begins = np.moveaxis(of.change_bass[MEMBERS][:, above], 0, 2).reshape(-1, N_STATES)
+    found = chroma.reshape(len(chroma), -1) @ suits + np.tile(of.kinds, 12)
+    return found, chroma[:, 2] @ begins
 
 
 def _motion() -> Array:
@@ -125,28 +127,44 @@ def change_probabilities(chroma: Sequence[Array]) -> list[Array]:
     """For each list of beats, (n_beats,): how likely another triad begins at each beat, wherever
     bar lines are; at the first 1. All lists go side by side."""
     n_beats = np.array([len(one) for one in chroma])
-    suits, begins = np.zeros((2, int(n_beats.max()), len(chroma), N_STATES), np.float32)
-    for column, one in enumerate(chroma):
-        suits[: len(one), column], begins[: len(one), column] = _potentials(one)
-    suits = np.exp(suits - suits.max(axis=2, keepdims=True))
+    order = np.argsort(-n_beats, kind="stable")  # the longest first
+    counts = (n_beats > np.arange(n_beats.max())[:, None]).sum(axis=1)  # of lists, at each beat
+    starts = np.concatenate([[0], np.cumsum(counts)])  # of each beat's rows, one for each list
+    rows = {int(k): starts[: n_beats[k]] + column for column, k in enumerate(order)}
+    suits, entered = np.empty((2, int(starts[-1]), N_STATES), np.float32)
+    for k, at in rows.items():
+        suits[at], entered[at] = _potentials(chroma[k])
+    suits -= suits.max(axis=1, keepdims=True)
+    for part in (suits, entered):
+        np.exp(part, out=part)
+    stays = _stays(suits, entered, starts)
+    return [1 - stays[rows[k]] for k in range(len(chroma))]
+
+
+def _stays(suits: Array32, entered: Array32, starts: NDArray[np.int_]) -> Array:
+    """(n_rows,): how likely the triad of the beat before goes on, forwards and backwards.
+
+    suits, entered: (n_rows, N_STATES), odds of chords and of their beginnings. Rows of a beat begin
+    at its `starts`; each goes on from the row of the same number of the beat before.
+    """
     moved = np.exp(_motion() - chord_weights().change[PLACES.index("half")]).astype(np.float32)
-    within, entered = moved * ALIKE, np.exp(begins)
-    forward = np.empty_like(suits)
-    forward[0] = suits[0] / suits[0].sum(axis=1, keepdims=True)
-    for beat in range(1, len(suits)):
-        reached = (forward[beat - 1] @ moved) * entered[beat] + forward[beat - 1]
-        forward[beat] = reached * suits[beat]
-        forward[beat] /= forward[beat].sum(axis=1, keepdims=True)
-    stays = np.zeros((len(suits), len(chroma)))
-    later = np.ones((len(chroma), N_STATES), np.float32)
-    for beat in range(len(suits) - 1, 0, -1):
-        before, after = forward[beat - 1], suits[beat] * later
-        kept = before @ within * entered[beat] * after + before * after
-        ended = (entered[beat] * after) @ moved.T + after
-        stays[beat] = kept.sum(axis=1) / (before * ended).sum(axis=1)
-        ended /= ended.sum(axis=1, keepdims=True)
-        later = np.where((beat < n_beats)[:, None], ended, later)
-    return [1 - stays[:n, k] for k, n in enumerate(n_beats)]
+    within = moved * ALIKE
+    beats = [slice(*pair) for pair in itertools.pairwise(starts.tolist())]
+    forward = suits.copy()
+    for before, now in itertools.pairwise(beats):
+        past = forward[before][: now.stop - now.start]
+        forward[now] *= (past @ moved) * entered[now] + past
+        forward[now] /= forward[now].sum(axis=1, keepdims=True)
+    stays, later = np.zeros(len(suits)), np.ones((int(starts[1]), N_STATES), np.float32)
+    for now, before in itertools.pairwise(beats[::-1]):
+        n = now.stop - now.start
+        past, after = forward[before][:n], suits[now] * later[:n]
+        begun = entered[now] * after
+        ended = begun @ moved.T + after
+        kept = (past @ within) * begun + past * after
+        stays[now] = kept.sum(axis=1) / (past * ended).sum(axis=1)
+        later[:n] = ended / ended.sum(axis=1, keepdims=True)
+    return stays
 
 
 class ChordBeats(NamedTuple):
