@@ -84,8 +84,8 @@ def _novelty(chroma: Array, n_beats: int) -> Array:
     at = np.arange(len(chroma))
     before = sums[at] - sums[np.maximum(at - n_beats, 0)]
     after = sums[np.minimum(at + n_beats, len(chroma))] - sums[at]
-    sizes = [np.linalg.norm(part, axis=1) + 0.3 for part in (before, after)]
-    return 1 - (before * after).sum(axis=1) / (sizes[0] * sizes[1])
+    sizes = [np.sqrt(np.einsum("bp,bp->b", part, part)) + 0.3 for part in (before, after)]
+    return 1 - np.einsum("bp,bp->b", before, after) / (sizes[0] * sizes[1])
 
 
 def _at(strength: Array, beats: Array) -> Array:
@@ -101,27 +101,33 @@ def bar_paths(accents: Sequence[Array], beats_per_bar: int) -> list[tuple[float,
     All lists go side by side, each from its own first beat to its last.
     """
     m, n_beats = beats_per_bar, np.array([len(one) for one in accents])
-    padded = np.zeros((int(n_beats.max()), len(accents)))
-    for column, one in enumerate(accents):
-        padded[: len(one), column] = one
+    order = np.argsort(-n_beats, kind="stable")  # the longest first
+    counts = (n_beats > np.arange(n_beats.max())[:, None]).sum(axis=1)  # of lists, at each beat
+    padded = np.zeros((len(counts), len(accents)))
+    for column, k in enumerate(order):
+        padded[: n_beats[k], column] = accents[k]
+    # What begins in place s is in place s + beat while it does not slip.
     score, back = np.zeros((len(accents), m)), np.zeros((*padded.shape, m), np.int8)
-    source, row = (np.arange(m) - 1) % m, np.arange(len(accents))
-    for beat, accent in enumerate(padded):
-        come, best = score[:, source], score.argmax(axis=1)
-        slipped = score[row, best][:, None] - SLIP
-        slips = slipped > come
-        back[beat] = np.where(slips, best[:, None], source)
-        after = np.where(slips, slipped, come)
-        after[:, 0] += accent
-        score = np.where((beat < n_beats)[:, None], after, score)
-    at = score.argmax(axis=1)
-    best = [_in_deviations(score[k, at[k]], n, m) for k, n in enumerate(n_beats.tolist())]
-    places = np.zeros(padded.shape, int)
-    for beat in range(len(padded) - 1, -1, -1):
-        there = beat < n_beats
-        places[beat] = at
-        at = np.where(there, back[beat, row, at], at)
-    return [(best[k], places[:n, k]) for k, n in enumerate(n_beats)]
+    own, row = np.arange(m), np.arange(len(accents))
+    for beat, n in enumerate(counts):
+        now = score[:n]
+        best = now.argmax(axis=1)
+        slipped = (now[row[:n], best] - SLIP)[:, None]
+        back[beat, :n] = np.where(slipped > now, best[:, None], own)
+        np.maximum(now, slipped, out=now)
+        now[:, -beat % m] += padded[beat, :n]
+    at, places = score.argmax(axis=1), np.zeros(padded.shape, int)
+    best = score[row, at]
+    for beat in range(len(counts) - 1, -1, -1):
+        n = counts[beat]
+        places[beat, :n] = at[:n]
+        at[:n] = back[beat, row[:n], at[:n]]
+    places = (places + np.arange(len(counts))[:, None]) % m
+    columns = np.argsort(order).tolist()
+    return [
+        (_in_deviations(best[k], n, m), places[:n, k])
+        for k, n in zip(columns, n_beats.tolist(), strict=True)
+    ]
 
 
 def bars_from(accents: Array, beats_per_bar: int, line: int) -> tuple[float, Places]:
