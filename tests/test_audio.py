@@ -255,6 +255,21 @@ def test_measure_finds_length_and_rms_and_the_gain_leads_to_minus_20_db(
     assert not level.silent
 
 
+@pytest.mark.parametrize("sr", [SR, 48_000])
+@pytest.mark.parametrize("held", [audio.reading.HELD, 1000])
+def test_a_recording_that_is_measured_can_be_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sr: int, held: int
+) -> None:
+    """Whether it is short enough to be held in memory or not."""
+    monkeypatch.setattr(audio.reading, "HELD", held)
+    wave = np.stack([music(0, 2 * sr), music(1, 2 * sr)], axis=1)
+    sf.write(tmp_path / "a.wav", 0.2 * wave, sr, subtype="FLOAT")
+    level, blocks = audio.measured(tmp_path / "a.wav")
+    assert level == audio.measure(tmp_path / "a.wav")
+    read, _ = audio.read(tmp_path / "a.wav")
+    np.testing.assert_array_equal(np.concatenate(list(blocks), axis=1)[0], read)
+
+
 @pytest.mark.parametrize("offset", [0.02, 0.1, -0.5])
 def test_a_dc_offset_is_no_loudness(tmp_path: Path, offset: float) -> None:
     """Of each channel its own; the music's level and peak are those without it."""

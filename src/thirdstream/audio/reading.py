@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import numpy as np
 import soxr
 
 from thirdstream.audio.decoding import BLOCK, AudioError, Wave, decoded, info
-from thirdstream.audio.level import Level, level_of
+from thirdstream.audio.level import Level, Meter, level_of
 from thirdstream.audio.mixing import mixed
 from thirdstream.audio.streams import SR
 
+HELD = 1 << 24  # samples, 6 minutes at 44,100 Hz, that are held rather than decoded twice
 MAX_PROMISED_S = 3_600  # seconds for which a header is given memory before they are read
 VIDEO_SUFFIXES = frozenset(
     [".m4a", ".m4b", ".aac", ".mp4", ".mov", ".mkv", ".mka", ".webm", ".wma", ".avi", ".3gp"]
@@ -106,3 +108,20 @@ def read(path: Path, *, sr: int | None = SR, mono: bool = True) -> tuple[Wave, i
 def measure(path: Path, *, mono: bool = True) -> Level:
     """Listen to a whole recording once: its length and its loudness. Raises AudioError."""
     return level_of(blocks(path, sr=None, mono=mono))
+
+
+def measured(path: Path) -> tuple[Level, Iterator[Wave]]:
+    """A recording's level, and then itself as `blocks` gives it: mixed, at 44,100 Hz.
+
+    It is decoded once and held in memory, or twice where it has more than HELD samples. Raises
+    AudioError.
+    """
+    meter, held = Meter(), deque[Wave]()
+    for block in meter.of(blocks(path, sr=None)):
+        held.append(block)
+        if meter.n_samples > HELD:
+            held.clear()
+    if meter.n_samples > HELD:
+        return meter.level, blocks(path)
+    again = (held.popleft() for _ in range(len(held)))
+    return meter.level, resampled(again, sr_in=info(path).sr, sr_out=SR, n_channels=1)

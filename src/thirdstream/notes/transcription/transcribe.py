@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from thirdstream import audio
 from thirdstream.audio import Wave
@@ -102,15 +103,16 @@ def transcribe(
     bar lines that are known, else a steady tempo of 120. Raises ThirdstreamError where no notes are
     found, or the known bar begins after the end, and MissingPackage without the transcriber.
     """
-    features = frame_features(blocks, progress=progress)
-    known.check_within(features.duration_s)
-    posteriors = features.posteriors
-    notes = struck_notes(posteriors, features.flux)
-    found = without_noise(confident(notes, posteriors), posteriors)
-    line = melody_of(found, features)
-    if not len(line):
-        raise ThirdstreamError("no notes are found in it; give music with pitches")
-    return _counted(features, found, line, title=title, known=known)
+    with threadpool_limits(1, "blas"):  # its matrices are small: threads would wait for each other
+        features = frame_features(blocks, progress=progress)
+        known.check_within(features.duration_s)
+        posteriors = features.posteriors
+        notes = struck_notes(posteriors, features.flux)
+        found = without_noise(confident(notes, posteriors), posteriors)
+        line = melody_of(found, features)
+        if not len(line):
+            raise ThirdstreamError("no notes are found in it; give music with pitches")
+        return _counted(features, found, line, title=title, known=known)
 
 
 def _counted(
@@ -171,11 +173,11 @@ def transcribe_file(
 
     Raises AudioError if it cannot be read, and ThirdstreamError as `transcribe` does.
     """
-    level = audio.measure(path)
+    level, recording = audio.measured(path)
     if level.silent:
         raise ThirdstreamError(f"{path}: is silent; give a recording with music in it")
     duration_s = level.n_samples / audio.info(path).sr
-    blocks = (block * np.float32(level.gain) for block in audio.centred(audio.blocks(path), level))
+    blocks = (block * np.float32(level.gain) for block in audio.centred(recording, level))
     try:
         known.check_within(duration_s)
         return transcribe(
