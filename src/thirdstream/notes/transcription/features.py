@@ -106,8 +106,9 @@ def _spectral(wave: Wave) -> tuple[Array, Array, Array]:
     window = np.hanning(N_FFT + 1)[:-1].astype(np.float32)
     first = (EDGE - 1) * HOP - N_FFT // 2  # one frame earlier, to compare with
     frames = np.lib.stride_tricks.sliding_window_view(wave[first:], N_FFT)[::HOP][: KEPT + 1]
-    spectrum = np.abs(fft.rfft(frames * window)) / (N_FFT / 2)
-    mel = np.log1p(COMPRESSION * (spectrum @ bank))
+    spectrum = fft.rfft(frames * (window / (N_FFT / 2)))
+    magnitude = np.sqrt(np.square(spectrum.real) + np.square(spectrum.imag))
+    mel = np.log1p(COMPRESSION * (magnitude @ bank))
     rise = np.maximum(np.diff(mel, axis=0), 0)
     level = np.sqrt(np.square(frames[1:]).mean(axis=1))
     return rise.mean(axis=1), rise[:, :n_low].mean(axis=1), level

@@ -119,6 +119,7 @@ def _notes(
     for pitch, (note, onset) in enumerate(
         zip(posteriors.notes.T, posteriors.onsets.T, strict=True)
     ):
+        note, onset = np.ascontiguousarray(note), np.ascontiguousarray(onset)
         places = begins(note, onset)
         sounds = note >= NOTE_AT
         sounds[places] = True

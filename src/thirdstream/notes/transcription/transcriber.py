@@ -21,7 +21,7 @@ from thirdstream.packages import folder_of, onnxruntime
 
 WEIGHTS = Path(__file__).parent / "transcriber.onnx"
 CONTEXT = 7  # columns before and after one that an answer about it depends on
-KEPT = 512  # frames of a window that are used: 6 s
+KEPT = 256  # frames of a window that are used: 3 s
 EDGE = 2 * CONTEXT + REACH // HOP  # frames at each end of a window that are not
 WINDOW = 2 * REACH + (KEPT // 2 + 2 * CONTEXT - 1) * COLUMN  # samples
 LOWEST = 21  # MIDI number of the first of 88 pitches
