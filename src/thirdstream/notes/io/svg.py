@@ -145,7 +145,7 @@ def _commands(data: str) -> Iterator[tuple[str, list[float]]]:
     for command, text in COMMAND.findall(data):
         numbers, n = _numbers(text), N_NUMBERS.get(command.upper(), 1)
         for start in range(0, max(len(numbers), 1), n):
-            yield command if start == 0 else LATER.get(command, command), numbers[start : start + n]
+            yield (LATER.get(command) or command if start else command), numbers[start : start + n]
 
 
 def _polygon(path: Any, element: Element) -> int:
