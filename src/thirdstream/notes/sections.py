@@ -68,10 +68,11 @@ def similarities(score: Score) -> Array:
 
 def _slots(score: Score, spans: Iterable[Timed]) -> Iterator[tuple[tuple[int, int], Timed]]:
     """Bar and half beat of all those that each note or chord fills."""
+    n_bars = score.n_bars
     for one in spans:
         for half in range(round(2 * one.start), round(2 * one.end)):
             bar = score.metres.bar(half / 2)
-            if 0 <= bar < score.n_bars:
+            if 0 <= bar < n_bars:
                 yield (bar, int(2 * score.metres.within(half / 2))), one
 
 

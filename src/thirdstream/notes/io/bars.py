@@ -72,7 +72,9 @@ def written(
     for one in (*notes, None):
         until = length if one is None else one.start
         for start, end in rest_pieces(at, until, steps) if until > at else ():
-            yield start, note.Rest(quarterLength=end - start)
+            rest = note.Rest(quarterLength=end - start)
+            rest.fullMeasure = "auto" if not notes else False  # or music21 looks for its bar
+            yield start, rest
         if one is not None:
             yield from _tied(one, steps, key)
             at = one.end

@@ -1,23 +1,21 @@
 """A lead sheet as PDF, engraved by Verovio."""
 
-import io
 from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.notes.io.svg import Pen
 
 PAGE = {"pageWidth": 2100, "pageHeight": 2750, "scale": 40}  # a tenth of a millimetre: A4, a title
 TITLE_POINTS, TEMPO_POINTS, MARGIN_POINTS = 16, 9, 30
-SVG = "{http://www.w3.org/2000/svg}"
-PLAIN = {0xEA64: "b", 0xEA65: "", 0xEA66: "#"}  # accidentals of the font's own
 UNITS = {"eighth": "\N{EIGHTH NOTE}", "16th": "\N{BEAMED SIXTEENTH NOTES}"}  # of a tempo
-SVG_SHARE = 0.75  # of its size at which svglib draws what is in an SVG inside another
 
 
 def can_engrave() -> bool:
     """Whether what it needs is installed."""
-    return all(find_spec(name) for name in ("reportlab", "svglib", "verovio"))
+    return all(find_spec(name) for name in ("reportlab", "verovio"))
 
 
 def engrave(sheet: Path, out: Path, *, title: str) -> None:
@@ -28,12 +26,10 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
     if not can_engrave():
         raise ThirdstreamError(f"{out}: needs Verovio; pip install 'thirdstream[pdf]'")
     import matplotlib
-    from reportlab.graphics import renderPDF
     from reportlab.lib.pagesizes import A4
     from reportlab.pdfbase.pdfmetrics import registerFont
     from reportlab.pdfbase.ttfonts import TTFont
     from reportlab.pdfgen.canvas import Canvas
-    from svglib.svglib import svg2rlg
 
     font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     registerFont(TTFont(font.stem, str(font)))
@@ -42,6 +38,7 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
     with whole_file(out) as temporary:
         canvas = Canvas(str(temporary), pagesize=A4)
         canvas.setTitle(title)
+        pen = Pen(canvas)
         for number, page in enumerate(pages):
             if number == 0:
                 at = height - MARGIN_POINTS - TITLE_POINTS / 2
@@ -49,17 +46,13 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
                 canvas.drawCentredString(width / 2, at, title)
                 canvas.setFont(font.stem, TEMPO_POINTS)
                 canvas.drawString(MARGIN_POINTS, at - 2 * TEMPO_POINTS, tempo)
-            drawing = svg2rlg(io.StringIO(page))
-            assert drawing is not None
-            share = width / (SVG_SHARE * drawing.width)
-            drawing.scale(share, share)
             top = height - MARGIN_POINTS * (2.0 if number == 0 else 1.0)
-            renderPDF.draw(drawing, canvas, 0, top - share * drawing.height)
+            pen.draw(page, width=width, top=top)
             canvas.showPage()
         canvas.save()
 
 
-def _pages(sheet: Path) -> tuple[str, list[str]]:
+def _pages(sheet: Path) -> tuple[str, list[Element]]:
     """What is said of the tempo, and each page as SVG without it: its note is of a font that PDF
     files lack."""
     import verovio
@@ -74,7 +67,7 @@ def _pages(sheet: Path) -> tuple[str, list[str]]:
     if not text or not toolkit.loadData(text):
         raise ThirdstreamError(f"{sheet}: is no MusicXML that can be engraved")
     pages = (toolkit.renderToSVG(page + 1) for page in range(toolkit.getPageCount()))
-    return tempo, [_with_plain_symbols(page) for page in pages]
+    return tempo, [ElementTree.fromstring(page) for page in pages]
 
 
 def _without_tempo(text: str) -> tuple[str, str]:
@@ -92,20 +85,3 @@ def _without_tempo(text: str) -> tuple[str, str]:
             if mark is not None or words is not None:
                 measure.remove(direction)
     return "   ".join(said), ElementTree.tostring(root, encoding="unicode")
-
-
-def _with_plain_symbols(svg: str) -> str:
-    """Chord symbols as one text each, flats as b: Verovio's are of a font that PDF files lack."""
-    ElementTree.register_namespace("", SVG[1:-1])  # or what reads it finds no glyphs
-    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
-    root = ElementTree.fromstring(svg)
-    for group in root.iter(f"{SVG}g"):
-        text = group.find(f"{SVG}text") if group.get("class") == "harm" else None
-        if text is None:
-            continue
-        symbol = "".join(part.strip() for part in text.itertext()).translate(PLAIN)
-        sizes = [one.get("font-size") for one in text.iter(f"{SVG}tspan")]
-        for one in list(text):
-            text.remove(one)
-        text.text, text.attrib["font-size"] = symbol, next(filter(None, sizes))
-    return ElementTree.tostring(root, encoding="unicode")

@@ -38,10 +38,14 @@ BARS_OF_A_LINE = 4
 Keys = Sequence[tuple[float, Key]]  # from which quarter note on
 
 
-def _kind(chord: Chord) -> tuple[str, str]:
-    """Of KINDS, the largest that the chord holds; major where it holds none."""
+def _inside(chord: Chord) -> tuple[int, ...]:
+    """The largest of KINDS that the chord holds; major where it holds none."""
     inside = [kind for kind in KINDS if set(kind) <= set(chord.intervals)]
-    return KINDS[max(inside, key=len, default=(0, 4, 7))]
+    return max(inside, key=len, default=(0, 4, 7))
+
+
+def _kind(chord: Chord) -> tuple[str, str]:
+    return KINDS[_inside(chord)]
 
 
 def symbol(chord: Chord, key: Key = C_MAJOR) -> str:
@@ -97,7 +101,7 @@ def write_lead_sheet(
     whole.metadata = metadata.Metadata(title=without_controls(score.title or path.stem))
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        whole.write("musicxml", fp=str(temporary))
+        whole.write("musicxml", fp=str(temporary), makeNotation=False)
 
 
 def _key_at(keys: Keys, quarter: float) -> Key:
@@ -131,12 +135,49 @@ def _part(score: Score, keys: Keys, sections: Mapping[int, str], *, swung: bool)
     part = stream.Part()
     part.append(measures)
     measures[0].clef = clef.bestClef(part, recurse=True)
-    part.makeBeams(inPlace=True)
+    _beam(measures, measures[0].clef)
     part.makeAccidentals(inPlace=True)
     for number, inside in symbols.items():
         for start, named in inside:
             measures[number].insert(start - exact(measures[number].paddingLeft), named)
+    _bracket(measures)
     return part
+
+
+def _beam(measures: Sequence[Any], clef: Any) -> None:
+    """Write beams, with their stems in one direction.
+
+    Bar by bar, with its time signature there: music21 takes seconds to look for it, and for a clef.
+    """
+    from music21.stream import makeNotation
+
+    sign = None
+    for measure in measures:
+        own = measure.timeSignature
+        sign = own or sign
+        if own is None:
+            measure.insert(0, sign)
+        makeNotation.makeBeams(measure, inPlace=True, setStemDirections=False)
+        if own is None:
+            measure.remove(sign)
+        for group in makeNotation.iterateBeamGroups(measure):
+            pitches = [pitch for one in group for pitch in one.pitches]
+            direction = clef.getStemDirectionForPitches(pitches)
+            for one in group:
+                one.stemDirection = direction
+
+
+def _bracket(measures: Sequence[Any]) -> None:
+    """Write triplets in values that complete them, with brackets."""
+    from music21.stream import makeNotation
+
+    for measure in measures:
+        for one in measure.notesAndRests:
+            if not one.duration.tuplets:  # or it is cut where a triplet before lacks something
+                one.duration.expressionIsInferred = False
+        makeNotation.splitElementsToCompleteTuplets(measure)
+        makeNotation.consolidateCompletedTuplets(measure)
+        makeNotation.makeTupletBrackets(measure, inPlace=True)
 
 
 def _measures(score: Score, keys: Keys, n_bars: int) -> Iterator[Any]:
@@ -225,11 +266,7 @@ def _symbols(score: Score, keys: Keys) -> Iterator[tuple[Fraction, Any]]:
     from music21 import harmony
 
     for chord in score.chords:
-        key = _key_at(keys, chord.start)
-        root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
-        kind, text = _kind(chord)
-        named = harmony.ChordSymbol(root=root, bass=bass, kind=kind, kindStr=text)
-        yield exact(chord.start), named
+        yield exact(chord.start), _named(chord, _key_at(keys, chord.start))
     silence = _silence(score)
     is_upbeat = silence > 0 and all(
         chord.start <= score.beats_per_bar for chord in score.chords[:1]
@@ -238,6 +275,21 @@ def _symbols(score: Score, keys: Keys) -> Iterator[tuple[Fraction, Any]]:
     for start, text in _rests(score.chords):
         if start < last and not (start == 0 and is_upbeat):
             yield max(exact(start), silence), harmony.NoChord(text)
+
+
+def _named(chord: Chord, key: Key) -> Any:
+    """A chord's symbol as music21 has it; that finds no pitches for it, which takes it 10 ms."""
+    from music21 import harmony
+
+    symbol: Any = harmony.ChordSymbol()
+    root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
+    symbol.root(root)
+    symbol.bass(bass, allow_add=True)
+    symbol.chordKind, symbol.chordKindStr = _kind(chord)
+    above = (chord.bass - chord.root) % 12
+    if above in _inside(chord)[1:]:
+        symbol.inversion(_inside(chord).index(above), transposeOnSet=False)
+    return symbol
 
 
 def _silence(score: Score) -> Fraction:

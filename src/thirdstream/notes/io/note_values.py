@@ -7,6 +7,7 @@ fractions.
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -29,7 +30,8 @@ class Step(NamedTuple):
     is_crossed: bool
 
 
-def steps_of(metre: Metre) -> list[Step]:
+@lru_cache
+def steps_of(metre: Metre) -> tuple[Step, ...]:
     """The division of a bar, coarse steps first: its edges, groups, their halves, beats, parts."""
     beats = [Fraction(beat).limit_denominator(64) for beat in metre.beats]
     places = list(accumulate(beats, initial=Fraction(0)))
@@ -52,7 +54,7 @@ def steps_of(metre: Metre) -> list[Step]:
         if new := step.places - known:
             steps.append(Step(frozenset(new), step.is_crossed))
             known |= new
-    return steps
+    return tuple(steps)
 
 
 def _is_dotted(length: Fraction) -> bool:

@@ -117,7 +117,7 @@ def bar_paths(accents: Sequence[Array], beats_per_bar: int) -> list[tuple[float,
         np.maximum(now, slipped, out=now)
         now[:, -beat % m] += padded[beat, :n]
     at, places = score.argmax(axis=1), np.zeros(padded.shape, int)
-    best = score[row, at]
+    best = score[row, at].tolist()
     for beat in range(len(counts) - 1, -1, -1):
         n = counts[beat]
         places[beat, :n] = at[:n]

@@ -116,10 +116,8 @@ def _notes(
 ) -> NoteEvents:
     """begins: note and onset posteriors of a pitch -> the frames in which it begins."""
     found: list[tuple[float, ...]] = []
-    for pitch, (note, onset) in enumerate(
-        zip(posteriors.notes.T, posteriors.onsets.T, strict=True)
-    ):
-        note, onset = np.ascontiguousarray(note), np.ascontiguousarray(onset)
+    for pitch in range(posteriors.notes.shape[1]):
+        note, onset = (np.ascontiguousarray(part[:, pitch]) for part in posteriors)
         places = begins(note, onset)
         sounds = note >= NOTE_AT
         sounds[places] = True

@@ -4,17 +4,18 @@ NAME.mid has every note, as played, over the tempo map; it begins when the recor
 first bar may be a short one. NAME.musicxml is melody and chord symbols, NAME.pdf the same on paper.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from thirdstream.files import ThirdstreamError, whole_file, write_json
 from thirdstream.notes.io.engraving import can_engrave, engrave
@@ -22,9 +23,13 @@ from thirdstream.notes.io.lead_sheet import symbol, without_controls, write_lead
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.sections import sections_of
 from thirdstream.notes.transcription.transcribe import Transcription
-from thirdstream.notes.types import Note, Song, Track
+from thirdstream.notes.types import Song, Track
+
+Array = NDArray[np.float64]
 
 ENDINGS = (".mid", ".musicxml", ".png", ".json")
+WIDE, LEFT, RIGHT, BAR = 12.0, 0.6, 11.1, 0.24  # inches of the picture, its rows, a bar of colours
+UPPER, LOWER, BETWEEN = 0.3, 0.5, 0.16  # inches above and below the rows; between, in their heights
 TRUSTED, STRIP, SHADES = ("beats", "chords", "melody"), 7.5, "viridis"  # strips, semitones high
 ROW_S, MAX_ROWS = 20.0, 40  # seconds a row of the piano roll has at least; rows it has at most
 
@@ -95,41 +100,67 @@ def draw_roll(path: Path, found: Transcription) -> None:
     below them how far the beats, chords and melody of each bar may be trusted."""
     n_rows = min(MAX_ROWS, max(1, int(np.ceil(found.duration_s / ROW_S))))
     row_s = max(found.duration_s / n_rows, 1e-3)
-    figure = Figure(figsize=(12, 2.2 * n_rows + 0.6), layout="constrained")
-    rows = figure.subplots(n_rows, 1, squeeze=False, sharey=True)[:, 0]
+    high = 2.2 * n_rows + 0.6
+    figure = Figure(figsize=(WIDE, high))
+    below, above = LOWER / high, 1 - UPPER / high
+    place = {"left": LEFT / WIDE, "right": RIGHT / WIDE, "bottom": below, "top": above}
+    rows = figure.subplots(
+        n_rows, 1, squeeze=False, sharey=True, gridspec_kw={**place, "hspace": BETWEEN}
+    )[:, 0]
+    roll = _Roll.of(found)
     for number, axes in enumerate(rows):
-        _draw_row(axes, found, number * row_s, (number + 1) * row_s)
+        _draw_row(axes, roll, number * row_s, (number + 1) * row_s)
+        _draw_confidence(axes, found, top=roll.low - 1.5, start_s=number * row_s)
     rows[-1].set_xlabel("time (s)")
     shades = ScalarMappable(Normalize(0, 1), SHADES)
     shades.set_array([])
-    figure.colorbar(shades, ax=list(rows), label="confidence", fraction=0.02, pad=0.01)
-    figure.suptitle(without_controls(found.score.title), parse_math=False)
+    share = min(above - below, 20 * BAR / high)  # of the figure's height, in its middle
+    edges = ((RIGHT + BAR / 2) / WIDE, (above + below - share) / 2, BAR / WIDE, share)
+    figure.colorbar(shades, cax=figure.add_axes(edges), label="confidence")
+    title = without_controls(found.score.title)
+    figure.suptitle(title, y=1 - 0.05 / high, va="top", parse_math=False)
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=100)
 
 
-def _draw_row(axes: Axes, found: Transcription, start_s: float, end_s: float) -> None:
-    for number, beat_s in enumerate(found.timing.beats_s):
-        if start_s <= beat_s <= end_s:
-            is_line = found.score.metres.within(number * found.timing.beat) == 0
-            axes.axvline(beat_s, color="0.5" if is_line else "0.9", lw=0.8, zorder=0)
-    layers: tuple[tuple[Sequence[Note], str], ...] = (
-        (found.notes, "0.65"),
-        (found.score.melody, "#c2571a"),
-    )
-    for notes, colour in layers:
-        spans = found.timing.seconds(np.array([[n.start, n.end] for n in notes]).reshape(-1, 2))
+class _Roll(NamedTuple):
+    """What is drawn, in seconds: beats, which of them are bar lines; spans (n_notes, 2) and pitches
+    of all notes and of the melody; chord symbols. low, high: the lowest and highest pitch."""
+
+    beats_s: Array
+    is_line: NDArray[np.bool_]
+    layers: tuple[tuple[Array, Array], ...]
+    symbols: list[tuple[float, str]]
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, found: Transcription) -> "_Roll":
+        beat, seconds = found.timing.beat, found.timing.seconds
+        beats_s = np.array(found.timing.beats_s)
+        is_line = [found.score.metres.within(k * beat) == 0 for k in range(len(beats_s))]
+        layers = tuple(
+            (seconds(np.array([[n.start, n.end] for n in notes]).reshape(-1, 2)),
+             np.array([n.pitch for n in notes], float))
+            for notes in (found.notes, found.score.melody)
+        )  # fmt: skip
+        symbols = [(float(seconds(c.start)), symbol(c, found.key)) for c in found.score.chords]
+        low, high = (f(n.pitch for n in found.notes) for f in (min, max))
+        return cls(beats_s, np.array(is_line), layers, symbols, low, high)
+
+
+def _draw_row(axes: Axes, roll: _Roll, start_s: float, end_s: float) -> None:
+    low, high = roll.low - 3 - STRIP, roll.high + 8
+    here = (start_s <= roll.beats_s) & (roll.beats_s <= end_s)
+    for lines, colour in ((~roll.is_line, "0.9"), (roll.is_line, "0.5")):
+        axes.vlines(roll.beats_s[here & lines], low, high, color=colour, lw=0.8, zorder=0)
+    for (spans, pitches), colour in zip(roll.layers, ("0.65", "#c2571a"), strict=True):
         inside = (spans[:, 1] > start_s) & (spans[:, 0] < end_s)
-        pitches = np.array([n.pitch for n in notes])[inside]
-        axes.hlines(pitches, *spans[inside].T, color=colour, lw=3)
-    low, high = (f(n.pitch for n in found.notes) for f in (min, max))
-    _draw_confidence(axes, found, top=low - 1.5, start_s=start_s)
-    axes.set(xlim=(start_s, end_s), ylim=(low - 3 - STRIP, high + 8), ylabel="MIDI pitch")
-    for chord in found.score.chords:
-        at = float(found.timing.seconds(chord.start))
+        axes.hlines(pitches[inside], *spans[inside].T, color=colour, lw=3)
+    axes.set(xlim=(start_s, end_s), ylim=(low, high), ylabel="MIDI pitch")
+    for at, text in roll.symbols:
         if start_s <= at < end_s:
-            text = symbol(chord, found.key)
-            axes.text(at, high + 3, text, fontsize=8, clip_on=True)
+            axes.text(at, roll.high + 3, text, fontsize=8, clip_on=True)
 
 
 def _draw_confidence(axes: Axes, found: Transcription, *, top: float, start_s: float) -> None:
