@@ -91,6 +91,10 @@ class MelGANVC(MelModel):
     }
     SELECTION_METRIC = None  # no loss says which epoch sounds best
     TRAINING_ONLY = ("critics", "siamese")
+    REMEDY = (
+        "raise the weight of the identity, lower those of travel and margin, or lower the learning "
+        "rate"
+    )
     peaks: Tensor
 
     def __init__(self, styles: tuple[str, str], config: MelGANVCConfig) -> None:

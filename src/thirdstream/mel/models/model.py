@@ -16,6 +16,8 @@ MODEL, DISCRIMINATOR = "model", "discriminator"  # the players of a training
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every model
 WINDOW_FRAMES = 259  # a long recording is transferred in windows of a segment's frames
 HOP_FRAMES = 224  # from one window to the next
+COLLAPSED = 0.1  # diversity below which an alarm is raised
+SILENT = 1e-6  # deviation of normalised mels below which they are all the same
 MAX_SIZE, MAX_LAYERS = 4_096, 64  # far above what is useful: a configuration may come from a file
 
 Mels = Mapping[str, Tensor]  # by style, (batch, n_frames, n_mels)
@@ -65,6 +67,7 @@ class MelModel(nn.Module, ABC):
     SELECTION_METRIC: ClassVar[str | None] = RECONSTRUCTION  # the validation loss that chooses the
     # epoch; None: the latest is the best, where no loss says which is
     TRAINING_ONLY: ClassVar[tuple[str, ...]] = ()  # its modules that no transfer uses
+    REMEDY: ClassVar[str] = "lower the learning rate"  # where it has collapsed
     PHASE: ClassVar[Phase] = "content"  # where the search for phases starts by default
     FOLLOWS_DYNAMICS: ClassVar[bool] = True  # whether transfers are as loud, at any moment
     OPTIONS: ClassVar[type[MelOptions]] = MelOptions  # of its transfers, as in the registry
@@ -157,13 +160,47 @@ class MelModel(nn.Module, ABC):
     def end_epoch(self, training_mels: TrainingMels) -> None:
         """After the last step of an epoch: what is computed anew from training mels."""
 
+    def transfers(self, mels: Mels) -> dict[str, Tensor]:
+        """Both styles' mels restyled as they are by default, by the style that they are in then."""
+        generator, found = torch.Generator().manual_seed(0), {}
+        for style, mel in mels.items():
+            to = self.other(style)
+            condition = self.default_condition(to, generator=generator)
+            found[to] = self.transfer(mel, source=style, target=to, condition=condition)
+        return found
+
+    @torch.no_grad()
     def diversity(self, batch: Batch) -> float | None:
-        """How much transfers differ from one another; None where nobody needs to know."""
-        return None
+        """See `diversity_of`, of the transfers of a batch; nothing is learnt from them."""
+        training = self.training
+        fake = self.eval().transfers(batch.mels)
+        self.train(training)
+        return diversity_of(real=batch.mels, fake=fake)
 
     def alarm(self, losses: Mapping[str, float], diversity: float | None) -> str | None:
-        """A sentence where an epoch's mean losses say that training has failed."""
-        return None
+        """A sentence where an epoch's mean losses or its diversity say that training has failed."""
+        if diversity is None or diversity >= COLLAPSED:
+            return None
+        return (
+            f"the transfers hardly differ from one another (diversity {diversity:.3f}): the model "
+            "is silent or makes one sound of all; if the next epochs do not change that, it has "
+            f"collapsed: {self.REMEDY}"
+        )
+
+
+def diversity_of(*, real: Mels, fake: Mels) -> float | None:
+    """How much transfers differ from one another, as recordings of their style do: 1 or so.
+
+    The deviation over the batch, averaged over frames and mels, of the transfers divided by that of
+    the recordings; the lesser of both styles. Near 0 the model has collapsed: it is silent, or
+    makes one thing of all. In a batch of one, the deviation over its frames. None where recordings
+    do not differ either, as where all are silent.
+    """
+    over = 0 if len(next(iter(real.values()))) > 1 else 1
+    spreads = {style: (fake[style].std(over).mean(), mel.std(over).mean())
+               for style, mel in real.items()}  # fmt: skip
+    shares = [float(made / own) for made, own in spreads.values() if own > SILENT]
+    return min(shares, default=None)
 
 
 def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:

@@ -171,6 +171,7 @@ class TwinAutoencoder(MelModel):
 
     Config = TwinConfig
     config: TwinConfig
+    REMEDY = "begin anew with a lower learning rate, another seed, or another preset"
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
         super().__init__(styles, config)

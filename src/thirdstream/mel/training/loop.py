@@ -84,7 +84,7 @@ class TrainingConfig:
 class Step:
     """One training step, numbered from 1; the rest only on the last step of an epoch.
 
-    validation: losses. diversity: of the transfers, for adversarial models. alarm: a sentence, if
+    validation: losses. diversity: of the transfers of the last batch. alarm: a sentence, if
     training has failed (see `MelModel.alarm`).
     """
 
@@ -327,14 +327,14 @@ def _take_step(
 
 def _ended(step: Step, state: State, corpus: Corpus, config: TrainingConfig, batch: Batch) -> Step:
     """The epoch's last step, with what is known at its end."""
-    shown, model = state.shown, state.system.model
+    shown = state.shown
     shown.model.end_epoch(lambda n: some(shown, corpus, n, config))
-    spread = model.diversity(batch)
+    spread = shown.model.diversity(batch)
     return replace(
         step,
         validation=validate(shown, corpus, config),
         diversity=spread,
-        alarm=model.alarm(state.means, spread),
+        alarm=shown.model.alarm(state.means, spread),
     )
 
 
