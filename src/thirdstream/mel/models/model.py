@@ -1,5 +1,6 @@
 """The contract that every model of mel spectrograms keeps; nothing else is asked of one."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from thirdstream.data.corpus import Corpus, Pairs
+from thirdstream.files import ThirdstreamError
 from thirdstream.mel.features.logmel import MelConfig
 from thirdstream.mel.options import MelOptions, Phase
 
@@ -106,7 +108,7 @@ class MelModel(nn.Module, ABC):
         return None
 
     def check_mels(self, n_mels: int) -> None:
-        """Raise ValueError where the networks take no mels of so many bands."""
+        """Raise OptionError where the networks take no mels of so many bands."""
 
     def other(self, style: str) -> str:
         """The style that is not `style`. Raises ValueError on an unknown one."""
@@ -220,13 +222,45 @@ def mean_over(values: list[Tensor]) -> Tensor:
     return torch.stack(values).mean()
 
 
-def check_config(config: Any, faults: Mapping[str, bool], sizes: Iterable[int | None]) -> None:
-    """Raise ValueError for the first fault that holds, and for sizes beyond 1 to MAX_SIZE."""
-    found = next((fault for fault, holds in faults.items() if holds), None)
-    known = [size for size in sizes if size is not None]
-    if found is None and min(known, default=1) < 1:
-        found = "every size must be one or more"
-    if found is None and max(known, default=1) > MAX_SIZE:
-        found = f"no size may be above {MAX_SIZE}"
-    if found is not None:
-        raise ValueError(f"{found} (got {config})")
+class OptionError(ThirdstreamError, ValueError):
+    """An option of a network that cannot be. name: of the field. allowed: after "must be"."""
+
+    def __init__(self, name: str, value: Any, allowed: str) -> None:
+        super().__init__(name, value, allowed)
+        given = (" ".join(map(str, value)) or "none") if isinstance(value, tuple) else value
+        self.name, self.fault = name, f"must be {allowed} (got {given})"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.fault}"
+
+
+class Rule(NamedTuple):
+    """What an option of a network must be. holds: whether it is so."""
+
+    name: str
+    holds: bool
+    allowed: str
+
+
+def check_config(
+    config: Any, rules: Iterable[Rule], *, sizes: Iterable[str], layers: Iterable[str] = ()
+) -> None:
+    """Raise OptionError on the first option that cannot be.
+
+    sizes, layers: names of options that are numbers from 1 to MAX_SIZE, or to MAX_LAYERS, or tuples
+    of such; None is none of them.
+    """
+    for most, names in ((MAX_SIZE, sizes), (MAX_LAYERS, layers)):
+        for name in names:
+            value = getattr(config, name)
+            many = value if isinstance(value, tuple) else (value,)
+            if len(many) not in range(1, MAX_LAYERS + 1):
+                raise OptionError(name, value, f"1 to {MAX_LAYERS} numbers")
+            if not all(one is None or 1 <= one <= most for one in many):
+                raise OptionError(name, value, f"from 1 to {most}")
+    for name, weight in (config.weights or {}).items():
+        if not 0 <= weight < math.inf:
+            raise OptionError("weights", (name, weight), "a number from 0 up")
+    for rule in rules:
+        if not rule.holds:
+            raise OptionError(rule.name, getattr(config, rule.name), rule.allowed)

@@ -61,15 +61,16 @@ class TrainingConfig:
     that only long trainings give back."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or not self.lr > 0:
-            raise TrainingError(
-                f"epochs, batch size and lr must be positive (got {self.epochs}, "
-                f"{self.batch_size} and {self.lr:g})"
-            )
-        if self.cpu_hours is not None and not 0 < self.cpu_hours < math.inf:
-            raise TrainingError(f"cpu-hours must be a positive number (got {self.cpu_hours:g})")
-        if not 0 <= self.ema < 1:
-            raise TrainingError(f"ema must be at least 0 and less than 1 (got {self.ema})")
+        hours = 1.0 if self.cpu_hours is None else self.cpu_hours
+        for name, value, holds, allowed in (
+            ("epochs", self.epochs, self.epochs >= 1, "1 or more"),
+            ("batch-size", self.batch_size, self.batch_size >= 1, "1 or more"),
+            ("lr", self.lr, 0 < self.lr < math.inf, "a number above 0"),
+            ("cpu-hours", hours, 0 < hours < math.inf, "a number above 0"),
+            ("ema", self.ema, 0 <= self.ema < 1, "at least 0 and less than 1"),
+        ):
+            if not holds:
+                raise TrainingError(f"--{name} must be {allowed} (got {value:g}); choose another")
 
     def lr_at(self, share: float) -> float:
         """The learning rate when `share` (0 to 1) of all steps is done."""
