@@ -26,7 +26,6 @@ SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to t
 TIGHT = (60.0, 400.0, 1000.0)  # costs of a beat's distance from its tempo: rubato to steady music
 FOLLOWING, SURE = 100.0, 6.0  # the same where beats are likely; the strength of a sure one
 BEATS_S = 60 / np.geomspace(40, 330, 140)  # the periods that they have
-MIN_PULSE = 4
 NEAR = 7  # frames: the highest strength within 35 ms is a beat's
 AT_ONCE = 256  # frames whose costs are found together
 SAME = 4.0  # frames by which the beats of two trackings differ at most, where they are one
@@ -80,7 +79,7 @@ def levels_of(onsets: Array, beats: Array, known: Known) -> list[Array]:
     else:
         periods = _periods(onsets, known.pulse_s * AROUND, usual_s=known.pulse_s)
         factors, trackings = (1.0,), TIGHT[:1]  # it may sway about what is told
-    found = _of_beats(beats) if known.pulse_s is None else []
+    found: list[Array] = []
     for tight in reversed(trackings):
         pulses = [track(onsets, factor * periods, tight=tight) for factor in factors]
         if len(pulses[0]) < 2:
@@ -90,17 +89,17 @@ def levels_of(onsets: Array, beats: Array, known: Known) -> list[Array]:
         else:
             levels = [shifted(pulses[0], by) for by in (0, 1 / 2, 1 / 3)]
         found += [one for one in levels if not _is_in(found, one)]
+    if known.pulse_s is None:
+        found += [one for one in _of_beats(beats) if not _is_in(found, one)]
     return found
 
 
 def _of_beats(beats: Array) -> list[Array]:
-    """What is tracked where beats are likely, and its neighbouring levels."""
-    strength = SURE * beats.astype(np.float64)
-    pulse = track(strength, _periods(strength, BEATS_S), tight=FOLLOWING)
-    if len(pulse) < MIN_PULSE:
-        return []
-    halves = np.interp(np.arange(0, len(pulse) - 1, 1 / 2), np.arange(len(pulse)), pulse)
-    return [pulse, shifted(pulse, 1 / 2), pulse[0::2], pulse[1::2], halves]
+    """What is tracked where beats are likely, twice as fast and half as fast too."""
+    strength = SURE * beats
+    periods = _periods(strength, BEATS_S)
+    found = [track(strength, factor * periods, tight=FOLLOWING) for factor in (1, 1 / 2, 2)]
+    return [one for one in found if len(one) > 1]
 
 
 def _periods(onsets: Array, periods_s: Array, *, usual_s: float = USUAL_S) -> Array:
