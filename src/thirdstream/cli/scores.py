@@ -149,7 +149,7 @@ def listen(
 
     known = Known(tempo, metre, start_bar)
     pairs = plan(recordings, out, suffix="")
-    n_failed = 0
+    faults: list[str] = []
     with progress_bar() as bar:
         task = bar.add_task("transcribing", total=len(pairs))
         for path, target in pairs:
@@ -162,11 +162,13 @@ def listen(
                 _write(path, found, target, clicks=clicks, force=force)
                 say(f"{path} -> {target}.*")
             except Exception as error:  # whatever it is, the other recordings are transcribed
-                n_failed += 1
-                complain(fault_of(path, error))
+                faults.append(fault_of(path, error))
+                if len(pairs) > 1:
+                    complain(faults[-1])
             bar.advance(task)
-    if n_failed:
-        raise Failed(f"{n_failed} of {len(pairs)} recordings could not be transcribed")
+    if faults:
+        counted = f"{len(faults)} of {len(pairs)} recordings could not be transcribed"
+        raise Failed(counted if len(pairs) > 1 else faults[0])
 
 
 def _write(recording: Path, found: Any, target: Path, *, clicks: bool, force: bool) -> None:
