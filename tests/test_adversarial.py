@@ -15,7 +15,6 @@ from thirdstream.mel.models.adversarial import (
     ADVERSARIAL,
     GRADIENT_PENALTY,
     Adversarial,
-    diversity,
     frozen,
     relativistic,
 )
@@ -390,17 +389,6 @@ def test_drawn_styles_are_standard_normal_and_repeatable() -> None:
     code = Code(torch.zeros(2000, 3, 1, 1), 4, torch.zeros(2000, 8))
     swapped = twin.swapped(code, style_of=code).style
     assert swapped.mean(0).abs().max() < 0.1 and (swapped.std(0) - 1).abs().max() < 0.1
-
-
-def test_diversity_is_one_for_recordings_and_zero_for_a_collapsed_twin() -> None:
-    mels = {name: torch.rand(64, 8, 8) for name in STYLES}
-    same = {name: torch.zeros(64, 8, 8) for name in STYLES}
-    assert diversity(real=mels, fake=same) == 0.0
-    alive = {name: torch.rand(64, 8, 8) for name in STYLES}
-    assert diversity(real=mels, fake=alive) == pytest.approx(1.0, abs=0.1)
-    for fake, (least, most) in ((same, (0.0, 0.0)), (alive, (0.5, 2.0))):
-        real, made = ({style: mel[:1] for style, mel in of.items()} for of in (mels, fake))
-        assert least <= diversity(real=real, fake=made) <= most
 
 
 @pytest.mark.parametrize(

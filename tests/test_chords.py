@@ -66,3 +66,23 @@ def test_a_chord_ends_where_nothing_speaks_for_it() -> None:
     found = chords.with_evidence([Chord(0, 12, 0, (0, 4, 7), 0), Chord(12, 8, 2, (0, 3, 7), 2)],
                                  notes, 4.0)  # fmt: skip
     assert found == (Chord(2, 2, 0, (0, 4, 7), 0),)  # one D is no D minor
+
+
+@pytest.mark.parametrize(("hole", "ends", "begins"), [(4.0, 4.0, 4.0), (6.0, 8.0, 8.0)])
+def test_a_beat_of_one_pitch_class_makes_no_hole(hole: float, ends: float, begins: float) -> None:
+    """On a bar line it is the next chord's, elsewhere the one's before."""
+    after = hole + 1 if hole == 4 else 8.0
+    played = [Chord(0, hole, 0, (0, 4, 7), 0), Chord(hole, after - hole, 2, (0, 4, 7), 2),
+              Chord(after, 12 - after, 7, (0, 4, 7), 7)]  # fmt: skip
+    notes = [Note(0, hole, 60), Note(0, hole, 64), Note(hole, after - hole, 50),
+             Note(after, 12 - after, 55), Note(after, 12 - after, 59)]  # fmt: skip
+    first, second = chords.with_evidence(played, notes, 4.0)
+    assert (first.root, first.end) == (0, ends)
+    assert (second.root, second.start, second.end) == (7, begins, 12.0)
+
+
+def test_a_bar_without_a_chord_has_none() -> None:
+    played = [Chord(0, 4, 0, (0, 4, 7), 0), Chord(4, 4, 2, (0, 4, 7), 2),
+              Chord(8, 4, 7, (0, 4, 7), 7)]  # fmt: skip
+    notes = [Note(0, 4, 60), Note(0, 4, 64), Note(4, 4, 50), Note(8, 4, 55), Note(8, 4, 59)]
+    assert [c.start for c in chords.with_evidence(played, notes, 4.0)] == [0, 8]

@@ -152,10 +152,13 @@ def test_train_refuses_what_it_does_not_know(small_corpus, tmp_path, capsys) -> 
             ["twin-cnn", "--preset", "huge"],
             "has no preset 'huge'; it has paper, paper-stable, default",
         ),
-        (["twin-cnn", "--kernel-size", 4], "kernel_size must be odd"),
-        (["twin-cnn", "--patch", 48], "256 mels are not a multiple of 48"),
+        (
+            ["twin-cnn", "--kernel-size", 4],
+            "--kernel-size must be odd (got 4); choose another, or leave",
+        ),
+        (["twin-cnn", "--patch", 48], "--patch must be a divisor of 256"),
         (["twin-cnn", "--resume"], "holds no run to resume"),
-        (["twin-cnn", "--epochs", 0], "must be positive"),
+        (["twin-cnn", "--epochs", 0], "--epochs must be 1 or more (got 0)"),
     ):
         assert run("train", *arguments, *common) == 1, arguments
         assert fault in capsys.readouterr().err.replace("\n", ""), arguments

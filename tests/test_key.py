@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_metre import named
 from thirdstream.notes.io.lead_sheet import symbol, write_lead_sheet
 from thirdstream.notes.io.score import read_score
-from thirdstream.notes.key import Key, key_of_notes, root_name, sharps_of, spelt
+from thirdstream.notes.key import Key, bass_name, key_of_notes, root_name, sharps_of, spelt
 from thirdstream.notes.metre import Metres
 from thirdstream.notes.types import CHORDS, Chord, Note, Score
 
@@ -67,6 +67,43 @@ def test_chords_are_spelt_by_the_key() -> None:
     assert symbol(chord) == "Ab7/C"
     assert symbol(chord, Key(4, False)) == "G#7/C"
     assert symbol(chord, Key(3, False)) == "Ab7/C"
+
+
+@pytest.mark.parametrize(
+    ("key", "root", "kind", "bass", "text"),
+    [
+        (Key(5, False), 2, "dominant seventh", 6, "D7/F#"),
+        (Key(0, False), 9, "dominant seventh", 1, "A7/C#"),
+        (Key(0, False), 4, "major", 8, "E/G#"),
+        (Key(4, False), 0, "dominant seventh", 10, "C7/Bb"),
+        (Key(0, False), 11, "diminished seventh", 8, "Bdim7/Ab"),
+        (Key(0, False), 5, "minor", 8, "Fm/Ab"),
+        (Key(1, False), 8, "minor", 11, "Abm/Cb"),
+        (Key(0, False), 0, "major", 10, "C/Bb"),  # no note of the chord
+    ],
+)
+def test_basses_are_spelt_by_the_chord(
+    key: Key, root: int, kind: str, bass: int, text: str, tmp_path: Path
+) -> None:
+    chord = Chord(0.0, 4.0, root, CHORDS[kind], bass)
+    assert symbol(chord, key) == text
+    write_lead_sheet(tmp_path / "a.musicxml", Score("", (Note(0.0, 4.0, 60),), (chord,)), key)
+    sheet = music21.converter.parse(tmp_path / "a.musicxml")
+    (named_chord,) = sheet.recurse().getElementsByClass("ChordSymbol")
+    assert named_chord.bass().name.replace("-", "b") == text.partition("/")[2]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    root=st.integers(0, 11), kind=st.sampled_from(sorted(CHORDS)), bass=st.integers(0, 11),
+    tonic=st.integers(0, 11), is_minor=st.booleans(),
+)  # fmt: skip
+def test_spelt_basses_sound_as_they_should(
+    root: int, kind: str, bass: int, tonic: int, is_minor: bool
+) -> None:
+    intervals = (*CHORDS[kind], 1)  # with a flat ninth
+    name = bass_name(Chord(0.0, 4.0, root, intervals, bass), Key(tonic, is_minor))
+    assert music21.pitch.Pitch(name.replace("b", "-")).pitchClass == bass
 
 
 @pytest.mark.parametrize("given_key", [True, False])

@@ -50,6 +50,14 @@ def test_a_rest_is_not_filled_with_what_is_unlikely() -> None:
     assert melody.line_of(notes, odds).tolist() == [0, 1, 4]
 
 
+def test_a_chord_that_has_the_melody_an_octave_lower_does_not_take_its_place() -> None:
+    rows = [(float(k), k + 0.9, top - below) for k, top in enumerate((74, 78, 76, 72))
+            for below in (19, 16, 12, 0)]  # fmt: skip
+    notes = row(*rows)
+    odds = np.where(notes.pitches > 70, 5.0, -15.0)
+    assert notes.pitches[melody.line_of(notes, odds)].tolist() == [74, 78, 76, 72]
+
+
 def test_some_note_is_the_melody_however_unlikely() -> None:
     notes = row((0, 0.5, 72), (1, 1.5, 74))
     assert melody.line_of(notes, np.array([-9.0, -8.0])).tolist() == [1]

@@ -372,7 +372,7 @@ def test_a_seed_is_a_version_and_other_noise_another_one() -> None:
 
 
 def test_windows_of_one_recording_cannot_have_their_units_at_other_places() -> None:
-    with pytest.raises(ValueError, match="no multiple"):
+    with pytest.raises(ValueError, match="patch must be a divisor of 56"):
         twin(dataclasses.replace(FEW, patch=3))
 
 

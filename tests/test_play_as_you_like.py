@@ -182,9 +182,11 @@ def test_crops_are_drawn_and_shorter_recordings_are_taken_whole() -> None:
 
 @pytest.mark.parametrize(
     ("change", "fault"),
-    [({"patch": 3}, "patch must be"), ({"kernel_size": 4}, "odd"), ({"crop": 0}, "one or more"),
-     ({"n_channels": 2_000}, "no size"), ({"n_residual": 65}, "64 layers"),
-     ({"discriminator_channels": 64, "discriminator_layers": 9}, "no size"),
+    [({"patch": 3}, "patch must be"), ({"kernel_size": 4}, "odd"),
+     ({"crop": 0}, "crop must be from 1"), ({"n_residual": 65}, "n_residual must be from 1 to 64"),
+     ({"n_channels": 2_000}, "n_channels must be at most 1024"),
+     ({"discriminator_channels": 64, "discriminator_layers": 9},
+      "discriminator_layers must be fewer"),
      ({"weights": {"volume": 1.0}}, "weights must be")],
 )  # fmt: skip
 def test_networks_that_cannot_be_are_refused(change: dict, fault: str) -> None:

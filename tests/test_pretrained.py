@@ -313,6 +313,39 @@ def test_prompt_and_melody_reach_the_network(
     assert (asked[0]["input_features"].argmax(-1) == 9).all()  # A
 
 
+def limited(folder: Path, to: Path, **places: dict[str, Any]) -> Path:
+    """A copy of a folder, whose JSON files, by name without the ending, have these values too."""
+    shutil.copytree(folder, to)
+    for name, changes in places.items():
+        path = to / f"{name}.json"
+        content = json.loads(path.read_text())
+        text = content["text_encoder"] if name == "config" else content
+        text.update(changes)
+        path.write_text(json.dumps(content))
+    return to
+
+
+@pytest.mark.parametrize(
+    "places",
+    [{"tokenizer_config": {"model_max_length": 6}}, {"config": {"n_positions": 6}},
+     {"tokenizer_config": {"model_max_length": 6}, "config": {"n_positions": 4}}],
+)  # fmt: skip
+def test_a_prompt_that_is_too_long_is_refused_and_never_cut(
+    musicgen_folder: Path, tmp_path: Path, places: dict[str, dict[str, Any]]
+) -> None:
+    folder, system = limited(musicgen_folder, tmp_path / "limited", **places), Musicgen(Path())
+    system.choose(to="jazz", weights=folder, prompt="piano and drums " * 2)
+    message = r"is 9 tokens long .* takes 6; give a --prompt that is shorter by 3 or more"
+    with pytest.raises(ThirdstreamError, match=message):
+        system.choose(to="jazz", weights=folder, prompt="piano and drums " * 3)
+
+
+def test_a_prompt_without_a_limit_is_whole(musicgen_folder: Path) -> None:
+    """Its text encoder knows relative positions alone."""
+    text = musicgen.tokens_of("piano and drums " * 200, musicgen_folder)
+    assert text["input_ids"].shape == text["attention_mask"].shape == (1, 600)
+
+
 def test_every_style_has_a_prompt() -> None:
     texts = [prompt_of(MusicgenOptions(style)) for style in ("jazz", "classical", "bossa-nova")]
     assert "swinging jazz trio" in texts[0] and "chamber orchestra" in texts[1]

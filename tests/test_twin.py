@@ -108,8 +108,8 @@ def test_the_total_is_the_weighted_sum() -> None:
 
 @pytest.mark.parametrize(
     ("change", "fault"),
-    [({"channels": (4,)}, "needs latent_channels"),
-     ({"channels": ()}, "channels must be one"),
+    [({"channels": (4,)}, "latent_channels must be a number"),
+     ({"channels": ()}, r"channels must be 1 to 64 numbers \(got none\)"),
      ({"kernel_size": 4}, "odd"), ({"n_convs": 0}, "n_convs"),
      ({"norm": "batch"}, "norm must be one of"), ({"patch": 0}, "patch"),
      ({"latent_channels": -1}, "latent_channels")],

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -16,7 +17,7 @@ from thirdstream.cli.locks import writes_folder
 from thirdstream.data.corpus import Corpus
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.mel.models import FAMILIES
-from thirdstream.mel.models.model import MelModel
+from thirdstream.mel.models.model import MelModel, OptionError
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.system import load as load_model
 from thirdstream.mel.training.loop import (
@@ -146,10 +147,8 @@ class Asked(NamedTuple):
     def config(self) -> Any:
         """The family's configuration. Raises ThirdstreamError if there is none such."""
         kind, preset = _preset(self.system, self.preset)
-        try:
+        with self.explained():
             config = dataclasses.replace(preset, **vars(self.network))
-        except ValueError as error:
-            raise ThirdstreamError(str(error)) from error
         named = [set(one.weights or {}) for one in (preset, *kind.PRESETS.values())]
         if set(config.weights or {}) not in named:
             losses = " or ".join(dict.fromkeys(" ".join(sorted(one)) for one in named))
@@ -160,7 +159,35 @@ class Asked(NamedTuple):
 
     def typed(self) -> set[str]:
         """The options typed that say which network."""
-        return set(options.typed()) & {"preset", "init", *vars(self.network)}
+        own = vars(self.network)
+        return set(options.typed()) & {"preset", "init", *own, *(own.get("weights") or {})}
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Inside, an option that cannot be is said as it is typed, with the remedy."""
+        try:
+            yield
+        except OptionError as error:
+            typed, preset = self.typed() - {"preset", "init"}, _preset(self.system, self.preset)[1]
+            name, remedy = _flag(error.name), "choose another"
+            if error.name in typed:
+                remedy += f", or leave {name} out for {_text(getattr(preset, error.name))}"
+            elif typed:
+                remedy += f", or leave {' and '.join(map(_flag, sorted(typed)))} out"
+            if error.name == "weights" and error.name not in typed:
+                name = "each loss's weight"
+            raise ThirdstreamError(f"{name} {error.fault}; {remedy}") from error
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _text(value: Any) -> str:
+    """A default, as it is typed."""
+    if isinstance(value, Mapping):
+        return " ".join(f"{name} {weight:g}" for name, weight in value.items())
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _state(
@@ -172,10 +199,10 @@ def _state(
     if (out / "resume.safetensors").exists() or (out / "best.safetensors").exists():
         raise ThirdstreamError(f"{out}: holds a run; go on with --resume, or choose another folder")
     if asked.init is None:
-        return begin(asked.system, asked.config(), opened, training), training
+        with asked.explained():
+            return begin(asked.system, asked.config(), opened, training), training
     if changes := sorted(asked.typed() - {"init"}):
-        flag = changes[0].replace("_", "-")
-        raise ThirdstreamError(f"--init keeps a model's network; leave --{flag} out")
+        raise ThirdstreamError(f"--init keeps a model's network; leave {_flag(changes[0])} out")
     model = load_model(registry.find(asked.init))
     if (model.name, model.styles) == (asked.system, opened.styles):
         return begin_with(model, opened, training), training

@@ -17,7 +17,7 @@ from thirdstream.checkpoint import CheckpointError
 from thirdstream.files import ThirdstreamError, is_style
 from thirdstream.mel.features.logmel import LogMel, MelConfig, Statistics
 from thirdstream.mel.models import FAMILIES
-from thirdstream.mel.models.model import HOP_FRAMES, WINDOW_FRAMES, MelModel
+from thirdstream.mel.models.model import HOP_FRAMES, WINDOW_FRAMES, MelModel, OptionError
 from thirdstream.mel.networks.blocks import PerStyle
 from thirdstream.mel.options import MelOptions, StyledMelOptions
 from thirdstream.mel.vocoder.synthesis import Chunk, Synthesiser, overlap_add
@@ -225,10 +225,12 @@ def size_of(model: MelModel) -> int:
 def build(name: str, styles: tuple[str, str], config: Any, mel: MelConfig) -> MelSystem:
     """An untrained system of a family, with a configuration of that family.
 
-    Raises ThirdstreamError if the configuration cannot be.
+    Raises ThirdstreamError if the configuration cannot be: OptionError where an option is at fault.
     """
     try:
         return MelSystem(name, FAMILIES[name].kind(styles, config), mel=mel)
+    except OptionError:
+        raise
     except ValueError as error:
         raise ThirdstreamError(f"{name}: {error}") from error
 

@@ -5,11 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thirdstream.notes.types import Note
+from thirdstream.notes.types import Chord, Note
 
 LETTERS = "FCGDAEB"
 NOTES = (-8, 1)  # from F flat, or up to B sharp: nothing is spelt with two signs
 ROOTS = (-6, -1)  # from G flat, or up to A sharp: chords of F flat and B sharp are hard to read
+BASSES = (-7, 11)  # from C flat to E sharp
+# Fifths up to a chord's notes, by semitones above its root.
+FIFTHS = {0: 0, 2: 2, 3: -3, 4: 4, 5: -1, 6: -6, 7: 1, 8: 8, 9: 3, 10: -2, 11: 5}
 # How much of each degree a key has (Krumhansl and Kessler 1982).
 PROFILES = (
     (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
@@ -65,7 +68,22 @@ def _place(pitch_class: int, flattest: int, allowed: tuple[int, int]) -> int:
 
 def root_name(pitch_class: int, key: Key) -> str:
     """Of a chord: in C from Db to F#, in A minor from Eb to G#, in other keys likewise."""
-    return _named(_place(pitch_class, sharps_of(key) - (3 if key.is_minor else 5), ROOTS))
+    return _named(_place_of_root(pitch_class, key))
+
+
+def _place_of_root(pitch_class: int, key: Key) -> int:
+    return _place(pitch_class, sharps_of(key) - (3 if key.is_minor else 5), ROOTS)
+
+
+def bass_name(chord: Chord, key: Key) -> str:
+    """Of a chord's bass: a note of the chord by its degree, D7/F# and C7/Bb in every key, where it
+    can be read; any other note as a root."""
+    root = _place_of_root(chord.root, key)
+    fifths = FIFTHS | ({9: -9} if 6 in chord.intervals else {})
+    interval = (chord.bass - chord.root) % 12
+    place = root + fifths.get(interval, 0)
+    is_spelt = interval in {*chord.intervals} & {*fifths} and BASSES[0] <= place <= BASSES[1]
+    return _named(place if is_spelt else _place_of_root(chord.bass, key))
 
 
 def spelt(pitch: int, key: Key) -> tuple[str, int]:

@@ -8,6 +8,7 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ PUBLISHED = Published(
 WINDOW_S, PROMPT_S = 30, 12
 FADE_S = 1  # amid the 12 s, where both windows sound from the same tokens
 GUIDANCE_SCALE, TEMPERATURE, TOP_K = 3.0, 1.0, 250  # Copet et al. 2023, section 3
-MAX_WORDS = 256  # tokens of a prompt
+UNKNOWN = 10**9  # the limit of a tokenizer that knows none is above this
 PROMPTS = {
     "jazz": "A swinging jazz trio with piano, double bass and brushed drums, recorded live.",
     "classical": "Classical music, played by a chamber orchestra with strings and woodwinds.",
@@ -51,6 +52,28 @@ def prompt_of(options: MusicgenOptions) -> str:
     )
 
 
+def tokens_of(prompt: str, folder: Path) -> dict[str, Tensor]:
+    """What the network in a folder gets of a prompt, whole.
+
+    Raises ThirdstreamError where it is longer than the network's text encoder was made for, as the
+    tokenizer says, or else the encoder's configuration.
+    """
+    transformers = weights.import_transformers(PUBLISHED)
+    with weights.reading(folder), weights.quietly():
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        text = tokenizer(prompt, return_tensors="pt")
+    n_tokens, most = text["input_ids"].shape[1], tokenizer.model_max_length
+    if most > UNKNOWN:  # T5 itself has no limit: its positions are relative
+        encoder = weights.configuration(folder, PUBLISHED).text_encoder
+        most = getattr(encoder, "n_positions", math.inf)
+    if n_tokens > most:
+        raise ThirdstreamError(
+            f"the prompt is {n_tokens} tokens long (words and parts of words), and the network "
+            f"takes {most}; give a --prompt that is shorter by {n_tokens - most} or more"
+        )
+    return {name: text[name] for name in ("input_ids", "attention_mask")}
+
+
 class Musicgen(PretrainedSystem[MusicgenOptions]):
     """Plays to the melody of a recording; see the module."""
 
@@ -61,7 +84,7 @@ class Musicgen(PretrainedSystem[MusicgenOptions]):
 
     def check(self, options: MusicgenOptions) -> None:
         """As every system does; and raise ThirdstreamError on values that nothing is sampled by,
-        and on a prompt that says nothing."""
+        and on a prompt that says nothing, or too much."""
         least = {"guidance_scale": 1, "temperature": 0.01, "top_k": 1}
         for name, low in least.items():
             value = getattr(options, name)
@@ -71,6 +94,7 @@ class Musicgen(PretrainedSystem[MusicgenOptions]):
         if not prompt_of(options).strip():
             raise ThirdstreamError("--prompt is empty; say what is played, or leave it out")
         super().check(options)
+        tokens_of(prompt_of(options), self.folder(options.weights))
 
     def stream(self, blocks: Iterable[Wave], options: MusicgenOptions) -> Iterator[Wave]:
         """Blocks (n_channels, n_samples), 44.1 kHz, -20 dB, into as many samples or a few more."""
@@ -100,14 +124,9 @@ class Player:
             raise ThirdstreamError(
                 f"{folder}: is a MusicGen that plays stereo; give {PUBLISHED.repository}"
             )
-        transformers = weights.import_transformers(PUBLISHED)
-        with weights.reading(folder), weights.quietly():
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            text = tokenizer(
-                prompt_of(options), truncation=True, max_length=MAX_WORDS, return_tensors="pt"
-            )
-        names = ("input_ids", "attention_mask")
-        return cls(network, {name: text[name].to(network.device) for name in names}, options)
+        text = tokens_of(prompt_of(options), folder)
+        text = {name: value.to(network.device) for name, value in text.items()}
+        return cls(network, text, options)
 
     @property
     def sr(self) -> int:

@@ -20,8 +20,8 @@ from thirdstream.mel.models.model import (
 from thirdstream.mel.networks.blocks import Discriminator, PerStyle
 
 ADVERSARIAL, GRADIENT_PENALTY = "adversarial", "gradient_penalty"
-COLLAPSED = 0.1  # diversity below which an alarm is raised
-DISCRIMINATOR_WINS = 0.025  # mean discriminator loss of an epoch, likewise; at a draw it is 1
+# Mean discriminator loss of an epoch below which an alarm is raised; at a draw it is 1.
+DISCRIMINATOR_WINS = 0.025
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -42,6 +42,7 @@ class Adversarial(MelModel):
     """
 
     TRAINING_ONLY = ("discriminators",)
+    REMEDY = "raise the weight of the reconstruction or lower the learning rate"
     n_batches: Tensor
 
     def __init__(self, styles: tuple[str, str], config: object) -> None:
@@ -124,27 +125,10 @@ class Adversarial(MelModel):
         penalised = {GRADIENT_PENALTY: mean_over(penalties)} if weight else {}
         return {DISCRIMINATOR: mean_over(values), **penalised}
 
-    def transfers(self, mels: Mels) -> dict[str, Tensor]:
-        """Both styles' mels restyled, by the style that they are in afterwards."""
-        pairs = ((style, self.other(style), mel) for style, mel in mels.items())
-        return {to: self.transfer(mel, source=style, target=to) for style, to, mel in pairs}
-
-    @torch.no_grad()
-    def diversity(self, batch: Batch) -> float | None:
-        """See `diversity`, of the transfers of a batch; nothing is learnt from them."""
-        training = self.training
-        fake = self.eval().transfers(batch.mels)
-        self.train(training)
-        return diversity(real=batch.mels, fake=fake)
-
     def alarm(self, losses: Mapping[str, float], diversity: float | None) -> str | None:
         """Where the model has collapsed, or the discriminators win."""
-        if diversity is not None and diversity < COLLAPSED:
-            return (
-                f"the transfers hardly differ from one another (diversity {diversity:.3f}): the "
-                "model has collapsed; raise the weight of the reconstruction or lower the "
-                "learning rate"
-            )
+        if (collapsed := super().alarm(losses, diversity)) is not None:
+            return collapsed
         if losses[DISCRIMINATOR] < DISCRIMINATOR_WINS:
             return (
                 "the discriminators tell all transfers from recordings (discriminator loss "
@@ -178,16 +162,3 @@ def squared_gradient(scores: Tensor, image: Tensor) -> Tensor:
         return torch.zeros_like(scores.mean())
     (gradient,) = torch.autograd.grad(scores.sum(), image, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3)).mean()
-
-
-def diversity(*, real: Mels, fake: Mels) -> float:
-    """How much transfers differ from one another, as recordings of their style do: 1 or so.
-
-    The deviation over the batch, averaged over frames and mels, of the transfers divided by that of
-    the recordings; the lesser of both styles. Near 0 the model has collapsed: it makes one thing of
-    all. In a batch of one, the deviation over its frames.
-    """
-    over = 0 if len(next(iter(real.values()))) > 1 else 1
-    return min(
-        float(fake[style].std(over).mean() / mel.std(over).mean()) for style, mel in real.items()
-    )

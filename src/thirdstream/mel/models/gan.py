@@ -1,5 +1,6 @@
 """The twin GAN (paper, section 3.3): content and style, joined by AdaIN; discriminators."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
@@ -13,10 +14,10 @@ from thirdstream.mel.models.adversarial import ADVERSARIAL, Adversarial
 from thirdstream.mel.models.cnn import TwinCNN
 from thirdstream.mel.models.conditioned import StyleConditioned
 from thirdstream.mel.models.model import (
-    MAX_LAYERS,
     RECONSTRUCTION,
     Losses,
     Mels,
+    Rule,
     mean_over,
 )
 from thirdstream.mel.models.twin import (
@@ -53,21 +54,18 @@ class AdversarialConfig(TwinConfig):
     warm_up: int = 500
     """Batches in which the adversarial weight grows to its own; 0: none, as in the paper."""
 
-    def faults(self) -> dict[str, bool]:
-        """Those of a twin, and of discriminators without a convolution."""
-        channels = self.discriminator_channels
-        return super().faults() | {
-            "gradient_penalty and warm_up must not be negative": self.gradient_penalty < 0
-            or self.warm_up < 0,
-            "discriminator_slope must be 0 to 1": not 0 <= self.discriminator_slope <= 1,
-            "discriminator_channels needs one convolution or more": min(channels, default=0) < 1,
-            f"no network may have more than {MAX_LAYERS} layers": len(channels) > MAX_LAYERS
-            or max(self.n_convs, len(self.channels)) > MAX_LAYERS,
-        }
+    def rules(self) -> list[Rule]:
+        """Those of a twin, and of what the discriminators do."""
+        return [
+            *super().rules(),
+            Rule("gradient_penalty", 0 <= self.gradient_penalty < math.inf, "0 or more"),
+            Rule("warm_up", self.warm_up >= 0, "0 or more"),
+            Rule("discriminator_slope", 0 <= self.discriminator_slope <= 1, "0 to 1"),
+        ]
 
-    def sizes(self) -> list[int | None]:
-        """All sizes of layers."""
-        return [*super().sizes(), *self.discriminator_channels, self.discriminator_hidden]
+    def sizes(self) -> tuple[str, ...]:
+        """The options that are sizes of layers."""
+        return (*super().sizes(), "discriminator_channels", "discriminator_hidden")
 
 
 @dataclass(frozen=True)
@@ -87,21 +85,21 @@ class GANConfig(AdversarialConfig):
     """Whose styles are compared: of both styles, or of the second alone, a slip of the published
     code."""
 
-    def faults(self) -> dict[str, bool]:
-        """Those of an adversarial twin, and of styles that cannot be."""
-        return super().faults() | {
-            "style_channels must be as many as channels": len(self.style_encoder)
-            != len(self.channels),
-            "style_size must be one or more": (self.style_size or 1) < 1,
-            "adain must be instance, or moving with a style_size": self.adain
-            not in ("instance", "moving")
-            or (self.adain == "moving" and self.style_size is None),
-            "style_losses must be both or second": self.style_losses not in ("both", "second"),
-        }
+    def rules(self) -> list[Rule]:
+        """Those of an adversarial twin, and of styles."""
+        as_many = len(self.style_encoder) == len(self.channels)
+        coded = self.adain != "moving" or self.style_size is not None
+        return [
+            *super().rules(),
+            Rule("style_channels", as_many, f"as many as channels, {len(self.channels)}"),
+            Rule("adain", self.adain in ("instance", "moving"), "instance or moving"),
+            Rule("adain", coded, "instance where there is no style_size"),
+            Rule("style_losses", self.style_losses in ("both", "second"), "both or second"),
+        ]
 
-    def sizes(self) -> list[int | None]:
-        """All sizes of layers."""
-        return [*super().sizes(), *self.style_encoder, self.style_size]
+    def sizes(self) -> tuple[str, ...]:
+        """The options that are sizes of layers."""
+        return (*super().sizes(), "style_channels", "style_size")
 
     @property
     def style_encoder(self) -> tuple[int, ...]:

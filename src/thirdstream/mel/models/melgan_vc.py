@@ -7,6 +7,7 @@ one slice to another, in the siamese network's space, is the same before and aft
 author's notebook (github.com/marcoppasini/MelGAN-VC) unless a line says else.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -19,11 +20,14 @@ from thirdstream.mel.models.adversarial import ADVERSARIAL, frozen
 from thirdstream.mel.models.model import (
     DISCRIMINATOR,
     MODEL,
+    WINDOW_FRAMES,
     Batch,
     Losses,
     MelModel,
     Mels,
+    OptionError,
     Player,
+    Rule,
     TrainingMels,
     check_config,
     mean_over,
@@ -35,6 +39,7 @@ from thirdstream.mel.networks.melgan_vc import Critic, Generator, Siamese
 IDENTITY = "identity"
 DELTA = 2.0  # the least distance of two slices' vectors
 N_SLICES = 3  # that the critic gets at a time
+MAX_SLICE = WINDOW_FRAMES // N_SLICES // 4 * 4  # a segment has N_SLICES of them
 RANGE_DB = 60.0  # of each band
 N_FOR_PEAKS = 256  # segments of each style whose peaks are the range of the networks
 BETAS = (0.5, 0.999)  # of Adam
@@ -64,12 +69,16 @@ class MelGANVCConfig:
     """Of the losses, by name."""
 
     def __post_init__(self) -> None:
-        faults = {
-            "slice_frames must be a multiple of 4": self.slice_frames % 4 > 0,
-            "learning rates must be positive": not min(self.lr_scale, self.critic_lr_scale) > 0,
-        }
-        sizes = (self.channels, self.critic_channels, self.embedding_size, self.slice_frames)
-        check_config(self, faults, (*sizes, self.n_mels))
+        rules = [
+            Rule("slice_frames", self.slice_frames % 4 == 0, "a multiple of 4"),
+            Rule("slice_frames", self.slice_frames <= MAX_SLICE, f"at most {MAX_SLICE}"),
+            *(
+                Rule(name, 0 < getattr(self, name) < math.inf, "a number above 0")
+                for name in ("lr_scale", "critic_lr_scale")
+            ),
+        ]
+        sizes = ("channels", "critic_channels", "embedding_size", "slice_frames", "n_mels")
+        check_config(self, rules, sizes=sizes)
 
 
 class MelGANVC(MelModel):
@@ -91,6 +100,10 @@ class MelGANVC(MelModel):
     }
     SELECTION_METRIC = None  # no loss says which epoch sounds best
     TRAINING_ONLY = ("critics", "siamese")
+    REMEDY = (
+        "raise the weight of the identity, lower those of travel and margin, or lower the learning "
+        "rate"
+    )
     peaks: Tensor
 
     def __init__(self, styles: tuple[str, str], config: MelGANVCConfig) -> None:
@@ -112,9 +125,9 @@ class MelGANVC(MelModel):
         self.register_buffer("peaks", torch.ones(len(styles), n_mels))
 
     def check_mels(self, n_mels: int) -> None:
-        """Raise ValueError where the networks have other bands."""
+        """Raise OptionError where the networks have other bands."""
         if n_mels != self.config.n_mels:
-            raise ValueError(f"the networks take {self.config.n_mels} mels, not {n_mels}")
+            raise OptionError("n_mels", self.config.n_mels, f"{n_mels}, as many as the mels have")
 
     @torch.no_grad()
     def initialise(self, training_mels: TrainingMels) -> None:

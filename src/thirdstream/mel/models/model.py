@@ -1,5 +1,6 @@
 """The contract that every model of mel spectrograms keeps; nothing else is asked of one."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from thirdstream.data.corpus import Corpus, Pairs
+from thirdstream.files import ThirdstreamError
 from thirdstream.mel.features.logmel import MelConfig
 from thirdstream.mel.options import MelOptions, Phase
 
@@ -16,6 +18,8 @@ MODEL, DISCRIMINATOR = "model", "discriminator"  # the players of a training
 RECONSTRUCTION = "reconstruction"  # eq. 1 goes by this name in every model
 WINDOW_FRAMES = 259  # a long recording is transferred in windows of a segment's frames
 HOP_FRAMES = 224  # from one window to the next
+COLLAPSED = 0.1  # diversity below which an alarm is raised
+SILENT = 1e-6  # deviation of normalised mels below which they are all the same
 MAX_SIZE, MAX_LAYERS = 4_096, 64  # far above what is useful: a configuration may come from a file
 
 Mels = Mapping[str, Tensor]  # by style, (batch, n_frames, n_mels)
@@ -65,6 +69,7 @@ class MelModel(nn.Module, ABC):
     SELECTION_METRIC: ClassVar[str | None] = RECONSTRUCTION  # the validation loss that chooses the
     # epoch; None: the latest is the best, where no loss says which is
     TRAINING_ONLY: ClassVar[tuple[str, ...]] = ()  # its modules that no transfer uses
+    REMEDY: ClassVar[str] = "lower the learning rate"  # where it has collapsed
     PHASE: ClassVar[Phase] = "content"  # where the search for phases starts by default
     FOLLOWS_DYNAMICS: ClassVar[bool] = True  # whether transfers are as loud, at any moment
     OPTIONS: ClassVar[type[MelOptions]] = MelOptions  # of its transfers, as in the registry
@@ -103,7 +108,7 @@ class MelModel(nn.Module, ABC):
         return None
 
     def check_mels(self, n_mels: int) -> None:
-        """Raise ValueError where the networks take no mels of so many bands."""
+        """Raise OptionError where the networks take no mels of so many bands."""
 
     def other(self, style: str) -> str:
         """The style that is not `style`. Raises ValueError on an unknown one."""
@@ -157,13 +162,47 @@ class MelModel(nn.Module, ABC):
     def end_epoch(self, training_mels: TrainingMels) -> None:
         """After the last step of an epoch: what is computed anew from training mels."""
 
+    def transfers(self, mels: Mels) -> dict[str, Tensor]:
+        """Both styles' mels restyled as they are by default, by the style that they are in then."""
+        generator, found = torch.Generator().manual_seed(0), {}
+        for style, mel in mels.items():
+            to = self.other(style)
+            condition = self.default_condition(to, generator=generator)
+            found[to] = self.transfer(mel, source=style, target=to, condition=condition)
+        return found
+
+    @torch.no_grad()
     def diversity(self, batch: Batch) -> float | None:
-        """How much transfers differ from one another; None where nobody needs to know."""
-        return None
+        """See `diversity_of`, of the transfers of a batch; nothing is learnt from them."""
+        training = self.training
+        fake = self.eval().transfers(batch.mels)
+        self.train(training)
+        return diversity_of(real=batch.mels, fake=fake)
 
     def alarm(self, losses: Mapping[str, float], diversity: float | None) -> str | None:
-        """A sentence where an epoch's mean losses say that training has failed."""
-        return None
+        """A sentence where an epoch's mean losses or its diversity say that training has failed."""
+        if diversity is None or diversity >= COLLAPSED:
+            return None
+        return (
+            f"the transfers hardly differ from one another (diversity {diversity:.3f}): the model "
+            "is silent or makes one sound of all; if the next epochs do not change that, it has "
+            f"collapsed: {self.REMEDY}"
+        )
+
+
+def diversity_of(*, real: Mels, fake: Mels) -> float | None:
+    """How much transfers differ from one another, as recordings of their style do: 1 or so.
+
+    The deviation over the batch, averaged over frames and mels, of the transfers divided by that of
+    the recordings; the lesser of both styles. Near 0 the model has collapsed: it is silent, or
+    makes one thing of all. In a batch of one, the deviation over its frames. None where recordings
+    do not differ either, as where all are silent.
+    """
+    over = 0 if len(next(iter(real.values()))) > 1 else 1
+    spreads = {style: (fake[style].std(over).mean(), mel.std(over).mean())
+               for style, mel in real.items()}  # fmt: skip
+    shares = [float(made / own) for made, own in spreads.values() if own > SILENT]
+    return min(shares, default=None)
 
 
 def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
@@ -183,13 +222,45 @@ def mean_over(values: list[Tensor]) -> Tensor:
     return torch.stack(values).mean()
 
 
-def check_config(config: Any, faults: Mapping[str, bool], sizes: Iterable[int | None]) -> None:
-    """Raise ValueError for the first fault that holds, and for sizes beyond 1 to MAX_SIZE."""
-    found = next((fault for fault, holds in faults.items() if holds), None)
-    known = [size for size in sizes if size is not None]
-    if found is None and min(known, default=1) < 1:
-        found = "every size must be one or more"
-    if found is None and max(known, default=1) > MAX_SIZE:
-        found = f"no size may be above {MAX_SIZE}"
-    if found is not None:
-        raise ValueError(f"{found} (got {config})")
+class OptionError(ThirdstreamError, ValueError):
+    """An option of a network that cannot be. name: of the field. allowed: after "must be"."""
+
+    def __init__(self, name: str, value: Any, allowed: str) -> None:
+        super().__init__(name, value, allowed)
+        given = (" ".join(map(str, value)) or "none") if isinstance(value, tuple) else value
+        self.name, self.fault = name, f"must be {allowed} (got {given})"
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.fault}"
+
+
+class Rule(NamedTuple):
+    """What an option of a network must be. holds: whether it is so."""
+
+    name: str
+    holds: bool
+    allowed: str
+
+
+def check_config(
+    config: Any, rules: Iterable[Rule], *, sizes: Iterable[str], layers: Iterable[str] = ()
+) -> None:
+    """Raise OptionError on the first option that cannot be.
+
+    sizes, layers: names of options that are numbers from 1 to MAX_SIZE, or to MAX_LAYERS, or tuples
+    of such; None is none of them.
+    """
+    for most, names in ((MAX_SIZE, sizes), (MAX_LAYERS, layers)):
+        for name in names:
+            value = getattr(config, name)
+            many = value if isinstance(value, tuple) else (value,)
+            if len(many) not in range(1, MAX_LAYERS + 1):
+                raise OptionError(name, value, f"1 to {MAX_LAYERS} numbers")
+            if not all(one is None or 1 <= one <= most for one in many):
+                raise OptionError(name, value, f"from 1 to {most}")
+    for name, weight in (config.weights or {}).items():
+        if not 0 <= weight < math.inf:
+            raise OptionError("weights", (name, weight), "a number from 0 up")
+    for rule in rules:
+        if not rule.holds:
+            raise OptionError(rule.name, getattr(config, rule.name), rule.allowed)

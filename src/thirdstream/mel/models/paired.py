@@ -24,12 +24,13 @@ from thirdstream.mel.features.inputs import INPUT_FEATURES, InputFeature, input_
 from thirdstream.mel.features.logmel import MelConfig
 from thirdstream.mel.models.model import (
     HOP_FRAMES,
-    MAX_LAYERS,
     MODEL,
     RECONSTRUCTION,
     WINDOW_FRAMES,
     Batch,
     Losses,
+    OptionError,
+    Rule,
     TrainingMels,
     check_config,
     mean_over,
@@ -86,20 +87,17 @@ class PairedConfig:
     """Of the losses, by name."""
 
     def __post_init__(self) -> None:
-        faults = {
-            "kernel_size must be odd": self.kernel_size % 2 == 0,
-            "n_convs must be one or more": self.n_convs < 1,
-            f"features must be one or more of {', '.join(INPUT_FEATURES)}": not self.features
-            or not set(self.features) <= set(INPUT_FEATURES),
-            f"no network may have more than {MAX_LAYERS} layers": self.n_convs > MAX_LAYERS,
-        }
-        sizes = (
-            self.channels, self.latent_channels, self.kernel_size, self.patch, self.n_mels,
-            self.contrastive_channels, self.embedding_size, self.n_index_segments,
-        )  # fmt: skip
-        check_config(self, faults, sizes)
-        if HOP_FRAMES % (self.patch * UNIT):
-            raise ValueError(f"{HOP_FRAMES} frames are no multiple of {UNIT} x patch {self.patch}")
+        n_columns, features = HOP_FRAMES // UNIT, set(self.features)
+        rules = [
+            Rule("kernel_size", self.kernel_size % 2 == 1, "odd"),
+            Rule("patch", self.patch > 0 and n_columns % self.patch == 0,
+                 f"a divisor of {n_columns}"),
+            Rule("features", bool(features) and features <= set(INPUT_FEATURES),
+                 f"one or more of {', '.join(INPUT_FEATURES)}"),
+        ]  # fmt: skip
+        sizes = ("channels", "latent_channels", "kernel_size", "patch", "n_mels",
+                 "contrastive_channels", "embedding_size", "n_index_segments")  # fmt: skip
+        check_config(self, rules, sizes=sizes, layers=("n_convs",))
 
 
 LOSSES = {RECONSTRUCTION: 1.0, CONTRASTIVE: 1.0}
@@ -130,9 +128,9 @@ class TwinPaired(Retrieval):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def check_mels(self, n_mels: int) -> None:
-        """Raise ValueError where the networks are made for another number."""
+        """Raise OptionError where the networks have other bands."""
         if n_mels != self.config.n_mels:
-            raise ValueError(f"a network for {self.config.n_mels} mels gets {n_mels}")
+            raise OptionError("n_mels", self.config.n_mels, f"{n_mels}, as many as the mels have")
 
     def new_index(self, n_segments: int) -> Index:
         """An empty index for this model's codes."""

@@ -22,12 +22,14 @@ from thirdstream.mel.models.gan import CONTENT, STYLE
 from thirdstream.mel.models.model import (
     DISCRIMINATOR,
     MAX_LAYERS,
+    MAX_SIZE,
     MODEL,
     RECONSTRUCTION,
     Batch,
     Losses,
     Mels,
     Player,
+    Rule,
     check_config,
     mean_over,
 )
@@ -81,27 +83,22 @@ class PlayAsYouLikeConfig:
     """Of each loss."""
 
     def __post_init__(self) -> None:
-        layers = (self.n_residual, self.discriminator_layers, self.discriminator_scales)
-        widest = self.discriminator_channels * 2 ** min(MAX_LAYERS, self.discriminator_layers)
-        check_config(
-            self,
-            {
-                f"weights must be those of {sorted(WEIGHTS)}": set(self.weights) != set(WEIGHTS),
-                f"patch must be one of {[*PATCHES]}": self.patch not in PATCHES,
-                "kernel_size must be odd": self.kernel_size % 2 == 0,
-                f"no network may have more than {MAX_LAYERS} layers": max(layers) > MAX_LAYERS,
-            },
-            [
-                *layers,
-                4 * self.n_channels,
-                self.style_size,
-                self.n_hidden,
-                self.kernel_size,
-                self.discriminator_channels,
-                widest,
-                self.crop,
-            ],
-        )
+        width, n_layers = self.discriminator_channels, self.discriminator_layers
+        widest = width * 2 ** min(MAX_LAYERS, n_layers)
+        names = " ".join(sorted(WEIGHTS))
+        rules = [
+            Rule("weights", set(self.weights) == set(WEIGHTS), f"a number for each of {names}"),
+            Rule("patch", self.patch in PATCHES, "1, 2 or 4"),
+            Rule("kernel_size", self.kernel_size % 2 == 1, "odd"),
+            Rule("n_channels", 4 * self.n_channels <= MAX_SIZE, f"at most {MAX_SIZE // 4}"),
+            Rule("discriminator_layers", widest <= MAX_SIZE,
+                 f"fewer where the first has {width} channels, so that no layer has more than "
+                 f"{MAX_SIZE}"),
+        ]  # fmt: skip
+        sizes = ("n_channels", "style_size", "n_hidden", "kernel_size", "crop",
+                 "discriminator_channels")  # fmt: skip
+        layers = ("n_residual", "discriminator_layers", "discriminator_scales")
+        check_config(self, rules, sizes=sizes, layers=layers)
 
 
 class PlayAsYouLike(Adversarial):
@@ -157,7 +154,7 @@ class PlayAsYouLike(Adversarial):
         )
 
     def check_mels(self, n_mels: int) -> None:
-        """Raise ValueError where the networks would not divide the mels."""
+        """Raise ValueError where the networks would not divide the mels, whatever their options."""
         if n_mels % REDUCTION or n_mels < 2 * REDUCTION:
             raise ValueError(f"{n_mels} mels are not {2 * REDUCTION} or a larger multiple of 4")
 

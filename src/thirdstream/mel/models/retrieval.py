@@ -62,7 +62,8 @@ class Retrieval(MelModel):
 
     def default_condition(self, target: str, *, generator: torch.Generator) -> Tensor | None:
         """A direction of noise on the query, (1, embedding_size)."""
-        return torch.randn(1, self.embedding_size, generator=generator)
+        drawn = torch.randn(1, self.embedding_size, generator=generator)
+        return drawn.to(next(self.parameters()).device)
 
     def end_epoch(self, training_mels: TrainingMels) -> None:
         """The index is of the codes as they are by then."""

@@ -66,9 +66,8 @@ class Travel(Adversarial):
         finish(self, config)
 
     def check_mels(self, n_mels: int) -> None:
-        """Raise ValueError where the networks would not divide the mels."""
-        if n_mels % self.config.reduction:
-            raise ValueError(f"{n_mels} mels are not a multiple of {self.config.reduction}")
+        """Raise OptionError where the networks would not divide the mels."""
+        self.config.check_mels(n_mels)
 
     def transfer(
         self, mel: Tensor, *, source: str, target: str, condition: Tensor | None = None

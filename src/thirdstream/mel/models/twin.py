@@ -11,12 +11,13 @@ from torch.nn.functional import l1_loss
 
 from thirdstream.mel.features.inputs import INPUT_FEATURES, InputFeature, input_features
 from thirdstream.mel.models.model import (
-    MAX_LAYERS,
     MODEL,
     Batch,
     Losses,
     MelModel,
     Mels,
+    OptionError,
+    Rule,
     check_config,
     mean_over,
 )
@@ -94,33 +95,35 @@ class TwinConfig:
     """Of the losses, by name."""
 
     def __post_init__(self) -> None:
-        check_config(self, self.faults(), self.sizes())
+        check_config(self, self.rules(), sizes=self.sizes(), layers=("n_convs",))
 
-    def faults(self) -> dict[str, bool]:
-        """What cannot be, and whether it is so."""
-        single = len(self.channels) == 1
-        return {
-            "channels must be one or more": not self.channels or min(self.channels) < 1,
-            "a single block needs latent_channels and has no norm": single
-            and (self.latent_channels is None or self.norm != "none"),
-            "latent_channels must be one or more": (self.latent_channels or 1) < 1,
-            "kernel_size must be odd and positive": self.kernel_size < 1
-            or self.kernel_size % 2 == 0,
-            "n_convs must be one or more": self.n_convs < 1,
-            f"norm must be one of {', '.join(NORMS)}": self.norm not in NORMS,
-            "patch must be one or more": self.patch < 1,
-            f"start must be one of {', '.join(STARTS)}": self.start not in STARTS,
-            f"features must be one or more of {', '.join(INPUT_FEATURES)}": not self.features
-            or not set(self.features) <= set(INPUT_FEATURES),
-            f"no network may have more than {MAX_LAYERS} layers": max(
-                self.n_convs, len(self.channels)
+    def rules(self) -> list[Rule]:
+        """What must be of the options, beside their sizes."""
+        several, features = len(self.channels) > 1, set(self.features)
+        return [
+            Rule("latent_channels", several or self.latent_channels is not None,
+                 "a number where channels is a single one"),
+            Rule("norm", several or self.norm == "none", "none where channels is a single number"),
+            Rule("kernel_size", self.kernel_size % 2 == 1, "odd"),
+            Rule("norm", self.norm in NORMS, f"one of {', '.join(NORMS)}"),
+            Rule("start", self.start in STARTS, f"one of {', '.join(STARTS)}"),
+            Rule("features", bool(features) and features <= set(INPUT_FEATURES),
+                 f"one or more of {', '.join(INPUT_FEATURES)}"),
+        ]  # fmt: skip
+
+    def sizes(self) -> tuple[str, ...]:
+        """The options that are sizes of layers."""
+        return ("channels", "latent_channels", "kernel_size", "patch")
+
+    def check_mels(self, n_mels: int) -> None:
+        """Raise OptionError where the code would not divide so many mels."""
+        if n_mels % self.patch:
+            raise OptionError("patch", self.patch, f"a divisor of {n_mels}, as many as mels are")
+        if n_mels % self.reduction:
+            halved = f"{n_mels} mels by patch {self.patch}"
+            raise OptionError(
+                "channels", self.channels, f"fewer numbers: all but one halve {halved}"
             )
-            > MAX_LAYERS,
-        }
-
-    def sizes(self) -> list[int | None]:
-        """All sizes of layers."""
-        return [*self.channels, self.latent_channels, self.kernel_size, self.patch]
 
     @property
     def reduction(self) -> int:
@@ -171,6 +174,7 @@ class TwinAutoencoder(MelModel):
 
     Config = TwinConfig
     config: TwinConfig
+    REMEDY = "begin anew with a lower learning rate, another seed, or another preset"
 
     def __init__(self, styles: tuple[str, str], config: TwinConfig) -> None:
         super().__init__(styles, config)
@@ -178,9 +182,8 @@ class TwinAutoencoder(MelModel):
         self.decoders = PerStyle({style: decoder_of(config) for style in styles})
 
     def check_mels(self, n_mels: int) -> None:
-        """Raise ValueError where the code would not divide the mels."""
-        if n_mels % self.config.reduction:
-            raise ValueError(f"{n_mels} mels are not a multiple of {self.config.reduction}")
+        """Raise OptionError where the code would not divide the mels."""
+        self.config.check_mels(n_mels)
 
     def content(self, mel: Tensor, style: str) -> Tensor:
         """Mel of `style` -> the content of its code."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from thirdstream.mel.features.inputs import input_features
 from thirdstream.mel.models.cnn import TwinCNN
-from thirdstream.mel.models.model import RECONSTRUCTION, Mels, mean_over
+from thirdstream.mel.models.model import RECONSTRUCTION, Mels, Rule, mean_over
 from thirdstream.mel.models.twin import (
     LATENT,
     Code,
@@ -40,12 +40,13 @@ class VAEConfig(TwinConfig):
     """The deviation of codes: by eq. 3, or as in the published code: exp of the log-variance, not
     of half of it, and one draw for all codes of a batch."""
 
-    def faults(self) -> dict[str, bool]:
-        """Those of a twin, and noise that cannot be."""
-        return super().faults() | {
-            "warm_up must not be negative": self.warm_up < 0,
-            "sigma must be eq3 or published": self.sigma not in ("eq3", "published"),
-        }
+    def rules(self) -> list[Rule]:
+        """Those of a twin, and of the noise."""
+        return [
+            *super().rules(),
+            Rule("warm_up", self.warm_up >= 0, "0 or more"),
+            Rule("sigma", self.sigma in ("eq3", "published"), "eq3 or published"),
+        ]
 
 
 # The published network: 14,834 parameters; the log-variance has an encoder of its own.

@@ -17,7 +17,7 @@ class Epoch:
     """The mean of every loss over an epoch's steps, and what was known at its end.
 
     epoch, step: numbered from 1. validation: losses; empty without validation recordings.
-    diversity, alarm: see `training.Step`; None but for adversarial twins.
+    diversity, alarm: see `training.Step`.
     """
 
     epoch: int

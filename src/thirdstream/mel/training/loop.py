@@ -61,15 +61,16 @@ class TrainingConfig:
     that only long trainings give back."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1 or not self.lr > 0:
-            raise TrainingError(
-                f"epochs, batch size and lr must be positive (got {self.epochs}, "
-                f"{self.batch_size} and {self.lr:g})"
-            )
-        if self.cpu_hours is not None and not 0 < self.cpu_hours < math.inf:
-            raise TrainingError(f"cpu-hours must be a positive number (got {self.cpu_hours:g})")
-        if not 0 <= self.ema < 1:
-            raise TrainingError(f"ema must be at least 0 and less than 1 (got {self.ema})")
+        hours = 1.0 if self.cpu_hours is None else self.cpu_hours
+        for name, value, holds, allowed in (
+            ("epochs", self.epochs, self.epochs >= 1, "1 or more"),
+            ("batch-size", self.batch_size, self.batch_size >= 1, "1 or more"),
+            ("lr", self.lr, 0 < self.lr < math.inf, "a number above 0"),
+            ("cpu-hours", hours, 0 < hours < math.inf, "a number above 0"),
+            ("ema", self.ema, 0 <= self.ema < 1, "at least 0 and less than 1"),
+        ):
+            if not holds:
+                raise TrainingError(f"--{name} must be {allowed} (got {value:g}); choose another")
 
     def lr_at(self, share: float) -> float:
         """The learning rate when `share` (0 to 1) of all steps is done."""
@@ -84,7 +85,7 @@ class TrainingConfig:
 class Step:
     """One training step, numbered from 1; the rest only on the last step of an epoch.
 
-    validation: losses. diversity: of the transfers, for adversarial models. alarm: a sentence, if
+    validation: losses. diversity: of the transfers of the last batch. alarm: a sentence, if
     training has failed (see `MelModel.alarm`).
     """
 
@@ -327,14 +328,14 @@ def _take_step(
 
 def _ended(step: Step, state: State, corpus: Corpus, config: TrainingConfig, batch: Batch) -> Step:
     """The epoch's last step, with what is known at its end."""
-    shown, model = state.shown, state.system.model
+    shown = state.shown
     shown.model.end_epoch(lambda n: some(shown, corpus, n, config))
-    spread = model.diversity(batch)
+    spread = shown.model.diversity(batch)
     return replace(
         step,
         validation=validate(shown, corpus, config),
         diversity=spread,
-        alarm=model.alarm(state.means, spread),
+        alarm=shown.model.alarm(state.means, spread),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.notes.io.bars import exact, notes_by_bar, written
-from thirdstream.notes.key import C_MAJOR, Key, key_of_notes, root_name, sharps_of
+from thirdstream.notes.key import C_MAJOR, Key, bass_name, key_of_notes, root_name, sharps_of
 from thirdstream.notes.metre import Metre
 from thirdstream.notes.metre import metre as usual
 from thirdstream.notes.types import Chord, Score
@@ -51,7 +51,7 @@ def _kind(chord: Chord) -> tuple[str, str]:
 def symbol(chord: Chord, key: Key = C_MAJOR) -> str:
     """As written above the staff in a key: Cm7, G7/B. A flat is a small b."""
     text = root_name(chord.root, key) + _kind(chord)[1]
-    return text + (f"/{root_name(chord.bass, key)}" if chord.bass != chord.root else "")
+    return text + (f"/{bass_name(chord, key)}" if chord.bass != chord.root else "")
 
 
 def chords_of_bars(score: Score, key: Key = C_MAJOR) -> tuple[str, ...]:
@@ -282,7 +282,8 @@ def _named(chord: Chord, key: Key) -> Any:
     from music21 import harmony
 
     symbol: Any = harmony.ChordSymbol()
-    root, bass = (root_name(c, key).replace("b", "-") for c in (chord.root, chord.bass))
+    names = root_name(chord.root, key), bass_name(chord, key)
+    root, bass = (name.replace("b", "-") for name in names)
     symbol.root(root)
     symbol.bass(bass, allow_add=True)
     symbol.chordKind, symbol.chordKindStr = _kind(chord)

@@ -253,11 +253,27 @@ def _chords(path: Sequence[int], chroma: Array) -> tuple[Chord, ...]:
     return without_gaps(found, float(len(path)))
 
 
+def _joined(before: Chord, after: Chord, beats_per_bar: float) -> list[Chord]:
+    """Two chords without the hole between them, one where they are the same; a bar or more stays a
+    hole."""
+    end = after.end
+    if not 0 < after.start - before.end < beats_per_bar:
+        return [before, after]
+    if replace(after, start=before.start, length=before.length) == before:
+        return [replace(before, length=end - before.start)]
+    line = before.end if before.end % beats_per_bar == 0 else after.start
+    return [
+        replace(before, length=line - before.start),
+        replace(after, start=line, length=end - line),
+    ]
+
+
 def with_evidence(
     chords: Sequence[Chord], notes: Sequence[Note], beats_per_bar: float
 ) -> tuple[Chord, ...]:
     """The chords without what nothing speaks for: where no note sounds for more than a bar, and
-    those of which fewer than two pitch classes sound.
+    those of which fewer than two pitch classes sound. What these leave between two others, less
+    than a bar, is the next one's from a bar line on, else the one's before.
     """
     spans: list[list[float]] = []
     for note in sorted(notes):
@@ -265,7 +281,7 @@ def with_evidence(
             spans[-1][1] = max(spans[-1][1], note.end)
         else:
             spans.append([note.start, note.end])
-    found = []
+    found: list[Chord] = []
     for chord in chords:
         members = {(chord.root + interval) % 12 for interval in chord.intervals}
         for first, last in spans:
@@ -273,5 +289,7 @@ def with_evidence(
             end = min(chord.start + chord.length, math.ceil(last - 0.1))
             classes = {n.pitch % 12 for n in notes if n.start < end - 0.1 and n.end > start + 0.1}
             if start < end and len(members & classes) >= 2:
-                found.append(replace(chord, start=float(start), length=float(end - start)))
+                here = replace(chord, start=float(start), length=float(end - start))
+                before = found.pop() if found and found[-1].end >= first else None
+                found += [here] if before is None else _joined(before, here, beats_per_bar)
     return tuple(found)

@@ -61,16 +61,4 @@ def line_of(
     while at >= 0:
         path.append(at)
         at = int(back[at])
-    return _lower_octave(np.array(path[::-1]), notes)
-
-
-def _lower_octave(line: NDArray[np.int_], notes: NoteEvents) -> NDArray[np.int_]:
-    """The line's lower octave, where most of it is doubled in octaves: those are often partials."""
-    starts, pitches = notes.intervals[:, 0], notes.pitches
-    lower = line.copy()
-    for place, note in enumerate(line):
-        first, last = np.searchsorted(starts, starts[note] + np.array([-1.5, 1.5]) * TOGETHER_S)
-        below = first + np.flatnonzero(pitches[first:last] == pitches[note] - 12)
-        if len(below):
-            lower[place] = below[0]
-    return lower if (lower != line).mean() > 0.5 else line
+    return np.array(path[::-1])
