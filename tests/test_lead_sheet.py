@@ -162,6 +162,21 @@ def test_the_groups_of_a_metre_are_written(tmp_path: Path) -> None:
     assert "<beats>3+2+2</beats>" in (tmp_path / "b.musicxml").read_text()
 
 
+@pytest.mark.parametrize("key", [C_MAJOR, Key(6, False), Key(8, True)])
+@pytest.mark.parametrize("number", range(4))
+def test_an_inversion_is_the_place_of_the_bass_in_its_chord(
+    number: int, key: Key, tmp_path: Path
+) -> None:
+    """However it is spelt."""
+    kind = (0, 4, 7, 10)
+    for root in range(12):
+        chord = Chord(0.0, 4.0, root, kind, (root + kind[number]) % 12)
+        write_lead_sheet(tmp_path / "a.musicxml", Score("a", (Note(0, 4, 60),), (chord,)), key)
+        text = (tmp_path / "a.musicxml").read_text(encoding="utf-8")
+        said = re.findall(r"<inversion>(\d)</inversion>", text)
+        assert said == ([str(number)] if number else [])
+
+
 def test_silence_in_a_lead_sheet_has_no_chord(tmp_path: Path) -> None:
     triad = (0, 4, 7)
     score = Score("gap", tuple(Note(float(k), 1.0, 60 + k, 80) for k in range(12)),

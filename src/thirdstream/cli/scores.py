@@ -1,6 +1,9 @@
 """Scores into sound in both styles."""
 
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,6 +152,7 @@ def listen(
 
     known = Known(tempo, metre, start_bar)
     pairs = plan(recordings, out, suffix="")
+    threading.Thread(target=_import_writers, daemon=True).start()
     faults: list[str] = []
     with progress_bar() as bar:
         task = bar.add_task("transcribing", total=len(pairs))
@@ -169,6 +173,15 @@ def listen(
     if faults:
         counted = f"{len(faults)} of {len(pairs)} recordings could not be transcribed"
         raise Failed(counted if len(pairs) > 1 else faults[0])
+
+
+def _import_writers() -> None:
+    """Import what writes a transcription, which takes a second, while the first one is made."""
+    with suppress(Exception):  # it is explained where it is needed
+        from thirdstream.notes.transcription import sheets
+
+        for name in sheets.WRITERS:
+            import_module(name)
 
 
 def _write(recording: Path, found: Any, target: Path, *, clicks: bool, force: bool) -> None:
