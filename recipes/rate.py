@@ -383,7 +383,10 @@ def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("models", nargs="*", help="bundled names, files or run folders")
     parser.add_argument("--segments", type=int, default=0, help="test segments a style; 0: all")
     parser.add_argument("--encodec", type=Path, metavar="DIR", help="weights of the codec")
-    return parser.parse_intermixed_args(arguments)
+    asked = parser.parse_intermixed_args(arguments)
+    if asked.segments < 0:
+        parser.error(f"--segments must be 0 or more (got {asked.segments}); 0 stands for all")
+    return asked
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ import torch
 from conftest import but_for_cpu_s, music
 from thirdstream import audio, registry
 from thirdstream.audio import SR
-from thirdstream.cli import main
+from thirdstream.cli import main, training
+from thirdstream.cli.system_options import _listed
 from thirdstream.data.corpus import Corpus
+from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.system import MelSystem
 from thirdstream.notes.system import ScoreSystem
 from thirdstream.packages import MissingPackage
@@ -417,3 +419,35 @@ def test_a_search_from_the_command_line(
     assert "complete" in capsys.readouterr().out
     assert run("tune", "no-such", *given) == 1
     assert "no such system to train" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["listen"], ["transfer", "--to", "jazz"]])
+@pytest.mark.parametrize("name", ["bad.wav", "missing.wav"])
+def test_the_fault_of_a_single_recording_is_said_once_and_not_counted(
+    tmp_path: Path, capsys, command: list[str], name: str
+) -> None:
+    (tmp_path / "bad.wav").write_text("no music")
+    assert run(*command, tmp_path / name, "--out", tmp_path / "out") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count(name) == 1 and f"thirdstream: {tmp_path / name}: " in said
+    assert " of 1 " not in said
+    (tmp_path / "worse.wav").write_text("no music")
+    both = [tmp_path / name, tmp_path / "worse.wav"]
+    assert run(*command, *both, "--out", tmp_path / "out") == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count(name) == said.count("worse.wav") == 1 and "2 of 2 recordings" in said
+
+
+def test_the_help_says_which_system_has_which_preset() -> None:
+    said = " ".join((training.train.__doc__ or "").split())
+    having = {
+        preset: [name for name, one in FAMILIES.items() if preset in one.kind.PRESETS]
+        for preset in ("paper", "paper-stable")
+    }
+    without = [name for name in FAMILIES if name not in having["paper"]]
+    assert f"paper, as published (not of {_listed(without)})" in said
+    assert f"of {_listed(having['paper-stable'])} also paper-stable" in said
+
+
+def test_systems_are_listed_as_english_lists_them() -> None:
+    assert [_listed([*"abc"[:n]]) for n in (1, 2, 3)] == ["a", "a and b", "a, b and c"]

@@ -1,6 +1,7 @@
 """Lead sheets and the other files of a transcription."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,6 +18,7 @@ from thirdstream.notes.io.score import read_score
 from thirdstream.notes.key import C_MAJOR, Key
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.timing import Timing
+from thirdstream.notes.transcription.confidence import BarConfidence
 from thirdstream.notes.transcription.known import read_metre
 from thirdstream.notes.transcription.sheets import write_sheets
 from thirdstream.notes.transcription.transcribe import Transcription
@@ -160,6 +162,21 @@ def test_the_groups_of_a_metre_are_written(tmp_path: Path) -> None:
     assert "<beats>3+2+2</beats>" in (tmp_path / "b.musicxml").read_text()
 
 
+@pytest.mark.parametrize("key", [C_MAJOR, Key(6, False), Key(8, True)])
+@pytest.mark.parametrize("number", range(4))
+def test_an_inversion_is_the_place_of_the_bass_in_its_chord(
+    number: int, key: Key, tmp_path: Path
+) -> None:
+    """However it is spelt."""
+    kind = (0, 4, 7, 10)
+    for root in range(12):
+        chord = Chord(0.0, 4.0, root, kind, (root + kind[number]) % 12)
+        write_lead_sheet(tmp_path / "a.musicxml", Score("a", (Note(0, 4, 60),), (chord,)), key)
+        text = (tmp_path / "a.musicxml").read_text(encoding="utf-8")
+        said = re.findall(r"<inversion>(\d)</inversion>", text)
+        assert said == ([str(number)] if number else [])
+
+
 def test_silence_in_a_lead_sheet_has_no_chord(tmp_path: Path) -> None:
     triad = (0, 4, 7)
     score = Score("gap", tuple(Note(float(k), 1.0, 60 + k, 80) for k in range(12)),
@@ -286,3 +303,19 @@ def test_the_json_says_pickup_swing_and_sections(tmp_path: Path) -> None:
     for one in said["sections"]:
         assert one["start_s"] == pytest.approx(float(timing.seconds(one["start"])))
     assert said["melody"][0]["start"] == 3.0
+
+
+def test_every_field_of_the_json_is_in_the_docs(tmp_path: Path) -> None:
+    score = with_pickup("4/4", 1.0)
+    confidence = (BarConfidence(0.0, 1.0, 1.0, 1.0),)
+    found = Transcription(score, Timing.steady(120), score.melody, C_MAJOR, 34.0,
+                          confidence=confidence, keys=((0.0, C_MAJOR),))  # fmt: skip
+    write_sheets(found, tmp_path, "a")
+    said = json.loads((tmp_path / "a.json").read_text())
+    lists = [rows for rows in said.values() if isinstance(rows, list) and rows]
+    named = {*said, *(name for rows in lists if isinstance(rows[0], dict) for name in rows[0])}
+    page = (Path(__file__).parents[1] / "docs" / "scripting.md").read_text("utf-8")
+    _, _, section = page.partition("### The JSON of `listen`\n")
+    written = re.findall(r"`(\w+)`", section.partition("\n## ")[0])
+    assert {"symbol", "start_s", "velocity"} < named
+    assert named <= {*written}

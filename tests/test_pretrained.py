@@ -387,6 +387,7 @@ def test_weights_that_are_not_here_are_told_with_a_remedy(
     assert run(*arguments) == 1
     told = " ".join(capsys.readouterr().err.split())
     assert "are not on this computer and cannot be fetched" in told
+    assert "(huggingface.co cannot be reached); where there is internet, type: hf download" in told
     assert told.count("hf download facebook/") == 1
     with pytest.raises(ThirdstreamError, match="are not on this computer and are not fetched"):
         registry.load(name).ready()

@@ -166,6 +166,12 @@ def test_all_curves_are_in_one_table_and_one_picture(tmp_path: Path) -> None:
     assert rows[4:] == ["", "| encodec | |", "|---|---|", "| 1.5: 0.250 | 3.0: 0.125 |"]
 
 
+def test_segments_below_none_are_misuse(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        rate.arguments_of(["corpus", "out.png", "--segments", "-2"])
+    assert "--segments must be 0 or more (got -2)" in capsys.readouterr().err
+
+
 # --- test segments ------------------------------------------------------------------------------
 
 

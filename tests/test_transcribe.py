@@ -1,5 +1,6 @@
 """Transcription of what is known by construction, and of what has no music."""
 
+import difflib
 import os
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+import soxr
 
 from conftest import music
 from pieces import KINDS, ROOTS, piece, rubato, sounding
@@ -263,3 +265,18 @@ def test_the_command(transcriber: None, tmp_path: Path, capsys: pytest.CaptureFi
         assert "text.wav: is not audio" in capsys.readouterr().err
     again = read_score(tmp_path / "out" / "song.musicxml")
     assert len(again.melody) > 12
+
+
+@pytest.mark.usefixtures("transcriber")
+@pytest.mark.parametrize("semitones", [-0.4, 0.45])
+def test_a_recording_between_the_keys_is_heard_as_one_on_them(semitones: float) -> None:
+    """A record that runs too fast or too slow: the same notes, and how far they lie off."""
+    tune, rest, _ = piece(4, 8)
+    wave = sounding(tune + rest, Timing.steady(112).seconds(
+        [[n.start, n.end] for n in tune + rest]), 18.0)  # fmt: skip
+    off = soxr.resample(wave[0], SR * 2 ** (semitones / 12), SR)[None].astype(np.float32)
+    plain, found = transcribe([wave]), transcribe([off])
+    assert found.tuning == pytest.approx(semitones, abs=0.05)
+    pitches = [[note.pitch for note in one.score.melody] for one in (plain, found)]
+    assert difflib.SequenceMatcher(None, *pitches).ratio() > 0.95
+    assert abs(len(found.notes) - len(plain.notes)) < 0.1 * len(plain.notes)

@@ -1,6 +1,9 @@
 """Scores into sound in both styles."""
 
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -149,7 +152,8 @@ def listen(
 
     known = Known(tempo, metre, start_bar)
     pairs = plan(recordings, out, suffix="")
-    n_failed = 0
+    threading.Thread(target=_import_writers, daemon=True).start()
+    faults: list[str] = []
     with progress_bar() as bar:
         task = bar.add_task("transcribing", total=len(pairs))
         for path, target in pairs:
@@ -162,11 +166,22 @@ def listen(
                 _write(path, found, target, clicks=clicks, force=force)
                 say(f"{path} -> {target}.*")
             except Exception as error:  # whatever it is, the other recordings are transcribed
-                n_failed += 1
-                complain(fault_of(path, error))
+                faults.append(fault_of(path, error))
+                if len(pairs) > 1:
+                    complain(faults[-1])
             bar.advance(task)
-    if n_failed:
-        raise Failed(f"{n_failed} of {len(pairs)} recordings could not be transcribed")
+    if faults:
+        counted = f"{len(faults)} of {len(pairs)} recordings could not be transcribed"
+        raise Failed(counted if len(pairs) > 1 else faults[0])
+
+
+def _import_writers() -> None:
+    """Import what writes a transcription, which takes a second, while the first one is made."""
+    with suppress(Exception):  # it is explained where it is needed
+        from thirdstream.notes.transcription import sheets
+
+        for name in sheets.WRITERS:
+            import_module(name)
 
 
 def _write(recording: Path, found: Any, target: Path, *, clicks: bool, force: bool) -> None:

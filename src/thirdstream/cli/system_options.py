@@ -37,8 +37,13 @@ def _systems(names: Collection[str]) -> str:
     """These systems in words."""
     others = [name for name in registry.SYSTEMS if name not in names]
     if len(others) < len(names):
-        return f"all but {' and '.join(others)}" if others else "all"
-    return " and ".join(names)
+        return f"all but {_listed(others)}" if others else "all"
+    return _listed([*names])
+
+
+def _listed(names: list[str]) -> str:
+    """One, two and three."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _defaults(of_systems: Mapping[str, Any]) -> str:

@@ -94,10 +94,11 @@ def train(
         corpus: folder that `thirdstream prepare` made, or its address (s3://..., https://...), from
             where only the segments that are asked for are fetched.
         out: folder of the run; its best model is best.safetensors.
-        preset: size of the network and weights of the losses: default, our redesign; paper, as the
-            paper has it; paper-stable, with remedies against networks that fall silent; of twin-gan
-            also paper-style-code, whose styles are 8 numbers; of twin-paired also travel: with the
-            travel loss, for recordings without a version.
+        preset: size of the network and weights of the losses: default, ours; paper, as published
+            (not of twin-paired and travel); of twin-cnn, twin-vae, twin-gan and
+            twin-variational-gan also paper-stable, with remedies against networks that fall silent;
+            of twin-gan also paper-style-code, whose styles are 8 numbers; of twin-paired also
+            travel, with the travel loss, for recordings without a version.
         init: begin with the weights of a trained model instead of random ones: its name, file or
             run. The network is that model's, then.
         resume: go on with the run in --out, with the settings it was begun with; --epochs,

@@ -102,11 +102,15 @@ def transfer(
                 made = results(tasks, n_jobs=n_jobs, in_order=True)
             for one in made:
                 bar.advance(task)
-                _report(one)
+                if not one.error or len(pairs) > 1:  # the fault of a single one is said at the end
+                    _report(one)
                 outcomes.append(one)
     if json:
         print_json({"results": [_as_json(one) for one in outcomes]})
-    n_failed = sum(one.error is not None for one in outcomes)
+    faults = [one.error for one in outcomes if one.error is not None]
+    n_failed = len(faults)
+    if len(outcomes) == 1 and faults:
+        raise Failed(faults[0])
     if n_failed:
         rest = f"; the others are in {out}" if n_failed < len(outcomes) else ""
         raise Failed(f"{n_failed} of {len(outcomes)} recordings failed{rest}")

@@ -25,7 +25,7 @@ from thirdstream.pretrained.weights import Published
 # one. encodec_32khz is MusicGen's, with a single bandwidth; encodec_48khz codes stereo, by seconds.
 PUBLISHED = Published(
     repository="facebook/encodec_24khz", kind="encodec", network="EncodecModel", extra="codec",
-    size="0.1 GB", licence="the licence of their page at the hub",
+    size="0.1 GB", licence="the licence that huggingface.co/facebook/encodec_24khz names",
 )  # fmt: skip
 BANDWIDTH = 6.0  # kbit/s
 WINDOW_S, OVERLAP_S = 10, 1  # seconds; the overlap lets the recurrent layers settle

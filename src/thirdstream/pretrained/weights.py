@@ -124,11 +124,16 @@ def _fetched(published: Published, own: Path) -> Path:
     except Exception as error:  # whatever its ways through the net raise
         if shortage.said(error):
             raise
-        raise missing(
-            published, own, fault=f"cannot be fetched ({type(error).__name__})"
-        ) from error
+        raise missing(published, own, fault=f"cannot be fetched ({_reason(error)})") from error
     check(Path(folder), published)
     return Path(folder)
+
+
+def _reason(error: Exception) -> str:
+    """Why nothing was fetched. The hub's package finds nothing in its cache where it has no net."""
+    name = type(error).__name__
+    offline = name in ("LocalEntryNotFoundError", "OfflineModeIsEnabled") or "Connect" in name
+    return "huggingface.co cannot be reached" if offline else name
 
 
 def missing(published: Published, own: Path, *, fault: str) -> ThirdstreamError:

@@ -4,7 +4,8 @@ A generator a direction, and with it a critic and a siamese network; directions 
 generator restyles slices of half a second or less. Three of them in a row are joined before the
 critic judges them, so that slices fit to one another. What keeps the content is that the way from
 one slice to another, in the siamese network's space, is the same before and after. All is as in the
-author's notebook (github.com/marcoppasini/MelGAN-VC) unless a line says else.
+author's notebook (github.com/marcoppasini/MelGAN-VC) unless a line says else, or the table in
+docs/train.md.
 """
 
 import math
@@ -143,7 +144,7 @@ class MelGANVC(MelModel):
     def scaled(self, mel: Tensor, style: str) -> Tensor:
         """A mel of `style`, (batch, n_frames, n_mels), as networks get it, in [-1, 1].
 
-        Decibels, as published. Departs from the paper, where -1 is -100 dB of power and 1 is 20 dB:
+        Decibels, as published. Departs from the paper, where -1 is -80 dB of power and 1 is 20 dB:
         here 1 is the peak of a band, and -1 is RANGE_DB below it, of mels as they are elsewhere,
         normalised. Their middle is near 0 too.
         """

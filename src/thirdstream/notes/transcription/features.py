@@ -3,6 +3,7 @@
 An hour is about 180 MB: posteriors as float16, and a few numbers a frame.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ N_FFT = 1024  # samples, 46 ms
 N_MELS = 72
 F_MIN, F_MAX = 40.0, 10_000.0  # Hz
 COMPRESSION = 1000.0  # log(1 + this * magnitude): about as loudness
+TUNED_ON = 10  # windows, a minute, by whose tuning all are transcribed
 LOW_HZ = 180.0  # below it, bass and bass drum
 
 Array = NDArray[np.float32]
@@ -60,6 +62,7 @@ def frame_features(
 ) -> FrameFeatures:
     """Features of a stream of (n_channels, n_samples) blocks at 44,100 Hz, of -20 dB RMS.
 
+    What is transcribed lies around A = 440 Hz, or as far from it as the first minute does.
     progress: told the seconds done so far. Raises MissingPackage without the transcriber.
     """
     transcriber = Transcriber()
@@ -72,15 +75,18 @@ def frame_features(
             yield audio.mixed(block)
 
     def features(window: Wave) -> tuple[NDArray[Any], ...]:
-        posteriors, melody = transcriber.run(window)
+        posteriors, melody = transcriber.run(window, tuning=tuning)
         halves = (part.astype(np.float16) for part in (*posteriors, melody))
-        return (*halves, *_spectral(window), shares(window[EDGE * HOP :][: KEPT * HOP])[None])
+        return (*halves, *_spectral(window), _shares(window))
 
-    low = audio.resampled(mono(), sr_in=audio.SR, sr_out=SR, n_channels=1)
+    windows = cut(audio.resampled(mono(), sr_in=audio.SR, sr_out=SR, n_channels=1))
+    first = list(itertools.islice(windows, TUNED_ON))
+    tuning = tuning_of(np.concatenate([_shares(window) for window in first]))
+    windows = itertools.chain(first, windows)
     # Threads suffice: the transcriber and the transforms run outside Python.
     threads: Any = joblib.Parallel(n_jobs=-1, backend="threading", return_as="generator")
     parts = []
-    for number, part in enumerate(threads(joblib.delayed(features)(window) for window in cut(low))):
+    for number, part in enumerate(threads(joblib.delayed(features)(window) for window in windows)):
         parts.append(part)
         progress((number + 1) * KEPT / FPS)
     n_frames = 1 + math.ceil(n_samples / audio.SR * FPS)
@@ -89,6 +95,11 @@ def frame_features(
     )
     posteriors, duration_s = Posteriors(notes, onsets), n_samples / audio.SR
     return FrameFeatures(posteriors, melody, flux, bass_flux, level, duration_s, tuning_of(tuned))
+
+
+def _shares(window: Wave) -> NDArray[np.complex64]:
+    """(1, 2): the `shares` of a window's KEPT frames."""
+    return shares(window[EDGE * HOP :][: KEPT * HOP])[None]
 
 
 @lru_cache(1)

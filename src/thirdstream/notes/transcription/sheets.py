@@ -27,6 +27,8 @@ from thirdstream.notes.types import Song, Track
 
 Array = NDArray[np.float64]
 
+# Verovio is not among them: it knows its fonts in the thread alone that imports it.
+WRITERS = ("mido", "music21", "music21.musicxml.m21ToXml", "reportlab.pdfgen.canvas")
 ENDINGS = (".mid", ".musicxml", ".png", ".json")
 WIDE, LEFT, RIGHT, BAR = 12.0, 0.6, 11.1, 0.24  # inches of the picture, its rows, a bar of colours
 UPPER, LOWER, BETWEEN = 0.3, 0.5, 0.16  # inches above and below the rows; between, in their heights

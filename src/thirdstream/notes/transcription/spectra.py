@@ -29,31 +29,33 @@ Array = NDArray[np.float32]
 fft: Any = scipy.fft  # its types are not those of arrays
 
 
-def columns(wave: Wave, n_columns: int) -> Array:
+def columns(wave: Wave, n_columns: int, *, tuning: float = 0.0) -> Array:
     """A wave (n_samples,) at 22,050 Hz -> (3, N_BINS, n_columns), compressed.
+
+    tuning: semitones above A = 440 Hz at which its keys lie; the bins lie with them.
 
     Column t is centred on sample REACH + t * COLUMN; rows of the first axis are the long spectrum,
     the short one there, and the short one HOP later. The wave reaches REACH beyond the last centre.
     """
-    long = _magnitudes(wave, N_LONG, COLUMN, n_columns)
-    short = _magnitudes(wave[REACH - N_SHORT // 2 :], N_SHORT, HOP, 2 * n_columns)
+    long = _magnitudes(wave, N_LONG, COLUMN, n_columns, tuning)
+    short = _magnitudes(wave[REACH - N_SHORT // 2 :], N_SHORT, HOP, 2 * n_columns, tuning)
     found = np.stack([long, short[:, ::2], short[:, 1::2]])
     return np.log1p(np.float32(COMPRESSION) * found)
 
 
-def _magnitudes(wave: Wave, n_fft: int, hop: int, n_frames: int) -> Array:
+def _magnitudes(wave: Wave, n_fft: int, hop: int, n_frames: int, tuning: float) -> Array:
     frames = np.lib.stride_tricks.sliding_window_view(wave, n_fft)[::hop][:n_frames]
-    window, bank = _window_and_bank(n_fft)
+    window, bank = _window_and_bank(n_fft, tuning)
     spectrum = fft.rfft(frames * window)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     return np.sqrt(bank @ power.T)
 
 
-@lru_cache(2)
-def _window_and_bank(n_fft: int) -> tuple[Array, Any]:
+@lru_cache(4)
+def _window_and_bank(n_fft: int, tuning: float) -> tuple[Array, Any]:
     """A Hann window under which a sine's power is its squared amplitude, and the filters."""
     window = np.hanning(n_fft + 1)[:-1] / (n_fft / 4)
-    places = (np.arange(N_BINS + 2) - 2) / (12 * PER_SEMITONE)
+    places = (np.arange(N_BINS + 2) - 2) / (12 * PER_SEMITONE) + tuning / 12
     bank = triangles(LOWEST_HZ * 2.0**places, n_fft)
     return window.astype(np.float32), sparse.csr_matrix(bank)
 

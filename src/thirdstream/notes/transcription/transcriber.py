@@ -57,10 +57,13 @@ class Transcriber:
     def _session(self) -> Any:
         return session(WEIGHTS)
 
-    def run(self, window: Wave) -> tuple[Posteriors, NDArray[np.float32]]:
+    def run(self, window: Wave, *, tuning: float = 0.0) -> tuple[Posteriors, NDArray[np.float32]]:
         """A window (WINDOW,) as `cut` gives it -> posteriors of its KEPT frames, and of
-        these pitches being the melody's, (n_frames, 88)."""
-        spectra = columns(window, KEPT // 2 + 2 * CONTEXT)
+        these pitches being the melody's, (n_frames, 88).
+
+        tuning: semitones above A = 440 Hz.
+        """
+        spectra = columns(window, KEPT // 2 + 2 * CONTEXT, tuning=tuning)
         found = self._session.run(None, {"columns": spectra[None]})[0][0]  # (3, 88, n_frames)
         notes, onsets, melody = (part[:, 2 * CONTEXT :][:, :KEPT].T for part in found)
         return Posteriors(notes, onsets), melody
