@@ -22,7 +22,11 @@ from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
 
 Array = NDArray[np.float64]
 
-TEMPI = {"classical": (42, 200), "jazz": (44, 330)}  # quarter notes a minute that are drawn
+TEMPI = {
+    "classical": (42, 200),
+    "jazz": (44, 330),
+    "quick": (170, 280),
+}  # quarter notes a minute that are drawn
 FURTHEST = 1.9  # times as fast or as slow
 WAVERING = (0, 0, 0.01, 0.03, 0.06)  # of the tempo, as a share
 RUBATO = (0, 0.02, 0.05, 0.08, 0.12)
@@ -55,6 +59,13 @@ def performances(original: Performance, *, style: str, seed: str, n: int) -> Ite
         rng = random.Random(f"{seed} {number}")
         one = otherwise(original, rng)
         yield part(worn(at_tempo(one, style=style, rng=rng), rng), rng)
+
+
+def quick(original: Performance, *, seed: str, n: int) -> Iterator[Performance]:
+    """n others, as quick as waltzes may be."""
+    for number in range(n):
+        rng = random.Random(f"quick {seed} {number}")
+        yield part(worn(at_tempo(original, style="quick", rng=rng), rng), rng)
 
 
 def otherwise(one: Performance, rng: random.Random) -> Performance:

@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from pair_features import Recording, beats_of, half_of, material_of  # a script beside this one
-from performances import Performance, performances  # a script beside this one
+from performances import Performance, performances, quick  # a script beside this one
 from thirdstream.notes.arranging.harmony import changes
 from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.transcription import beats, weights
@@ -47,10 +47,11 @@ PARTS = ("chords", "beats")
 MOST_BEATS = 130
 STEPS, RATE = 150, 0.08  # of Adam, for the chords
 SOFT, SHRINK = 3e-4, 3e-4  # weights of the squares, chords and beats
-OTHERS, MIN_BEATS = 3, 12  # performances of each recording beside it; beats of each, more than
+OTHERS, MIN_BEATS = 2, 12  # performances of each recording beside it; beats of each, more than
 OFTEN, SOLO = 5.0, 0.2  # how much a recording counts whose tempo is a usual one; a solo
-N_HIDDEN, BATCH, BEAT_STEPS, BEAT_RATE = 32, 128, 2000, 0.01  # of a network that ranks
-N_NETWORKS = 4
+QUICK, OTHERS_QUICK = 0.5, 3  # the same of quick waltzes, and how many a waltz
+N_HIDDEN, BATCH, BEAT_STEPS, BEAT_RATE = 32, 128, 2500, 0.01  # of a network that ranks
+N_NETWORKS = 8
 Reading = tuple[np.ndarray, np.ndarray, float]  # evidence, how right, how much it counts
 
 
@@ -173,7 +174,7 @@ def true_downbeats(
     signs = signs_of(observed, heard_by(work, record, observed))
     (marks,) = beats.downbeat_features(ChromaSums.of(observed.posteriors), [frames], signs)
     bar = counted(record)
-    return beats.standard(marks)[1:], (np.arange(len(marks)) % bar == 0)[1:]
+    return beats.standard(marks[:, : beats.N_ACCENTS])[1:], (np.arange(len(marks)) % bar == 0)[1:]
 
 
 def read(
@@ -203,12 +204,18 @@ def readings(
     work: Path,
     of_downbeats: np.ndarray,
 ) -> list[Reading]:
-    """`read` of a recording and of OTHERS more performances of it."""
+    """`read` of a recording and of OTHERS more performances of it; of a waltz, quick ones too."""
     original, seed = performed(record, observed), f"{record['title']} {style}"
+    usual = SOLO if "solo" in record else 1.0
+    every = performances(original, style=style, seed=seed, n=OTHERS)
+    ones = [(one, usual) for one in every]
+    if "solo" not in record:
+        ones[0] = original, OFTEN
+    if counted(record) in (3, 6) and "solo" not in record:
+        ones += [(one, QUICK) for one in quick(original, seed=seed, n=OTHERS_QUICK)]
     found = []
-    for number, one in enumerate(performances(original, style=style, seed=seed, n=OTHERS)):
+    for one, weight in ones:
         if len(one.beats_s) > MIN_BEATS and all(len(lines) > 1 for lines in one.lines):
-            weight = SOLO if "solo" in record else OFTEN if number == 0 else 1.0
             heard = heard_by(work, record, one.features)
             found.append((*read(one, heard, of_downbeats), weight))
     return [row for row in found if len(row[1])]

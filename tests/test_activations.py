@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pieces import piece, sounding
+from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription import activations
 from thirdstream.notes.transcription.activations import activations_of, pooled
-from thirdstream.notes.transcription.features import FPS, FrameFeatures
+from thirdstream.notes.transcription.beats import LATE_S
+from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_features
 from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
 
-BEAT_S, N_BEATS = 0.5, 48
+BEAT_S = 0.5
 
 
 def march(duration_s: float = 30.0) -> FrameFeatures:
@@ -31,13 +34,22 @@ def march(duration_s: float = 30.0) -> FrameFeatures:
     return FrameFeatures(posteriors, notes, flux, bass_flux, level, n_frames / FPS)
 
 
-def test_a_march_has_its_beats_and_bar_lines() -> None:
-    heard = activations_of(march())
-    at = np.round((np.arange(8, N_BEATS) * BEAT_S + 0.012) * FPS).astype(int)
-    on, between = (heard.beats[at + by] for by in (0, round(BEAT_S * FPS / 2)))
-    assert on.mean() > 3 * between.mean()
-    lines = heard.downbeats[at].reshape(-1, 4)
-    assert (lines[:, 0] > lines[:, [1, 3]].max(axis=1)).all()
+@pytest.mark.parametrize("metre", [3, 4])
+def test_a_piece_has_its_beats_and_bar_lines(metre: int) -> None:
+    timing, n_bars = Timing.steady(100), 12
+    tune, rest, _ = piece(metre, n_bars)
+    notes = tune + rest
+    seconds = timing.seconds([[n.start, n.end] for n in notes])
+    end_s = float(timing.seconds(n_bars * metre)) + 0.5
+    heard = activations_of(frame_features([sounding(notes, seconds, end_s)]))
+
+    def at(beats: np.ndarray, odds: np.ndarray) -> np.ndarray:
+        return odds[np.round((timing.seconds(beats) + LATE_S) * FPS).astype(int)]
+
+    beats = np.arange(metre, (n_bars - 1) * metre)
+    assert at(beats, heard.beats).mean() > 3 * at(beats + 0.5, heard.beats).mean()
+    lines = at(beats, heard.downbeats).reshape(-1, metre).mean(axis=0)
+    assert lines.argmax() == 0
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 1001])

@@ -32,6 +32,7 @@ Places = NDArray[np.int_]
 
 METRES = (4, 3, 5, 7)  # quarter notes a bar; two are counted as four, six as three
 BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
+N_ACCENTS = 6  # of the downbeat features, by which bars are laid; activations are often too sure
 RARE = 1.0  # cost of five and seven, which are fewer than among what the network has learnt from
 CLEAR = 0.0  # the least that the best has where there is a pulse
 USUAL_S = (0.3, 1.0)  # the beats that a recording without one is counted in
@@ -162,7 +163,7 @@ def hypotheses(
 ) -> list[Hypothesis]:
     """The ways to count the recording, at several levels of its pulse; none without a pulse.
 
-    downbeat_weights: (n_features,), how `downbeat_features` tell bar lines. known: what a user
+    downbeat_weights: (N_ACCENTS,), how `downbeat_features` tell bar lines. known: what a user
     says, which all of them agree with.
     """
     onsets = onset_strength(features)
@@ -179,7 +180,7 @@ def hypotheses(
     levels = [beats for beats, _ in placed]
     signs = signs_of(features, heard)
     changes = downbeat_features(ChromaSums.of(features.posteriors), levels, signs)
-    accents = [standard(standard(one) @ downbeat_weights) for one in changes]
+    accents = [standard(standard(one[:, :N_ACCENTS]) @ downbeat_weights) for one in changes]
     evidence = [_level_evidence(at, signs, pace, known) for at in levels]
     found = []
     for metre in METRES if known.pulses_per_bar is None else (known.pulses_per_bar,):
