@@ -136,7 +136,9 @@ def test_sections_and_swing_are_marked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("sign", "unit", "tempo"), [("4/4", "quarter", "120"),
-                         ("6/8", "quarter.", "80"), ("7/8", "eighth", "240")])  # fmt: skip
+                         ("6/8", "quarter.", "80"), ("7/8", "eighth", "240"), ("3/8", "eighth", "240"),
+                         ("2/2", "half", "60"), ("3/2", "half", "60"), ("1/1", "whole", "30"),
+                         ("6/16", "eighth.", "160")])  # fmt: skip
 def test_the_tempo_is_that_of_the_beats(sign: str, unit: str, tempo: str, tmp_path: Path) -> None:
     write_lead_sheet(tmp_path / "a.musicxml", with_pickup(sign, 0.5))
     [mark] = ElementTree.parse(tmp_path / "a.musicxml").iter("metronome")

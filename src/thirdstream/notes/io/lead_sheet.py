@@ -230,7 +230,7 @@ def _direct(measure: Any, score: Score, *, swung: bool) -> None:
     from music21 import duration, expressions, tempo
 
     metre = score.metres.changes[0][1]
-    beat = metre.beats[0] if metre.is_even else 4 / metre.unit
+    beat = metre.beats[0] if metre.is_even and metre.unit > 4 else 4 / metre.unit
     if score.beats_per_minute:
         mark = tempo.MetronomeMark(
             number=round(score.beats_per_minute / beat),
