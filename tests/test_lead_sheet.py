@@ -18,6 +18,7 @@ from thirdstream.notes.io.score import read_score
 from thirdstream.notes.key import C_MAJOR, Key
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.timing import Timing
+from thirdstream.notes.transcription import sheets
 from thirdstream.notes.transcription.confidence import BarConfidence
 from thirdstream.notes.transcription.known import read_metre
 from thirdstream.notes.transcription.sheets import write_sheets
@@ -136,9 +137,9 @@ def test_sections_and_swing_are_marked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("sign", "unit", "tempo"), [("4/4", "quarter", "120"),
-                         ("6/8", "quarter.", "80"), ("7/8", "eighth", "240"), ("3/8", "eighth", "240"),
-                         ("2/2", "half", "60"), ("3/2", "half", "60"), ("1/1", "whole", "30"),
-                         ("6/16", "eighth.", "160")])  # fmt: skip
+                         ("6/8", "quarter.", "80"), ("7/8", "eighth", "240"),
+                         ("3/8", "eighth", "240"), ("2/2", "half", "60"), ("3/2", "half", "60"),
+                         ("1/1", "whole", "30"), ("6/16", "eighth.", "160")])  # fmt: skip
 def test_the_tempo_is_that_of_the_beats(sign: str, unit: str, tempo: str, tmp_path: Path) -> None:
     write_lead_sheet(tmp_path / "a.musicxml", with_pickup(sign, 0.5))
     [mark] = ElementTree.parse(tmp_path / "a.musicxml").iter("metronome")
@@ -263,6 +264,23 @@ def test_the_data_have_the_keys_and_when_they_begin(tmp_path: Path) -> None:
         {"start_s": starts_s[0], "key": "C major"},
         {"start_s": starts_s[1], "key": "Eb major"},
     ]
+
+
+def test_chords_are_spelt_by_the_key_at_their_place(tmp_path: Path) -> None:
+    """In the data, the picture, the web page's bars and the sheet alike: E major, then A flat."""
+    tune = tuple(Note(float(k), 1.0, 68) for k in range(16))
+    chords = tuple(Chord(8.0 * k, 8.0, 8, (0, 4, 7), 0) for k in range(2))
+    keys = ((0.0, Key(4, False)), (8.0, Key(8, False)))
+    score, timing = Score("", tune, chords), Timing.steady(120)
+    found = Transcription(score, timing, tune, Key(4, False), 8.0, keys=keys)
+    write_sheets(found, tmp_path, "a")
+    data = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    spelt = ["G#/C", "Ab/C"]
+    assert [chord["symbol"] for chord in data["chords"]] == spelt
+    assert [text for _, text in sheets._Roll.of(found).symbols] == spelt
+    assert chords_of_bars(score, keys)[::2] == tuple(spelt)
+    sheet = ElementTree.parse(tmp_path / "a.musicxml")
+    assert [one.findtext("root/root-step") for one in sheet.iter("harmony")] == ["G", "A"]
 
 
 def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

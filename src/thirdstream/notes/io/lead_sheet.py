@@ -54,12 +54,13 @@ def symbol(chord: Chord, key: Key = C_MAJOR) -> str:
     return text + (f"/{bass_name(chord, key)}" if chord.bass != chord.root else "")
 
 
-def chords_of_bars(score: Score, key: Key = C_MAJOR) -> tuple[str, ...]:
-    """The symbols of the chords that begin in each bar; one that goes on is a percent sign."""
+def chords_of_bars(score: Score, keys: Keys = ((0.0, C_MAJOR),)) -> tuple[str, ...]:
+    """The symbols of the chords that begin in each bar, spelt by the keys; one that goes on is a
+    percent sign."""
     end = max((c.start + c.length for c in score.chords), default=0.0)
     n_bars = math.ceil(score.metres.number(end) - 0.01)
     bars: list[list[str]] = [[] for _ in range(n_bars)]
-    named = [(chord.start, symbol(chord, key)) for chord in score.chords]
+    named = [(chord.start, symbol(chord, key_at(keys, chord.start))) for chord in score.chords]
     for start, text in [*named, *_rests(score.chords)]:
         bar = int(score.metres.number(start) + 0.01)
         if bar < n_bars:
@@ -104,7 +105,7 @@ def write_lead_sheet(
         whole.write("musicxml", fp=str(temporary), makeNotation=False)
 
 
-def _key_at(keys: Keys, quarter: float) -> Key:
+def key_at(keys: Keys, quarter: float) -> Key:
     """The one that holds there."""
     return [key for start, key in keys if start <= quarter or start == 0.0][-1]
 
@@ -202,7 +203,7 @@ def _measures(score: Score, keys: Keys, n_bars: int) -> Iterator[Any]:
         if metre != sign:
             measure.insert(0, _time_signature(metre))
             sign = metre
-        for start, one in written(notes.get(number, []), silent, metre, _key_at(keys, float(line))):
+        for start, one in written(notes.get(number, []), silent, metre, key_at(keys, float(line))):
             measure.insert(start - silent, one)
         if number == n_bars - 1:
             measure.rightBarline = "final"
@@ -266,7 +267,7 @@ def _symbols(score: Score, keys: Keys) -> Iterator[tuple[Fraction, Any]]:
     from music21 import harmony
 
     for chord in score.chords:
-        yield exact(chord.start), _named(chord, _key_at(keys, chord.start))
+        yield exact(chord.start), _named(chord, key_at(keys, chord.start))
     silence = _silence(score)
     is_upbeat = silence > 0 and all(
         chord.start <= score.beats_per_bar for chord in score.chords[:1]

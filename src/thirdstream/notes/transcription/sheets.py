@@ -4,7 +4,7 @@ NAME.mid has every note, as played, over the tempo map; it begins when the recor
 first bar may be a short one. NAME.musicxml is melody and chord symbols, NAME.pdf the same on paper.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from thirdstream.files import ThirdstreamError, whole_file, write_json
 from thirdstream.notes.io.engraving import can_engrave, engrave
-from thirdstream.notes.io.lead_sheet import symbol, without_controls, write_lead_sheet
+from thirdstream.notes.io.lead_sheet import key_at, symbol, without_controls, write_lead_sheet
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.sections import sections_of
 from thirdstream.notes.transcription.transcribe import Transcription
-from thirdstream.notes.types import Song, Track
+from thirdstream.notes.types import Chord, Song, Track
 
 Array = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
     with ExitStack() as stack:  # what went wrong with one leaves none
         midi, sheet, roll, data, *pdf = (stack.enter_context(whole_file(path)) for path in paths)
         write_midi(midi, song, found.timing)
-        first, *changes = found.keys or ((0.0, found.key),)
+        first, *changes = found.keys
         write_lead_sheet(
             sheet, score, first[1],
             changes=changes, sections=sections, swung=found.swing != 0.5,
@@ -88,13 +88,19 @@ def _data(found: Transcription, sections: Mapping[int, str]) -> dict[str, Any]:
             for at, name in starts.items()
         ],
         "beats_s": [round(beat, 4) for beat in found.timing.beats_s],
-        "chords": [asdict(c) | {"symbol": symbol(c, found.key)} for c in found.score.chords],
+        "chords": [asdict(chord) | {"symbol": text} for chord, text in _named(found)],
         "melody": [asdict(note) for note in found.score.melody],
         "confidence": [
             {name: round(value, 3) for name, value in asdict(bar).items()}
             for bar in found.confidence
         ],
     }
+
+
+def _named(found: Transcription) -> Iterator[tuple[Chord, str]]:
+    """The chords, each with its symbol, spelt by the key at its place."""
+    for chord in found.score.chords:
+        yield chord, symbol(chord, key_at(found.keys, chord.start))
 
 
 def draw_roll(path: Path, found: Transcription) -> None:
@@ -146,7 +152,7 @@ class _Roll(NamedTuple):
              np.array([n.pitch for n in notes], float))
             for notes in (found.notes, found.score.melody)
         )  # fmt: skip
-        symbols = [(float(seconds(c.start)), symbol(c, found.key)) for c in found.score.chords]
+        symbols = [(float(seconds(chord.start)), text) for chord, text in _named(found)]
         low, high = (f(n.pitch for n in found.notes) for f in (min, max))
         return cls(beats_s, np.array(is_line), layers, symbols, low, high)
 

@@ -74,8 +74,8 @@ class Transcription:
     at the end of the recording or after. notes: all that were transcribed,
     in quarter notes, as they were played. tuning: how many semitones the recording lies above
     A = 440 Hz, 0 where it is near. confidence: of each bar, in order. key: of the whole piece;
-    keys: those that it goes through, each with the quarter note where it begins. swing: where
-    second eighths are played in the beat; 0.5 is even.
+    keys: those that it goes through, each with the quarter note where it begins; by default that
+    one. swing: where second eighths are played in the beat; 0.5 is even.
     """
 
     score: Score
@@ -87,6 +87,9 @@ class Transcription:
     confidence: tuple[BarConfidence, ...] = ()
     swing: float = 0.5
     keys: tuple[tuple[float, Key], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", self.keys or ((0.0, self.key),))
 
 
 def transcribe(
