@@ -232,6 +232,20 @@ def test_symbols_within_notes_keep_their_places_and_make_no_voice(tmp_path: Path
     assert lengths == [2.0] * 12
 
 
+@pytest.mark.parametrize(("length", "n_bars"), [(2.0, 3), (3.0, 3), (4.5, 4), (6.0, 4), (7.0, 5)])
+def test_there_are_bars_as_long_as_the_last_chord(
+    length: float, n_bars: int, tmp_path: Path
+) -> None:
+    """A waltz whose melody ends in its third bar, where the chord begins."""
+    melody = tuple(Note(float(k), 1.0, 60) for k in range(7))
+    chord = Chord(6.0, length, 0, (0, 4, 7), 0)
+    score = Score("end", melody, (chord,), Metres.steady(metre(3, 4)))
+    write_lead_sheet(tmp_path / "a.musicxml", score)
+    bars = ElementTree.parse(tmp_path / "a.musicxml").findall(".//measure")
+    assert len(bars) == n_bars
+    assert [bar.find("barline") is not None for bar in bars] == [False] * (n_bars - 1) + [True]
+
+
 def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
     import mido
 

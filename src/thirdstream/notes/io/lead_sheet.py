@@ -89,7 +89,8 @@ def write_lead_sheet(
     changes: later keys, each with the quarter note, a bar line, where its signature stands.
     sections: a letter for each bar, counted from 0, with which one begins. swung: whether eighths
     are; the sheet says so. Lines have four bars, the first of a section begins one. A pickup is a
-    short bar with the number 0. Raises ThirdstreamError without music21.
+    short bar with the number 0. There are bars as long as a note or a chord lasts.
+    Raises ThirdstreamError without music21.
     """
     try:
         from music21 import metadata, stream
@@ -130,7 +131,8 @@ def _part(score: Score, keys: Keys, sections: Mapping[int, str], *, swung: bool)
     for start, named in _symbols(score, keys):
         number = score.metres.bar(float(start))
         symbols[number].append((start - exact(score.metres.line(number)), named))
-    measures = list(_measures(score, keys, 1 + max(symbols, default=0)))
+    last = score.metres.n_bars(max((chord.end for chord in score.chords), default=0.0))
+    measures = list(_measures(score, keys, max(1 + max(symbols, default=0), last)))
     _direct(measures[0], score, swung=swung)
     _mark(measures, sections, has_pickup=_silence(score) > 0)
     part = stream.Part()
