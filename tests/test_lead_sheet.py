@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -265,6 +267,25 @@ def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
             starts.append(now)
     expected = timing.seconds([n.start for n in score.melody])
     np.testing.assert_allclose(starts, expected, atol=0.002)
+
+
+def test_the_same_music_is_the_same_bytes(tmp_path: Path) -> None:
+    """In all files, whenever they are written."""
+    score, timing = lead_sheet(), rubato(16)
+    found = Transcription(score, timing, score.melody, C_MAJOR, float(timing.seconds(16)))
+    first, again = (write_sheets(found, tmp_path / name, "a") for name in ("first", "again"))
+    for one, other in zip(first, again, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+        assert str(date.today()).encode() not in one.read_bytes(), one.name
+        assert time.strftime("D:%Y%m").encode() not in one.read_bytes(), one.name  # as PDF has it
+
+
+def test_a_sheet_names_no_composer(tmp_path: Path) -> None:
+    write_lead_sheet(tmp_path / "a.musicxml", lead_sheet())
+    root = ElementTree.parse(tmp_path / "a.musicxml").getroot()
+    assert root.find(".//creator") is None
+    assert root.findtext("work/work-title") == "A sheet"
+    assert [one.get("id") for one in root.iter("score-part")] == ["P1"]
 
 
 def test_the_data_have_the_keys_and_when_they_begin(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
     width, height = A4
     tempo, pages = _pages(sheet)
     with whole_file(out) as temporary:
-        canvas = Canvas(str(temporary), pagesize=A4)
+        canvas = Canvas(str(temporary), pagesize=A4, invariant=1)  # without the date
         canvas.setTitle(title)
         pen = Pen(canvas)
         for number, page in enumerate(pages):

@@ -103,7 +103,24 @@ def write_lead_sheet(
     whole.metadata = metadata.Metadata(title=without_controls(score.title or path.stem))
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        whole.write("musicxml", fp=str(temporary), makeNotation=False)
+        temporary.write_bytes(_musicxml(whole))
+
+
+def _musicxml(whole: Any) -> bytes:
+    """The same music is the same bytes: music21 names the day, and its parts at random; and itself
+    as the composer, whom a recording does not tell."""
+    from music21.musicxml.m21ToXml import ScoreExporter
+
+    exporter = ScoreExporter(whole, makeNotation=False)
+    root = exporter.parse()
+    for above, name in (("identification", "creator"), (".//encoding", "encoding-date")):
+        for parent in root.findall(above):
+            for one in parent.findall(name):
+                parent.remove(one)
+    for place in ("part-list/score-part", "part"):
+        for number, one in enumerate(root.findall(place), start=1):
+            one.set("id", f"P{number}")
+    return exporter.asBytes()
 
 
 def key_at(keys: Keys, quarter: float) -> Key:
