@@ -162,6 +162,7 @@ def listen(
                 bar.update(task, description=f"{path.name} {share:.0%}")
 
             try:
+                _check_free(target, clicks=clicks, force=force)
                 found = transcribe_file(path, known=known, progress=show)
                 _write(path, found, target, clicks=clicks, force=force)
                 say(f"{path} -> {target}.*")
@@ -184,13 +185,19 @@ def _import_writers() -> None:
             import_module(name)
 
 
+def _check_free(target: Path, *, clicks: bool, force: bool) -> None:
+    """Raise ThirdstreamError where a file that is to be written exists, without `force`."""
+    from thirdstream.notes.transcription.places import check_paths, sheet_paths
+
+    for paths_of in (check_paths, sheet_paths) if clicks else (sheet_paths,):
+        paths_of(target.parent, target.name, force=force)
+
+
 def _write(recording: Path, found: Any, target: Path, *, clicks: bool, force: bool) -> None:
-    """All files of a transcription; none where one of them exists without `force`."""
-    from thirdstream.notes.click_track import paths_of, write_checks
+    """All files of a transcription."""
+    from thirdstream.notes.click_track import write_checks
     from thirdstream.notes.transcription.sheets import write_sheets
 
-    if clicks:
-        paths_of(target.parent, target.name, force=force)
     write_sheets(found, target.parent, target.name, force=force)
     if clicks:
         write_checks(recording, found, target.parent, target.name, force=force)

@@ -17,11 +17,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from thirdstream.files import ThirdstreamError, whole_file, write_json
-from thirdstream.notes.io.engraving import can_engrave, engrave
+from thirdstream.files import whole_file, write_json
+from thirdstream.notes.io.engraving import engrave
 from thirdstream.notes.io.lead_sheet import key_at, symbol, without_controls, write_lead_sheet
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.sections import sections_of
+from thirdstream.notes.transcription.places import sheet_paths
 from thirdstream.notes.transcription.transcribe import Transcription
 from thirdstream.notes.types import Chord, Song, Track
 
@@ -29,7 +30,6 @@ Array = NDArray[np.float64]
 
 # Verovio is not among them: it knows its fonts in the thread alone that imports it.
 WRITERS = ("mido", "music21", "music21.musicxml.m21ToXml", "reportlab.pdfgen.canvas")
-ENDINGS = (".mid", ".musicxml", ".png", ".json")
 WIDE, LEFT, RIGHT, BAR = 12.0, 0.6, 11.1, 0.24  # inches of the picture, its rows, a bar of colours
 UPPER, LOWER, BETWEEN = 0.3, 0.5, 0.16  # inches above and below the rows; between, in their heights
 TRUSTED, STRIP, SHADES = ("beats", "chords", "melody"), 7.5, "viridis"  # strips, semitones high
@@ -42,11 +42,7 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
 
     Raises ThirdstreamError without the extra `scores`, or where one exists without `force`.
     """
-    endings = (*ENDINGS, ".pdf") if can_engrave() else ENDINGS
-    paths = [out / f"{name}{ending}" for ending in endings]
-    for path in paths:
-        if path.exists() and not force:
-            raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
+    paths = sheet_paths(out, name, force=force)
     score = found.score
     tempo = score.beats_per_minute or 120.0
     sections = sections_of(score)
