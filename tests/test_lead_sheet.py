@@ -360,6 +360,17 @@ def test_the_json_says_pickup_swing_and_sections(tmp_path: Path) -> None:
     assert said["melody"][0]["start"] == 3.0
 
 
+def test_no_zero_of_the_json_is_negative(tmp_path: Path) -> None:
+    """Where the first beat is at -0.0 s, as where times before it are cut off or rounded."""
+    score, beats_s = with_pickup("4/4", 1.0), (-0.0, *(0.5 * np.arange(1, 69)).tolist())
+    bar = BarConfidence(-1e-5, 1.0, 1.0, 1.0)
+    found = Transcription(score, Timing(beats_s), score.melody, C_MAJOR, 34.0, -0.0, (bar,))
+    write_sheets(found, tmp_path, "a")
+    text = (tmp_path / "a.json").read_text()
+    assert re.findall(r"-0\.0\b", text) == []
+    assert json.loads(text)["keys"] == [{"start_s": 0.0, "key": "C major"}]
+
+
 def test_every_field_of_the_json_is_in_the_docs(tmp_path: Path) -> None:
     score = with_pickup("4/4", 1.0)
     confidence = (BarConfidence(0.0, 1.0, 1.0, 1.0),)

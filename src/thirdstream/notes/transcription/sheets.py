@@ -56,7 +56,7 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
             changes=changes, sections=sections, swung=found.swing != 0.5,
         )  # fmt: skip
         draw_roll(roll, found)
-        write_json(data, _data(found, sections))
+        write_json(data, _unsigned_zeros(_data(found, sections)))
         for one in pdf:
             engrave(sheet, one, title=without_controls(score.title))
     return paths
@@ -91,6 +91,15 @@ def _data(found: Transcription, sections: Mapping[int, str]) -> dict[str, Any]:
             for bar in found.confidence
         ],
     }
+
+
+def _unsigned_zeros(content: Any) -> Any:
+    """The same, with 0.0 in place of -0.0."""
+    if isinstance(content, dict):
+        return {name: _unsigned_zeros(one) for name, one in content.items()}
+    if isinstance(content, list | tuple):
+        return [_unsigned_zeros(one) for one in content]
+    return content + 0.0 if isinstance(content, float) else content
 
 
 def _named(found: Transcription) -> Iterator[tuple[Chord, str]]:
