@@ -13,11 +13,12 @@ from conftest import music
 from pieces import piece, rubato, sounding
 from thirdstream import audio
 from thirdstream.audio import SR
-from thirdstream.cli import main
+from thirdstream.cli import main, scores
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.io.lead_sheet import write_lead_sheet
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.metre import Metres, metre
+from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.system import ScoreSystem
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription import beats
@@ -27,6 +28,7 @@ from thirdstream.notes.transcription.known import NOTHING, Known, is_dotted
 from thirdstream.notes.transcription.transcribe import transcribe
 from thirdstream.notes.transcription.transcriber import Transcriber
 from thirdstream.notes.types import Chord, Note, Score
+from thirdstream.system import options_of
 
 CLIPS = Path(audio.__file__).parents[1] / "clips"
 HEARD = {  # number of beats, beats a bar, quarter notes a minute, first and last beat
@@ -164,6 +166,17 @@ def test_systems_without_beats_take_none(
         )  # fmt: skip
     assert stop.value.code == 1
     assert f"takes no {option.replace('-', '_')}; leave --{option} out" in capsys.readouterr().err
+
+
+def test_the_help_says_which_metres_are_detected() -> None:
+    """As the docs do."""
+    [metre] = [one.help for one in options_of(ScoreOptions) if one.name == "metre"]
+    _, _, about = (scores.listen.__doc__ or "").partition("metre:")
+    page = (Path(__file__).parents[1] / "docs" / "score.md").read_text("utf-8")
+    for text in (metre, scores.listen.__doc__ or "", about, page):
+        said = " ".join(text.split())
+        assert "three, four, five or seven" in said
+        assert "four or three" not in said and "4/4 or 3/4" not in said
 
 
 # --- beats --------------------------------------------------------------------------------------

@@ -132,7 +132,8 @@ def listen(
 
     Of each recording NAME.mid has all notes in its own tempo, NAME.musicxml melody and chords,
     NAME.png a picture of both, NAME.json beats, key, chords and melody, with how far each bar may
-    be trusted. Bars have four or three quarter notes, unless you say what the recording's have.
+    be trusted. Bars have three, four, five or seven quarter notes, unless you say what the
+    recording's have.
 
     Args:
         recordings: files, or folders that are searched for recordings.
@@ -140,7 +141,8 @@ def listen(
         tempo: beats a minute, where you know them; the recording may sway around them. By default
             they are detected. A beat is a dotted note in 6/8, 9/8 and 12/8, else the metre's lower
             number.
-        metre: of the recordings, such as 3/4, 6/8 or 7/8. By default it is detected, 4/4 or 3/4.
+        metre: of the recordings, such as 3/4, 6/8 or 7/8. By default three, four, five or seven
+            quarter notes are detected.
         start_bar: seconds in the recording at which a bar begins, any of them. By default bar lines
             are detected.
         clicks: write the recording with a click on each beat (NAME_clicks.flac) and with its chords

@@ -4,9 +4,9 @@
     found.score                       # melody and chords, in quarter notes
     found.timing.seconds(found.score.melody[0].start)
 
-Metres of four and three quarter notes are told apart. A bar of two becomes half of one of four, a
-bar of six two of three; in other metres the one of these that suits best is found. Whoever knows
-better says so:
+Metres of three, four, five and seven quarter notes are told apart. A bar of two becomes half of one
+of four, a bar of six two of three; in other metres the one of these that suits best is found.
+Whoever knows better says so:
 
     transcribe_file(Path("song.mp3"), known=Known(tempo=70, metre="6/8", start_bar_s=1.84))
 
