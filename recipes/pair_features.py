@@ -1,17 +1,22 @@
-"""The first minute of recordings of `recipes/versions.py`, and its features, for other recipes."""
+"""Recordings of `recipes/versions.py`, their first minutes and beats, for other recipes."""
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 
 from thirdstream import audio
 from thirdstream.audio import Wave
+from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.transcription.features import FrameFeatures, frame_features
 from thirdstream.notes.transcription.transcriber import Posteriors
 
 SECONDS = 60
+METRES = (2, 3, 4, 5, 6, 7)
+Recording = tuple[dict[str, Any], FrameFeatures, str]  # its record and its style
 
 
 def first_minute(pairs: Path, record: dict[str, Any], name: str, style: str) -> Wave:
@@ -36,3 +41,30 @@ def features_of(pairs: Path, work: Path, name: str, style: str) -> FrameFeatures
         Posteriors(z["notes"], z["onsets"]), z["melody"], z["flux"], z["bass_flux"], z["level"],
         float(z["duration_s"]),
     )  # fmt: skip
+
+
+def material_of(folder: Path, work: Path, parallel: joblib.Parallel) -> list[Recording]:
+    """The recordings of a folder, in the styles that it has."""
+    paths = sorted((folder / "records").glob("*.json"))
+    names = [(path, style) for path in paths for style in STYLES if (folder / style).is_dir()]
+    found = parallel(
+        joblib.delayed(features_of)(folder, work / folder.name, path.stem, style)
+        for path, style in names
+    )
+    records = [json.loads(path.read_text()) for path, _ in names]
+    return [
+        (record, o, style)
+        for record, o, (_, style) in zip(records, found, names, strict=True)
+        if record["beats_per_bar"] in METRES
+    ]
+
+
+def beats_of(record: dict[str, Any], observed: FrameFeatures) -> tuple[np.ndarray, float]:
+    """All beats of a recording, in seconds, and where the music ends."""
+    end = min(observed.duration_s, record["n_bars"] * record["bar_s"])
+    return np.arange(0, end, 60 / record["beats_per_minute"]), end
+
+
+def half_of(title: str) -> int:
+    """Which half of the pieces one is in, 0 or 1, in whatever setting."""
+    return zlib.crc32(title.encode()) % 2

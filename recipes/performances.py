@@ -1,6 +1,6 @@
 """Recordings as if they had been played otherwise, by moving the frames of their features.
 
-    for one in performances(features, beats_s, lines, style=..., seed=...): ...
+    for one in performances(original, style=..., seed=..., n=3): ...
 
 At another tempo, with a tempo that wavers, with loud off-beats, in another metre (four beats a bar
 become five, three or seven, or beats of 6/8), with notes missed and made up, or a part of them. So
@@ -22,9 +22,15 @@ from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
 
 Array = NDArray[np.float64]
 
-TEMPI = {"classical": (42, 200), "jazz": (44, 330)}  # quarter notes a minute that are drawn
+TEMPI = {
+    "classical": (42, 200),
+    "jazz": (44, 330),
+    "quick": (170, 280),
+}  # quarter notes a minute that are drawn
 FURTHEST = 1.9  # times as fast or as slow
 WAVERING = (0, 0, 0.01, 0.03, 0.06)  # of the tempo, as a share
+RUBATO = (0, 0.02, 0.05, 0.08, 0.12)
+STEADY, MOST_PAUSES = 0.02, 5  # tempo that wavers more has moments that are slower, up to so many
 OTHER_METRE, METRES = 0.27, (5, 5, 5, 3, 3, 3, 7, 7, 6)  # how often, and which
 OFF_BEAT = 0.25  # how often off-beats are the loud ones
 HALF = 0.12  # of a beat, around it and around its half
@@ -33,11 +39,13 @@ PART_S = (10.0, 30.0)  # of a part that is drawn
 
 
 class Performance(NamedTuple):
-    """features, and when beats and bar lines sound; of a metre of two, either half has lines."""
+    """features, so many frames a second, and when beats and bar lines sound; of a metre of two,
+    either half has lines."""
 
     features: FrameFeatures
     beats_s: Array
     lines: list[Array]
+    fps: float = FPS
 
     @property
     def beats_per_minute(self) -> float:
@@ -48,14 +56,25 @@ def performances(original: Performance, *, style: str, seed: str, n: int) -> Ite
     """The original, and n others."""
     yield original
     for number in range(n):
-        rng, one = random.Random(f"{seed} {number}"), original
-        of_four = len(one.lines) == 1 and _beats_per_bar(one) == 4
-        if of_four and rng.random() < OTHER_METRE:
-            metre = rng.choice(METRES)
-            one = compound(one) if metre == 6 else in_metre(one, metre)
-        if rng.random() < OFF_BEAT:
-            one = off_beat(one, rng)
+        rng = random.Random(f"{seed} {number}")
+        one = otherwise(original, rng)
         yield part(worn(at_tempo(one, style=style, rng=rng), rng), rng)
+
+
+def quick(original: Performance, *, seed: str, n: int) -> Iterator[Performance]:
+    """n others, as quick as waltzes may be."""
+    for number in range(n):
+        rng = random.Random(f"quick {seed} {number}")
+        yield part(worn(at_tempo(original, style="quick", rng=rng), rng), rng)
+
+
+def otherwise(one: Performance, rng: random.Random) -> Performance:
+    """Now and then in another metre, or with loud off-beats."""
+    of_four = len(one.lines) == 1 and _beats_per_bar(one) == 4
+    if of_four and rng.random() < OTHER_METRE:
+        metre = rng.choice(METRES)
+        one = compound(one) if metre == 6 else in_metre(one, metre)
+    return off_beat(one, rng) if rng.random() < OFF_BEAT else one
 
 
 def _beats_per_bar(one: Performance) -> int:
@@ -63,7 +82,7 @@ def _beats_per_bar(one: Performance) -> int:
     return round(float(np.median(np.diff(lines)) / np.median(np.diff(one.beats_s))))
 
 
-def at_frames(features: FrameFeatures, at: Array) -> FrameFeatures:
+def at_frames(features: FrameFeatures, at: Array, fps: float = FPS) -> FrameFeatures:
     """Features at these fractional frames, which follow one another at the usual rate."""
     below = np.clip(at.astype(int), 0, features.n_frames - 2)
     share = np.clip(at - below, 0, 1).astype(np.float32)
@@ -76,12 +95,17 @@ def at_frames(features: FrameFeatures, at: Array) -> FrameFeatures:
     return FrameFeatures(
         Posteriors(*map(between, features.posteriors)), between(features.melody),
         between(features.flux), between(features.bass_flux), between(features.level),
-        len(at) / FPS,
+        len(at) / fps,
     )  # fmt: skip
 
 
-def at_tempo(one: Performance, *, style: str, rng: random.Random) -> Performance:
-    """At another tempo that is drawn, and wavers by a share that is drawn too."""
+def at_tempo(
+    one: Performance, *, style: str, rng: random.Random, rubato: bool = False, most_s: float = 1e9
+) -> Performance:
+    """At another tempo that is drawn, and wavers by a share that is drawn too.
+
+    rubato: it wavers more, and slows down at moments. most_s: of it, a part so long.
+    """
     lowest, highest = TEMPI[style]
     tempo = one.beats_per_minute
     if rng.random() < 0.5:
@@ -90,22 +114,35 @@ def at_tempo(one: Performance, *, style: str, rng: random.Random) -> Performance
     else:
         drawn = min(max(tempo * rng.uniform(0.75, 1.3), lowest), highest)
     n_frames = int(one.features.n_frames * tempo / drawn)
-    rate, at_s = np.full(n_frames, drawn / tempo), np.arange(n_frames) / FPS
-    wavering = rng.choice(WAVERING)
+    rate = drawn / tempo * _wavering(np.arange(n_frames) / one.fps, rng, rubato=rubato)
+    at = np.concatenate([[0], np.cumsum(rate[:-1])])
+    at = at[at < one.features.n_frames - 1]
+    n_most = int(min(most_s * one.fps, len(at)))
+    first = rng.randint(0, len(at) - n_most)
+    return moved(one, at[first : first + n_most])
+
+
+def _wavering(at_s: Array, rng: random.Random, *, rubato: bool) -> Array:
+    """The tempo at these moments, over the mean one."""
+    rate, share = np.ones(len(at_s)), rng.choice(RUBATO if rubato else WAVERING)
     for _ in range(3):
         period_s, phase = rng.uniform(4, 30), rng.uniform(0, 2 * np.pi)
-        rate *= np.exp(wavering * np.sin(2 * np.pi * at_s / period_s + phase))
-    at = np.concatenate([[0], np.cumsum(rate[:-1])])
-    return moved(one, at[at < one.features.n_frames - 1])
+        rate *= np.exp(share * np.sin(2 * np.pi * at_s / period_s + phase))
+    for _ in range(rng.randint(0, MOST_PAUSES) if share > STEADY else 0):
+        moment_s, length_s = rng.uniform(0, at_s[-1]), rng.uniform(0.3, 1.5)
+        rate *= 1 - rng.uniform(0.1, 0.45) * np.exp(-(((at_s - moment_s) / length_s) ** 2) / 2)
+    return rate
 
 
 def moved(one: Performance, at: Array) -> Performance:
     """With each new frame from a place in the old ones, in their order."""
 
     def new(old_s: Array) -> Array:
-        return np.interp(old_s[old_s * FPS < at[-1]] * FPS, at, np.arange(len(at))) / FPS
+        old = old_s * one.fps
+        return np.interp(old[(at[0] <= old) & (old < at[-1])], at, np.arange(len(at))) / one.fps
 
-    return Performance(at_frames(one.features, at), new(one.beats_s), [new(x) for x in one.lines])
+    features = at_frames(one.features, at, one.fps)
+    return Performance(features, new(one.beats_s), [new(x) for x in one.lines], one.fps)
 
 
 def in_metre(one: Performance, metre: int) -> Performance:
@@ -114,7 +151,7 @@ def in_metre(one: Performance, metre: int) -> Performance:
     frames: list[Array] = []
     beats: list[int] = []
     lines: list[int] = []
-    edges = one.beats_s * FPS
+    edges = one.beats_s * one.fps
     for bar in range((len(edges) - 1) // 4):
         places = {5: (0, 1, 2, 3, 2), 3: (0, 1, 2), 7: (0, 1, 2, 3) if bar % 2 == 0 else (0, 1, 2)}
         if metre != 7 or bar % 2 == 0:
@@ -123,8 +160,9 @@ def in_metre(one: Performance, metre: int) -> Performance:
             start, end = edges[4 * bar + place : 4 * bar + place + 2]
             beats.append(sum(map(len, frames)))
             frames.append(start + np.arange(round(end - start)))
-    at_s = np.array(beats) / FPS
-    return Performance(at_frames(one.features, np.concatenate(frames)), at_s, [at_s[lines]])
+    at_s = np.array(beats) / one.fps
+    features = at_frames(one.features, np.concatenate(frames), one.fps)
+    return Performance(features, at_s, [at_s[lines]], one.fps)
 
 
 def compound(one: Performance) -> Performance:
@@ -132,20 +170,21 @@ def compound(one: Performance) -> Performance:
     that bar lines may be at either half of a bar of four beats."""
     frames: list[Array] = []
     beats: list[int] = []
-    for start, end in itertools.pairwise(one.beats_s * FPS):
+    for start, end in itertools.pairwise(one.beats_s * one.fps):
         half = round((end - start) / 2)
         beats.append(sum(map(len, frames)))
         frames += [start + np.arange(half), *[start + half + np.arange(half)] * 2]
-    at_s = np.array(beats) / FPS
+    at_s = np.array(beats) / one.fps
     first = int(np.argmin(np.abs(one.beats_s - one.lines[0][0])))
     lines = [at_s[(first + by) % 4 :: 4] for by in (0, 2)]
-    return Performance(at_frames(one.features, np.concatenate(frames)), at_s, lines)
+    features = at_frames(one.features, np.concatenate(frames), one.fps)
+    return Performance(features, at_s, lines, one.fps)
 
 
 def off_beat(one: Performance, rng: random.Random) -> Performance:
     """Louder halfway between the beats, softer on them, in all but the bass."""
     o = one.features
-    at = np.interp(np.arange(o.n_frames) / FPS, one.beats_s, np.arange(len(one.beats_s))) % 1
+    at = np.interp(np.arange(o.n_frames) / one.fps, one.beats_s, np.arange(len(one.beats_s))) % 1
     change = np.ones(o.n_frames, np.float32)
     change[np.abs(at - 0.5) < HALF] = rng.uniform(1.5, 3)
     change[np.minimum(at, 1 - at) < HALF] = rng.uniform(0.3, 0.7)
@@ -186,13 +225,13 @@ def part(one: Performance, rng: random.Random) -> Performance:
     rest_s = one.features.duration_s - part_s
     if rest_s < 0 or rng.random() < 0.5:
         return one
-    first = round(rng.uniform(0, rest_s) * FPS)
-    span = slice(first, first + round(part_s * FPS))
+    first = round(rng.uniform(0, rest_s) * one.fps)
+    span = slice(first, first + round(part_s * one.fps))
     o = one.features
     cut = FrameFeatures(
         Posteriors(*(rows[span] for rows in o.posteriors)), o.melody[span], o.flux[span],
         o.bass_flux[span], o.level[span], part_s,
     )  # fmt: skip
-    beats_s, *lines = (at - first / FPS for at in (one.beats_s, *one.lines))
+    beats_s, *lines = (at - first / one.fps for at in (one.beats_s, *one.lines))
     beats_s, *lines = (at[(at > 0) & (at < part_s)] for at in (beats_s, *lines))
-    return Performance(cut, beats_s, lines)
+    return Performance(cut, beats_s, lines, one.fps)

@@ -5,25 +5,22 @@ goes on, and transcriber.onnx. HOURS (1): of training, in all.
 """
 
 import sys
-import time
-import warnings
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from thirdstream.notes.transcription.spectra import COMPRESSION, N_BINS, PER_SEMITONE
-from thirdstream.packages import onnxruntime
+from training_run import Run, export  # a script beside this one
 from transcriber_data import BEGINS, BESIDE, LEADS, SOUNDS
 
 N_CHANNELS = 32
 OCTAVES = (-24, -19, -12, 0, 12)
 HARMONICS = (-12, 0, 12, 19, 24, 28, 31, 34)  # semitones: from an octave below to seven times
 BATCH, N_COLUMNS = 6, 344  # crops of 8 s
-RATE, WARM_UP = 2e-3, 100
+RATE = 2e-3
 WEIGHTS = {"sounds": 1.0, "begins": 3.0, "leads": 1.0}
 SHIFT = (0.0, 0.4, 0.0)  # of the logits, so that the thresholds of `notes_of` are the best ones
 
@@ -176,65 +173,20 @@ def losses(logits: Tensor, told: Tensor, leads: Tensor) -> dict[str, Tensor]:
     }
 
 
-def rate_at(step: int, progress: float) -> float:
-    """Up during WARM_UP steps, then down along a cosine."""
-    return float(
-        RATE * min((step + 1) / WARM_UP, 1.0) * max(0.5 + 0.5 * np.cos(np.pi * progress), 0.01)
-    )
-
-
-class Run:
-    """What a folder holds of a training, and goes on from."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "state.pt"
-        torch.manual_seed(0)
-        self.network = Network().to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.AdamW(self.network.parameters(), RATE, weight_decay=1e-3)
-        self.step, self.spent_s = 0, 0.0
-        if self.path.is_file():
-            state = torch.load(self.path, weights_only=True)
-            self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.step, self.spent_s = state["step"], state["spent_s"]
-
-    def save(self) -> None:
-        partial = self.path.with_suffix(".partial")
-        state = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
-        torch.save(state | {"step": self.step, "spent_s": self.spent_s}, partial)
-        partial.rename(self.path)
-
-    def learn(self, seen: Tensor, told: Tensor, leads: Tensor, rate: float) -> dict[str, float]:
-        """One step; its losses."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        logits = self.network(seen.contiguous(memory_format=torch.channels_last))
-        found = losses(logits, told, leads)
-        self.optimizer.zero_grad(set_to_none=True)
-        sum(WEIGHTS[name] * value for name, value in found.items()).backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimizer.step()
-        self.step += 1
-        return {name: value.item() for name, value in found.items()}
-
-
 def train(data: Path, run: Run, hours: float) -> None:
     names = sorted(p.name.removesuffix(".labels.npy") for p in data.glob("*.labels.npy"))
-    crops = Crops(names, data, seed=run.step)
-    start = time.time() - run.spent_s
+    crops = Crops(names, data, seed=run.n_steps)
     means: dict[str, float] = {}
-    while run.spent_s < 3600 * hours:
-        found = run.learn(*crops.batch(), rate_at(run.step, run.spent_s / (3600 * hours)))
-        run.spent_s = time.time() - start
+    for step in run.steps(3600 * hours):
+        seen, told, leads = crops.batch()
+        logits = run.network(seen.contiguous(memory_format=torch.channels_last))
+        found = losses(logits, told, leads)
+        run.learn(torch.stack([WEIGHTS[name] * value for name, value in found.items()]).sum())
         for name, value in found.items():
-            means[name] = 0.98 * means.get(name, value) + 0.02 * value
-        if run.step % 20 == 0:
-            print(run.step, f"{run.spent_s:.0f} s",
+            means[name] = 0.98 * means.get(name, value.item()) + 0.02 * value.item()
+        if step % 20 == 0:
+            print(step, f"{run.spent_s:.0f} s",
                   *(f"{k} {v:.5f}" for k, v in means.items()), flush=True)  # fmt: skip
-        if run.step % 100 == 0:
-            run.save()
-    run.save()
 
 
 class Exported(nn.Module):
@@ -249,25 +201,6 @@ class Exported(nn.Module):
         return torch.sigmoid(self.network(columns) + self.shift)
 
 
-def export(network: Network, path: Path, about: dict[str, str]) -> None:
-    """Write it as ONNX, after comparing what that answers with what the network does."""
-    whole = Exported(network).eval().to(memory_format=torch.contiguous_format)
-    example = torch.rand(1, 3, N_BINS, 40)
-    with warnings.catch_warnings(action="ignore"):  # the older exporter, which needs no package
-        torch.onnx.export(
-            whole, (example,), path, dynamo=False,
-            input_names=["columns"], output_names=["posteriors"],
-            dynamic_axes={"columns": {3: "t"}, "posteriors": {3: "frames"}},
-        )  # fmt: skip
-    model = onnx.load(path)
-    onnx.helper.set_model_props(model, about)
-    onnx.save(model, path)
-    longer = torch.rand(1, 3, N_BINS, 77)
-    found = onnxruntime().InferenceSession(path).run(None, {"columns": longer.numpy()})[0]
-    with torch.inference_mode():
-        np.testing.assert_allclose(found, whole(longer).numpy(), atol=1e-4)
-
-
 ABOUT = {
     "what": "thirdstream's transcriber of notes: recipes/transcriber.py",
     "licence": "MIT",
@@ -277,10 +210,18 @@ ABOUT = {
 
 
 def main(data: str, folder: str, hours: str = "1") -> None:
-    run = Run(Path(folder))
+    torch.manual_seed(0)
+    network = Network().to(memory_format=torch.channels_last)
+    run = Run(Path(folder), network, rate=RATE)
     train(Path(data), run, float(hours))
-    about = ABOUT | {"steps": str(run.step), "torch": torch.__version__}
-    export(run.network, Path(folder) / "transcriber.onnx", about)
+    export(
+        Exported(network).to(memory_format=torch.contiguous_format),
+        lambda n: torch.rand(1, 3, N_BINS, n),
+        Path(folder) / "transcriber.onnx",
+        ABOUT | {"steps": str(run.n_steps)},
+        names=("columns", "posteriors"),
+        axes=(3, 3),
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     transcription_weights.py PAIRS SOLOS WORK [chords] [beats]
 
 PAIRS: folder of `recipes/versions.py`; SOLOS: of `recipes/solos.py`, for beats alone. The first
-60 s of each recording are used. WORK: keeps their features. The weights go to
+60 s of each recording are used. WORK: keeps their features, and has the networks of
+`recipes/beat_activations.py`. The weights go to
 notes/transcription/weights.json; name a part to find that alone. Chords: maximum likelihood of what
 is played (in jazz, the changes of the arranger), given the beats; sevenths are left open. Beats:
 bar lines by logistic regression, then a few networks that rank the hypotheses of a recording by how
@@ -23,12 +24,12 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from pair_features import features_of  # a script beside this one
-from performances import Performance, performances  # a script beside this one
-from thirdstream.notes.arranging import STYLES
+from pair_features import Recording, beats_of, half_of, material_of  # a script beside this one
+from performances import Performance, performances, quick  # a script beside this one
 from thirdstream.notes.arranging.harmony import changes
 from thirdstream.notes.metre import Metres, of_length
-from thirdstream.notes.transcription import beats, pulse, weights
+from thirdstream.notes.transcription import beats, weights
+from thirdstream.notes.transcription.activations import Activations, activations_of
 from thirdstream.notes.transcription.chords import (
     KINDS,
     MEMBERS,
@@ -39,18 +40,18 @@ from thirdstream.notes.transcription.chords import (
     place_of,
 )
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
+from thirdstream.notes.transcription.pulse import signs_of
 from thirdstream.notes.types import Chord, Note, Score
 
 PARTS = ("chords", "beats")
 MOST_BEATS = 130
 STEPS, RATE = 150, 0.08  # of Adam, for the chords
 SOFT, SHRINK = 3e-4, 3e-4  # weights of the squares, chords and beats
-OTHERS, MIN_BEATS = 3, 12  # performances of each recording beside it; beats of each, more than
+OTHERS, MIN_BEATS = 2, 12  # performances of each recording beside it; beats of each, more than
 OFTEN, SOLO = 5.0, 0.2  # how much a recording counts whose tempo is a usual one; a solo
-N_HIDDEN, BATCH, BEAT_STEPS, BEAT_RATE = 32, 128, 2000, 0.01  # of a network that ranks
-N_NETWORKS = 4
-METRES = (2, 3, 4, 5, 6, 7)
-Recording = tuple[dict[str, Any], FrameFeatures, str]  # its record and its style
+QUICK, OTHERS_QUICK = 0.5, 3  # the same of quick waltzes, and how many a waltz
+N_HIDDEN, BATCH, BEAT_STEPS, BEAT_RATE = 32, 128, 2500, 0.01  # of a network that ranks
+N_NETWORKS = 8
 Reading = tuple[np.ndarray, np.ndarray, float]  # evidence, how right, how much it counts
 
 
@@ -66,12 +67,6 @@ def played(record: dict[str, Any], style: str) -> tuple[Chord, ...]:
 
 
 # --- chords -------------------------------------------------------------------------------------
-
-
-def beats_of(record: dict[str, Any], observed: FrameFeatures) -> tuple[np.ndarray, float]:
-    """All beats of a recording, in seconds, and where the music ends."""
-    end = min(observed.duration_s, record["n_bars"] * record["bar_s"])
-    return np.arange(0, end, 60 / record["beats_per_minute"]), end
 
 
 def sung(record: dict[str, Any], observed: FrameFeatures, style: str) -> tuple[np.ndarray, ...]:
@@ -166,19 +161,25 @@ def performed(record: dict[str, Any], observed: FrameFeatures) -> Performance:
     return Performance(observed, at, [at[first :: counted(record)] for first in firsts])
 
 
+def heard_by(work: Path, record: dict[str, Any], observed: FrameFeatures) -> Activations:
+    """By the network that has learnt from the other half of the pieces."""
+    return activations_of(observed, work / f"activations-{1 - half_of(record['title'])}.onnx")
+
+
 def true_downbeats(
-    record: dict[str, Any], observed: FrameFeatures
+    record: dict[str, Any], observed: FrameFeatures, work: Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """The features of true beats, in standard deviations, and which of them are bar lines."""
     frames = (beats_of(record, observed)[0][:-1] + beats.LATE_S) * FPS
-    onsets, bass = pulse.strengths(observed)
-    sums = ChromaSums.of(observed.posteriors)
-    (marks,) = beats.downbeat_features(sums, [frames], onsets, bass)
+    signs = signs_of(observed, heard_by(work, record, observed))
+    (marks,) = beats.downbeat_features(ChromaSums.of(observed.posteriors), [frames], signs)
     bar = counted(record)
-    return beats.standard(marks)[1:], (np.arange(len(marks)) % bar == 0)[1:]
+    return beats.standard(marks[:, : beats.N_ACCENTS])[1:], (np.arange(len(marks)) % bar == 0)[1:]
 
 
-def read(one: Performance, of_downbeats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def read(
+    one: Performance, heard: Activations, of_downbeats: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The evidence of each hypothesis, and the mean F of its beats and bar lines."""
     end_s = one.beats_s[-1] + 0.3
 
@@ -187,7 +188,7 @@ def read(one: Performance, of_downbeats: np.ndarray) -> tuple[np.ndarray, np.nda
         return mir_eval.beat.f_measure(true, ours)
 
     evidence, right = [], []
-    for hypothesis in beats.hypotheses(one.features, of_downbeats):
+    for hypothesis in beats.hypotheses(one.features, heard, of_downbeats):
         bars = beats.as_bars(hypothesis, one.features)
         of_lines = max(f(line, bars.beats_s[:: bars.beats_per_bar]) for line in one.lines)
         evidence.append(hypothesis.evidence)
@@ -196,25 +197,41 @@ def read(one: Performance, of_downbeats: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def readings(
-    record: dict[str, Any], observed: FrameFeatures, style: str, of_downbeats: np.ndarray
+    record: dict[str, Any],
+    observed: FrameFeatures,
+    style: str,
+    *,
+    work: Path,
+    of_downbeats: np.ndarray,
 ) -> list[Reading]:
-    """`read` of a recording and of OTHERS more performances of it."""
+    """`read` of a recording and of OTHERS more performances of it; of a waltz, quick ones too."""
     original, seed = performed(record, observed), f"{record['title']} {style}"
+    usual = SOLO if "solo" in record else 1.0
+    every = performances(original, style=style, seed=seed, n=OTHERS)
+    ones = [(one, usual) for one in every]
+    if "solo" not in record:
+        ones[0] = original, OFTEN
+    if counted(record) in (3, 6) and "solo" not in record:
+        ones += [(one, QUICK) for one in quick(original, seed=seed, n=OTHERS_QUICK)]
     found = []
-    for number, one in enumerate(performances(original, style=style, seed=seed, n=OTHERS)):
+    for one, weight in ones:
         if len(one.beats_s) > MIN_BEATS and all(len(lines) > 1 for lines in one.lines):
-            weight = SOLO if "solo" in record else OFTEN if number == 0 else 1.0
-            found.append((*read(one, of_downbeats), weight))
+            heard = heard_by(work, record, one.features)
+            found.append((*read(one, heard, of_downbeats), weight))
     return [row for row in found if len(row[1])]
 
 
-def beat_weights(material: list[Recording], parallel: joblib.Parallel) -> dict[str, Any]:
+def beat_weights(
+    material: list[Recording], work: Path, parallel: joblib.Parallel
+) -> dict[str, Any]:
     pairs = [one for one in material if "solo" not in one[0]]
-    found = parallel(joblib.delayed(true_downbeats)(record, o) for record, o, _ in pairs)
+    found = parallel(joblib.delayed(true_downbeats)(record, o, work) for record, o, _ in pairs)
     marks, lines = (np.concatenate([one[k] for one in found]) for k in range(2))
     of_downbeats = LogisticRegression().fit(marks, lines).coef_[0]
     print(f"beats: weights of downbeat features {rounded(of_downbeats)}", flush=True)
-    rows = parallel(joblib.delayed(readings)(*one, of_downbeats) for one in material)
+    rows = parallel(
+        joblib.delayed(readings)(*one, work=work, of_downbeats=of_downbeats) for one in material
+    )
     network = ranking([row for some in rows for row in some])
     return {"downbeats": rounded(of_downbeats)} | {k: rounded(v, 4) for k, v in network.items()}
 
@@ -290,22 +307,6 @@ def trained(readings: Readings, seed: int) -> Ranking:
     return network
 
 
-def material_of(folder: Path, work: Path, parallel: joblib.Parallel) -> list[Recording]:
-    """The recordings of a folder, in the styles that it has."""
-    paths = sorted((folder / "records").glob("*.json"))
-    names = [(path, style) for path in paths for style in STYLES if (folder / style).is_dir()]
-    found = parallel(
-        joblib.delayed(features_of)(folder, work / folder.name, path.stem, style)
-        for path, style in names
-    )
-    records = [json.loads(path.read_text()) for path, _ in names]
-    return [
-        (record, o, style)
-        for record, o, (_, style) in zip(records, found, names, strict=True)
-        if record["beats_per_bar"] in METRES
-    ]
-
-
 def main(pairs: str, solos: str, work: str, *parts: str) -> None:
     parallel = joblib.Parallel(n_jobs=-1)
     material = material_of(Path(pairs), Path(work), parallel)
@@ -315,7 +316,7 @@ def main(pairs: str, solos: str, work: str, *parts: str) -> None:
         weights.PATH.write_text(json.dumps(known))  # bar lines are found by its chords
     if "beats" in (parts or PARTS):
         alone = material_of(Path(solos), Path(work), parallel)
-        known["beats"] = beat_weights(material + alone, parallel)
+        known["beats"] = beat_weights(material + alone, Path(work), parallel)
     weights.PATH.write_text(json.dumps(known) + "\n")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from thirdstream.notes.transcription.activations import Activations, activations_of
 from thirdstream.notes.transcription.anchoring import anchored
 from thirdstream.notes.transcription.chords import ChromaSums, beat_chroma, change_probabilities
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
@@ -22,7 +23,7 @@ from thirdstream.notes.transcription.pulse import (
     n_peaks,
     onset_strength,
     shifted,
-    strengths,
+    signs_of,
 )
 from thirdstream.notes.transcription.weights import BeatWeights, beat_weights
 
@@ -31,6 +32,7 @@ Places = NDArray[np.int_]
 
 METRES = (4, 3, 5, 7)  # quarter notes a bar; two are counted as four, six as three
 BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
+N_ACCENTS = 6  # of the downbeat features, by which bars are laid; activations are often too sure
 RARE = 1.0  # cost of five and seven, which are fewer than among what the network has learnt from
 CLEAR = 0.0  # the least that the best has where there is a pulse
 USUAL_S = (0.3, 1.0)  # the beats that a recording without one is counted in
@@ -62,18 +64,17 @@ class Bars:
 
 
 def downbeat_features(
-    sums: ChromaSums, levels: Sequence[Array], onsets: Array, bass: Array
+    sums: ChromaSums, levels: Sequence[Array], signs: Sequence[Array]
 ) -> list[Array]:
-    """(n_beats, n_features) of each list of beats, in frames: how much harmony, bass and onsets
-    change at each beat.
-
-    onsets, bass: (n_frames,), the highest strengths near each frame.
+    """(n_beats, n_features) of each list of beats, in frames: how much harmony changes at each
+    beat, and the signs of `signs_of` but that of a beat.
     """
+    onsets, bass, _, downbeats = signs
     chroma = [beat_chroma(sums, np.append(at, 2 * at[-1] - at[-2])) for at in levels]
     found = []
     for beats, one, changed in zip(levels, chroma, change_probabilities(chroma), strict=True):
         novelties = (_novelty(one[:, 0], 1), _novelty(one[:, 0], 2), _novelty(one[:, 1], 1))
-        peaks = (_at(bass, beats), _at(onsets, beats))
+        peaks = [_at(sign, beats) for sign in (bass, onsets, downbeats)]
         found.append(np.stack([changed, *novelties, *peaks], axis=1))
     return found
 
@@ -158,11 +159,11 @@ class Hypothesis:
 
 
 def hypotheses(
-    features: FrameFeatures, downbeat_weights: Array, known: Known = NOTHING
+    features: FrameFeatures, heard: Activations, downbeat_weights: Array, known: Known = NOTHING
 ) -> list[Hypothesis]:
     """The ways to count the recording, at several levels of its pulse; none without a pulse.
 
-    downbeat_weights: (n_features,), how `downbeat_features` tell bar lines. known: what a user
+    downbeat_weights: (N_ACCENTS,), how `downbeat_features` tell bar lines. known: what a user
     says, which all of them agree with.
     """
     onsets = onset_strength(features)
@@ -170,21 +171,23 @@ def hypotheses(
         return []
     pace = n_peaks(onsets) / features.duration_s  # onsets a second
     placed = [
-        _placed(beats, known) for beats in levels_of(onsets, known) if _is_likely(beats, known)
+        _placed(beats, known)
+        for beats in levels_of(onsets, heard.beats, known)
+        if _is_likely(beats, known)
     ]
     if not placed:
         return []
     levels = [beats for beats, _ in placed]
-    strong = strengths(features)
-    changes = downbeat_features(ChromaSums.of(features.posteriors), levels, *strong)
-    accents = [standard(standard(one) @ downbeat_weights) for one in changes]
-    evidence = [_level_evidence(beats, strong, pace, known) for beats in levels]
+    signs = signs_of(features, heard)
+    changes = downbeat_features(ChromaSums.of(features.posteriors), levels, signs)
+    accents = [standard(standard(one[:, :N_ACCENTS]) @ downbeat_weights) for one in changes]
+    evidence = [_level_evidence(at, signs, pace, known) for at in levels]
     found = []
     for metre in METRES if known.pulses_per_bar is None else (known.pulses_per_bar,):
         bars = bar_paths(accents, metre)
-        for k, (beats, line) in enumerate(placed):
+        for k, (at, line) in enumerate(placed):
             one = bars[k] if line is None else bars_from(accents[k], metre, line)
-            found.append(_hypothesis(beats, one, metre, changes=changes[k], level=evidence[k]))
+            found.append(_hypothesis(at, one, metre, changes=changes[k], level=evidence[k]))
     return found
 
 
@@ -219,9 +222,7 @@ def _period_s(beats: Array) -> float:
     return float(np.median(np.diff(beats))) / FPS
 
 
-def _level_evidence(
-    beats: Array, strengths: tuple[Array, Array], pace: float, known: Known
-) -> list[float]:
+def _level_evidence(beats: Array, signs: Sequence[Array], pace: float, known: Known) -> list[float]:
     """What speaks for this level of the pulse: its tempo, its onsets, and what lies between.
 
     Weights are those of quarter notes. Where beats are dotted quarters, thirds of them stand for
@@ -229,8 +230,8 @@ def _level_evidence(
     """
     quarter_s = _period_s(beats) / known.pulse
     found = [*_curve(np.log(quarter_s / 0.5)), *_curve(np.log(pace * quarter_s + 0.05))]
-    for strength in strengths:
-        on, half, *thirds = (_at(strength, shifted(beats, by)).mean() for by in BETWEEN)
+    for sign in signs:
+        on, half, *thirds = (_at(sign, shifted(beats, by)).mean() for by in BETWEEN)
         if known.is_compound:
             half, thirds = np.mean(thirds), [half, half]
         found += [on, half, *thirds]
@@ -253,7 +254,7 @@ def standard(values: Array) -> Array:
 def bars_of(features: FrameFeatures, known: Known = NOTHING) -> Bars | None:
     """The best hypothesis, as bars that cover the whole recording; None where there is no pulse."""
     of = beat_weights()
-    found = hypotheses(features, of.downbeats, known)
+    found = hypotheses(features, activations_of(features), of.downbeats, known)
     if not found:
         return None
     ranks = _ranks(found, of)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 
+from thirdstream.notes.transcription.activations import Activations
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.known import Known
 from thirdstream.notes.transcription.transcriber import LOWEST
@@ -23,6 +24,8 @@ TEMPO_HOP_S, TEMPO_WINDOW_S = 1.0, 10.0
 AROUND = np.geomspace(1 / 1.2, 1.2, 57)  # a known tempo; rubato sways by a fifth
 SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to the next
 TIGHT = (60.0, 400.0, 1000.0)  # costs of a beat's distance from its tempo: rubato to steady music
+FOLLOWING, SURE = 100.0, 6.0  # the same where beats are likely; the strength of a sure one
+BEATS_S = 60 / np.geomspace(40, 330, 140)  # the periods that they have
 NEAR = 7  # frames: the highest strength within 35 ms is a beat's
 AT_ONCE = 256  # frames whose costs are found together
 SAME = 4.0  # frames by which the beats of two trackings differ at most, where they are one
@@ -41,10 +44,12 @@ def bass_onsets(features: FrameFeatures) -> Array:
     return _scaled(low.astype(float)) + 0.5 * _scaled(features.bass_flux.astype(float))
 
 
-def strengths(features: FrameFeatures) -> tuple[Array, Array]:
-    """(n_frames,) each: the highest strength of onsets, and of the bass's, near each frame."""
-    onsets, bass = onset_strength(features), bass_onsets(features)
-    return maximum_filter1d(onsets, NEAR), maximum_filter1d(bass, NEAR)
+def signs_of(features: FrameFeatures, heard: Activations) -> tuple[Array, ...]:
+    """(n_frames,) each: the highest strength of onsets near each frame, and of the bass's, and the
+    logarithm of the odds of a beat there, and of a bar line."""
+    odds = (np.log((one + 1e-3) / (1 - one + 1e-3)) for one in heard)
+    signs = (onset_strength(features), bass_onsets(features), *odds)
+    return tuple(maximum_filter1d(one, NEAR) for one in signs)
 
 
 def _scaled(strength: Array) -> Array:
@@ -61,9 +66,12 @@ def n_peaks(onsets: Array) -> int:
     return int(((onsets > 1) & (onsets > beside[:-2]) & (onsets >= beside[2:])).sum())
 
 
-def levels_of(onsets: Array, known: Known) -> list[Array]:
+def levels_of(onsets: Array, beats: Array, known: Known) -> list[Array]:
     """Beats in frames, at the levels of each tracking of the pulse, the tightest first, without any
-    twice; of a known tempo, the loosest pulse alone, there and later."""
+    twice; of a known tempo, the loosest pulse alone, there and later.
+
+    beats: (n_frames,), how likely each frame is a beat.
+    """
     trackings = TIGHT
     if known.pulse_s is None:
         periods = _periods(onsets, PERIODS_S)
@@ -81,7 +89,17 @@ def levels_of(onsets: Array, known: Known) -> list[Array]:
         else:
             levels = [shifted(pulses[0], by) for by in (0, 1 / 2, 1 / 3)]
         found += [one for one in levels if not _is_in(found, one)]
+    if known.pulse_s is None:
+        found += [one for one in _of_beats(beats) if not _is_in(found, one)]
     return found
+
+
+def _of_beats(beats: Array) -> list[Array]:
+    """What is tracked where beats are likely, twice as fast and half as fast too."""
+    strength = SURE * beats
+    periods = _periods(strength, BEATS_S)
+    found = [track(strength, factor * periods, tight=FOLLOWING) for factor in (1, 1 / 2, 2)]
+    return [one for one in found if len(one) > 1]
 
 
 def _periods(onsets: Array, periods_s: Array, *, usual_s: float = USUAL_S) -> Array:

@@ -15,6 +15,7 @@ All is found in beats, and turned into quarter notes at the end: those of a dott
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -110,12 +111,15 @@ def transcribe(
         features = frame_features(blocks, progress=progress)
         known.check_within(features.duration_s)
         posteriors = features.posteriors
-        notes = struck_notes(posteriors, features.flux)
-        found = without_noise(confident(notes, posteriors), posteriors)
-        line = melody_of(found, features)
+        with ThreadPoolExecutor(1) as other_core:
+            counting = other_core.submit(bars_of, features, known)
+            notes = struck_notes(posteriors, features.flux)
+            found = without_noise(confident(notes, posteriors), posteriors)
+            line = melody_of(found, features)
         if not len(line):
             raise ThirdstreamError("no notes are found in it; give music with pitches")
-        return _counted(features, found, line, title=title, known=known)
+        bars = counting.result() or steady_bars(features.duration_s, known)
+        return _counted(features, found, line, bars=bars, title=title, known=known)
 
 
 def _counted(
@@ -123,11 +127,11 @@ def _counted(
     found: NoteEvents,
     line: NDArray[np.int_],
     *,
+    bars: Bars,
     title: str,
     known: Known,
 ) -> Transcription:
     """Notes, and which of them are the melody, with beats, bars and chords."""
-    bars = bars_of(features, known) or steady_bars(features.duration_s, known)
     timing = Timing(tuple(bars.beats_s.tolist()))
     notes = _as_played(found, features, timing)
     harmony = _harmony(features.posteriors, bars, notes)

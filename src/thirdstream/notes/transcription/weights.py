@@ -29,7 +29,7 @@ class ChordWeights(NamedTuple):
 
 
 class BeatWeights(NamedTuple):
-    """downbeats: (n_features,) of `downbeat_features`. The rest: a network of one hidden layer over
+    """downbeats: of the first `downbeat_features`. The rest: a network of one hidden layer over
     the evidence of a hypothesis, which is taken from its `mean`, in units of its `deviation`.
     """
 
