@@ -167,6 +167,21 @@ def test_what_exists_stays(tmp_path: Path) -> None:
     assert sf.info(tmp_path / "a_chords.flac").frames == round(DURATION_S * SR)
 
 
+@pytest.mark.parametrize("ending", [".mid", ".musicxml", ".png", ".json", "_clicks.flac"])
+def test_the_command_does_nothing_where_a_result_exists(
+    ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recording is not even read: it is none."""
+    (tmp_path / "song.wav").write_text("no recording")
+    result = tmp_path / f"song{ending}"
+    result.write_text("mine")
+    with pytest.raises(SystemExit) as stop:
+        main.main(["listen", str(tmp_path / "song.wav"), "--out", str(tmp_path), "--clicks"])
+    assert stop.value.code == 1
+    assert f"song{ending}: exists already; add --force" in capsys.readouterr().err
+    assert result.read_text() == "mine"
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Transcriber()
     tune, rest, _ = piece(4, 6)

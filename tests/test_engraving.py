@@ -15,6 +15,7 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes.io import engraving, svg
 from thirdstream.notes.io.lead_sheet import write_lead_sheet
 from thirdstream.notes.key import Key
+from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.types import Chord, Note, Score
 
 
@@ -103,12 +104,17 @@ def test_a_glyph_is_drawn_where_it_stands(place: str) -> None:
     assert "1 0 0 -1 0 0 cm" in written and "0 0 m 1000 0 l 1000 -1000 l" in written
 
 
-def test_the_tempo_is_said_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sign", "said"), [
+    ((4, 4), "\N{QUARTER NOTE} = 96"), ((2, 2), "half note = 48"), ((1, 1), "whole note = 24"),
+    ((6, 8), "\N{QUARTER NOTE}. = 64"), ((5, 8), "\N{EIGHTH NOTE} = 192"),
+    ((5, 32), "32nd note = 768"),
+])  # fmt: skip
+def test_the_tempo_is_said_once(sign: tuple[int, int], said: str, tmp_path: Path) -> None:
     melody = tuple(Note(float(beat), 1.0, 60) for beat in range(8))
     path = tmp_path / "sheet.musicxml"
-    write_lead_sheet(path, Score("sheet", melody, (), beats_per_minute=96))
+    write_lead_sheet(path, Score("sheet", melody, (), Metres.steady(metre(*sign)), 0.0, 96))
     tempo, (page,) = engraving._pages(path)
-    assert tempo == "\N{QUARTER NOTE} = 96"
+    assert tempo == said
     assert "96" not in "".join(page.itertext())
 
 

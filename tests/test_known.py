@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from conftest import music
 from pieces import piece, rubato, sounding
 from thirdstream import audio
 from thirdstream.audio import SR
-from thirdstream.cli import main
+from thirdstream.cli import main, scores
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.io.lead_sheet import write_lead_sheet
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.metre import Metres, metre
+from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.system import ScoreSystem
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription import beats
@@ -27,6 +29,7 @@ from thirdstream.notes.transcription.known import NOTHING, Known, is_dotted
 from thirdstream.notes.transcription.transcribe import transcribe
 from thirdstream.notes.transcription.transcriber import Transcriber
 from thirdstream.notes.types import Chord, Note, Score
+from thirdstream.system import options_of
 
 CLIPS = Path(audio.__file__).parents[1] / "clips"
 HEARD = {  # number of beats, beats a bar, quarter notes a minute, first and last beat
@@ -109,6 +112,7 @@ IMPOSSIBLE = [
     ("tempo", "-3"), ("tempo", "0"), ("tempo", "nan"), ("tempo", "inf"), ("tempo", "5000"),
     ("metre", "0/4"), ("metre", "4/5"), ("metre", "4"), ("metre", "-3/4"), ("metre", "3/0"),
     ("metre", "waltz"), ("metre", "99/4"), ("metre", "3+0/8"), ("metre", "nan"), ("metre", "4/64"),
+    ("metre", ""), ("metre", " "),
     ("start-bar", "-1"), ("start-bar", "nan"), ("start-bar", "inf"),
 ]  # fmt: skip
 
@@ -132,7 +136,9 @@ def test_what_no_recording_has_is_refused_before_any_work(
 
 def test_beats_that_are_too_fast_for_their_metre() -> None:
     assert Known(tempo=600, metre="2/2").pulse_s == pytest.approx(0.05)
-    with pytest.raises(ThirdstreamError, match="--tempo 400 is too fast for beats of 3/1"):
+    with pytest.raises(
+        ThirdstreamError, match=r"--tempo .* is too fast for beats of 3/1 \(got 400\)"
+    ):
         Known(tempo=400, metre="3/1")
 
 
@@ -147,7 +153,8 @@ def test_a_bar_after_the_end_is_refused(
         main.main([*given, "--start-bar", "1.5"])
     assert stop.value.code == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert "short.wav: --start-bar 1.5 lies beyond the recording's end (1.00 s)" in said
+    assert "short.wav: --start-bar" in said
+    assert "lies beyond the recording's end, 1.00 s (got 1.5)" in said
     with pytest.raises(ThirdstreamError, match="lies beyond"):
         ScoreSystem().transfer(music(0, SR), SR, to="jazz", start_bar=1.0)
 
@@ -164,6 +171,37 @@ def test_systems_without_beats_take_none(
         )  # fmt: skip
     assert stop.value.code == 1
     assert f"takes no {option.replace('-', '_')}; leave --{option} out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"tempo": "180"}, {"tempo": True}, {"tempo": 5}, {"metre": (3, 4)}, {"metre": 3},
+     {"metre": ""}, {"start_bar": "1.84"}, {"start_bar": -1}],
+)  # fmt: skip
+def test_in_python_the_argument_is_named(given: dict[str, Any]) -> None:
+    """With the value that it got."""
+    [(name, value)] = given.items()
+    with pytest.raises(ThirdstreamError) as fault:
+        ScoreSystem().choose(to="jazz", **given)
+    assert f"{name}=" in str(fault.value) and str(value) in str(fault.value)
+    with pytest.raises(ThirdstreamError):
+        Known(**{name.replace("bar", "bar_s"): value})
+
+
+@pytest.mark.parametrize("number", [120, 120.0, np.float32(120), np.int64(120)])
+def test_any_number_is_a_tempo(number: Any) -> None:
+    assert Known(tempo=number).pulse_s == 0.5
+
+
+def test_the_help_says_which_metres_are_detected() -> None:
+    """As the docs do."""
+    [metre] = [one.help for one in options_of(ScoreOptions) if one.name == "metre"]
+    _, _, about = (scores.listen.__doc__ or "").partition("metre:")
+    page = (Path(__file__).parents[1] / "docs" / "score.md").read_text("utf-8")
+    for text in (metre, scores.listen.__doc__ or "", about, page):
+        said = " ".join(text.split())
+        assert "three, four, five or seven" in said
+        assert "four or three" not in said and "4/4 or 3/4" not in said
 
 
 # --- beats --------------------------------------------------------------------------------------

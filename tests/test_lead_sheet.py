@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,6 +20,7 @@ from thirdstream.notes.io.score import read_score
 from thirdstream.notes.key import C_MAJOR, Key
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.timing import Timing
+from thirdstream.notes.transcription import sheets
 from thirdstream.notes.transcription.confidence import BarConfidence
 from thirdstream.notes.transcription.known import read_metre
 from thirdstream.notes.transcription.sheets import write_sheets
@@ -136,7 +139,9 @@ def test_sections_and_swing_are_marked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("sign", "unit", "tempo"), [("4/4", "quarter", "120"),
-                         ("6/8", "quarter.", "80"), ("7/8", "eighth", "240")])  # fmt: skip
+                         ("6/8", "quarter.", "80"), ("7/8", "eighth", "240"),
+                         ("3/8", "eighth", "240"), ("2/2", "half", "60"), ("3/2", "half", "60"),
+                         ("1/1", "whole", "30"), ("6/16", "eighth.", "160")])  # fmt: skip
 def test_the_tempo_is_that_of_the_beats(sign: str, unit: str, tempo: str, tmp_path: Path) -> None:
     write_lead_sheet(tmp_path / "a.musicxml", with_pickup(sign, 0.5))
     [mark] = ElementTree.parse(tmp_path / "a.musicxml").iter("metronome")
@@ -229,6 +234,20 @@ def test_symbols_within_notes_keep_their_places_and_make_no_voice(tmp_path: Path
     assert lengths == [2.0] * 12
 
 
+@pytest.mark.parametrize(("length", "n_bars"), [(2.0, 3), (3.0, 3), (4.5, 4), (6.0, 4), (7.0, 5)])
+def test_there_are_bars_as_long_as_the_last_chord(
+    length: float, n_bars: int, tmp_path: Path
+) -> None:
+    """A waltz whose melody ends in its third bar, where the chord begins."""
+    melody = tuple(Note(float(k), 1.0, 60) for k in range(7))
+    chord = Chord(6.0, length, 0, (0, 4, 7), 0)
+    score = Score("end", melody, (chord,), Metres.steady(metre(3, 4)))
+    write_lead_sheet(tmp_path / "a.musicxml", score)
+    bars = ElementTree.parse(tmp_path / "a.musicxml").findall(".//measure")
+    assert len(bars) == n_bars
+    assert [bar.find("barline") is not None for bar in bars] == [False] * (n_bars - 1) + [True]
+
+
 def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
     import mido
 
@@ -250,6 +269,25 @@ def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
     np.testing.assert_allclose(starts, expected, atol=0.002)
 
 
+def test_the_same_music_is_the_same_bytes(tmp_path: Path) -> None:
+    """In all files, whenever they are written."""
+    score, timing = lead_sheet(), rubato(16)
+    found = Transcription(score, timing, score.melody, C_MAJOR, float(timing.seconds(16)))
+    first, again = (write_sheets(found, tmp_path / name, "a") for name in ("first", "again"))
+    for one, other in zip(first, again, strict=True):
+        assert one.read_bytes() == other.read_bytes(), one.name
+        assert str(date.today()).encode() not in one.read_bytes(), one.name
+        assert time.strftime("D:%Y%m").encode() not in one.read_bytes(), one.name  # as PDF has it
+
+
+def test_a_sheet_names_no_composer(tmp_path: Path) -> None:
+    write_lead_sheet(tmp_path / "a.musicxml", lead_sheet())
+    root = ElementTree.parse(tmp_path / "a.musicxml").getroot()
+    assert root.find(".//creator") is None
+    assert root.findtext("work/work-title") == "A sheet"
+    assert [one.get("id") for one in root.iter("score-part")] == ["P1"]
+
+
 def test_the_data_have_the_keys_and_when_they_begin(tmp_path: Path) -> None:
     keys = ((0.0, C_MAJOR), (8.0, Key(3, False)))
     score, timing = lead_sheet(), rubato(16)
@@ -261,6 +299,23 @@ def test_the_data_have_the_keys_and_when_they_begin(tmp_path: Path) -> None:
         {"start_s": starts_s[0], "key": "C major"},
         {"start_s": starts_s[1], "key": "Eb major"},
     ]
+
+
+def test_chords_are_spelt_by_the_key_at_their_place(tmp_path: Path) -> None:
+    """In the data, the picture, the web page's bars and the sheet alike: E major, then A flat."""
+    tune = tuple(Note(float(k), 1.0, 68) for k in range(16))
+    chords = tuple(Chord(8.0 * k, 8.0, 8, (0, 4, 7), 0) for k in range(2))
+    keys = ((0.0, Key(4, False)), (8.0, Key(8, False)))
+    score, timing = Score("", tune, chords), Timing.steady(120)
+    found = Transcription(score, timing, tune, Key(4, False), 8.0, keys=keys)
+    write_sheets(found, tmp_path, "a")
+    data = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    spelt = ["G#/C", "Ab/C"]
+    assert [chord["symbol"] for chord in data["chords"]] == spelt
+    assert [text for _, text in sheets._Roll.of(found).symbols] == spelt
+    assert chords_of_bars(score, keys)[::2] == tuple(spelt)
+    sheet = ElementTree.parse(tmp_path / "a.musicxml")
+    assert [one.findtext("root/root-step") for one in sheet.iter("harmony")] == ["G", "A"]
 
 
 def test_of_sheets_that_fail_none_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,6 +358,17 @@ def test_the_json_says_pickup_swing_and_sections(tmp_path: Path) -> None:
     for one in said["sections"]:
         assert one["start_s"] == pytest.approx(float(timing.seconds(one["start"])))
     assert said["melody"][0]["start"] == 3.0
+
+
+def test_no_zero_of_the_json_is_negative(tmp_path: Path) -> None:
+    """Where the first beat is at -0.0 s, as where times before it are cut off or rounded."""
+    score, beats_s = with_pickup("4/4", 1.0), (-0.0, *(0.5 * np.arange(1, 69)).tolist())
+    bar = BarConfidence(-1e-5, 1.0, 1.0, 1.0)
+    found = Transcription(score, Timing(beats_s), score.melody, C_MAJOR, 34.0, -0.0, (bar,))
+    write_sheets(found, tmp_path, "a")
+    text = (tmp_path / "a.json").read_text()
+    assert re.findall(r"-0\.0\b", text) == []
+    assert json.loads(text)["keys"] == [{"start_s": 0.0, "key": "C major"}]
 
 
 def test_every_field_of_the_json_is_in_the_docs(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,6 +113,28 @@ def test_a_note_that_is_late_alone_makes_no_sixteenths() -> None:
 def test_sixteenths_stay_sixteenths() -> None:
     starts = [beat + phase / 4 for beat in range(8) for phase in range(4)]
     assert [note.start for note in placed(starts, tempo=80)] == starts
+
+
+@pytest.mark.parametrize(
+    ("played", "following", "written"),
+    [
+        (3.4, 5.0, 3.0), (3.6, 5.0, 4.0), (3.6, 4.0, 4.0), (2.4, 4.0, 2.0), (2.6, 4.5, 3.0),
+        (2.9, 3.5, 3.0), (1.5, 4.0, 1.5), (0.5, 4.0, 0.5),
+    ],
+)  # fmt: skip
+def test_long_notes_end_on_beats_before_rests(
+    played: float, following: float, written: float
+) -> None:
+    """The last one too."""
+    line = [Note(0.0, played, 60), Note(following, 1.0, 62), Note(8.0, 2.6, 64)]
+    found = quantised(line, Timing.steady(120))
+    assert [note.start for note in found] == [0.0, following, 8.0]
+    assert [found[0].length, found[2].length] == [written, 3.0]
+
+
+def test_long_notes_without_a_rest_after_them_keep_their_length() -> None:
+    line = quantised([Note(0.0, 2.4, 60), Note(2.5, 0.4, 62)], Timing.steady(120))
+    assert [(note.start, note.length) for note in line] == [(0.0, 2.5), (2.5, 0.5)]
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 1.5), st.floats(0.05, 2.0)), min_size=1, max_size=40))

@@ -132,7 +132,8 @@ def listen(
 
     Of each recording NAME.mid has all notes in its own tempo, NAME.musicxml melody and chords,
     NAME.png a picture of both, NAME.json beats, key, chords and melody, with how far each bar may
-    be trusted. Bars have four or three quarter notes, unless you say what the recording's have.
+    be trusted. Bars have three, four, five or seven quarter notes, unless you say what the
+    recording's have.
 
     Args:
         recordings: files, or folders that are searched for recordings.
@@ -140,7 +141,8 @@ def listen(
         tempo: beats a minute, where you know them; the recording may sway around them. By default
             they are detected. A beat is a dotted note in 6/8, 9/8 and 12/8, else the metre's lower
             number.
-        metre: of the recordings, such as 3/4, 6/8 or 7/8. By default it is detected, 4/4 or 3/4.
+        metre: of the recordings, such as 3/4, 6/8 or 7/8. By default three, four, five or seven
+            quarter notes are detected.
         start_bar: seconds in the recording at which a bar begins, any of them. By default bar lines
             are detected.
         clicks: write the recording with a click on each beat (NAME_clicks.flac) and with its chords
@@ -162,6 +164,7 @@ def listen(
                 bar.update(task, description=f"{path.name} {share:.0%}")
 
             try:
+                _check_free(target, clicks=clicks, force=force)
                 found = transcribe_file(path, known=known, progress=show)
                 _write(path, found, target, clicks=clicks, force=force)
                 say(f"{path} -> {target}.*")
@@ -184,13 +187,19 @@ def _import_writers() -> None:
             import_module(name)
 
 
+def _check_free(target: Path, *, clicks: bool, force: bool) -> None:
+    """Raise ThirdstreamError where a file that is to be written exists, without `force`."""
+    from thirdstream.notes.transcription.places import check_paths, sheet_paths
+
+    for paths_of in (check_paths, sheet_paths) if clicks else (sheet_paths,):
+        paths_of(target.parent, target.name, force=force)
+
+
 def _write(recording: Path, found: Any, target: Path, *, clicks: bool, force: bool) -> None:
-    """All files of a transcription; none where one of them exists without `force`."""
-    from thirdstream.notes.click_track import paths_of, write_checks
+    """All files of a transcription."""
+    from thirdstream.notes.click_track import write_checks
     from thirdstream.notes.transcription.sheets import write_sheets
 
-    if clicks:
-        paths_of(target.parent, target.name, force=force)
     write_sheets(found, target.parent, target.name, force=force)
     if clicks:
         write_checks(recording, found, target.parent, target.name, force=force)

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from thirdstream import audio
 from thirdstream.audio import SR, Level, Wave
-from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.files import whole_file
 from thirdstream.notes.rendering.synthesiser import ORCHESTRA, stream
 from thirdstream.notes.timing import timed
+from thirdstream.notes.transcription.places import check_paths
 from thirdstream.notes.transcription.transcribe import Transcription
 from thirdstream.notes.types import Note, Song, Track
 
-ENDINGS = ("_clicks.flac", "_chords.flac")
 SOFTER = 0.5  # of the recording's level
 ROOM, ADDED = 0.45, 0.4  # highest peaks of recording and addition: together 1.4 dB below full scale
 LEAST = 0.05  # peak of a click over a recording that is all but silent
@@ -40,15 +40,6 @@ class Levels(NamedTuple):
     added: float
 
 
-def paths_of(out: Path, name: str, *, force: bool = False) -> list[Path]:
-    """Where `write_checks` writes. Raises ThirdstreamError where one exists without `force`."""
-    paths = [out / f"{name}{ending}" for ending in ENDINGS]
-    for path in paths:
-        if path.exists() and not force:
-            raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
-    return paths
-
-
 def write_checks(
     recording: Path, found: Transcription, out: Path, name: str, *, force: bool = False
 ) -> list[Path]:
@@ -58,6 +49,7 @@ def write_checks(
     Memory does not grow with the length. Raises AudioError where the recording cannot be read or
     FLAC cannot hold it, and ThirdstreamError where one of them exists without `force`.
     """
+    paths = check_paths(out, name, force=force)
     header, level = audio.info(recording), audio.measure(recording, mono=False)
     levels = levels_of(level)
     shape = {"sr": header.sr, "n_channels": header.n_channels}
@@ -66,11 +58,11 @@ def write_checks(
         chords(found, levels.added, n_samples=level.n_samples, **shape),
     )
     with ExitStack() as stack:
-        for path, added in zip(paths_of(out, name, force=force), additions, strict=True):
+        for path, added in zip(paths, additions, strict=True):
             blocks = audio.centred(audio.blocks(recording, sr=None, mono=False), level)
             temporary = stack.enter_context(whole_file(path))
             audio.write(temporary, together(blocks, added, levels.recording), **shape)
-    return [out / f"{name}{ending}" for ending in ENDINGS]
+    return paths
 
 
 def levels_of(level: Level) -> Levels:

@@ -24,7 +24,8 @@ class ScoreOptions(Options):
     """The recording's beats a minute, where you know them; it may sway around them. By default they
     are detected. A beat is a dotted note in 6/8, 9/8 and 12/8, else the metre's lower number."""
     metre: str | None = None
-    """The recording's metre, such as 3/4, 6/8 or 7/8. By default it is detected, 4/4 or 3/4."""
+    """The recording's metre, such as 3/4, 6/8 or 7/8. By default three, four, five or seven quarter
+    notes are detected."""
     start_bar: float | None = None
     """Seconds in the recording at which a bar begins, any of them. By default bar lines are
     detected."""

@@ -53,7 +53,7 @@ class Played(NamedTuple):
         files = {"MIDI": midi, "Lead sheet (MusicXML)": lead_sheet, "Transcription (MIDI)": notes}
         if pdf:
             files["Lead sheet (PDF)"] = pdf[0]
-        return Sheet(roll, chords_of_bars(score, found.key), files)
+        return Sheet(roll, chords_of_bars(score, found.keys), files)
 
     def notes(self) -> dict[str, dict[str, Notes]]:
         """Those of the transcription, and those of the arrangement without its drums."""

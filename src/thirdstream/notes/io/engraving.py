@@ -10,7 +10,11 @@ from thirdstream.notes.io.svg import Pen
 
 PAGE = {"pageWidth": 2100, "pageHeight": 2750, "scale": 40}  # a tenth of a millimetre: A4, a title
 TITLE_POINTS, TEMPO_POINTS, MARGIN_POINTS = 16, 9, 30
-UNITS = {"eighth": "\N{EIGHTH NOTE}", "16th": "\N{BEAMED SIXTEENTH NOTES}"}  # of a tempo
+UNITS = {  # of a tempo; fonts have signs for few
+    "quarter": "\N{QUARTER NOTE}",
+    "eighth": "\N{EIGHTH NOTE}",
+    "16th": "\N{BEAMED SIXTEENTH NOTES}",
+}
 
 
 def can_engrave() -> bool:
@@ -36,7 +40,7 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
     width, height = A4
     tempo, pages = _pages(sheet)
     with whole_file(out) as temporary:
-        canvas = Canvas(str(temporary), pagesize=A4)
+        canvas = Canvas(str(temporary), pagesize=A4, invariant=1)  # without the date
         canvas.setTitle(title)
         pen = Pen(canvas)
         for number, page in enumerate(pages):
@@ -77,7 +81,8 @@ def _without_tempo(text: str) -> tuple[str, str]:
         for direction in measure.findall("direction"):
             mark, words = (direction.find(f".//{tag}") for tag in ("metronome", "words"))
             if mark is not None:
-                unit = UNITS.get(mark.findtext("beat-unit", ""), "\N{QUARTER NOTE}")
+                name = mark.findtext("beat-unit", "quarter")
+                unit = UNITS.get(name, f"{name} note")
                 dot = "." if mark.find("beat-unit-dot") is not None else ""
                 said.append(f"{unit}{dot} = {mark.findtext('per-minute')}")
             elif words is not None:

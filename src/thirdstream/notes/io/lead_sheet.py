@@ -54,12 +54,13 @@ def symbol(chord: Chord, key: Key = C_MAJOR) -> str:
     return text + (f"/{bass_name(chord, key)}" if chord.bass != chord.root else "")
 
 
-def chords_of_bars(score: Score, key: Key = C_MAJOR) -> tuple[str, ...]:
-    """The symbols of the chords that begin in each bar; one that goes on is a percent sign."""
+def chords_of_bars(score: Score, keys: Keys = ((0.0, C_MAJOR),)) -> tuple[str, ...]:
+    """The symbols of the chords that begin in each bar, spelt by the keys; one that goes on is a
+    percent sign."""
     end = max((c.start + c.length for c in score.chords), default=0.0)
     n_bars = math.ceil(score.metres.number(end) - 0.01)
     bars: list[list[str]] = [[] for _ in range(n_bars)]
-    named = [(chord.start, symbol(chord, key)) for chord in score.chords]
+    named = [(chord.start, symbol(chord, key_at(keys, chord.start))) for chord in score.chords]
     for start, text in [*named, *_rests(score.chords)]:
         bar = int(score.metres.number(start) + 0.01)
         if bar < n_bars:
@@ -88,7 +89,8 @@ def write_lead_sheet(
     changes: later keys, each with the quarter note, a bar line, where its signature stands.
     sections: a letter for each bar, counted from 0, with which one begins. swung: whether eighths
     are; the sheet says so. Lines have four bars, the first of a section begins one. A pickup is a
-    short bar with the number 0. Raises ThirdstreamError without music21.
+    short bar with the number 0. There are bars as long as a note or a chord lasts.
+    Raises ThirdstreamError without music21.
     """
     try:
         from music21 import metadata, stream
@@ -101,10 +103,27 @@ def write_lead_sheet(
     whole.metadata = metadata.Metadata(title=without_controls(score.title or path.stem))
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        whole.write("musicxml", fp=str(temporary), makeNotation=False)
+        temporary.write_bytes(_musicxml(whole))
 
 
-def _key_at(keys: Keys, quarter: float) -> Key:
+def _musicxml(whole: Any) -> bytes:
+    """The same music is the same bytes: music21 names the day, and its parts at random; and itself
+    as the composer, whom a recording does not tell."""
+    from music21.musicxml.m21ToXml import ScoreExporter
+
+    exporter = ScoreExporter(whole, makeNotation=False)
+    root = exporter.parse()
+    for above, name in (("identification", "creator"), (".//encoding", "encoding-date")):
+        for parent in root.findall(above):
+            for one in parent.findall(name):
+                parent.remove(one)
+    for place in ("part-list/score-part", "part"):
+        for number, one in enumerate(root.findall(place), start=1):
+            one.set("id", f"P{number}")
+    return exporter.asBytes()
+
+
+def key_at(keys: Keys, quarter: float) -> Key:
     """The one that holds there."""
     return [key for start, key in keys if start <= quarter or start == 0.0][-1]
 
@@ -129,7 +148,8 @@ def _part(score: Score, keys: Keys, sections: Mapping[int, str], *, swung: bool)
     for start, named in _symbols(score, keys):
         number = score.metres.bar(float(start))
         symbols[number].append((start - exact(score.metres.line(number)), named))
-    measures = list(_measures(score, keys, 1 + max(symbols, default=0)))
+    last = score.metres.n_bars(max((chord.end for chord in score.chords), default=0.0))
+    measures = list(_measures(score, keys, max(1 + max(symbols, default=0), last)))
     _direct(measures[0], score, swung=swung)
     _mark(measures, sections, has_pickup=_silence(score) > 0)
     part = stream.Part()
@@ -202,7 +222,7 @@ def _measures(score: Score, keys: Keys, n_bars: int) -> Iterator[Any]:
         if metre != sign:
             measure.insert(0, _time_signature(metre))
             sign = metre
-        for start, one in written(notes.get(number, []), silent, metre, _key_at(keys, float(line))):
+        for start, one in written(notes.get(number, []), silent, metre, key_at(keys, float(line))):
             measure.insert(start - silent, one)
         if number == n_bars - 1:
             measure.rightBarline = "final"
@@ -230,7 +250,7 @@ def _direct(measure: Any, score: Score, *, swung: bool) -> None:
     from music21 import duration, expressions, tempo
 
     metre = score.metres.changes[0][1]
-    beat = metre.beats[0] if metre.is_even else 4 / metre.unit
+    beat = metre.beats[0] if metre.is_even and metre.unit > 4 else 4 / metre.unit
     if score.beats_per_minute:
         mark = tempo.MetronomeMark(
             number=round(score.beats_per_minute / beat),
@@ -266,7 +286,7 @@ def _symbols(score: Score, keys: Keys) -> Iterator[tuple[Fraction, Any]]:
     from music21 import harmony
 
     for chord in score.chords:
-        yield exact(chord.start), _named(chord, _key_at(keys, chord.start))
+        yield exact(chord.start), _named(chord, key_at(keys, chord.start))
     silence = _silence(score)
     is_upbeat = silence > 0 and all(
         chord.start <= score.beats_per_bar for chord in score.chords[:1]

@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.metre import Metre, metre
@@ -20,6 +21,19 @@ UNITS = (1, 2, 4, 8, 16, 32)  # notes that a metre may be counted in
 MOST_COUNTS = 32  # in a bar
 SIGNATURE = re.compile(r"([0-9]{1,3}(?:\+[0-9]{1,3})*)/([0-9]{1,3})")
 SHORTEST_PULSE_S = 0.05
+TEMPO, METRE, START_BAR = (  # what messages call them
+    f"{flag} (in Python {flag[2:].replace('-', '_')}=)"
+    for flag in ("--tempo", "--metre", "--start-bar")
+)
+
+
+def _check_types(tempo: object, metre: object, start_bar_s: object) -> None:
+    """Raise ThirdstreamError on what is neither None nor of its type; a command has read them."""
+    for name, value in (("tempo", tempo), ("start_bar", start_bar_s)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+            raise ThirdstreamError(f"{name}= must be a number (got {value!r})")
+    if metre is not None and not isinstance(metre, str):
+        raise ThirdstreamError(f'metre= must be a text such as "3/4" (got {metre!r})')
 
 
 @dataclass(frozen=True)
@@ -37,29 +51,29 @@ class Known:
     start_bar_s: float | None = None
 
     def __post_init__(self) -> None:
+        _check_types(self.tempo, self.metre, self.start_bar_s)
         if self.tempo is not None and not SLOWEST <= self.tempo <= FASTEST:
             raise ThirdstreamError(
-                f"--tempo must lie between {SLOWEST:g} and {FASTEST:g} beats a minute "
+                f"{TEMPO} must lie between {SLOWEST:g} and {FASTEST:g} beats a minute "
                 f"(got {self.tempo:g})"
             )
         start_s = self.start_bar_s
         if start_s is not None and not (start_s >= 0 and math.isfinite(start_s)):
             raise ThirdstreamError(
-                f"--start-bar must be seconds from the recording's beginning, 0 or more "
+                f"{START_BAR} must be seconds from the recording's beginning, 0 or more "
                 f"(got {start_s:g})"
             )
         pulse_s = self.signature and self.pulse_s
         if pulse_s and pulse_s < SHORTEST_PULSE_S - 1e-9:
             raise ThirdstreamError(
-                f"--tempo {self.tempo:g} is too fast for beats of {self.metre}; "
+                f"{TEMPO} is too fast for beats of {self.metre} (got {self.tempo:g}); "
                 "give beats a minute, not shorter notes"
             )
 
     @cached_property
     def signature(self) -> Metre | None:
         """The metre, read. Raises ThirdstreamError where it is none."""
-        text = re.sub(r"\s", "", self.metre or "")
-        return read_metre(text) if text else None
+        return None if self.metre is None else read_metre(re.sub(r"\s", "", self.metre))
 
     @property
     def pulse(self) -> float:
@@ -94,8 +108,8 @@ class Known:
         """Raise ThirdstreamError where the bar begins after the recording's end."""
         if self.start_bar_s is not None and self.start_bar_s >= duration_s:
             raise ThirdstreamError(
-                f"--start-bar {self.start_bar_s:g} lies beyond the recording's end "
-                f"({duration_s:.2f} s); give the seconds at which one of its bars begins"
+                f"{START_BAR} lies beyond the recording's end, {duration_s:.2f} s "
+                f"(got {self.start_bar_s:g}); give the seconds at which one of its bars begins"
             )
 
 
@@ -109,8 +123,8 @@ def read_metre(text: str) -> Metre:
     unit = int(match[2]) if match else 0
     if unit not in UNITS or not all(groups) or not 0 < sum(groups) <= MOST_COUNTS:
         raise ThirdstreamError(
-            f"--metre {text} is no metre; give one such as 3/4, 6/8 or 2+2+3/8: up to "
-            f"{MOST_COUNTS} notes of the kinds {', '.join(map(str, UNITS))}"
+            f"{METRE} must be a time signature such as 3/4, 6/8 or 2+2+3/8: up to {MOST_COUNTS} "
+            f"notes of the kinds {', '.join(map(str, UNITS))} (got {text!r})"
         )
     return metre(sum(groups), unit, groups if len(groups) > 1 else ())
 

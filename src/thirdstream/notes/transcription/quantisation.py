@@ -38,6 +38,7 @@ BLUR_S = 0.06  # how far notes lie from where they belong
 LATEST_S = 0.05  # by which all onsets of a melody may be late
 SWUNG = (0.56, 0.74)  # where second eighths lie in the beat if they are swung
 FILLED = 0.4  # beats of rest between two notes that are not kept
+LONG = 2.0  # beats; where longer notes end between beats, before a rest, is not written
 
 
 def swing_of(phases: Array) -> float:
@@ -67,7 +68,8 @@ def quantised(
     """The melody on a grid: each beat is divided by one of its numbers, as the notes suggest.
 
     All in beats, timing too. swing: as `swing_of` finds it. A note ends on a division of its last
-    beat; it lasts until the next begins where less than FILLED is left; never two at a time.
+    beat, a long one before a rest on a beat; it lasts until the next begins where less than FILLED
+    is left; never two at a time.
     """
     starts, ends = (np.array([getattr(n, side) for n in line]) for side in ("start", "end"))
     beat_s = np.diff(timing.seconds(np.stack([np.floor(starts), np.floor(starts) + 1])), axis=0)[0]
@@ -75,15 +77,29 @@ def quantised(
     places, parts = _placed(starts - late, BLUR_S / beat_s, grid, swing)
     places = np.maximum(places, 0)
     result: list[Note] = []
+    played_end = 0.0
     for note, start, end in zip(line, places.tolist(), evened(ends, swing).tolist(), strict=True):
         if result and start <= result[-1].start + 1e-6:
             continue  # the first of two at one place stays
-        if result and start - result[-1].end < FILLED:
-            result[-1] = replace(result[-1], length=start - result[-1].start)
+        if result:
+            result[-1] = _ended(result[-1], played_end, start)
         n_start, n = (parts.get(int(np.floor(at + 1e-6)), grid.usual) for at in (start, end))
         length = max(round(n * end) / n - start, 1 / n_start)
         result.append(replace(note, start=start, length=length))
-    return tuple(result)
+        played_end = end
+    return (*result[:-1], *(_ended(last, played_end, np.inf) for last in result[-1:]))
+
+
+def _ended(note: Note, played_end: float, following: float) -> Note:
+    """A note that lasts until the following one begins, where the rest between them is short; else
+    a long one that ends on the beat nearest to where it was played to, if that leaves no short one.
+    """
+    if following - note.end < FILLED:
+        return replace(note, length=following - note.start)
+    beat = float(round(played_end))
+    beat -= beat > following
+    short = 0 < following - beat < FILLED
+    return note if note.length <= LONG or short else replace(note, length=beat - note.start)
 
 
 def _lateness(starts: Array, beat_s: Array) -> float:

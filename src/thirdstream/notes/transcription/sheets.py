@@ -4,7 +4,7 @@ NAME.mid has every note, as played, over the tempo map; it begins when the recor
 first bar may be a short one. NAME.musicxml is melody and chord symbols, NAME.pdf the same on paper.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -17,19 +17,19 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from thirdstream.files import ThirdstreamError, whole_file, write_json
-from thirdstream.notes.io.engraving import can_engrave, engrave
-from thirdstream.notes.io.lead_sheet import symbol, without_controls, write_lead_sheet
+from thirdstream.files import whole_file, write_json
+from thirdstream.notes.io.engraving import engrave
+from thirdstream.notes.io.lead_sheet import key_at, symbol, without_controls, write_lead_sheet
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.sections import sections_of
+from thirdstream.notes.transcription.places import sheet_paths
 from thirdstream.notes.transcription.transcribe import Transcription
-from thirdstream.notes.types import Song, Track
+from thirdstream.notes.types import Chord, Song, Track
 
 Array = NDArray[np.float64]
 
 # Verovio is not among them: it knows its fonts in the thread alone that imports it.
 WRITERS = ("mido", "music21", "music21.musicxml.m21ToXml", "reportlab.pdfgen.canvas")
-ENDINGS = (".mid", ".musicxml", ".png", ".json")
 WIDE, LEFT, RIGHT, BAR = 12.0, 0.6, 11.1, 0.24  # inches of the picture, its rows, a bar of colours
 UPPER, LOWER, BETWEEN = 0.3, 0.5, 0.16  # inches above and below the rows; between, in their heights
 TRUSTED, STRIP, SHADES = ("beats", "chords", "melody"), 7.5, "viridis"  # strips, semitones high
@@ -42,11 +42,7 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
 
     Raises ThirdstreamError without the extra `scores`, or where one exists without `force`.
     """
-    endings = (*ENDINGS, ".pdf") if can_engrave() else ENDINGS
-    paths = [out / f"{name}{ending}" for ending in endings]
-    for path in paths:
-        if path.exists() and not force:
-            raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
+    paths = sheet_paths(out, name, force=force)
     score = found.score
     tempo = score.beats_per_minute or 120.0
     sections = sections_of(score)
@@ -54,13 +50,13 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
     with ExitStack() as stack:  # what went wrong with one leaves none
         midi, sheet, roll, data, *pdf = (stack.enter_context(whole_file(path)) for path in paths)
         write_midi(midi, song, found.timing)
-        first, *changes = found.keys or ((0.0, found.key),)
+        first, *changes = found.keys
         write_lead_sheet(
             sheet, score, first[1],
             changes=changes, sections=sections, swung=found.swing != 0.5,
         )  # fmt: skip
         draw_roll(roll, found)
-        write_json(data, _data(found, sections))
+        write_json(data, _unsigned_zeros(_data(found, sections)))
         for one in pdf:
             engrave(sheet, one, title=without_controls(score.title))
     return paths
@@ -88,13 +84,28 @@ def _data(found: Transcription, sections: Mapping[int, str]) -> dict[str, Any]:
             for at, name in starts.items()
         ],
         "beats_s": [round(beat, 4) for beat in found.timing.beats_s],
-        "chords": [asdict(c) | {"symbol": symbol(c, found.key)} for c in found.score.chords],
+        "chords": [asdict(chord) | {"symbol": text} for chord, text in _named(found)],
         "melody": [asdict(note) for note in found.score.melody],
         "confidence": [
             {name: round(value, 3) for name, value in asdict(bar).items()}
             for bar in found.confidence
         ],
     }
+
+
+def _unsigned_zeros(content: Any) -> Any:
+    """The same, with 0.0 in place of -0.0."""
+    if isinstance(content, dict):
+        return {name: _unsigned_zeros(one) for name, one in content.items()}
+    if isinstance(content, list | tuple):
+        return [_unsigned_zeros(one) for one in content]
+    return content + 0.0 if isinstance(content, float) else content
+
+
+def _named(found: Transcription) -> Iterator[tuple[Chord, str]]:
+    """The chords, each with its symbol, spelt by the key at its place."""
+    for chord in found.score.chords:
+        yield chord, symbol(chord, key_at(found.keys, chord.start))
 
 
 def draw_roll(path: Path, found: Transcription) -> None:
@@ -146,7 +157,7 @@ class _Roll(NamedTuple):
              np.array([n.pitch for n in notes], float))
             for notes in (found.notes, found.score.melody)
         )  # fmt: skip
-        symbols = [(float(seconds(c.start)), symbol(c, found.key)) for c in found.score.chords]
+        symbols = [(float(seconds(chord.start)), text) for chord, text in _named(found)]
         low, high = (f(n.pitch for n in found.notes) for f in (min, max))
         return cls(beats_s, np.array(is_line), layers, symbols, low, high)
 

@@ -4,9 +4,9 @@
     found.score                       # melody and chords, in quarter notes
     found.timing.seconds(found.score.melody[0].start)
 
-Metres of four and three quarter notes are told apart. A bar of two becomes half of one of four, a
-bar of six two of three; in other metres the one of these that suits best is found. Whoever knows
-better says so:
+Metres of three, four, five and seven quarter notes are told apart. A bar of two becomes half of one
+of four, a bar of six two of three; in other metres the one of these that suits best is found.
+Whoever knows better says so:
 
     transcribe_file(Path("song.mp3"), known=Known(tempo=70, metre="6/8", start_bar_s=1.84))
 
@@ -75,8 +75,8 @@ class Transcription:
     at the end of the recording or after. notes: all that were transcribed,
     in quarter notes, as they were played. tuning: how many semitones the recording lies above
     A = 440 Hz, 0 where it is near. confidence: of each bar, in order. key: of the whole piece;
-    keys: those that it goes through, each with the quarter note where it begins. swing: where
-    second eighths are played in the beat; 0.5 is even.
+    keys: those that it goes through, each with the quarter note where it begins; by default that
+    one. swing: where second eighths are played in the beat; 0.5 is even.
     """
 
     score: Score
@@ -88,6 +88,9 @@ class Transcription:
     confidence: tuple[BarConfidence, ...] = ()
     swing: float = 0.5
     keys: tuple[tuple[float, Key], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", self.keys or ((0.0, self.key),))
 
 
 def transcribe(
