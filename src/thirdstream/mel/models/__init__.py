@@ -50,8 +50,8 @@ FAMILIES = {
     ),
     "twin-paired": Family(
         f"{HERE}.paired.TwinPaired",
-        "Replaces each moment by frames of real recordings of the target style, retrieved from an "
-        "index of versions of the same pieces.",
+        "Replaces each moment by frames of recordings of the target style, retrieved from an index "
+        "of versions of the same pieces, played from scores.",
     ),
     "travel": Family(
         f"{HERE}.travel.Travel",
@@ -65,7 +65,7 @@ FAMILIES = {
     ),
     "melgan-vc": Family(
         f"{HERE}.melgan_vc.MelGANVC",
-        "Changes slices of the spectrogram with a generator trained by a travel loss, as published "
-        "(MelGAN-VC).",
+        "Changes slices of the spectrogram with a generator trained by a travel loss (MelGAN-VC; "
+        "as published with the preset paper).",
     ),
 }
