@@ -114,3 +114,12 @@ def test_the_bars_cover_the_recording(
     assert (np.diff(found.beats_s) > 0).all()
     moved = 0 < start < beat_s / 4
     assert np.abs(found.beats_s[:, None] - given_s[moved:]).min(axis=0).max() < 1e-6
+
+
+@pytest.mark.parametrize("frame", [0, 1])
+def test_a_first_beat_sounds_when_the_recording_begins(frame: int) -> None:
+    """Not some milliseconds before it, where no click of it would be."""
+    at = frame + np.arange(0, 30 * FPS, 0.5 * FPS)
+    places = np.arange(len(at)) % 4
+    one = beats.Hypothesis(at, places, 4, np.zeros(1))
+    assert beats.as_bars(one, features_of(round(30 * FPS), at)).beats_s[0] == 0

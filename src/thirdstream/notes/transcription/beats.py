@@ -289,7 +289,10 @@ def steady_bars(duration_s: float, known: Known = NOTHING) -> Bars:
 
 def as_bars(one: Hypothesis, features: FrameFeatures, *, fixed_s: float | None = None) -> Bars:
     """A hypothesis as bars that cover the whole recording; fixed_s: as of `covering`."""
-    beats_s = even_bars(one.beats / FPS - LATE_S, one.places, one.beats_per_bar)
+    sound_s = one.beats / FPS - LATE_S
+    if sound_s[0] < 0 < sound_s[1]:
+        sound_s[0] = 0.0  # not before the recording
+    beats_s = even_bars(sound_s, one.places, one.beats_per_bar)
     return covering(Bars(beats_s, one.beats_per_bar), features.duration_s, fixed_s=fixed_s)
 
 
