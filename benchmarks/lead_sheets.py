@@ -8,20 +8,17 @@ beat); ties, and rests within bars, per 100 notes; how many different lengths a 
 """
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
-from tables import show
-from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.transcription.sheets import write_sheets
 from thirdstream.notes.transcription.transcribe import Transcription, transcribe
 from thirdstream.notes.types import Score
-from transcription import SECONDS, excerpt, found_in  # a script beside this one
+from transcription import excerpt, found_in, show_pieces  # a script beside this one
 
 NEAR = 0.4  # of a beat
 EXACT = 0.02  # quarter notes
@@ -75,18 +72,5 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
     return [in_their_bar(found, score, beat_s, record["beats_per_bar"]), *read]
 
 
-def main(pairs: Path, scores: Path, names: list[str]) -> None:
-    for style in STYLES:
-        rows = [measure(pairs, scores, name, style) for name in names]
-        table = [
-            [name[:22], *(f"{value:.2f}" for value in row)]
-            for name, row in zip(names, rows, strict=True)
-        ]
-        table.append(["mean", *(f"{value:.2f}" for value in np.nanmean(rows, axis=0))])
-        show(f"{style}: the first {SECONDS} s", ["piece", *COLUMNS], table)
-
-
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    found = sys.argv[3:] or sorted(path.stem for path in (folder / "records").glob("*.json"))
-    main(folder, Path(sys.argv[2]), found)
+    show_pieces(measure, COLUMNS)

@@ -19,7 +19,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,17 +168,21 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
     ]
 
 
-def main(pairs: Path, scores: Path, names: list[str]) -> None:
+def show_pieces(
+    measure: Callable[[Path, Path, str, str], Sequence[float]], columns: Sequence[str]
+) -> None:
+    """A table a style, of the pairs, scores and names that the command line gives."""
+    pairs, scores = map(Path, sys.argv[1:3])
+    names = sys.argv[3:] or sorted(path.stem for path in (pairs / "records").glob("*.json"))
     for style in STYLES:
-        rows, table = [], []
-        for name in names:
-            rows.append(measure(pairs, scores, name, style))
-            table.append([name[:22], *(f"{value:.2f}" for value in rows[-1])])
-        table.append(["mean", *(f"{value:.2f}" for value in np.mean(rows, axis=0))])
-        show(f"{style}: the first {SECONDS} s", ["piece", *COLUMNS], table)
+        rows = [measure(pairs, scores, name, style) for name in names]
+        labels = [*(name[:22] for name in names), "mean"]
+        table = [
+            [label, *(f"{value:.2f}" for value in row)]
+            for label, row in zip(labels, [*rows, np.nanmean(rows, axis=0)], strict=True)
+        ]
+        show(f"{style}: the first {SECONDS} s", ["piece", *columns], table)
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    found = sys.argv[3:] or sorted(path.stem for path in (folder / "records").glob("*.json"))
-    main(folder, Path(sys.argv[2]), found)
+    show_pieces(measure, COLUMNS)

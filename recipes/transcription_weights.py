@@ -40,7 +40,7 @@ from thirdstream.notes.transcription.chords import (
     place_of,
 )
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
-from thirdstream.notes.transcription.pulse import signs_of
+from thirdstream.notes.transcription.pulse import frame_evidence
 from thirdstream.notes.types import Chord, Note, Score
 
 PARTS = ("chords", "beats")
@@ -161,7 +161,7 @@ def performed(record: dict[str, Any], observed: FrameFeatures) -> Performance:
     return Performance(observed, at, [at[first :: counted(record)] for first in firsts])
 
 
-def heard_by(work: Path, record: dict[str, Any], observed: FrameFeatures) -> Activations:
+def activations_by(work: Path, record: dict[str, Any], observed: FrameFeatures) -> Activations:
     """By the network that has learnt from the other half of the pieces."""
     return activations_of(observed, work / f"activations-{1 - half_of(record['title'])}.onnx")
 
@@ -171,8 +171,8 @@ def true_downbeats(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The features of true beats, in standard deviations, and which of them are bar lines."""
     frames = (beats_of(record, observed)[0][:-1] + beats.LATE_S) * FPS
-    signs = signs_of(observed, heard_by(work, record, observed))
-    (marks,) = beats.downbeat_features(ChromaSums.of(observed.posteriors), [frames], signs)
+    per_frame = frame_evidence(observed, activations_by(work, record, observed))
+    (marks,) = beats.downbeat_features(ChromaSums.of(observed.posteriors), [frames], per_frame)
     bar = counted(record)
     return beats.standard(marks[:, : beats.N_ACCENTS])[1:], (np.arange(len(marks)) % bar == 0)[1:]
 
@@ -216,7 +216,7 @@ def readings(
     found = []
     for one, weight in ones:
         if len(one.beats_s) > MIN_BEATS and all(len(lines) > 1 for lines in one.lines):
-            heard = heard_by(work, record, one.features)
+            heard = activations_by(work, record, one.features)
             found.append((*read(one, heard, of_downbeats), weight))
     return [row for row in found if len(row[1])]
 

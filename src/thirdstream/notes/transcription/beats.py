@@ -19,11 +19,11 @@ from thirdstream.notes.transcription.chords import ChromaSums, beat_chroma, chan
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.known import NOTHING, Known
 from thirdstream.notes.transcription.pulse import (
+    frame_evidence,
     levels_of,
     n_peaks,
     onset_strength,
     shifted,
-    signs_of,
 )
 from thirdstream.notes.transcription.weights import BeatWeights, beat_weights
 
@@ -64,17 +64,17 @@ class Bars:
 
 
 def downbeat_features(
-    sums: ChromaSums, levels: Sequence[Array], signs: Sequence[Array]
+    sums: ChromaSums, levels: Sequence[Array], per_frame: Sequence[Array]
 ) -> list[Array]:
     """(n_beats, n_features) of each list of beats, in frames: how much harmony changes at each
-    beat, and the signs of `signs_of` but that of a beat.
+    beat, and what `frame_evidence` says there, but for that of a beat.
     """
-    onsets, bass, _, downbeats = signs
+    onsets, bass, _, downbeats = per_frame
     chroma = [beat_chroma(sums, np.append(at, 2 * at[-1] - at[-2])) for at in levels]
     found = []
     for beats, one, changed in zip(levels, chroma, change_probabilities(chroma), strict=True):
         novelties = (_novelty(one[:, 0], 1), _novelty(one[:, 0], 2), _novelty(one[:, 1], 1))
-        peaks = [_at(sign, beats) for sign in (bass, onsets, downbeats)]
+        peaks = [_at(curve, beats) for curve in (bass, onsets, downbeats)]
         found.append(np.stack([changed, *novelties, *peaks], axis=1))
     return found
 
@@ -163,8 +163,8 @@ def hypotheses(
 ) -> list[Hypothesis]:
     """The ways to count the recording, at several levels of its pulse; none without a pulse.
 
-    downbeat_weights: (N_ACCENTS,), how `downbeat_features` tell bar lines. known: what a user
-    says, which all of them agree with.
+    heard: what `activations_of` finds. downbeat_weights: (N_ACCENTS,), how `downbeat_features` tell
+    bar lines. known: what a user says, which all of them agree with.
     """
     onsets = onset_strength(features)
     if features.duration_s < SHORTEST_S or not onsets.any():
@@ -178,10 +178,10 @@ def hypotheses(
     if not placed:
         return []
     levels = [beats for beats, _ in placed]
-    signs = signs_of(features, heard)
-    changes = downbeat_features(ChromaSums.of(features.posteriors), levels, signs)
+    per_frame = frame_evidence(features, heard)
+    changes = downbeat_features(ChromaSums.of(features.posteriors), levels, per_frame)
     accents = [standard(standard(one[:, :N_ACCENTS]) @ downbeat_weights) for one in changes]
-    evidence = [_level_evidence(at, signs, pace, known) for at in levels]
+    evidence = [_level_evidence(at, per_frame, pace, known) for at in levels]
     found = []
     for metre in METRES if known.pulses_per_bar is None else (known.pulses_per_bar,):
         bars = bar_paths(accents, metre)
@@ -222,7 +222,9 @@ def _period_s(beats: Array) -> float:
     return float(np.median(np.diff(beats))) / FPS
 
 
-def _level_evidence(beats: Array, signs: Sequence[Array], pace: float, known: Known) -> list[float]:
+def _level_evidence(
+    beats: Array, per_frame: Sequence[Array], pace: float, known: Known
+) -> list[float]:
     """What speaks for this level of the pulse: its tempo, its onsets, and what lies between.
 
     Weights are those of quarter notes. Where beats are dotted quarters, thirds of them stand for
@@ -230,8 +232,8 @@ def _level_evidence(beats: Array, signs: Sequence[Array], pace: float, known: Kn
     """
     quarter_s = _period_s(beats) / known.pulse
     found = [*_curve(np.log(quarter_s / 0.5)), *_curve(np.log(pace * quarter_s + 0.05))]
-    for sign in signs:
-        on, half, *thirds = (_at(sign, shifted(beats, by)).mean() for by in BETWEEN)
+    for curve in per_frame:
+        on, half, *thirds = (_at(curve, shifted(beats, by)).mean() for by in BETWEEN)
         if known.is_compound:
             half, thirds = np.mean(thirds), [half, half]
         found += [on, half, *thirds]
