@@ -63,7 +63,7 @@ def mel_figure(
     for axes, row, name in zip(grid, rows, names or [""] * len(rows), strict=True):
         for axis, (column, mel) in zip(axes, row.items(), strict=False):
             _draw_mel(axis, mel, config, limits=limits)
-            axis.set_title(column)
+            axis.set_title(column, fontsize="small")
         for axis in axes[len(row) :]:
             axis.set_visible(False)
         axes[0].set_ylabel(f"{name}\nfrequency (Hz)".lstrip())
