@@ -64,9 +64,8 @@ def _of_recording(path: Path, found: Transcription) -> Performance:
     melody = [note for note in found.notes if id(note) in line]
     bass, harmony = _by_register([note for note in found.notes if id(note) not in line])
     parts: dict[Role, list[Note]] = {"melody": melody, "bass": bass, "harmony": harmony}
-    heard = {role: notes for role, notes in parts.items() if notes}
-    spans: dict[Role, Spans] = {role: _spans(found, notes) for role, notes in heard.items()}
-    programs = programs_of(path, spans)
+    heard: dict[Role, list[Note]] = {role: notes for role, notes in parts.items() if notes}
+    programs = programs_of(path, {role: _spans(found, notes) for role, notes in heard.items()})
     played = [Played(role, programs[role], tuple(notes)) for role, notes in heard.items()]
     if drums := _strokes(path, found):
         played.append(Played("drums", 0, drums))
