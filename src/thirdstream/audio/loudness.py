@@ -173,4 +173,4 @@ def _spooled(stream: Iterable[Wave], file: IO[bytes]) -> Iterator[Wave]:
 def _unspool(file: IO[bytes], n_channels: int) -> Iterator[Wave]:
     file.seek(0)
     while data := file.read(4 * n_channels * BLOCK):
-        yield np.frombuffer(data, np.float32).reshape(-1, n_channels).T
+        yield np.ascontiguousarray(np.frombuffer(data, np.float32).reshape(-1, n_channels).T)

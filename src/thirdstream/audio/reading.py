@@ -74,10 +74,10 @@ def resampled(
         for start in range(0, block.shape[1], BLOCK):  # soxr's output buffer is one block too
             out = resampler.resample_chunk(_interleaved(block[:, start : start + BLOCK]))
             if len(out):
-                yield out.reshape(-1, n_channels).T
+                yield np.ascontiguousarray(out.reshape(-1, n_channels).T)
     out = resampler.resample_chunk(_interleaved(np.zeros((n_channels, 0), np.float32)), last=True)
     if len(out):
-        yield out.reshape(-1, n_channels).T
+        yield np.ascontiguousarray(out.reshape(-1, n_channels).T)
 
 
 def _interleaved(block: Wave) -> Wave:
