@@ -107,6 +107,19 @@ def test_blocks_are_the_whole_and_bounded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1)[0], wave)
 
 
+@pytest.mark.parametrize("suffix", ["wav", "ogg", "mp3", "flac"])
+def test_a_channel_lies_side_by_side_in_blocks_of_some_size(tmp_path: Path, suffix: str) -> None:
+    """Also of frames, of which FFmpeg gives a thousand samples at a time."""
+    n_samples = audio.BLOCK + 5000
+    wave = np.stack([music(0, n_samples), music(1, n_samples)])
+    sf.write(tmp_path / f"a.{suffix}", 0.5 * wave.T, SR)
+    blocks = list(audio.blocks(tmp_path / f"a.{suffix}", mono=False))
+    assert all(block.flags.c_contiguous for block in blocks)
+    assert len(blocks) == 2
+    whole, _ = audio.read(tmp_path / f"a.{suffix}", mono=False)
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
+
+
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """name: a file that cannot be used, and what its error says."""
     files = {name: folder / name for name in

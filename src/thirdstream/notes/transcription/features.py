@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import joblib
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -83,10 +82,8 @@ def frame_features(
     first = list(itertools.islice(windows, TUNED_ON))
     tuning = tuning_of(np.concatenate([_shares(window) for window in first]))
     windows = itertools.chain(first, windows)
-    # Threads suffice: the transcriber and the transforms run outside Python.
-    threads: Any = joblib.Parallel(n_jobs=-1, backend="threading", return_as="generator")
     parts = []
-    for number, part in enumerate(threads(joblib.delayed(features)(window) for window in windows)):
+    for number, part in enumerate(audio.mapped(features, windows)):
         parts.append(part)
         progress((number + 1) * KEPT / FPS)
     n_frames = 1 + math.ceil(n_samples / audio.SR * FPS)
