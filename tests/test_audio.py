@@ -277,10 +277,11 @@ def test_a_recording_that_is_measured_can_be_heard(
     monkeypatch.setattr(audio.reading, "HELD", held)
     wave = np.stack([music(0, 2 * sr), music(1, 2 * sr)], axis=1)
     sf.write(tmp_path / "a.wav", 0.2 * wave, sr, subtype="FLOAT")
-    level, blocks = audio.measured(tmp_path / "a.wav")
-    assert level == audio.measure(tmp_path / "a.wav")
-    read, _ = audio.read(tmp_path / "a.wav")
-    np.testing.assert_array_equal(np.concatenate(list(blocks), axis=1)[0], read)
+    for mono, rate in ((True, SR), (False, None)):
+        level, blocks = audio.measured(tmp_path / "a.wav", sr=rate, mono=mono)
+        assert level == audio.measure(tmp_path / "a.wav", mono=mono)
+        read, _ = audio.read(tmp_path / "a.wav", sr=rate, mono=mono)
+        np.testing.assert_array_equal(np.concatenate(list(blocks), axis=1), np.atleast_2d(read))
 
 
 @pytest.mark.parametrize("offset", [0.02, 0.1, -0.5])
