@@ -82,14 +82,19 @@ def frame_features(
     first = list(itertools.islice(windows, TUNED_ON))
     tuning = tuning_of(np.concatenate([_shares(window) for window in first]))
     windows = itertools.chain(first, windows)
-    parts = []
+    columns: list[list[NDArray[Any]]] = [[] for _ in range(7)]
     for number, part in enumerate(audio.mapped(features, windows)):
-        parts.append(part)
+        for column, one in zip(columns, part, strict=True):
+            column.append(one)
         progress((number + 1) * KEPT / FPS)
     n_frames = 1 + math.ceil(n_samples / audio.SR * FPS)
-    notes, onsets, melody, flux, bass_flux, level, tuned = (
-        np.concatenate(part)[:n_frames] for part in zip(*parts, strict=True)
-    )
+
+    def whole(column: list[NDArray[Any]]) -> NDArray[Any]:
+        joined = np.concatenate(column)[:n_frames]
+        column.clear()  # of an hour, both are 55 MB
+        return joined
+
+    notes, onsets, melody, flux, bass_flux, level, tuned = map(whole, columns)
     posteriors, duration_s = Posteriors(notes, onsets), n_samples / audio.SR
     return FrameFeatures(posteriors, melody, flux, bass_flux, level, duration_s, tuning_of(tuned))
 
