@@ -107,6 +107,19 @@ def test_blocks_are_the_whole_and_bounded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1)[0], wave)
 
 
+@pytest.mark.parametrize("suffix", ["wav", "ogg", "mp3", "flac"])
+def test_a_channel_lies_side_by_side_in_blocks_of_some_size(tmp_path: Path, suffix: str) -> None:
+    """Also of frames, of which FFmpeg gives a thousand samples at a time."""
+    n_samples = audio.BLOCK + 5000
+    wave = np.stack([music(0, n_samples), music(1, n_samples)])
+    sf.write(tmp_path / f"a.{suffix}", 0.5 * wave.T, SR)
+    blocks = list(audio.blocks(tmp_path / f"a.{suffix}", mono=False))
+    assert all(block.flags.c_contiguous for block in blocks)
+    assert len(blocks) == 2
+    whole, _ = audio.read(tmp_path / f"a.{suffix}", mono=False)
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
+
+
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """name: a file that cannot be used, and what its error says."""
     files = {name: folder / name for name in
@@ -264,10 +277,11 @@ def test_a_recording_that_is_measured_can_be_heard(
     monkeypatch.setattr(audio.reading, "HELD", held)
     wave = np.stack([music(0, 2 * sr), music(1, 2 * sr)], axis=1)
     sf.write(tmp_path / "a.wav", 0.2 * wave, sr, subtype="FLOAT")
-    level, blocks = audio.measured(tmp_path / "a.wav")
-    assert level == audio.measure(tmp_path / "a.wav")
-    read, _ = audio.read(tmp_path / "a.wav")
-    np.testing.assert_array_equal(np.concatenate(list(blocks), axis=1)[0], read)
+    for mono, rate in ((True, SR), (False, None)):
+        level, blocks = audio.measured(tmp_path / "a.wav", sr=rate, mono=mono)
+        assert level == audio.measure(tmp_path / "a.wav", mono=mono)
+        read, _ = audio.read(tmp_path / "a.wav", sr=rate, mono=mono)
+        np.testing.assert_array_equal(np.concatenate(list(blocks), axis=1), np.atleast_2d(read))
 
 
 @pytest.mark.parametrize("offset", [0.02, 0.1, -0.5])

@@ -6,7 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import joblib
 import tyro
 
 from thirdstream import registry
@@ -98,6 +97,8 @@ def transfer(
                     ),
                 )
             else:
+                import joblib
+
                 tasks = (joblib.delayed(_by_worker)(name, pair, options, files) for pair in pairs)
                 made = results(tasks, n_jobs=n_jobs, in_order=True)
             for one in made:

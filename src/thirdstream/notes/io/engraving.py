@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 from thirdstream.files import ThirdstreamError, whole_file
 from thirdstream.notes.io.svg import Pen
+from thirdstream.packages import deja_vu
 
 PAGE = {"pageWidth": 2100, "pageHeight": 2750, "scale": 40}  # a tenth of a millimetre: A4, a title
 TITLE_POINTS, TEMPO_POINTS, MARGIN_POINTS = 16, 9, 30
@@ -29,13 +30,12 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
     """
     if not can_engrave():
         raise ThirdstreamError(f"{out}: needs Verovio; pip install 'thirdstream[pdf]'")
-    import matplotlib
     from reportlab.lib.pagesizes import A4
     from reportlab.pdfbase.pdfmetrics import registerFont
     from reportlab.pdfbase.ttfonts import TTFont
     from reportlab.pdfgen.canvas import Canvas
 
-    font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    font = deja_vu()
     registerFont(TTFont(font.stem, str(font)))
     width, height = A4
     tempo, pages = _pages(sheet)
