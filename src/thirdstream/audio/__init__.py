@@ -19,11 +19,12 @@ from thirdstream.audio.reading import (
     resampled,
 )
 from thirdstream.audio.streams import SEGMENT, SR, ahead, channels_of, exactly, overlap_add, windows
+from thirdstream.audio.tags import title_of
 from thirdstream.audio.writing import WRITERS, ceiling_of, write
 
 __all__ = [
     "BLOCK", "SEGMENT", "SR", "SUFFIXES", "TARGET_RMS_DB", "VIDEO_SUFFIXES", "WRITERS",
     "AudioError", "Level", "Meter", "Wave", "ahead", "blocks", "ceiling_of", "centred",
     "channels_of", "exactly", "find_recordings", "info", "level_of", "limited", "measure",
-    "measured", "mixed", "overlap_add", "read", "resampled", "windows", "write",
+    "measured", "mixed", "overlap_add", "read", "resampled", "title_of", "windows", "write",
 ]  # fmt: skip

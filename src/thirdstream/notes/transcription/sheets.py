@@ -4,9 +4,10 @@ NAME.mid has every note, as played, over the tempo map; it begins when the recor
 first bar may be a short one. NAME.musicxml is melody and chord symbols, NAME.pdf the same on paper.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +16,20 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from thirdstream.files import whole_file, write_json
 from thirdstream.notes.io.engraving import engrave
-from thirdstream.notes.io.lead_sheet import key_at, symbol, without_controls, write_lead_sheet
+from thirdstream.notes.io.lead_sheet import (
+    engraved,
+    key_at,
+    symbol,
+    without_controls,
+    write_lead_sheet,
+)
 from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.io.rhythm import plain_rhythm
 from thirdstream.notes.sections import sections_of
 from thirdstream.notes.transcription.places import sheet_paths
 from thirdstream.notes.transcription.transcribe import Transcription
@@ -33,6 +42,7 @@ WRITERS = ("mido", "music21", "music21.musicxml.m21ToXml", "reportlab.pdfgen.can
 WIDE, LEFT, RIGHT, BAR = 12.0, 0.6, 11.1, 0.24  # inches of the picture, its rows, a bar of colours
 UPPER, LOWER, BETWEEN = 0.3, 0.5, 0.16  # inches above and below the rows; between, in their heights
 TRUSTED, STRIP, SHADES = ("beats", "chords", "melody"), 7.5, "viridis"  # strips, semitones high
+SYMBOL, GAP, LINE = 8, 3, 5.5  # points of a chord's name, between two of them; semitones of a line
 ROW_S, MAX_ROWS = 20.0, 40  # seconds a row of the piano roll has at least; rows it has at most
 
 
@@ -52,7 +62,7 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
         write_midi(midi, song, found.timing)
         first, *changes = found.keys
         write_lead_sheet(
-            sheet, score, first[1],
+            sheet, plain_rhythm(score), first[1],
             changes=changes, sections=sections, swung=found.swing != 0.5,
         )  # fmt: skip
         draw_roll(roll, found)
@@ -163,7 +173,7 @@ class _Roll(NamedTuple):
 
 
 def _draw_row(axes: Axes, roll: _Roll, start_s: float, end_s: float) -> None:
-    low, high = roll.low - 3 - STRIP, roll.high + 8
+    low, high = roll.low - 3 - STRIP, roll.high + 8 + LINE
     here = (start_s <= roll.beats_s) & (roll.beats_s <= end_s)
     for lines, colour in ((~roll.is_line, "0.9"), (roll.is_line, "0.5")):
         axes.vlines(roll.beats_s[here & lines], low, high, color=colour, lw=0.8, zorder=0)
@@ -171,9 +181,33 @@ def _draw_row(axes: Axes, roll: _Roll, start_s: float, end_s: float) -> None:
         inside = (spans[:, 1] > start_s) & (spans[:, 0] < end_s)
         axes.hlines(pitches[inside], *spans[inside].T, color=colour, lw=3)
     axes.set(xlim=(start_s, end_s), ylim=(low, high), ylabel="MIDI pitch")
-    for at, text in roll.symbols:
-        if start_s <= at < end_s:
-            axes.text(at, roll.high + 3, text, fontsize=8, clip_on=True)
+    point_s = (end_s - start_s) / (72 * (RIGHT - LEFT))
+    symbols = [(at, engraved(text)) for at, text in roll.symbols if start_s <= at < end_s]
+    for at, line, text in _apart(symbols, point_s, end_s):
+        axes.text(at, high - LINE * (line + 1), text, fontsize=SYMBOL, clip_on=True)
+
+
+def _apart(
+    symbols: Iterable[tuple[float, str]], point_s: float, end_s: float
+) -> Iterator[tuple[float, int, str]]:
+    """Where symbols go so that none touches another: seconds, line 0 or below it 1, and text.
+
+    One that has room on neither is left out. point_s: seconds that a point is wide.
+    """
+    free_s = [-np.inf, -np.inf]  # from where on each line is free
+    for at, text in symbols:
+        wide_s = (_width(text) + GAP) * point_s
+        start_s = min(at, end_s - wide_s)  # not over the edge
+        line = next((line for line, from_s in enumerate(free_s) if from_s <= start_s), None)
+        if line is not None:
+            yield start_s, line, text
+            free_s[line] = start_s + wide_s
+
+
+@cache
+def _width(text: str) -> float:
+    """Of a symbol, in points."""
+    return float(TextPath((0, 0), text, size=SYMBOL).get_extents().width)
 
 
 def _draw_confidence(axes: Axes, found: Transcription, *, top: float, start_s: float) -> None:
