@@ -16,7 +16,11 @@ from thirdstream.notes.types import Chord, Note, Score
 
 
 def drawn(
-    chords: list[Chord], monkeypatch: pytest.MonkeyPatch, key: Key = C_MAJOR, duration_s: float = 45
+    chords: list[Chord],
+    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    key: Key = C_MAJOR,
+    duration_s: float = 45,
 ) -> list[list[tuple[str, Any, Any]]]:
     """Of each row of the picture the chords' names, with their places and the row's, in pixels."""
     found: list[Figure] = []
@@ -24,7 +28,7 @@ def drawn(
     melody = tuple(Note(float(beat), 1.0, 60 + beat % 7) for beat in range(int(2 * duration_s)))
     score = Score("song", melody, tuple(chords), beats_per_minute=120.0)
     timing = Timing(tuple(np.arange(0, duration_s + 1, 0.5).tolist()))
-    draw_roll(Path("song.png"), Transcription(score, timing, melody, key, duration_s))
+    draw_roll(folder / "song.png", Transcription(score, timing, melody, key, duration_s))
     canvas = FigureCanvasAgg(found[0])
     canvas.draw()
     renderer = canvas.get_renderer()
@@ -37,13 +41,13 @@ def drawn(
 
 @pytest.mark.parametrize("step", [0.25, 0.5, 1.0, 1.25])
 def test_no_name_of_a_chord_touches_another_or_the_edge(
-    step: float, monkeypatch: pytest.MonkeyPatch
+    step: float, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     chords = [
         Chord(k * step, step, (5 * k) % 12, (0, 3, 6, 10), (5 * k + 6) % 12)
         for k in range(int(89 / step))
     ]
-    rows = drawn(chords, monkeypatch)
+    rows = drawn(chords, monkeypatch, tmp_path)
     assert len(rows) == 3
     for row in rows:
         assert len(row) >= 10
@@ -54,12 +58,12 @@ def test_no_name_of_a_chord_touches_another_or_the_edge(
 
 
 def test_names_that_have_room_are_all_there_from_where_the_chords_begin(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Two in two bars, the second of them just before the next ones."""
     chords = [Chord(8.0 * k, 7.0, 0, (0, 4, 7, 11), 0) for k in range(10)]
     chords += [Chord(8.0 * k + 7.0, 1.0, 7, (0, 4, 7, 10), 0) for k in range(10)]
-    rows = drawn(sorted(chords), monkeypatch, duration_s=40)
+    rows = drawn(sorted(chords), monkeypatch, tmp_path, duration_s=40)
     for row in rows:
         assert [text for text, _, _ in row] == ["Cmaj7", "G7/C"] * 5
         (_, first, axes) = row[0]
@@ -69,7 +73,7 @@ def test_names_that_have_room_are_all_there_from_where_the_chords_begin(
             assert place.x0 - first.x0 == pytest.approx(at_s * per_s, abs=3)
 
 
-def test_accidentals_are_signs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_accidentals_are_signs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     chords = [Chord(0.0, 8.0, 10, (0, 3, 6, 10), 4), Chord(8.0, 80.0, 6, (0, 4, 7), 6)]
-    first, *_ = drawn(chords, monkeypatch, Key(10, False))
+    first, *_ = drawn(chords, monkeypatch, tmp_path, Key(10, False))
     assert [text for text, _, _ in first] == ["B♭m7♭5/E", "G♭"]
