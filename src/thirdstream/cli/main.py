@@ -53,6 +53,7 @@ COMMANDS = {  # where each is; it is imported when it is asked for
     "arrange": "scores.arrange",
     "benchmark": "scores.benchmark",
     "listen": "scores.listen",
+    "learn-style": "styles.learn_style",
     "export": "export.export",
     "convert": "convert.convert",
     "serve": "serve.serve",

@@ -20,6 +20,7 @@ from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, VERSION, draw_scene, stream
 from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.styles import read_style
+from thirdstream.notes.styles.learned import SUFFIX, LearnedStyle, read_learned
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.transcribe import Transcription, transcribe
 from thirdstream.notes.transcription.transcriber import Transcriber
@@ -102,6 +103,13 @@ class ScoreSystem(System[ScoreOptions]):
             opened(options.soundfont)
         read_style(options.to, options.style_file)
 
+    def check_style(self, style: str) -> None:
+        """Raise ThirdstreamError on a style that it does not know, and on a faulty .style file."""
+        if style.endswith(SUFFIX):
+            read_learned(Path(style))
+        else:
+            super().check_style(style)
+
     def check_length(self, options: ScoreOptions, duration_s: float) -> None:
         """Raise ThirdstreamError where the known bar begins after the recording's end."""
         options.known.check_within(duration_s)
@@ -133,10 +141,18 @@ class ScoreSystem(System[ScoreOptions]):
             replace(arrangement.song, tuning=found.tuning),
             timing,
             options.soundfont or ORCHESTRA,
-            draw_scene(options.to, seed=str(options.seed)),
+            draw_scene(_room_of(options), seed=str(options.seed)),
             n_samples=n_samples,
             n_channels=n_channels,
         )
+
+
+def _room_of(options: ScoreOptions) -> str:
+    """The style in whose rooms the target style is played: jazz's where there are drums."""
+    style = read_style(options.to, options.style_file)
+    if isinstance(style, LearnedStyle):
+        return "jazz" if style.has_drums else "classical"
+    return options.to
 
 
 def arranged(found: Transcription, options: ScoreOptions) -> tuple[Arrangement, Timing]:

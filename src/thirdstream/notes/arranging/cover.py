@@ -4,22 +4,18 @@ Three layers meet. The melody moves from the recording's rhythm to the style's. 
 the style's arranger's. The recording's other notes are added where neither plays them.
 """
 
-import random
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Generic, TypeVar
 
-from thirdstream.notes.arranging.arrangement import Arrangement, merged, track
+from thirdstream.notes.arranging.arrangement import Arrangement, track
+from thirdstream.notes.arranging.base import BaseCover
 from thirdstream.notes.arranging.classical import (
-    SECTION_BARS,
     accompaniment,
     octave_below,
     ornamented,
 )
 from thirdstream.notes.arranging.drums import drums
-from thirdstream.notes.arranging.dynamics import Mixer
-from thirdstream.notes.arranging.harmony import Change, changes, reharmonised
+from thirdstream.notes.arranging.harmony import Change, changes
 from thirdstream.notes.arranging.horns import brass, saxophones
 from thirdstream.notes.arranging.instrumentation import (
     chosen,
@@ -29,28 +25,16 @@ from thirdstream.notes.arranging.instrumentation import (
     suitable_grooves,
 )
 from thirdstream.notes.arranging.jazz import drum_set, rhythm_section
+from thirdstream.notes.arranging.learned import LearnedCover
 from thirdstream.notes.arranging.lines import folded, midi_velocity, placed
 from thirdstream.notes.arranging.options import ArrangementOptions
-from thirdstream.notes.arranging.parts import Part, add_content, thin
-from thirdstream.notes.arranging.phrasing import (
-    Feel,
-    evened,
-    performed,
-    quantised,
-    sources,
-    swing_of,
-)
-from thirdstream.notes.arranging.piece import Piece, repetitions
+from thirdstream.notes.arranging.parts import Part
+from thirdstream.notes.arranging.piece import Piece
 from thirdstream.notes.arranging.pulse import Pulse
-from thirdstream.notes.harmonisation import harmonised
-from thirdstream.notes.styles import Style
 from thirdstream.notes.styles.classical import ClassicalStyle, Doubling
-from thirdstream.notes.styles.entries import Instrument, Phrasing
 from thirdstream.notes.styles.jazz import Horns, JazzStyle
-from thirdstream.notes.types import Chord, Note, Score, Song, Track, without_gaps
-
-S = TypeVar("S", bound=Style)
-FREE = 0.3  # below this share of kept content, chords are replaced too
+from thirdstream.notes.styles.learned import LearnedStyle
+from thirdstream.notes.types import Track
 
 
 def cover(piece: Piece, options: ArrangementOptions) -> Arrangement:
@@ -60,106 +44,14 @@ def cover(piece: Piece, options: ArrangementOptions) -> Arrangement:
     does not have or that does not suit the metre, and for a style file with a fault.
     """
     style = options.read_style()
+    if isinstance(style, LearnedStyle):
+        return LearnedCover(piece, style, options).arrangement()
     if isinstance(style, JazzStyle):
         return _JazzCover(piece, style, options).arrangement()
     return _ClassicalCover(piece, style, options).arrangement()
 
 
-def prepared(piece: Piece) -> Score:
-    """The score in even eighths, with chords from its first bar line to its end."""
-    score, even = piece.score, _evening(piece)
-    end = max([score.n_beats, *(note.start for note in piece.notes)])
-    melody: list[Note] = []
-    for note in sorted(score.melody):
-        start, stop = even(note.start), even(note.end)
-        if stop - start <= 0.05:
-            continue
-        if melody and melody[-1].end > start:
-            melody[-1] = replace(melody[-1], length=start - melody[-1].start)
-        melody.append(replace(note, start=start, length=stop - start))
-    chords: Sequence[Chord] = score.chords
-    if not chords:
-        chords = harmonised([sorted(piece.notes or score.melody)], score.metres, end=end)
-    if inside := [chord for chord in chords if chord.start < end]:
-        chords = without_gaps([replace(inside[0], start=0.0), *inside[1:]], end)
-    line = tuple(note for note in melody if note.length > 0.05)
-    return replace(score, melody=line, chords=tuple(chords), length=end)
-
-
-def _evening(piece: Piece) -> Callable[[float], float]:
-    """From places of the piece's melody to those in even eighths."""
-    score = piece.score
-    swing = swing_of(score.melody) if score.metres.is_plain else 1.0
-    return lambda beat: quantised(evened(beat, swing))
-
-
-class _Cover(ABC, Generic[S]):
-    """A cover in the making: the score in even eighths, its harmony in the style, the rhythm."""
-
-    phrasing = Phrasing()
-
-    def __init__(self, piece: Piece, style: S, options: ArrangementOptions) -> None:
-        self.piece, self.style, self.options = piece, style, options
-        self.rng = random.Random(f"cover {options.style} {options.seed}")
-        self.score = prepared(piece)
-        self.repetitions = repetitions(self.score, n_bars=SECTION_BARS)
-        free = max(0.0, 1 - options.keep_content / FREE)
-        chords = reharmonised(self.score, free, tritone=style.tritone_substitution)
-        self.harmony = replace(self.score, chords=chords)
-        self.is_plain = self.score.metres.is_plain
-        swing = swing_of(piece.notes) if self.is_plain else 1.0
-        self.feel = Feel(swing, 1.0, options.style_strength)
-
-    @abstractmethod
-    def parts(self) -> list[Part]:
-        """The melody's and the style's notes, by part."""
-
-    @abstractmethod
-    def arrangement(self) -> Arrangement:
-        """The cover."""
-
-    def tracks(self) -> list[Track]:
-        """All parts: styled as far as is asked for, with the recording's own notes, mixed."""
-        parts = self.parts()
-        thin(parts, self.piece, self.score, self.style, self.options)
-        add_content(parts, self.piece, self.score, self.feel, self.style, self.options)
-        mixer = Mixer(self.piece, self.score, self.feel, self.style)
-        drums = {part.instrument.name for part in parts if part.role == "drums"}
-        return [
-            track(instrument, notes, self.score.n_beats, is_drums=instrument.name in drums)
-            for instrument, notes in merged((part.instrument, mixer.mixed(part)) for part in parts)
-        ]
-
-    def song(self, tracks: Sequence[Track]) -> Song:
-        """Tracks in the piece's tempo and metres."""
-        return Song(tuple(tracks), self.piece.beats_per_minute, metres=self.score.metres)
-
-    def performed(self, melody: Sequence[Note]) -> list[Note]:
-        """The score's melody, in any octave, as a soloist plays it."""
-        transcribed, even = self.piece.score.melody, _evening(self.piece)
-        own = {
-            (round(even(note.start), 3), note.pitch): source or note
-            for note, source in zip(
-                transcribed, sources(transcribed, self.piece.notes), strict=True
-            )
-        }
-        found = [own.get((round(note.start, 3), note.pitch)) for note in self.score.melody]
-        return performed(melody, found, self.feel, self.phrasing, self.rng)
-
-    def solos(self, players: Sequence[Instrument]) -> list[Part]:
-        """The melody, section by section: the next player has what comes again."""
-        parts = {player.name: Part(player, "melody") for player in players}
-        for note in self.performed(self.score.melody):
-            section = self.score.metres.bar(note.start + 0.5) // SECTION_BARS
-            turn = self.repetitions[min(max(section, 0), len(self.repetitions) - 1)]
-            parts[players[turn % len(players)].name].melody.append(note)
-        for part in parts.values():
-            lowest, highest = part.instrument.lowest + 2, part.instrument.highest
-            part.melody = list(placed(part.melody, lowest, highest))
-        return list(parts.values())
-
-
-class _JazzCover(_Cover[JazzStyle]):
+class _JazzCover(BaseCover[JazzStyle]):
     """Soloists in turn, or a section of saxophones, over a rhythm section."""
 
     def __init__(self, piece: Piece, style: JazzStyle, options: ArrangementOptions) -> None:
@@ -211,7 +103,7 @@ class _JazzCover(_Cover[JazzStyle]):
         return parts + [Part(i, "brass", styled=pulse.played(notes)) for i, notes in answers]
 
 
-class _ClassicalCover(_Cover[ClassicalStyle]):
+class _ClassicalCover(BaseCover[ClassicalStyle]):
     """The melody over led voices, one texture a section, another where a section comes again."""
 
     def __init__(self, piece: Piece, style: ClassicalStyle, options: ArrangementOptions) -> None:

@@ -80,13 +80,17 @@ class Mixer:
         ]
         stronger = self.levels.drums if part.role == "drums" else 1.0
         for note in part.styled:
-            start, end = (self.feel.place(at, at) for at in (note.start, note.end))
-            moved = replace(note, start=start, length=max(end - start, 0.05))
+            moved = note if part.is_timed else self._placed(note)
             notes.append(self._louder(moved, stronger * note.velocity))
         for note in part.added:
             own = min(max((note.velocity - self.middle) * 0.5, -14), 14)
             notes.append(self._louder(note, self.levels.added + own))
         return notes
+
+    def _placed(self, note: Note) -> Note:
+        """A note in even eighths, as the style swings it."""
+        start, end = (self.feel.place(at, at) for at in (note.start, note.end))
+        return replace(note, start=start, length=max(end - start, 0.05))
 
     def _louder(self, note: Note, base: float) -> Note:
         level = self.contour[min(max(self.metres.bar(note.start), 0), self.n_bars - 1)]

@@ -40,7 +40,7 @@ def changes(score: Score) -> tuple[Change, ...]:
     rounded = [chord for chord in rounded if chord.start < end]
     first = replace(score.chords[0], start=0.0)  # the pickup has the first chord too
     plain = without_gaps([first, *rounded[1:]], end)
-    chords = without_gaps(_with_sevenths(plain, score.melody), end)
+    chords = without_gaps(with_sevenths(plain, score.melody), end)
     split: list[Chord] = []
     for chord, after in zip(chords, [*chords[1:], None], strict=True):
         split += _two_five(chord, after, score)
@@ -60,7 +60,7 @@ def _resolves(chord: Chord, after: Chord | None) -> bool:
     return after is not None and (chord.root - after.root) % 12 == 7
 
 
-def _with_sevenths(chords: Sequence[Chord], melody: Sequence[Note]) -> list[Chord]:
+def with_sevenths(chords: Sequence[Chord], melody: Sequence[Note]) -> list[Chord]:
     """Triads get the seventh that suits: minor before a falling fifth, else major, or the sixth."""
     result = []
     for chord, after in zip(chords, [*chords[1:], None], strict=True):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from thirdstream.notes.styles import ClassicalStyle, JazzStyle, read_style
+from thirdstream.notes.styles import ClassicalStyle, JazzStyle, LearnedStyle, read_style
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,6 @@ class ArrangementOptions:
     seed: int = 0
     style_file: Path | None = None
 
-    def read_style(self) -> ClassicalStyle | JazzStyle:
+    def read_style(self) -> ClassicalStyle | JazzStyle | LearnedStyle:
         """The style; raises ThirdstreamError where it is not there, or its file has a fault."""
         return read_style(self.style, self.style_file)

@@ -26,6 +26,7 @@ class Part:
     role: "melody", "harmony", "bass", "drums", "brass" or "section". polyphonic: it can play chords
     beside other notes. melody, styled, added: notes of the melody, of the style (in even eighths)
     and of the recording. transcribed: of each styled note, whether the recording has it too.
+    is_timed: whether the style's notes are placed as they sound, not in even eighths.
     """
 
     instrument: Instrument
@@ -35,6 +36,7 @@ class Part:
     added: list[Note] = field(default_factory=list)
     transcribed: list[bool] = field(default_factory=list)
     polyphonic: bool = False
+    is_timed: bool = False
 
 
 def thin(

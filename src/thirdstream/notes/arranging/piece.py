@@ -10,7 +10,10 @@ from thirdstream.notes.arranging.pulse import Timed
 from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.styles import Style
 from thirdstream.notes.styles.jazz import JazzStyle
+from thirdstream.notes.styles.learned import LearnedStyle
 from thirdstream.notes.types import Note, Score
+
+OWN_LEVEL = 0.4  # octaves of tempo that the recording's own level may be further away
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,30 @@ class Piece:
         return Piece(counted, stretched(self.notes), self.beats_per_minute * factor)
 
 
-def metrical_level(piece: Piece, style: Style) -> float:
+def metrical_level(piece: Piece, style: Style | LearnedStyle) -> float:
     """How many quarter notes the style counts for one of the recording: 1, 2 or a half."""
     metres = piece.score.metres
-    if not isinstance(style, JazzStyle) or len(metres.changes) > 1 or not metres.is_plain:
+    if len(metres.changes) > 1 or not metres.is_plain:
+        return 1.0
+    if isinstance(style, LearnedStyle):
+        return _nearest_level(piece, style)
+    if not isinstance(style, JazzStyle):
         return 1.0
     if piece.beats_per_minute <= style.defaults.double_time_up_to:
         return 2.0
     halved = piece.beats_per_minute >= style.defaults.half_time_from
     return 0.5 if halved and piece.score.beats_per_bar % 2 == 0 else 1.0
+
+
+def _nearest_level(piece: Piece, style: LearnedStyle) -> float:
+    """The level whose tempo is nearest to the style's; the piece's own where that is near."""
+    levels = (1.0, 2.0, 0.5) if piece.score.beats_per_bar % 2 == 0 else (1.0, 2.0)
+
+    def distance(level: float) -> float:
+        away = abs(math.log2(piece.beats_per_minute * level / style.tempo))
+        return away + (0.0 if level == 1 else OWN_LEVEL)
+
+    return min(levels, key=distance)
 
 
 def repetitions(score: Score, *, n_bars: int = 8) -> list[int]:

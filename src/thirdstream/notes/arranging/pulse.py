@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from thirdstream.notes.metre import Metre, Metres
 from thirdstream.notes.styles.jazz import Groove
 from thirdstream.notes.types import Chord, Note, Score, Span
 
 Timed = TypeVar("Timed", Note, Chord, Span)
+Array = NDArray[np.float64]
 
 THIRDS = 2.0  # a swing ratio: the first two thirds of a beat against the last
 
@@ -100,6 +104,19 @@ class Pulse:
             place = swung(place, ratio)
         return self._edges[beat] + (place - beat) * self._lengths[beat]
 
+    def linear(self, quarters: Array) -> Array:
+        """Places in quarter notes, in beats as they go by: a third of a beat stays a third."""
+        return _along(quarters, np.append(self._edges, self.end), np.arange(len(self._edges) + 1.0))
+
+    def unlinear(self, beats: Array) -> Array:
+        """Undo `linear`."""
+        return _along(beats, np.arange(len(self._edges) + 1.0), np.append(self._edges, self.end))
+
+    @property
+    def end(self) -> float:
+        """The end of the last bar, in quarter notes."""
+        return self._edges[-1] + self._lengths[-1]
+
     def played(self, parts: Iterable[Timed]) -> list[Timed]:
         """Notes or chords in beats, in quarter notes; even."""
         return [_moved(part, self.quarters) for part in parts]
@@ -119,6 +136,13 @@ class Pulse:
     def _is_even(self, bar: Sequence[Cell]) -> bool:
         first, last = bar[0].start, bar[-1].start + bar[-1].length
         return len(set(self._lengths[first:last])) == 1
+
+
+def _along(at: Array, xs: Array, ys: Array) -> Array:
+    """Straight lines through the points, the first and the last prolonged."""
+    slopes = np.diff(ys) / np.diff(xs)
+    number = np.clip(np.searchsorted(xs, at, side="right") - 1, 0, len(slopes) - 1)
+    return ys[number] + (at - xs[number]) * slopes[number]
 
 
 def _moved(part: Timed, to: Callable[[float], float]) -> Timed:

@@ -5,6 +5,7 @@ style = read_style("jazz")  # the one that comes along
 """
 
 import tomllib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,8 +14,9 @@ from pydantic import ValidationError
 
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.styles.classical import ClassicalStyle
-from thirdstream.notes.styles.entries import Style
+from thirdstream.notes.styles.entries import Instrument, Style
 from thirdstream.notes.styles.jazz import JazzStyle
+from thirdstream.notes.styles.learned import SUFFIX, LearnedStyle, read_learned
 
 FOLDER = Path(__file__).parent
 STYLES = ("classical", "jazz")
@@ -26,13 +28,20 @@ class StyleError(ThirdstreamError):
     """A style file that cannot be used."""
 
 
-def read_style(name: str, path: Path | None = None) -> ClassicalStyle | JazzStyle:
-    """The style of that name, from a file, or else the one that comes along.
+def read_style(name: str, path: Path | None = None) -> ClassicalStyle | JazzStyle | LearnedStyle:
+    """The style of that name, from a file, or else the one that comes along. A name that ends in
+    .style is the file of a learned style, and so may `path` be.
 
     Raises StyleError that names file, entry and remedy; ThirdstreamError for a style there is not.
     """
+    for file in (path, Path(name)):
+        if file is not None and file.suffix == SUFFIX:
+            return read_learned(file)
     if name not in STYLES:
-        raise ThirdstreamError(f"{name}: no such style; there are {', '.join(STYLES)}")
+        raise ThirdstreamError(
+            f"{name}: no such style; there are {', '.join(STYLES)}, and .style files of "
+            "`thirdstream learn-style`"
+        )
     if path is None:
         return jazz_style() if name == "jazz" else classical_style()
     return _read(JazzStyle if name == "jazz" else ClassicalStyle, name, path)
@@ -48,6 +57,17 @@ def classical_style() -> ClassicalStyle:
 def jazz_style() -> JazzStyle:
     """The one that comes along."""
     return _read(JazzStyle, "jazz", FOLDER / "jazz.toml")
+
+
+@lru_cache(128)
+def instrument(program: int) -> Instrument:
+    """That of a General MIDI program, with its range: the bundled styles', or the nearest's."""
+    both = (*classical_style().instruments.values(), *jazz_style().instruments.values())
+    families = [one for one in both if one.program // 8 == program // 8] or both
+    nearest = min(families, key=lambda one: abs(one.program - program))
+    if nearest.program == program:
+        return nearest
+    return replace(nearest, name=f"{nearest.name} ({program})", program=program)
 
 
 def _read(schema: type[S], name: str, path: Path) -> S:

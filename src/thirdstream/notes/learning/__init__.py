@@ -1,0 +1,1 @@
+"""Recordings -> a style: what players played bar by bar, and how."""

@@ -1,0 +1,131 @@
+"""A performance -> bars: what accompanied the melody in each, in beats from its bar line."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from thirdstream.notes.arranging.phrasing import swing_of
+from thirdstream.notes.arranging.pulse import Pulse, in_thirds
+from thirdstream.notes.arranging.retrieval import energies_of
+from thirdstream.notes.learning.performance import Performance, Played
+from thirdstream.notes.learning.phrasing import phrasing_of
+from thirdstream.notes.styles.learned import Bar, Player, Source, Stroke, Symbol
+from thirdstream.notes.types import Chord, Note
+
+EARLY = 0.15  # beats before a bar line from which a note belongs to the bar
+TOGETHER = 0.06  # beats within which a part's notes are one stroke
+LONGEST_BAR = 16  # beats
+
+
+def source_of(performance: Performance) -> Source:
+    """Who played in a performance, how quickly, and how its melody was phrased."""
+    pulse = Pulse(performance.score)
+    usual = performance.score.metres.usual(performance.score.n_beats)
+    notes = [note for part in performance.parts if part.role != "drums" for note in part.notes]
+    return Source(
+        name=performance.name,
+        beats_per_bar=len(usual.beats),
+        thirds=in_thirds(pulse.length),
+        tempo=round(performance.beats_per_minute / pulse.length, 2),
+        swing=round(swing_of(notes), 3) if performance.score.metres.is_plain else 1.0,
+        players=tuple(_player(part) for part in performance.parts),
+        **phrasing_of(performance, swing_of(notes)),
+    )
+
+
+def _player(part: Played) -> Player:
+    velocities = sorted(note.velocity for note in part.notes)
+    pitches = sorted(note.pitch for note in part.notes)
+    return Player(
+        role=part.role,
+        program=part.program,
+        velocity=velocities[len(velocities) // 2],
+        lowest=pitches[0],
+        highest=pitches[-1],
+    )
+
+
+def bars_of(performance: Performance, recording: int) -> list[Bar]:
+    """The bars of a performance, with what was played in them but the melody.
+
+    Bars in which nothing accompanies stay out, and those before the first chord. Two bars of two
+    beats are one.
+    """
+    pulse = Pulse(performance.score)
+    bars = [(bar[0].start, sum(cell.length for cell in bar)) for bar in pulse.bars]
+    lines = [_in_beats(part, pulse) for part in performance.parts]
+    parts = {number: line for number, line in enumerate(lines)
+             if performance.parts[number].role != "melody"}  # fmt: skip
+    everything = sorted(note for line in lines for note in line)
+    if not everything or not performance.score.chords:
+        return []
+    energies = energies_of(everything, bars)
+    chords = _counted(performance.score.chords, pulse)
+    last = bisect_right([start for start, _ in bars], everything[-1].start) - 1
+    found = []
+    for number, (start, length) in enumerate(bars[: last + 1]):
+        notes = {
+            part: strokes for part, line in parts.items()
+            if (strokes := _strokes(line, start, length))
+        }  # fmt: skip
+        if notes and length <= LONGEST_BAR:
+            found.append(Bar(
+                recording=recording, number=number, length=length, last=number == last,
+                energy=round(float(energies[number]), 3),
+                chords=_symbols(chords, start, length), notes=notes,
+            ))  # fmt: skip
+    return found
+
+
+def _counted(chords: Sequence[Chord], pulse: Pulse) -> list[Chord]:
+    """Chords in beats."""
+    edges = pulse.linear(np.array([(chord.start, chord.end) for chord in chords]))
+    return [
+        replace(chord, start=float(start), length=float(end - start))
+        for chord, (start, end) in zip(chords, edges, strict=True)
+    ]
+
+
+def _in_beats(part: Played, pulse: Pulse) -> list[Note]:
+    """A part's notes in beats, in order; those that are struck together begin at one place."""
+    if not part.notes:
+        return []
+    places = pulse.linear(np.array([(note.start, note.end) for note in part.notes]))
+    notes = sorted(
+        Note(float(start), float(max(end - start, 0.05)), note.pitch, note.velocity)
+        for note, (start, end) in zip(part.notes, places, strict=True)
+    )
+    if part.role == "drums":
+        return notes
+    together: list[list[Note]] = []
+    for note in notes:
+        if together and note.start - together[-1][0].start < TOGETHER:
+            together[-1].append(note)
+        else:
+            together.append([note])
+    return [
+        Note(float(np.mean([one.start for one in group])), note.length, note.pitch, note.velocity)
+        for group in together
+        for note in group
+    ]
+
+
+def _strokes(line: Sequence[Note], start: int, length: int) -> tuple[Stroke, ...]:
+    first = bisect_left(line, start - EARLY, key=lambda note: note.start)
+    end = bisect_left(line, start + length - EARLY, key=lambda note: note.start)
+    return tuple(
+        (round(note.start - start, 3), round(max(note.length, 0.05), 3), note.pitch, note.velocity)
+        for note in line[first:end]
+    )
+
+
+def _symbols(chords: Sequence[Chord], start: int, length: int) -> tuple[Symbol, ...]:
+    """The chords of a bar, the first from its start."""
+    first = max(bisect_right(chords, start + 0.05, key=lambda chord: chord.start) - 1, 0)
+    end = bisect_left(chords, start + length - 0.05, key=lambda chord: chord.start)
+    return tuple(
+        (round(max(one.start - start, 0.0), 3), one.root, one.intervals, one.bass)
+        for one in chords[first : max(end, first + 1)]
+    )

@@ -1,0 +1,169 @@
+"""Recordings -> a style file: each is heard once, and what its style is, is kept.
+
+What was found of a recording stays in a folder beside the style until that is written, so work that
+was interrupted goes on where it stopped.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from thirdstream import audio
+from thirdstream.files import ThirdstreamError, fault_of, make_folder, read_json, sha256, write_json
+from thirdstream.notes.learning.bars import bars_of, source_of
+from thirdstream.notes.learning.performance import (
+    MIDI_SUFFIXES,
+    Performance,
+    performance_of,
+)
+from thirdstream.notes.styles.entries import STRICT
+from thirdstream.notes.styles.learned import Bar, LearnedStyle, Source
+
+MIN_BARS = 4  # of a recording
+MOST_BARS = 4000  # of a style
+PHRASE = 8  # bars that are kept together
+LEARNING = 1  # changes whenever the same recording gives something else
+CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
+SHORTEST_S = 8.0  # of a recording
+
+Progress = Callable[[Path, float], None]
+
+
+class Heard(BaseModel):
+    """What a recording has to tell of its style."""
+
+    model_config = STRICT
+
+    source: Source
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What became of a recording; fault: why it tells nothing, as a sentence, or None."""
+
+    path: Path
+    n_bars: int = 0
+    fault: str | None = None
+
+
+def find_music(inputs: Sequence[Path]) -> list[Path]:
+    """The recordings and MIDI files among paths, and in folders among them, in order.
+
+    Raises ThirdstreamError where a path does not exist, or nothing is found.
+    """
+    found: list[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            found += [one for one in sorted(path.rglob("*")) if _is_music(one)]
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise ThirdstreamError(f"{path}: is not there; give recordings, or folders of them")
+    if not found:
+        places = ", ".join(map(str, inputs))
+        raise ThirdstreamError(f"{places}: no recordings and no MIDI files; give a folder of some")
+    return list(dict.fromkeys(found))
+
+
+def _is_music(path: Path) -> bool:
+    known = path.suffix.lower() in (*audio.SUFFIXES, *MIDI_SUFFIXES)
+    return known and path.is_file() and not path.name.startswith(".")
+
+
+def learn(
+    paths: Sequence[Path], out: Path, *, progress: Progress = lambda path, share: None
+) -> Iterator[Learned]:
+    """Learn from each recording in turn, so that `style_of` knows what was found.
+
+    progress: told the file and the share of it done. A recording that tells nothing is no error
+    here: its fault is in what is yielded.
+    """
+    folder = parts_of(out)
+    make_folder(folder)
+    for path in paths:
+        try:
+            heard = _heard(path, folder, progress)
+            yield Learned(path, n_bars=len(heard.bars))
+        except Exception as error:  # whatever it is, the others are learned from
+            yield Learned(path, fault=fault_of(path, error))
+
+
+def parts_of(out: Path) -> Path:
+    """Where what was found of single recordings stays until the style is written."""
+    return out.with_name(f".{out.name}.parts")
+
+
+def _heard(path: Path, folder: Path, progress: Progress) -> Heard:
+    """What a recording has to tell, from an earlier run if there was one."""
+    part = folder / f"{sha256(path)[:32]}.{LEARNING}.json"
+    if part.exists():
+        try:
+            return Heard.model_validate(read_json(part, kind="part of a style"))
+        except (ThirdstreamError, ValidationError):
+            part.unlink()
+    performance = performance_of(path, progress=lambda share: progress(path, share))
+    _check(path, performance)
+    bars = bars_of(performance, 0)
+    if len(bars) < MIN_BARS:
+        raise ThirdstreamError(
+            f"{path}: has {len(bars)} accompanied bars, and {MIN_BARS} are needed; give a longer "
+            "recording, or one of more than a single voice"
+        )
+    heard = Heard(source=source_of(performance), bars=tuple(bars))
+    write_json(part, heard.model_dump(mode="json", exclude_defaults=True))
+    return heard
+
+
+def _check(path: Path, performance: Performance) -> None:
+    """Raise ThirdstreamError where a recording is short, or has no beat that can be followed."""
+    if performance.duration_s < SHORTEST_S:
+        raise ThirdstreamError(
+            f"{path}: lasts {performance.duration_s:.1f} s; give recordings of 10 s or longer"
+        )
+    if performance.clarity < CLEAR:
+        raise ThirdstreamError(
+            f"{path}: no steady beat is found in it (it may be speech, or noise); leave it out"
+        )
+
+
+def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
+    """The style of the recordings that `learn` went through, in their order.
+
+    Of more than MOST_BARS bars, each recording gives its share. Raises ThirdstreamError where no
+    recording tells anything.
+    """
+    parts = [parts_of(out) / f"{sha256(path)[:32]}.{LEARNING}.json" for path in paths]
+    parts = [part for part in dict.fromkeys(parts) if part.exists()]
+    if not parts:
+        raise ThirdstreamError(
+            f"{out}: none of the {len(paths)} recordings tells a style; give music with a beat, "
+            "of several voices and of 10 s or longer"
+        )
+    every = max(len(parts) // (MOST_BARS // PHRASE), 1)
+    parts = parts[::every]
+    share = MOST_BARS // len(parts)
+    recordings: list[Source] = []
+    bars: list[Bar] = []
+    for part in parts:
+        heard = Heard.model_validate(read_json(part, kind="part of a style"))
+        kept = _middle(heard.bars, max(share, PHRASE))
+        bars += [bar.model_copy(update={"recording": len(recordings)}) for bar in kept]
+        recordings.append(heard.source)
+    return LearnedStyle(name=name, recordings=tuple(recordings), bars=tuple(bars))
+
+
+def _middle(bars: Sequence[Bar], most: int) -> Sequence[Bar]:
+    """Not more than so many bars: phrases from the middle, and the last one."""
+    if len(bars) <= most:
+        return bars
+    first = (len(bars) - most) // 2 // PHRASE * PHRASE
+    return [*bars[first : first + most - 1], bars[-1]]
+
+
+def forget(out: Path) -> None:
+    """Remove what was kept for an interruption."""
+    shutil.rmtree(parts_of(out), ignore_errors=True)

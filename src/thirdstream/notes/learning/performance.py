@@ -1,0 +1,159 @@
+"""What was played in a recording or a MIDI file, part by part.
+
+Of a recording, the melody is the transcription's, the bass what lies lowest, and harmony the rest;
+drums are found apart. A MIDI file has parts of its own: the one that lies highest is the melody,
+the one that lies lowest, if it is no chordal part, the bass.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+
+from thirdstream.files import ThirdstreamError
+from thirdstream.notes.arranging.phrasing import sources
+from thirdstream.notes.io.midi import read_midi, read_score_midi
+from thirdstream.notes.learning.percussion import strokes_of
+from thirdstream.notes.learning.timbre import Spans, programs_of
+from thirdstream.notes.styles.learned import Role
+from thirdstream.notes.transcription.transcribe import Transcription, transcribe_file
+from thirdstream.notes.types import Note, Score
+
+MIDI_SUFFIXES = (".mid", ".midi")
+BASS_TOP = 55  # G3: what is higher is never a recording's bass
+BASS_GAP = 3  # semitones that a bass lies below all else that sounds
+
+
+@dataclass(frozen=True)
+class Played:
+    """A part: its role, its General MIDI program, and its notes as they were played."""
+
+    role: Role
+    program: int
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class Performance:
+    """A piece as it was played. score: melody, chords and metres; parts: all that was played, the
+    melody among it; positions in quarter notes, unquantised. clarity: how sure its beats and
+    chords are, 0 to 1. duration_s: of a recording.
+    """
+
+    name: str
+    score: Score
+    parts: tuple[Played, ...]
+    beats_per_minute: float
+    clarity: float = 1.0
+    duration_s: float = math.inf
+
+
+def performance_of(
+    path: Path, *, progress: Callable[[float], None] = lambda share: None
+) -> Performance:
+    """Of a recording or a MIDI file. Raises ThirdstreamError where it cannot be read, and where
+    there are no notes in it."""
+    if path.suffix.lower() in MIDI_SUFFIXES:
+        return _of_midi(path)
+    return _of_recording(path, transcribe_file(path, progress=lambda done: progress(0.8 * done)))
+
+
+def _of_recording(path: Path, found: Transcription) -> Performance:
+    line = {id(note) for note in sources(found.score.melody, found.notes) if note is not None}
+    melody = [note for note in found.notes if id(note) in line]
+    bass, harmony = _by_register([note for note in found.notes if id(note) not in line])
+    parts: dict[Role, list[Note]] = {"melody": melody, "bass": bass, "harmony": harmony}
+    heard: dict[Role, list[Note]] = {role: notes for role, notes in parts.items() if notes}
+    programs = programs_of(path, {role: _spans(found, notes) for role, notes in heard.items()})
+    played = [Played(role, programs[role], tuple(notes)) for role, notes in heard.items()]
+    if drums := _strokes(path, found):
+        played.append(Played("drums", 0, drums))
+    tempo = found.score.beats_per_minute or 120.0
+    sure = [value for bar in found.confidence for value in (bar.beats, bar.chords)]
+    clarity = fmean(sure) if sure else 0.0
+    return Performance(
+        path.stem, found.score, tuple(played), tempo, clarity, duration_s=found.duration_s
+    )
+
+
+def _spans(found: Transcription, notes: Sequence[Note]) -> Spans:
+    """Start and end in seconds, and pitch."""
+    edges = found.timing.seconds([(note.start, note.end) for note in notes])
+    return [(float(start), float(end), note.pitch)
+            for (start, end), note in zip(edges, notes, strict=True)]  # fmt: skip
+
+
+def _strokes(path: Path, found: Transcription) -> tuple[Note, ...]:
+    """The drums of a recording, in quarter notes."""
+    strokes = strokes_of(path)
+    starts = found.timing.beats([one.at_s for one in strokes])
+    return tuple(
+        Note(float(start), 0.2, one.drum, one.velocity)
+        for start, one in zip(starts, strokes, strict=True)
+    )
+
+
+def _by_register(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
+    """Bass and harmony: a bass note is low, and nothing that sounds with it is lower, or nearly as
+    low."""
+    bass: list[Note] = []
+    harmony: list[Note] = []
+    ordered = sorted(notes)
+    sounding: list[Note] = []
+    for number, note in enumerate(ordered):
+        sounding = [one for one in sounding if one.end > note.start + 0.1]
+        soon = (one for one in ordered[number + 1 : number + 12] if one.start < note.start + 0.15)
+        others = [*sounding, *soon]
+        low = note.pitch <= BASS_TOP and all(
+            one.pitch >= note.pitch + BASS_GAP or one.pitch == note.pitch for one in others
+        )
+        (bass if low else harmony).append(note)
+        sounding.append(note)
+    return bass, harmony
+
+
+def _of_midi(path: Path) -> Performance:
+    score, song = read_score_midi(path), read_midi(path)
+    shift = score.beats_per_bar - score.pickup if score.pickup else 0.0
+
+    def moved(notes: Sequence[Note]) -> tuple[Note, ...]:
+        return tuple(Note(n.start + shift, n.length, n.pitch, n.velocity) for n in notes)
+
+    drums = [n for one in song.tracks if one.is_drums for n in moved(one.notes)]
+    parts = [one for one in song.tracks if not one.is_drums and one.notes]
+    pitched = [(one.program, moved(one.notes)) for one in parts]
+    if not pitched:
+        raise ThirdstreamError(f"{path}: has no notes but those of drums; give music with pitches")
+    pitched.sort(key=lambda one: fmean(note.pitch for note in one[1]), reverse=True)
+    played = _with_roles(pitched, score)
+    if drums:
+        played.append(Played("drums", 0, tuple(sorted(drums))))
+    return Performance(path.stem, score, tuple(played), score.beats_per_minute or 120.0)
+
+
+def _with_roles(pitched: Sequence[tuple[int, tuple[Note, ...]]], score: Score) -> list[Played]:
+    """Parts from high to low, with their roles; a single one is split by register."""
+    (lead, highest), *others = pitched
+    line = {id(note) for note in sources(score.melody, highest) if note is not None}
+    parts = [Played("melody", lead, tuple(note for note in highest if id(note) in line))]
+    rest = [(lead, tuple(note for note in highest if id(note) not in line)), *others]
+    bass_at = len(rest) - 1 if others and fmean(n.pitch for n in rest[-1][1]) < BASS_TOP else None
+    for number, (program, notes) in enumerate(rest):
+        if not notes:
+            continue
+        if number == bass_at and not _is_chordal(notes):
+            parts.append(Played("bass", program, notes))
+            continue
+        bass, harmony = _by_register(notes) if bass_at in (None, number) else ([], notes)
+        split: dict[Role, Sequence[Note]] = {"bass": bass, "harmony": harmony}
+        parts += [Played(role, program, tuple(some)) for role, some in split.items() if some]
+    return parts
+
+
+def _is_chordal(notes: Sequence[Note]) -> bool:
+    """Whether a part often strikes several notes at a time."""
+    starts = np.array([note.start for note in notes])
+    return bool((np.diff(np.sort(starts)) < 0.05).mean() > 0.3)
