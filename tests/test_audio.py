@@ -432,3 +432,42 @@ def test_a_fault_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         audio.write(tmp_path / "a.wav", broken(), sr=SR, n_channels=1)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+# --- titles -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".aiff"])
+def test_the_title_of_a_recording_is_that_of_its_tags(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"john-garner_bwv1002_mov6{suffix}"
+    with sf.SoundFile(str(path), "w", SR, 1) as file:
+        file.title = "Tempo di Borea"
+        file.write(tone(SR))
+    assert audio.title_of(path) == "Tempo di Borea"
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("john-garner_bwv1002_mov6.wav", "john-garner bwv1002 mov6"), ("_.wav", "_"),
+     ("a  b__c.wav", "a b c")],
+)  # fmt: skip
+def test_without_tags_the_title_is_the_name_with_spaces(
+    tmp_path: Path, name: str, title: str
+) -> None:
+    assert audio.title_of(tmp_path / name) == title  # there is no such file
+    sf.write(tmp_path / name, tone(SR), SR)
+    assert audio.title_of(tmp_path / name) == title
+
+
+@pytest.mark.parametrize(("tag", "title"), [("  ", "a song"), (" one\n  two ", "one two"),
+                                            ("x" * 5000, "x" * 200)])  # fmt: skip
+def test_a_tag_is_a_line_that_fits_or_none(tmp_path: Path, tag: str, title: str) -> None:
+    with sf.SoundFile(str(tmp_path / "a_song.flac"), "w", SR, 1) as file:
+        file.title = tag
+        file.write(tone(SR))
+    assert audio.title_of(tmp_path / "a_song.flac") == title
+
+
+def test_a_file_that_is_no_recording_has_its_name(tmp_path: Path) -> None:
+    (tmp_path / "some_notes.mp3").write_bytes(b"ID3" + bytes(range(256)) * 40)
+    assert audio.title_of(tmp_path / "some_notes.mp3") == "some notes"

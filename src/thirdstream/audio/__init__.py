@@ -28,11 +28,13 @@ from thirdstream.audio.streams import (
     overlap_add,
     windows,
 )
+from thirdstream.audio.tags import title_of
 from thirdstream.audio.writing import WRITERS, ceiling_of, write
 
 __all__ = [
     "BLOCK", "SEGMENT", "SR", "SUFFIXES", "TARGET_RMS_DB", "VIDEO_SUFFIXES", "WRITERS",
     "AudioError", "Level", "Meter", "Wave", "ahead", "blocks", "ceiling_of", "centred",
     "channels_of", "exactly", "find_recordings", "info", "level_of", "limited", "mapped",
-    "measure", "measured", "mixed", "overlap_add", "read", "resampled", "windows", "write",
+    "measure", "measured", "mixed", "overlap_add", "read", "resampled", "title_of", "windows",
+    "write",
 ]  # fmt: skip

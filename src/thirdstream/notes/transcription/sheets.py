@@ -5,7 +5,7 @@ first bar may be a short one. NAME.musicxml is melody and chord symbols, NAME.pd
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from functools import cache
@@ -18,8 +18,15 @@ from PIL import Image, ImageDraw, ImageFont
 
 from thirdstream.files import whole_file, write_json
 from thirdstream.notes.io.engraving import engrave
-from thirdstream.notes.io.lead_sheet import key_at, symbol, without_controls, write_lead_sheet
+from thirdstream.notes.io.lead_sheet import (
+    engraved,
+    key_at,
+    symbol,
+    without_controls,
+    write_lead_sheet,
+)
 from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.io.rhythm import plain_rhythm
 from thirdstream.notes.sections import sections_of
 from thirdstream.notes.transcription.places import sheet_paths
 from thirdstream.notes.transcription.transcribe import Transcription
@@ -34,6 +41,7 @@ WIDE, LEFT, RIGHT, BAR = 1200, 60, 1110, 24  # pixels of the picture, its rows, 
 UPPER, HIGH, BETWEEN, LOWER = 30, 190, 30, 20  # pixels above, of, between and below the rows
 TRUSTED, STRIP, INK = ("beats", "chords", "melody"), 7.5, "black"  # strips, semitones high
 SHADES = (68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)  # viridis
+SYMBOL, GAP, LINE = 11, 4, 5.5  # pixels of a symbol, between two; semitones of a line more
 ROW_S, MAX_ROWS = 20.0, 40  # seconds a row of the piano roll has at least; rows it has at most
 
 
@@ -53,7 +61,7 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
         write_midi(midi, song, found.timing)
         first, *changes = found.keys
         write_lead_sheet(
-            sheet, score, first[1],
+            sheet, plain_rhythm(score), first[1],
             changes=changes, sections=sections, swung=found.swing != 0.5,
         )  # fmt: skip
         draw_roll(roll, found)
@@ -170,7 +178,7 @@ class _Row(NamedTuple):
     def of(cls, roll: _Roll, *, start_s: float, end_s: float) -> "_Row":
         image = Image.new("RGB", (RIGHT - LEFT, HIGH), "white")
         pen = ImageDraw.Draw(image)
-        return cls(image, pen, start_s, end_s, roll.low - 3 - STRIP, roll.high + 8)
+        return cls(image, pen, start_s, end_s, roll.low - 3 - STRIP, roll.high + 8 + LINE)
 
     def x(self, at_s: float) -> int:
         """Of a moment, in pixels."""
@@ -206,9 +214,24 @@ def _draw_row(row: _Row, roll: _Roll) -> None:
         for (begin, end), pitch in zip(spans[inside].tolist(), pitches[inside], strict=True):
             y = row.y(pitch)
             pen.rectangle((row.x(begin), y - 2, max(row.x(end) - 1, row.x(begin)), y + 1), colour)
-    for at, text in roll.symbols:
-        if start_s <= at < end_s:
-            pen.text((row.x(at), row.y(roll.high + 3)), text, INK, _font(11), anchor="ls")
+    symbols = [(row.x(at), engraved(text)) for at, text in roll.symbols if start_s <= at < end_s]
+    for x, line, text in _apart(symbols):
+        pen.text((x, SYMBOL + (SYMBOL + 1) * line), text, INK, _font(SYMBOL), anchor="ls")
+
+
+def _apart(symbols: Iterable[tuple[int, str]]) -> Iterator[tuple[float, int, str]]:
+    """Where symbols go so that none touches another: pixels, line 0 or below it 1, and text.
+
+    One that has room on neither is left out.
+    """
+    free = [0.0, 0.0]  # from where on each line is free
+    for x, text in symbols:
+        wide = _font(SYMBOL).getlength(text) + GAP
+        left = min(x, RIGHT - LEFT - wide)  # not over the edge
+        line = next((line for line, place in enumerate(free) if place <= left), None)
+        if line is not None:
+            yield left, line, text
+            free[line] = left + wide
 
 
 def _draw_confidence(row: _Row, found: Transcription, *, top: float) -> None:

@@ -189,7 +189,7 @@ def transcribe_file(
         known.check_within(duration_s)
         return transcribe(
             blocks,
-            title=path.stem,
+            title=audio.title_of(path),
             known=known,
             progress=lambda seconds: progress(min(seconds / duration_s, 1.0)),
         )
