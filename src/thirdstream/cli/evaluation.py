@@ -1,6 +1,6 @@
 """Evaluation, its page, and the paper's figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,19 +117,55 @@ def _print_results(results: Mapping[str, Any]) -> None:
 
 
 @writes_file
-def report(results: Path, /, *, out: Path, force: bool = False) -> None:
-    """Make one page of the results of `evaluate`: table, picture, players. It opens offline.
+def report(
+    results: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    test: Path = Path("listening-test"),
+    force: bool = False,
+) -> None:
+    """Make one page of the results of `evaluate`, or of the answers to a listening test.
 
     Example: thirdstream report results.json --out report.html
 
+    The page opens offline. Of results it has tables, picture and players; of answers the means of
+    each system with 95 % intervals, and how many listeners there were.
+
     Args:
-        results: file that `thirdstream evaluate` wrote, its .work folder still beside it.
+        results: one file that `thirdstream evaluate` wrote, its .work folder still beside it; or
+            files of answers that listeners saved, one or many.
         out: file for the page; one that ends in .md gets the tables alone, as Markdown.
+        test: of answers, the folder that `thirdstream listen-test` made.
         force: replace a page that exists.
     """
-    from thirdstream.report import page
+    from thirdstream.listening.answers import is_answers
 
+    if len(results) == 0:
+        raise ThirdstreamError("nothing to report; give a results file, or files of answers")
     if out.exists() and not force:
         raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
-    page.write(results, out)
+    if any(is_answers(path) for path in results):
+        _report_answers(results, test, out)
+    elif len(results) > 1:
+        raise ThirdstreamError(
+            f"{results[1]}: is one results file too many; a report is of one, so give it alone"
+        )
+    else:
+        from thirdstream.report import page
+
+        page.write(results[0], out)
     tell(f"the page is {out}")
+
+
+def _report_answers(paths: Sequence[Path], test: Path, out: Path) -> None:
+    """Write their page, and show the means of all recordings here."""
+    from thirdstream.listening import report as listening
+
+    summary = listening.read(paths, test)
+    listening.write(summary, out)
+    first = listening.tables(summary)[0]
+    table = Table("", *first.columns, title=f"listeners: {summary.n_listeners}")
+    for name, cells in first.rows:
+        table.add_row(name, *(" ".join(filter(None, cell)) for cell in cells))
+    OUT.print(table)
