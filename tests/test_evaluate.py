@@ -96,6 +96,7 @@ def test_baselines_score_what_they_must(
             assert copy[key] == approx(1)
         assert copy["pitch_jaccard_distance"] == 0
         assert copy["cover_mrr"] == copy["cover_hit_at_1"] == 1
+        assert copy["drift_ms"] == approx(0, abs=0.1) and copy["tempo_kept"] == 1
         assert copy["tag_difference"] == approx(copy["target_tag"] - copy["source_tag"])
         other = results["scores"]["copy-target"][direction]
         assert other["chroma_cosine"]["mean"] < 0.95

@@ -14,7 +14,7 @@ import torch
 
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, Wave
-from thirdstream.evaluation import metrics, retrieval
+from thirdstream.evaluation import metrics, retrieval, timing
 from thirdstream.evaluation.metrics import Notes
 from thirdstream.evaluation.tagger import STYLE_TAGS, Tagger, TaggerOutput, is_target_style
 from thirdstream.evaluation.transcriber import BasicPitch
@@ -38,7 +38,6 @@ class Metric(NamedTuple):
 
 METRICS = {
     "chroma_cosine": Metric("content", "higher", "harmony kept, frame by frame, 0 to 1"),
-    "beat_f_measure": Metric("content", "higher", "the same beats for librosa's tracker, 0 to 1"),
     "pitch_jaccard_distance": Metric("content", "lower", "difference of sounding pitches, 0 to 1"),
     "note_precision": Metric("content", "higher", "share of its notes that the original has"),
     "note_recall": Metric("content", "higher", "share of the original's notes that it has"),
@@ -47,6 +46,9 @@ METRICS = {
     "melody_recall": Metric("content", "higher", "share of the score's melody that is found in it"),
     "cover_mrr": Metric("content", "higher", "cover retrieval: 1 / rank of its original, 0 to 1"),
     "cover_hit_at_1": Metric("content", "higher", "share of results whose original ranks first"),
+    "drift_ms": Metric("rhythm", "lower", "how its lag changes from start to end, ms"),
+    "tempo_kept": Metric("rhythm", "higher", "share with the original's tempo, its half or double"),
+    "beat_f_measure": Metric("rhythm", "higher", "the same beats for librosa's tracker, 0 to 1"),
     "target_style_rate": Metric(
         "style", "higher", "target-style classification rate of the tagger, 0 to 1"
     ),
@@ -69,7 +71,8 @@ METRICS = {
     "peak_memory_mb": Metric("cost", "lower", "largest resident memory of that, in MB"),
 }
 TAG_METRICS = ("target_style_rate", "target_tag", "source_tag", "tag_difference")
-BINARY_METRICS = ("target_style_rate", "cover_hit_at_1")  # of one recording either 0 or 1
+# Of one recording either 0 or 1:
+BINARY_METRICS = ("target_style_rate", "cover_hit_at_1", "tempo_kept")
 SET_METRICS = ("kad", "fad")
 NOTE_METRICS = (
     "pitch_jaccard_distance",
@@ -169,6 +172,10 @@ def compare(
         "dc_offset": metrics.dc_offset(output.wave),
         "silence_share": metrics.silence_share(output.wave, SR),
     }
+    row["tempo_kept"] = timing.tempo_kept(reference=original.beats, estimate=output.beats)
+    if len(output.wave) >= timing.LEAST_S * SR:
+        found = timing.drift(reference=original.wave, estimate=output.wave, sr=SR)
+        row["drift_ms"] = abs(found.drift_ms)
     if original.posteriors and output.posteriors:
         row |= _note_metrics(original.posteriors, output.posteriors, truth)
     if {source, target} <= STYLE_TAGS.keys():
