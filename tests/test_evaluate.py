@@ -24,7 +24,7 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.mel.system import MelSystem
 from thirdstream.notes.transcription.transcriber import Posteriors
 
-BASELINES = ["copy-content", "copy-target", "resynthesis"]  # where no pair is known
+BASELINES = ["copy-content", "copy-target", "resynthesis", "noise"]  # where no pair is known
 QUICK = Settings(excerpt_s=3.0, max_recordings=1, references=4, examples=1)
 
 
@@ -107,11 +107,26 @@ def test_baselines_score_what_they_must(
             assert {"kad", "fad", "timbre_distance_mfcc"} <= scores[direction].keys()
             assert all(one["n"] == 1 for one in scores[direction].values())
     assert {"kad", "fad", "timbre_distance_mfcc"} <= results["floors"]["jazz"].keys()
-    n_originals = 2 if len({one["name"] for one in results["recordings"]}) == 2 else 1
-    chance = {"cover_mrr": (1 + 1 / n_originals) / 2, "cover_hit_at_1": 1 / n_originals}
-    assert results["chance"] == dict.fromkeys(results["scores"]["copy-content"], approx(chance))
+    jobs = evaluate.plan(material.of_corpus(small_corpus), [], QUICK)
+    pieces = {(one.item.key, one.item.piece) for one in jobs}
+    for own in results["recordings"]:
+        n_others = sum(piece != Path(own["name"]).stem for _, piece in pieces)
+        ranks = 1 / np.arange(1, n_others + 2)
+        direction = next(one for one in results["chance"] if one.startswith(own["style"]))
+        assert results["chance"][direction] == approx(
+            {"cover_mrr": ranks.mean(), "cover_hit_at_1": 1 / len(ranks)}
+        )
+    assert results["gallery"] == n_others + 1 > 4
     assert results["evaluation_models"]["tagger"] == {"package": "fake 1"}
     json.dumps(results, allow_nan=False)
+
+
+def test_noise_is_as_loud_as_all_and_a_recordings_own() -> None:
+    one, again, other = (measure.white_noise(SR, seed=seed) for seed in ("a", "a", "b"))
+    assert 20 * np.log10(np.sqrt(np.square(one).mean())) == approx(-20, abs=0.05)
+    assert (one == again).all()
+    assert abs(np.corrcoef(one, other)[0, 1]) < 0.03
+    assert abs(np.corrcoef(one[1:], one[:-1])[0, 1]) < 0.03
 
 
 def test_a_model_is_measured_and_work_resumes(

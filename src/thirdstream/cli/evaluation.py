@@ -33,9 +33,9 @@ def evaluate(
 
     Example: thirdstream evaluate --corpus corpus --models twin-cnn runs/mine --out results.json
 
-    The table shows means; OUT has them with 95 % intervals over recordings. There are always three
-    baselines: a copy of the content, a copy of a target recording, and resynthesis without
-    transfer. Run the same command again to go on after an interruption; see `thirdstream report`.
+    The table shows means; OUT has them with 95 % intervals over recordings. There are always four
+    baselines: a copy of the content, a copy of a target recording, resynthesis without transfer,
+    and noise. Run the same command again to go on after an interruption; see `thirdstream report`.
 
     Args:
         corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one

@@ -5,6 +5,7 @@ for the distances between sets, `chroma` for cover retrieval among all recording
 transcriber's package its metrics are left out.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -155,6 +156,11 @@ def set_features(wave: Wave, tagged: TaggerOutput) -> dict[str, Any]:
     }
 
 
+def chroma_of(wave: Wave) -> list[list[float]]:
+    """What cover retrieval needs of one recording."""
+    return [_rounded(frame) for frame in retrieval.pooled_chroma(wave, SR)]
+
+
 def compare(
     *, original: Analysis, output: Analysis, source: str, target: str, truth: Truth | None = None
 ) -> dict[str, Any]:
@@ -163,7 +169,7 @@ def compare(
     truth: the notes of the original, if they are known.
     """
     row: dict[str, Any] = {
-        "chroma": [_rounded(frame) for frame in retrieval.pooled_chroma(output.wave, SR)],
+        "chroma": chroma_of(output.wave),
         "chroma_cosine": metrics.chroma_cosine(
             reference=original.wave, estimate=output.wave, sr=SR
         ),
@@ -263,6 +269,13 @@ def resynthesise(wave: Wave) -> tuple[Wave, dict[str, float]]:
     return output, {"mel_consistency": missed} | reconstruction_metrics(
         original=wave, output=output
     )
+
+
+def white_noise(n_samples: int, *, seed: str) -> Wave:
+    """Noise at -20 dB: it has no piece, no style and no beat."""
+    digits = hashlib.sha256(seed.encode(errors="surrogateescape")).digest()[:8]
+    noise = np.random.default_rng(int.from_bytes(digits)).standard_normal(n_samples)
+    return normalise_level(noise.astype(np.float32))
 
 
 def normalise_level(wave: Wave) -> Wave:

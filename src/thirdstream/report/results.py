@@ -87,7 +87,8 @@ class Example(Record):
 
 
 class Results(Record):
-    """scores: by system, direction and metric. chance: of the metrics that it has a part in."""
+    """scores: by system, direction and metric. chance: of the metrics that it has a part in.
+    gallery: how many recordings a result's original is looked for among, at most."""
 
     corpus: str
     settings: Settings
@@ -101,6 +102,7 @@ class Results(Record):
     references: Mapping[str, int]
     skipped: list[Skipped]
     floors: Mapping[str, Mapping[str, float]]
+    gallery: int | None = None
     chance: Mapping[Direction, Mapping[str, float]] = {}
     scores: Annotated[Mapping[str, Mapping[Direction, Mapping[str, Score]]], Field(min_length=1)]
     examples: list[Example]
