@@ -18,6 +18,7 @@ from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.data.corpus import TEST, Corpus
 from thirdstream.evaluation import Settings, evaluate, material, measure
+from thirdstream.evaluation.pitch import Track
 from thirdstream.evaluation.summary import summarise
 from thirdstream.evaluation.tagger import TaggerOutput
 from thirdstream.files import ThirdstreamError
@@ -119,6 +120,37 @@ def test_baselines_score_what_they_must(
     assert results["gallery"] == n_others + 1 > 4
     assert results["evaluation_models"]["tagger"] == {"package": "fake 1"}
     json.dumps(results, allow_nan=False)
+
+
+class FakePitch:
+    def about(self) -> dict[str, str]:
+        return {"package": "fake 2", "licence": "MIT"}
+
+    def predict(self, wave: np.ndarray, sr: int) -> Track:
+        frames = wave[: len(wave) // 512 * 512].reshape(-1, 512)
+        hz = 200 + 100 * np.abs(np.diff(np.sign(frames), axis=1)).sum(axis=1)
+        return Track(np.arange(len(hz)) * 512 / sr, hz, np.ones(len(hz), bool))
+
+
+def test_melodies_are_compared_where_a_pitch_tracker_is_installed_and_one_voice_leads(
+    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models: Any = replace(TAGGER_ALONE, pitch=FakePitch())  # type: ignore[arg-type]
+    monkeypatch.setattr(measure, "evaluation_models", lambda: models)
+    results = evaluated(small_corpus, tmp_path / "a", [])
+    assert results["evaluation_models"]["pitch"] == {"package": "fake 2", "licence": "MIT"}
+    assert not set(measure.MELODY_METRICS) & set(results["left_out"])
+    for way in results["chance"]:
+        copy, noise = (results["scores"][name][way] for name in ("copy-content", "noise"))
+        for name in measure.MELODY_METRICS:
+            assert copy[name]["mean"] == 1 and noise[name]["mean"] < 0.5
+    monkeypatch.setattr("thirdstream.evaluation.pitch.LEADS", 1.1)
+    results = evaluated(small_corpus, tmp_path / "b", [])
+    assert not set(measure.MELODY_METRICS) & set(results["scores"]["noise"][way])
+    without = replace(TAGGER_ALONE, missing_pitch="not there; type: pip")
+    monkeypatch.setattr(measure, "evaluation_models", lambda: without)
+    left_out = evaluated(small_corpus, tmp_path / "c", [])["left_out"]
+    assert {left_out[name] for name in measure.MELODY_METRICS} == {"not there; type: pip"}
 
 
 def test_noise_is_as_loud_as_all_and_a_recordings_own() -> None:

@@ -11,6 +11,7 @@ INSTALL = {
     "basic_pitch": "pip install --no-deps basic-pitch==0.4.0",
     "onnxruntime": "pip install onnxruntime",
     "mido": "pip install 'thirdstream[scores]'",
+    "swift_f0": "pip install 'thirdstream[adherence]'",
 }
 
 

@@ -6,9 +6,10 @@ transcriber's package its metrics are left out.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, Wave
 from thirdstream.evaluation import metrics, retrieval, timing
 from thirdstream.evaluation.metrics import Notes
+from thirdstream.evaluation.pitch import SwiftF0, Track, melody_scores
 from thirdstream.evaluation.tagger import STYLE_TAGS, Tagger, TaggerOutput, is_target_style
 from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.mel.features.logmel import LogMel
@@ -26,6 +28,7 @@ from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.packages import MissingPackage
 from thirdstream.system import System
 
+T = TypeVar("T")
 N_MEL_SEGMENTS = 4  # of an excerpt, for what is measured inside a mel system
 
 
@@ -45,6 +48,9 @@ METRICS = {
     "note_f1": Metric("content", "higher", "both of them"),
     "true_note_f1": Metric("content", "higher", "the same against the notes the original plays"),
     "melody_recall": Metric("content", "higher", "share of the score's melody that is found in it"),
+    "melody_rpa": Metric("content", "higher", "raw pitch accuracy of the melody (SwiftF0), 0 to 1"),
+    "melody_rca": Metric("content", "higher", "raw chroma accuracy: the same in any octave"),
+    "melody_oa": Metric("content", "higher", "overall accuracy: rests count too"),
     "cover_mrr": Metric("content", "higher", "cover retrieval: 1 / rank of its original, 0 to 1"),
     "cover_hit_at_1": Metric("content", "higher", "share of results whose original ranks first"),
     "drift_ms": Metric("rhythm", "lower", "how its lag changes from start to end, ms"),
@@ -75,6 +81,7 @@ TAG_METRICS = ("target_style_rate", "target_tag", "source_tag", "tag_difference"
 # Of one recording either 0 or 1:
 BINARY_METRICS = ("target_style_rate", "cover_hit_at_1", "tempo_kept")
 SET_METRICS = ("kad", "fad")
+MELODY_METRICS = ("melody_rpa", "melody_rca", "melody_oa")
 NOTE_METRICS = (
     "pitch_jaccard_distance",
     "note_precision",
@@ -97,17 +104,20 @@ class Truth(NamedTuple):
 class EvaluationModels:
     """The published networks that measure. Nothing is trained against them.
 
-    transcriber: None where its package is not installed; `missing` says what to do then.
+    transcriber, pitch: None where a package is not installed; `missing` and `missing_pitch` say
+    what to do then.
     """
 
     tagger: Tagger
     transcriber: BasicPitch | None
     missing: str = ""
+    pitch: SwiftF0 | None = None
+    missing_pitch: str = ""
 
     def about(self) -> dict[str, dict[str, str]]:
         """Packages and weights, for the results."""
-        found = {"tagger": self.tagger.about()}
-        return found | ({"transcriber": self.transcriber.about()} if self.transcriber else {})
+        found = {"tagger": self.tagger, "transcriber": self.transcriber, "pitch": self.pitch}
+        return {name: one.about() for name, one in found.items() if one}
 
     def left_out(self, styles: tuple[str, str]) -> dict[str, str]:
         """Metric -> why it cannot be measured here."""
@@ -117,25 +127,35 @@ class EvaluationModels:
             reasons |= dict.fromkeys(TAG_METRICS, reason)
         if self.transcriber is None:
             reasons |= dict.fromkeys(NOTE_METRICS, self.missing)
+        if self.pitch is None and self.missing_pitch:
+            reasons |= dict.fromkeys(MELODY_METRICS, self.missing_pitch)
         return reasons
 
 
 @lru_cache(maxsize=1)
 def evaluation_models() -> EvaluationModels:
     """Those that are installed here, one set a process."""
+    transcriber, missing = _installed(BasicPitch)
+    pitch, missing_pitch = _installed(SwiftF0)
+    return EvaluationModels(Tagger(), transcriber, missing, pitch, missing_pitch)
+
+
+def _installed(kind: Callable[[], T]) -> tuple[T | None, str]:
+    """A network, or what to do to have it."""
     try:
-        return EvaluationModels(Tagger(), BasicPitch())
+        return kind(), ""
     except MissingPackage as error:
-        return EvaluationModels(Tagger(), None, str(error))
+        return None, str(error)
 
 
 class Analysis(NamedTuple):
-    """What comparisons need of one wave; posteriors are None without a transcriber."""
+    """What comparisons need of one wave; posteriors and melody are None without their network."""
 
     wave: Wave
     beats: metrics.Array
     tagged: TaggerOutput
     posteriors: Posteriors | None
+    melody: Track | None = None
 
 
 def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
@@ -145,6 +165,7 @@ def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
         metrics.beat_times(wave, SR),
         models.tagger.predict(wave, SR),
         models.transcriber.predict(wave, SR) if models.transcriber else None,
+        models.pitch.predict(wave, SR) if models.pitch else None,
     )
 
 
@@ -184,6 +205,9 @@ def compare(
         row["drift_ms"] = abs(found.drift_ms)
     if original.posteriors and output.posteriors:
         row |= _note_metrics(original.posteriors, output.posteriors, truth)
+    if original.melody and output.melody and original.melody.leads:
+        kept = melody_scores(reference=original.melody, estimate=output.melody)
+        row |= zip(MELODY_METRICS, kept, strict=True)
     if {source, target} <= STYLE_TAGS.keys():
         ours, theirs = output.tagged.style(target), output.tagged.style(source)
         row |= {

@@ -64,6 +64,10 @@ class Recording(Record):
 
 class EvaluationModel(Record):
     package: str
+    licence: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.package} ({self.licence})" if self.licence else self.package
 
 
 class Skipped(Record):
