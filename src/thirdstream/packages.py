@@ -12,6 +12,7 @@ INSTALL = {
     "onnxruntime": "pip install onnxruntime",
     "mido": "pip install 'thirdstream[scores]'",
     "matplotlib": "pip install matplotlib",
+    "swift_f0": "pip install 'thirdstream[adherence]'",
 }
 
 
