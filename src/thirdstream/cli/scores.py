@@ -137,8 +137,8 @@ def listen(
 
     Of each recording NAME.mid has all notes in its own tempo, NAME.musicxml melody and chords,
     NAME.png a picture of both, NAME.json beats, key, chords and melody, with how far each bar may
-    be trusted. Bars have three, four, five or seven quarter notes, unless you say what the
-    recording's have.
+    be trusted. Bars have three, four, five or seven quarter notes, or two to four dotted ones,
+    unless you say what the recording's have.
 
     Args:
         recordings: files, or folders that are searched for recordings.
@@ -147,7 +147,7 @@ def listen(
             they are detected. A beat is a dotted note in 6/8, 9/8 and 12/8, else the metre's lower
             number.
         metre: of the recordings, such as 3/4, 6/8 or 7/8. By default three, four, five or seven
-            quarter notes are detected.
+            quarter notes are detected, or 6/8, 9/8 or 12/8.
         start_bar: seconds in the recording at which a bar begins, any of them. By default bar lines
             are detected.
         clicks: write the recording with a click on each beat (NAME_clicks.flac) and with its chords
