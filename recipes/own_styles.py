@@ -1,13 +1,13 @@
 """Recordings in eight styles that are neither jazz nor classical music, from lead sheets:
 
-    python recipes/own_styles.py SCORES OUT [--fonts LEARN JUDGE TEST]
+    python recipes/own_styles.py SCORES OUT [--learn-fonts A] [--judge-fonts B C] [--test-fonts A]
 
 SCORES: OpenEWLD's lead sheets (Simonetta 2018), as of the benchmark. The accompaniments are data:
 own_styles.toml. OUT/learn/STYLE/*.flac are to learn a style from, OUT/judge/STYLE/*.flac to train a
 judge of styles, OUT/test/STYLE/*.flac to be transferred. No title is in two of these sets, and none
-of `test` was in the training of any bundled model. --fonts: soundfonts of the three sets, by
-default the bundled one; a judge whose recordings sound through another soundfont cannot tell styles
-by a soundfont's traces. OUT/own_styles.json has each recording's melody.
+of `test` was in the training of any bundled model. Soundfonts: by turns, by default the bundled
+one; a judge whose recordings sound through others cannot tell styles by a soundfont's traces.
+OUT/own_styles.json has each recording's melody.
 """
 
 import json
@@ -262,21 +262,27 @@ def main(
     out: tyro.conf.Positional[Path],
     /,
     *,
-    fonts: tuple[Path, Path, Path] = (ORCHESTRA, ORCHESTRA, ORCHESTRA),
+    learn_fonts: tuple[Path, ...] = (ORCHESTRA,),
+    judge_fonts: tuple[Path, ...] = (ORCHESTRA,),
+    test_fonts: tuple[Path, ...] = (ORCHESTRA,),
     n_learn: int = 12,
     n_judge: int = 12,
     n_test: int = 6,
 ) -> None:
     """Make all recordings. What is there is not made again."""
     numbers = dict(zip(SETS, (n_learn, n_judge, n_test), strict=True))
-    of_set = dict(zip(SETS, fonts, strict=True))
-    record: dict[str, Any] = {"fonts": {name: font.name for name, font in of_set.items()}}
+    fonts = dict(zip(SETS, (learn_fonts, judge_fonts, test_fonts), strict=True))
+    record: dict[str, Any] = {
+        "fonts": {name: [font.name for font in some] for name, some in fonts.items()}
+    }
     for name, style, path, score in tqdm(list(planned(scores, numbers)), unit="recording"):
         seed = f"{name} {style.name} {path.stem}"
         made = arranged(score, style, seconds=SECONDS[name], seed=seed)
         beat_s = 60 / made.song.beats_per_minute
         melody = made.song.tracks[0].notes
-        record.setdefault(name, {}).setdefault(style.name, {})[path.stem] = {
+        of_style = record.setdefault(name, {}).setdefault(style.name, {})
+        font = fonts[name][len(of_style) % len(fonts[name])]
+        of_style[path.stem] = {
             "tempo": made.song.beats_per_minute,
             "beats_per_bar": score.beats_per_bar,
             "melody": [(n.start * beat_s, n.end * beat_s, n.pitch) for n in melody],
@@ -284,7 +290,7 @@ def main(
         where = out / name / style.name / f"{path.stem}.flac"
         if not where.exists():
             make_folder(where.parent)
-            wave = render(made, of_set[name], draw_scene(style.room, seed=seed))
+            wave = render(made, font, draw_scene(style.room, seed=seed))
             audio.write(where, [wave[None]], sr=audio.SR, n_channels=1)
     write_json(out / MANIFEST, json.loads(json.dumps(record)))
 

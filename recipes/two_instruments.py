@@ -1,4 +1,6 @@
-"""Two styles of your own, as an example: python recipes/two_instruments.py MIDI_FOLDER OUT [N_PIECES]
+"""Two instruments as styles of your own, as an example:
+
+    python recipes/two_instruments.py MIDI_FOLDER OUT [N_PIECES]
 
 The same notes by two instruments each, a church organ and a steel guitar: OUT/organ/*.flac and
 OUT/guitar/*.flac, for `thirdstream prepare --paired`. Any MIDI files will do, such as those that

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 import numpy as np
 
@@ -25,6 +26,11 @@ LEVELS: dict[Role, int] = {"bass": 84, "harmony": 66, "drums": 76}  # velocities
 SEVENTHS = 0.4  # share of a style's chords with a seventh from which all of a piece's get one
 EVEN = 1.2  # swing below which halves of beats become thirds where a beat has three
 DRUMS = Instrument("drums", 0, 0, 127)
+USUAL = 0.25  # share of the recordings from which an instrument has a role; below it was misheard
+AROUND, LEAST_RANGE = (
+    3,
+    24,
+)  # semitones: beyond a style's register of melodies; of a soloist's range
 
 
 class LearnedCover(BaseCover[Style]):
@@ -58,7 +64,7 @@ class LearnedCover(BaseCover[Style]):
         lead = {part.instrument.name for part in parts}
         for (role, player), strokes in players.strokes.items():
             notes = outside(_sounding(strokes, pulse), score.tacet)
-            kind = DRUMS if role == "drums" else instrument(player.program)
+            kind = DRUMS if role == "drums" else instrument(_usual(self.learned, player))
             notes = [replace(n, pitch=folded(n.pitch, kind.lowest, kind.highest)) for n in notes]
             if kind.name in lead:  # apart from the melody, which is the same instrument's
                 kind = replace(kind, name=f"{kind.name} ({role})")
@@ -68,7 +74,34 @@ class LearnedCover(BaseCover[Style]):
         return parts
 
     def _soloist(self, players: Sequence[Player]) -> Instrument:
-        return instrument(next((p.program for p in players if p.role == "melody"), 0))
+        """Who has the melody, with as much of its range as is usual for melodies of the style."""
+        own = next((p for p in players if p.role == "melody"), None)
+        if own is None:
+            return instrument(0)
+        kind = instrument(_usual(self.learned, own))
+        every = [p for one in self.learned.recordings for p in one.players if p.role == "melody"]
+        lowest = round(median(p.lowest for p in every)) - AROUND
+        highest = round(median(p.highest for p in every)) + AROUND
+        missing = max(LEAST_RANGE - (highest - lowest), 0)
+        lowest, highest = lowest - missing // 2, highest + (missing + 1) // 2
+        if highest > kind.highest:
+            lowest, highest = min(lowest, kind.highest - LEAST_RANGE), kind.highest
+        if lowest < kind.lowest:
+            lowest, highest = kind.lowest, max(highest, kind.lowest + LEAST_RANGE)
+        return replace(kind, lowest=lowest, highest=min(highest, kind.highest))
+
+
+def _usual(style: LearnedStyle, player: Player) -> int:
+    """A player's program, or the commonest one of the role where few recordings have that."""
+    recordings = style.recordings
+    having = Counter(
+        program
+        for one in recordings
+        for program in {p.program for p in one.players if p.role == player.role}
+    )
+    if having[player.program] >= USUAL * len(recordings):
+        return player.program
+    return having.most_common(1)[0][0]
 
 
 class _Players:
@@ -93,6 +126,8 @@ class _Players:
         now = Harmony(wanted.chords, wanted.after)
         for number, strokes in sorted(bar.notes.items()):
             own = players[number]
+            if own.role == "drums" and not self.style.has_drums:  # misheard
+                continue
             able = self.of_role[own.role]
             if not able:
                 able.append(own)

@@ -25,7 +25,7 @@ from thirdstream.notes.styles.learned import Bar, LearnedStyle, Source
 MIN_BARS = 4  # of a recording
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
-LEARNING = 1  # changes whenever the same recording gives something else
+LEARNING = 2  # changes whenever the same recording gives something else
 STEADY = 0.12  # mean confidence in beats below which a recording has none
 
 Progress = Callable[[Path, float], None]

@@ -4,7 +4,7 @@ A part's notes are described by the strength of their first harmonics and by how
 and compared with the orchestra's own notes of the same pitches.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,14 +28,25 @@ AFTER_S, LATER_S = 0.08, 0.38  # of a note's onset: where it is described, and h
 LONG_S = 0.45  # of notes whose decay is measured
 MOST_NOTES = 60  # of a part that are described
 FLOOR_DB = 60.0  # below the strongest harmonic
-DECAY_WEIGHT = 1.5  # of a decibel of decay, against one of a harmonic
+DECAY_WEIGHT, BASS_DECAY_WEIGHT = 1.5, 3.0  # of a decibel of decay, against one of a harmonic
+OVERLAID = 0.35  # weight of what a bass's harmonics have too much: others sound there
+CHORDAL = {0, 4, 6, 11, 19, 24, 26, 46, 48}  # what plays a bass line only beside its own chords
+ORDER: tuple[Role, ...] = ("melody", "harmony", "bass")
 
 
 def programs_of(path: Path, parts: Mapping[Role, Spans]) -> dict[Role, int]:
-    """For each part of a recording, by its role, the program that sounds most like it."""
+    """For each part of a recording, by its role, the program that sounds most like it.
+
+    A bass is a keyboard's or a guitar's only where that plays another part, too.
+    """
     wave = _mono(path)
-    return {role: _program(_described(wave, _spread(spans)), role, spans)
-            for role, spans in parts.items()}  # fmt: skip
+    found: dict[Role, int] = {}
+    for role in (role for role in ORDER if role in parts):
+        able = _orchestra().keys()
+        if role == "bass":
+            able = able - (CHORDAL - set(found.values()))
+        found[role] = _program(_described(wave, _spread(parts[role])), role, parts[role], able)
+    return found
 
 
 def _mono(path: Path) -> Wave:
@@ -94,21 +105,31 @@ def _orchestra() -> dict[int, Instrument]:
     return {one.program: one for one in reversed(both)}
 
 
-def _program(described: Array, role: Role, spans: Spans) -> int:
-    """The nearest of the orchestra's instruments that can play most of the part."""
+def _program(described: Array, role: Role, spans: Spans, able: Collection[int]) -> int:
+    """The nearest of these instruments of the orchestra that can play most of the part."""
     pitches = sorted(pitch for _, _, pitch in spans)
     middle = tuple(pitches[len(pitches) * k // 4] for k in (1, 2, 3))
     best, nearest = 0, np.inf
     for program, one in _orchestra().items():
+        if program not in able:
+            continue
         inside = np.mean([one.lowest <= pitch <= one.highest for pitch in pitches])
         if inside < 0.8:
             continue
-        difference = np.abs(described - _reference(program, middle))
-        difference[-1] *= DECAY_WEIGHT
-        distance = float(np.nanmean(difference))
+        distance = _distance(described, _reference(program, middle), role)
         if distance < nearest:
             best, nearest = program, distance
     return best if np.isfinite(nearest) else 32 if role == "bass" else 0
+
+
+def _distance(described: Array, reference: Array, role: Role) -> float:
+    difference = described - reference
+    weights = np.ones(N_HARMONICS + 1)
+    weights[-1] = DECAY_WEIGHT
+    if role == "bass":
+        weights[difference > 0] = OVERLAID
+        weights[-1] = BASS_DECAY_WEIGHT
+    return float(np.nanmean(weights * np.abs(difference)))
 
 
 @lru_cache(256)
