@@ -379,7 +379,8 @@ def main(
     sounds: bool = False,
 ) -> None:
     """Learn, transfer, judge. styles: by default all but those that learning was tuned on.
-    settings: of SETTINGS. n: recordings of each that are transferred. sounds: keep what is made, in OUT/sounds."""
+    settings: of SETTINGS. n: recordings of each that are transferred. sounds: keep what is made, in
+    OUT/sounds."""
     every = sorted(path.name for path in (own / "test").iterdir())
     chosen = styles or tuple(one for one in every if one not in TUNED)
     make_folder(out / "rows")
