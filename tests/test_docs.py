@@ -22,11 +22,16 @@ import pytest
 import soundfile as sf
 
 from conftest import STYLES, music
+from test_arranging import tune
 from test_benchmark import TUNES
 from test_cli import run
 from thirdstream import registry
 from thirdstream.audio import SEGMENT, SR
 from thirdstream.cli import main
+from thirdstream.files import make_folder
+from thirdstream.notes.arranging import Setting, arrange
+from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.transcriber import Transcriber
 from thirdstream.packages import MissingPackage
 from thirdstream.report.reproduction import Reproduction
@@ -67,6 +72,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sf.write(folder / name, music(0, SR), SR)
     (folder / "scores").mkdir()
     (folder / "scores" / "tune.musicxml").write_bytes(TUNES["first"])
+    song = arrange(tune(4, 1), "jazz", Setting("0", 0, 140.0, "piano", "swing")).song
+    make_folder(folder / "tangos")
+    write_midi(folder / "tangos" / "one.mid", song, Timing.steady(140.0))
     with contextlib.chdir(folder):
         run_all(lines_of("docs/train.md"))
         shutil.rmtree("restyled")
@@ -178,7 +186,7 @@ def test_the_page_of_all_numbers_is_the_report_of_the_results(tmp_path: Path) ->
 def test_every_command_has_an_example() -> None:
     named = {words_of(line)[0] for _, line in EXAMPLES}
     assert named == set(main.COMMANDS)
-    headings = re.findall(r"^### (\w+)$", (ROOT / "docs" / "commands.md").read_text(), re.M)
+    headings = re.findall(r"^### ([\w-]+)$", (ROOT / "docs" / "commands.md").read_text(), re.M)
     assert set(headings) == set(main.COMMANDS)
 
 

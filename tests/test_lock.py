@@ -35,6 +35,7 @@ WRITING = {
     "arrange": (False, ["a"]),
     "benchmark": (False, ["a"]),
     "listen": (False, ["a.wav"]),
+    "learn-style": (True, ["a"]),
     "export": (True, ["twin-cnn", "--to", "jazz"]),
     "convert": (True, ["a.safetensors"]),
 }

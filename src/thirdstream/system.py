@@ -30,7 +30,8 @@ class Options:
     """
 
     to: str
-    """The style to turn recordings into, such as jazz or classical."""
+    """The style to turn recordings into, such as jazz or classical. With score also a .style file
+    of `thirdstream learn-style`, or a folder of recordings to learn the style from."""
     source: str | None = None
     """The recording's own style; by default the system's other one. The same as the target gives
     the self-reconstruction: the recording as the system represents it."""

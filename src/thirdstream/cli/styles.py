@@ -1,8 +1,9 @@
 """Styles that are learned from recordings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from thirdstream.cli.console import Failed, complain, progress_bar, say, tell
+from thirdstream.cli.console import Failed, complain, progress_bar, say
 from thirdstream.cli.locks import writes_file
 
 
@@ -22,13 +23,19 @@ def learn_style(recordings: tuple[Path, ...], /, *, out: Path, force: bool = Fal
         out: the style's file; its name ends in .style.
         force: replace a style that exists.
     """
-    from thirdstream.notes.learning import learn as learning
-    from thirdstream.notes.styles.learned import SUFFIX, write_learned
+    from thirdstream.notes.styles.learned import SUFFIX
 
     if out.suffix != SUFFIX:
         raise Failed(f"{out}: a style's file ends in {SUFFIX}; call it {out.stem}{SUFFIX}")
     if out.exists() and not force:
         raise Failed(f"{out}: exists already; add --force to replace it")
+    _learn(recordings, out)
+
+
+def _learn(recordings: Sequence[Path], out: Path) -> None:
+    from thirdstream.notes.learning import learn as learning
+    from thirdstream.notes.styles.learned import write_learned
+
     paths = learning.find_music(recordings)
     n_left = 0
     with progress_bar() as bar:
@@ -47,6 +54,24 @@ def learn_style(recordings: tuple[Path, ...], /, *, out: Path, force: bool = Fal
     style = learning.style_of(paths, out, name=out.stem)
     write_learned(out, style)
     learning.forget(out)
-    tell(f"{out} has {len(style.bars)} bars of {len(style.recordings)} recordings")
+    say(f"{out} has {len(style.bars)} bars of {len(style.recordings)} recordings")
     if n_left:
         say(f"{n_left} of {len(paths)} recordings were left out")
+
+
+def learned_from(folder: Path, beside: Path) -> Path:
+    """The style of a folder's recordings, as a file in the folder `beside`. One that is newer than
+    all of them is taken as it is.
+
+    Raises ThirdstreamError where nothing can be learned from the folder.
+    """
+    from thirdstream.notes.learning import learn as learning
+    from thirdstream.notes.styles.learned import SUFFIX
+
+    out = beside / f"{folder.resolve().name}{SUFFIX}"
+    newest = max(path.stat().st_mtime for path in learning.find_music([folder]))
+    if out.exists() and max(newest, folder.stat().st_mtime) < out.stat().st_mtime:
+        say(f"{out}: the style of {folder} is there already")
+    else:
+        _learn([folder], out)
+    return out

@@ -1,6 +1,8 @@
 """What there is to transfer with, and what is in a file."""
 
-from typing import Literal
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
 
 from rich.table import Table
 
@@ -22,10 +24,11 @@ def default_system() -> str:
 
 
 def info(path: str, /, *, json: bool = False) -> None:
-    """Say what is in a corpus or a model.
+    """Say what is in a corpus, a model or a learned style.
 
     Args:
-        path: a corpus folder or its address, a run folder, a .safetensors file, or a model's name.
+        path: a corpus folder or its address, a run folder, a .safetensors file, a model's name, or
+            a .style file.
         json: print it as JSON on standard output.
     """
     from thirdstream import checkpoint
@@ -39,6 +42,10 @@ def info(path: str, /, *, json: bool = False) -> None:
         else:
             print_corpus(opened)
         return
+    if path.endswith(".style"):
+        summary = {"kind": "style", "path": path, **_style(Path(path))}
+        print_json(summary)
+        return
     found = registry.find(path)
     header = checkpoint.read_header(found)
     if json:
@@ -46,6 +53,20 @@ def info(path: str, /, *, json: bool = False) -> None:
         return
     tell(str(found))
     print_json(header)
+
+
+def _style(path: Path) -> dict[str, Any]:
+    """What is in a .style file. Raises ThirdstreamError where it is none."""
+    from thirdstream.notes.styles.learned import read_learned
+
+    style = read_learned(path)
+    n_bars = Counter(bar.recording for bar in style.bars)
+    recordings = [
+        {"name": one.name, "n_bars": n_bars[number], "tempo": one.tempo, "swing": one.swing,
+         "beats_per_bar": one.beats_per_bar, "players": [p.model_dump() for p in one.players]}
+        for number, one in enumerate(style.recordings)
+    ]  # fmt: skip
+    return {"name": style.name, "n_bars": len(style.bars), "recordings": recordings}
 
 
 def list_systems(*, json: bool = False) -> None:

@@ -79,7 +79,7 @@ def transfer(
     system = registry.load(name)
     if system.terms:
         say(system.terms)
-    options = system.accept(style)
+    options = system.accept(_with_folder_learned(system, style, out))
     if pipes.DASH in (*inputs, out):
         outcomes = [_piped(system, inputs, out, options, files, json=json)]
     else:
@@ -114,6 +114,20 @@ def transfer(
     if n_failed:
         rest = f"; the others are in {out}" if n_failed < len(outcomes) else ""
         raise Failed(f"{n_failed} of {len(outcomes)} recordings failed{rest}")
+
+
+def _with_folder_learned(system: System[Any], style: Options, out: Path) -> Options:
+    """The options with a style file in place of the folder to learn it from, if `to` is one.
+
+    The file is kept beside the results.
+    """
+    folder = Path(style.to)
+    if style.to in system.styles or not folder.is_dir():
+        return style
+    from thirdstream.cli.styles import learned_from
+
+    beside = Path() if out == pipes.DASH else out.parent if out.suffix else out
+    return dataclasses.replace(style, to=str(learned_from(folder, beside)))
 
 
 def _by_worker(name: str, pair: tuple[Path, Path], options: Options, files: Files) -> Outcome:

@@ -16,7 +16,8 @@ class ScoreOptions(Options):
     ensemble: str | None = None
     """An ensemble (strings and harp, strings and harpsichord, chamber orchestra, string quartet,
     string orchestra, wind quintet, piano, organ, harpsichord) or a groove (swing, trio swing, big
-    band, bossa nova, ballad, jazz waltz, trio waltz). By default one that suits the recording."""
+    band, bossa nova, ballad, jazz waltz, trio waltz); of a learned style, the recording whose
+    players play. By default one that suits the recording."""
     score: Path | None = None
     """A corrected lead sheet (MusicXML) to arrange instead of the transcription; its first bar line
     is the recording's first."""

@@ -7,6 +7,7 @@ from statistics import median
 
 import numpy as np
 
+from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging.arrangement import Arrangement
 from thirdstream.notes.arranging.base import BaseCover
 from thirdstream.notes.arranging.harmony import with_sevenths
@@ -25,6 +26,7 @@ from thirdstream.notes.types import Chord, Note, Score, without_gaps
 LEVELS: dict[Role, int] = {"bass": 84, "harmony": 66, "drums": 76}  # velocities
 SEVENTHS = 0.4  # share of a style's chords with a seventh from which all of a piece's get one
 EVEN = 1.2  # swing below which halves of beats become thirds where a beat has three
+MOST_NAMED = 8  # recordings in a message
 DRUMS = Instrument("drums", 0, 0, 127)
 USUAL = 0.25  # share of the recordings from which an instrument has a role; below it was misheard
 AROUND, LEAST_RANGE = (
@@ -56,7 +58,7 @@ class LearnedCover(BaseCover[Style]):
         pulse = Pulse(score)
         wanted = _wanted(self.piece, score, pulse)
         bars = retrieved(self.learned, wanted, tempo=self.tempo, rng=self.rng)
-        band = Counter(bar.recording for bar in bars).most_common(1)[0][0]
+        band = self._band(bars)
         parts = self.solos((self._soloist(self.learned.recordings[band].players),))
         players = _Players(self.learned, band)
         for one, bar in zip(wanted, bars, strict=True):
@@ -72,6 +74,20 @@ class LearnedCover(BaseCover[Style]):
                 Part(kind, role, styled=notes, polyphonic=role == "harmony", is_timed=True)
             )
         return parts
+
+    def _band(self, bars: Sequence[Bar]) -> int:
+        """The recording whose players play: the one that is asked for, or has most of the bars."""
+        name, recordings = self.options.ensemble, self.learned.recordings
+        if name is None:
+            return Counter(bar.recording for bar in bars).most_common(1)[0][0]
+        names = [one.name for one in recordings]
+        if name not in names:
+            more = f" and {len(names) - MOST_NAMED} others" if len(names) > MOST_NAMED else ""
+            raise ThirdstreamError(
+                f"{name}: is no recording of {self.learned.name}; choose whose players play, one "
+                f"of: {', '.join(names[:MOST_NAMED])}{more}"
+            )
+        return names.index(name)
 
     def _soloist(self, players: Sequence[Player]) -> Instrument:
         """Who has the melody, with as much of its range as is usual for melodies of the style."""

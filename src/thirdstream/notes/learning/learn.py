@@ -25,8 +25,9 @@ from thirdstream.notes.styles.learned import Bar, LearnedStyle, Source
 MIN_BARS = 4  # of a recording
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
-LEARNING = 2  # changes whenever the same recording gives something else
-STEADY = 0.12  # mean confidence in beats below which a recording has none
+LEARNING = 1  # changes whenever the same recording gives something else
+CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
+SHORTEST_S = 8.0  # of a recording
 
 Progress = Callable[[Path, float], None]
 
@@ -118,8 +119,12 @@ def _heard(path: Path, folder: Path, progress: Progress) -> Heard:
 
 
 def _check(path: Path, performance: Performance) -> None:
-    """Raise ThirdstreamError where a recording has no beat that can be followed."""
-    if performance.steadiness < STEADY:
+    """Raise ThirdstreamError where a recording is short, or has no beat that can be followed."""
+    if performance.duration_s < SHORTEST_S:
+        raise ThirdstreamError(
+            f"{path}: lasts {performance.duration_s:.1f} s; give recordings of 10 s or longer"
+        )
+    if performance.clarity < CLEAR:
         raise ThirdstreamError(
             f"{path}: no steady beat is found in it (it may be speech, or noise); leave it out"
         )

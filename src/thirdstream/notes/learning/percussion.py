@@ -26,7 +26,8 @@ COMPRESSION = 1000.0
 BANDS_HZ = ((30.0, 110.0), (1500.0, 5000.0), (7000.0, 16_000.0))  # of drum, snare, cymbals
 KICK, SNARE, CLOSED_HAT, RIDE = 36, 38, 42, 51
 LEAST = (0.9, 0.55, 0.7)  # flux from which a band's peak is a stroke
-PEAK_S, BACKGROUND_S = 0.06, 1.0
+PEAK_S = (0.25, 0.1, 0.08)  # width of a peak in each band
+BACKGROUND_S = 1.0
 OFTEN, HARD = 0.55, 1.2  # high strokes a second, and the low band's strongest flux, of drums
 STRONGEST = 99.5  # percentile of a band's flux
 SHORT_S, SHORT = 0.15, 0.5  # when a closed hi-hat has lost this share of its rise
@@ -55,7 +56,7 @@ def strokes_of(path: Path) -> list[Stroke]:
     Raises AudioError where it cannot be read.
     """
     bands = _bands(path)
-    low, middle, high = (_peaks(one, least) for one, least in zip(bands.flux, LEAST, strict=True))
+    low, middle, high = (_peaks(*band) for band in zip(bands.flux, LEAST, PEAK_S, strict=True))
     often = len(high) >= OFTEN * bands.flux.shape[1] / FPS
     if not often or np.percentile(bands.flux[0], STRONGEST) < HARD:
         return []
@@ -94,8 +95,8 @@ def _levels(wave: audio.Wave) -> Array:
     return np.log1p(COMPRESSION * np.sqrt(rows))[:, : len(padded) // HOP]
 
 
-def _peaks(flux: Array, least: float) -> NDArray[np.int_]:
-    size = 2 * round(PEAK_S * FPS / 2) + 1
+def _peaks(flux: Array, least: float, width_s: float) -> NDArray[np.int_]:
+    size = 2 * round(width_s * FPS / 2) + 1
     return np.flatnonzero((flux >= least) & (flux == maximum_filter1d(flux, size)))
 
 

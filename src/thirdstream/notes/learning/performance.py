@@ -5,6 +5,7 @@ drums are found apart. A MIDI file has parts of its own: the one that lies highe
 the one that lies lowest, if it is no chordal part, the bass.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,15 +39,16 @@ class Played:
 @dataclass(frozen=True)
 class Performance:
     """A piece as it was played. score: melody, chords and metres; parts: all that was played, the
-    melody among it; positions in quarter notes, unquantised. steadiness: how sure its beats are, 0
-    to 1.
+    melody among it; positions in quarter notes, unquantised. clarity: how sure its beats and
+    chords are, 0 to 1. duration_s: of a recording.
     """
 
     name: str
     score: Score
     parts: tuple[Played, ...]
     beats_per_minute: float
-    steadiness: float = 1.0
+    clarity: float = 1.0
+    duration_s: float = math.inf
 
 
 def performance_of(
@@ -70,8 +72,11 @@ def _of_recording(path: Path, found: Transcription) -> Performance:
     if drums := _strokes(path, found):
         played.append(Played("drums", 0, drums))
     tempo = found.score.beats_per_minute or 120.0
-    steadiness = fmean(bar.beats for bar in found.confidence) if found.confidence else 0.0
-    return Performance(path.stem, found.score, tuple(played), tempo, steadiness)
+    sure = [value for bar in found.confidence for value in (bar.beats, bar.chords)]
+    clarity = fmean(sure) if sure else 0.0
+    return Performance(
+        path.stem, found.score, tuple(played), tempo, clarity, duration_s=found.duration_s
+    )
 
 
 def _spans(found: Transcription, notes: Sequence[Note]) -> Spans:

@@ -1,52 +1,73 @@
-"""Which instrument plays a part: the one of the bundled orchestra whose notes sound most alike.
+"""Which instrument plays a part, by a small network over its notes.
 
-A part's notes are described by the strength of their first harmonics and by how quickly they decay,
-and compared with the orchestra's own notes of the same pitches.
+Each note is described by its first harmonics, by how they begin and how they decay. The network
+(`recipes/instrument_weights.py`) tells how likely each of the bundled orchestra's instruments is;
+the notes of a part vote. What other instruments play at the same time is in the description too: it
+was trained on ensembles.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from thirdstream import audio
 from thirdstream.audio import SR, Wave
-from thirdstream.notes.rendering import ORCHESTRA, play
-from thirdstream.notes.styles import classical_style, jazz_style
-from thirdstream.notes.styles.entries import Instrument
+from thirdstream.notes.styles import instrument
 from thirdstream.notes.styles.learned import Role
-from thirdstream.notes.types import Note, Song, Track
 
 Array = NDArray[np.float64]
 Spans = Sequence[tuple[float, float, int]]  # start and end in seconds, MIDI pitch
 
-N_HARMONICS = 8
-N_FFT = 8192
-AFTER_S, LATER_S = 0.08, 0.38  # of a note's onset: where it is described, and how far it decayed
-LONG_S = 0.45  # of notes whose decay is measured
-MOST_NOTES = 60  # of a part that are described
+WEIGHTS = Path(__file__).parent / "instruments.json"
+N_HARMONICS = 12
+N_FFT = 4096
+AT_S = (-0.01, 0.05, 0.12, 0.24)  # after a note's onset, where its spectra begin
 FLOOR_DB = 60.0  # below the strongest harmonic
-DECAY_WEIGHT, BASS_DECAY_WEIGHT = 1.5, 3.0  # of a decibel of decay, against one of a harmonic
-OVERLAID = 0.35  # weight of what a bass's harmonics have too much: others sound there
-CHORDAL = {0, 4, 6, 11, 19, 24, 26, 46, 48}  # what plays a bass line only beside its own chords
-ORDER: tuple[Role, ...] = ("melody", "harmony", "bass")
+N_FEATURES = len(AT_S) * N_HARMONICS + len(AT_S) + 2
+MOST_NOTES = 80  # of a part that are described
+INSIDE = 0.9  # share of a part's notes that lie in an instrument's range
+
+
+class InstrumentWeights(NamedTuple):
+    """programs: (n,) of General MIDI. The rest: a network of one hidden layer over a note's
+    description, which is taken from its `mean`, in units of its `deviation`.
+    """
+
+    programs: Array
+    mean: Array
+    deviation: Array
+    hidden: Array
+    bias: Array
+    out: Array
+    out_bias: Array
+
+    def log_probabilities(self, described: Array) -> Array:
+        """(n_notes, N_FEATURES) -> (n_notes, n)."""
+        standard = (described - self.mean) / self.deviation
+        hidden = np.maximum(standard @ self.hidden + self.bias, 0)
+        return log_softmax(hidden @ self.out + self.out_bias, axis=1)
+
+
+@lru_cache(1)
+def instrument_weights() -> InstrumentWeights:
+    """Those of instruments.json."""
+    found = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    return InstrumentWeights(**{name: np.array(values) for name, values in found.items()})
 
 
 def programs_of(path: Path, parts: Mapping[Role, Spans]) -> dict[Role, int]:
-    """For each part of a recording, by its role, the program that sounds most like it.
+    """For each part of a recording, by its role, the program that it sounds most like.
 
-    A bass is a keyboard's or a guitar's only where that plays another part, too.
+    Raises AudioError where the recording cannot be read.
     """
     wave = _mono(path)
-    found: dict[Role, int] = {}
-    for role in (role for role in ORDER if role in parts):
-        able = _orchestra().keys()
-        if role == "bass":
-            able = able - (CHORDAL - set(found.values()))
-        found[role] = _program(_described(wave, _spread(parts[role])), role, parts[role], able)
-    return found
+    return {role: program_of(wave, spans) for role, spans in parts.items()}
 
 
 def _mono(path: Path) -> Wave:
@@ -55,89 +76,62 @@ def _mono(path: Path) -> Wave:
     return np.concatenate(parts) * np.float32(level.gain)
 
 
-def _spread(spans: Spans) -> Spans:
-    """The longest notes of each stretch of a part, MOST_NOTES in all."""
+def program_of(wave: Wave, spans: Spans) -> int:
+    """The program that plays these notes of a mono wave at 44,100 Hz."""
+    weights = instrument_weights()
+    rows = described(wave, spread(spans))
+    votes = weights.log_probabilities(rows).sum(axis=0) if len(rows) else np.zeros(1)
+    pitches = np.array([pitch for _, _, pitch in spans])
+    best, most = 0, -np.inf
+    for program, vote in zip(weights.programs.astype(int).tolist(), votes, strict=False):
+        one = instrument(program)
+        inside = ((pitches >= one.lowest) & (pitches <= one.highest)).mean()
+        if vote > most and inside >= INSIDE:
+            best, most = program, vote
+    return best
+
+
+def spread(spans: Spans) -> Spans:
+    """The longest note of each stretch of a part, MOST_NOTES in all at most."""
     ordered = sorted(spans)
-    step = max(len(ordered) // MOST_NOTES, 1)
+    step = max(-(-len(ordered) // MOST_NOTES), 1)
     groups = (ordered[at : at + step] for at in range(0, len(ordered), step))
-    return [max(group, key=lambda one: one[1] - one[0]) for group in groups][:MOST_NOTES]
+    return [max(group, key=lambda one: one[1] - one[0]) for group in groups]
 
 
-def _described(wave: Wave, spans: Spans) -> Array:
-    """(N_HARMONICS + 1,): the median harmonics below the strongest and the decay, in dB."""
+def described(wave: Wave, spans: Spans) -> Array:
+    """(n_notes, N_FEATURES): levels of harmonics at each of AT_S, from the strongest of all, how
+    much of the spectrum they are, the pitch and the length; notes that the wave cuts are left out.
+    """
     rows = []
     for start, end, pitch in spans:
-        first = _harmonics(wave, start + AFTER_S, pitch)
-        if first is None:
+        spectra = [_spectrum(wave, start + at_s) for at_s in AT_S]
+        if any(one is None for one in spectra):
             continue
-        later = _harmonics(wave, start + LATER_S, pitch) if end - start >= LONG_S else None
-        decay = np.nan if later is None else first.max() - later.max()
-        rows.append([*np.maximum(first - first.max(), -FLOOR_DB), decay])
-    if not rows:
-        return np.full(N_HARMONICS + 1, np.nan)
-    table = np.array(rows)
-    known = ~np.isnan(table[:, -1])
-    decay = np.median(table[known, -1]) if known.any() else np.nan
-    return np.append(np.median(table[:, :-1], axis=0), decay)
+        levels = np.array([_harmonics(one, pitch) for one in spectra if one is not None])
+        whole = np.array([10 * np.log10(one.sum() + 1e-9) for one in spectra if one is not None])
+        share = 10 * np.log10((10 ** (levels / 10)).sum(axis=1)) - whole
+        levels = np.maximum(levels - levels.max(), -FLOOR_DB)
+        rows.append([*levels.ravel(), *share, pitch, np.log(max(end - start, 0.02))])
+    return np.array(rows).reshape(-1, N_FEATURES)
 
 
-def _harmonics(wave: Wave, at_s: float, pitch: int) -> Array | None:
-    """(N_HARMONICS,) in dB; None beyond the end."""
-    first = round(at_s * SR)
+def _spectrum(wave: Wave, at_s: float) -> Array | None:
+    """Power (N_FFT // 2 + 1,) from a moment on; None outside of the wave."""
+    first = max(round(at_s * SR), 0)
     frame = wave[first : first + N_FFT]
     if len(frame) < N_FFT:
         return None
-    power = np.square(np.abs(np.fft.rfft(frame * np.hanning(N_FFT))))
+    return np.square(np.abs(np.fft.rfft(frame * np.hanning(N_FFT)))).astype(np.float64)
+
+
+def _harmonics(power: Array, pitch: int) -> Array:
+    """(N_HARMONICS,) in dB: the strongest bin around each."""
     f0 = 440 * 2 ** ((pitch - 69) / 12) * N_FFT / SR
-    levels = []
+    levels = np.full(N_HARMONICS, 1e-9)
     for number in range(1, N_HARMONICS + 1):
-        reach = max(2, round(0.02 * number * f0))
-        middle = round(number * f0)
+        middle, reach = round(number * f0), max(1, round(0.015 * number * f0))
         around = power[max(middle - reach, 1) : middle + reach + 1]
-        levels.append(around.max() if len(around) else 0.0)
-    return 10 * np.log10(np.array(levels) + 1e-9)
-
-
-@lru_cache(1)
-def _orchestra() -> dict[int, Instrument]:
-    """The instruments of the bundled styles, by their programs."""
-    both = (*classical_style().instruments.values(), *jazz_style().instruments.values())
-    return {one.program: one for one in reversed(both)}
-
-
-def _program(described: Array, role: Role, spans: Spans, able: Collection[int]) -> int:
-    """The nearest of these instruments of the orchestra that can play most of the part."""
-    pitches = sorted(pitch for _, _, pitch in spans)
-    middle = tuple(pitches[len(pitches) * k // 4] for k in (1, 2, 3))
-    best, nearest = 0, np.inf
-    for program, one in _orchestra().items():
-        if program not in able:
-            continue
-        inside = np.mean([one.lowest <= pitch <= one.highest for pitch in pitches])
-        if inside < 0.8:
-            continue
-        distance = _distance(described, _reference(program, middle), role)
-        if distance < nearest:
-            best, nearest = program, distance
-    return best if np.isfinite(nearest) else 32 if role == "bass" else 0
-
-
-def _distance(described: Array, reference: Array, role: Role) -> float:
-    difference = described - reference
-    weights = np.ones(N_HARMONICS + 1)
-    weights[-1] = DECAY_WEIGHT
-    if role == "bass":
-        weights[difference > 0] = OVERLAID
-        weights[-1] = BASS_DECAY_WEIGHT
-    return float(np.nanmean(weights * np.abs(difference)))
-
-
-@lru_cache(256)
-def _reference(program: int, pitches: tuple[int, ...]) -> Array:
-    """How an instrument's notes of these pitches sound in the orchestra."""
-    length_s = 0.8
-    notes = tuple(Note(k * 1.0, length_s, pitch, 80) for k, pitch in enumerate(pitches))
-    song = Song((Track("one", program, notes),), 60.0)
-    wave = play(song, ORCHESTRA, round((len(pitches) + 0.2) * SR)).mean(axis=0)
-    spans = [(float(k), k + length_s, pitch) for k, pitch in enumerate(pitches)]
-    return _described(wave, spans)
+        if len(around):
+            levels[number - 1] += around.max()
+    return 10 * np.log10(levels)

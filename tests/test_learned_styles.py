@@ -1,0 +1,353 @@
+"""Learned styles: what must hold of bars, of notes over another harmony, and of the command."""
+
+import json
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+import thirdstream
+from test_arranging import tune
+from test_cover import played, transcribed
+from thirdstream.audio import SR
+from thirdstream.cli import main
+from thirdstream.files import ThirdstreamError
+from thirdstream.notes.arranging import Setting, arrange
+from thirdstream.notes.arranging.cover import cover
+from thirdstream.notes.arranging.coverage import content_coverage
+from thirdstream.notes.arranging.options import ArrangementOptions
+from thirdstream.notes.arranging.piece import metrical_level
+from thirdstream.notes.arranging.repitching import Harmony, mapped, repitched
+from thirdstream.notes.arranging.retrieval import Wanted, retrieved
+from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.learning import learn as learning
+from thirdstream.notes.learning.bars import bars_of
+from thirdstream.notes.learning.percussion import CLOSED_HAT, KICK, RIDE, strokes_of
+from thirdstream.notes.learning.performance import performance_of
+from thirdstream.notes.learning.timbre import programs_of
+from thirdstream.notes.rendering import ORCHESTRA, play
+from thirdstream.notes.styles.learned import LearnedStyle, read_learned, write_learned
+from thirdstream.notes.timing import Timing
+from thirdstream.notes.types import CHORDS, Chord, Note, Song, Track
+
+ROOTS = st.integers(0, 11)
+KINDS = st.sampled_from(list(CHORDS.values()))
+
+
+def chord(root: int, intervals: tuple[int, ...], start: float = 0.0, length: float = 4.0) -> Chord:
+    return Chord(start, length, root, intervals, root)
+
+
+CHORD = st.builds(chord, ROOTS, KINDS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tunes in swing as MIDI files."""
+    made = tmp_path_factory.mktemp("swing")
+    for seed in (1, 2):
+        song = arrange(tune(4, seed), "jazz", Setting("0", 0, 140.0, "piano", "swing")).song
+        write_midi(made / f"tune {seed}.mid", song, Timing.steady(140.0))
+    return made
+
+
+@pytest.fixture(scope="module")
+def style(folder: Path) -> LearnedStyle:
+    paths, out = learning.find_music([folder]), folder.parent / "swing.style"
+    assert [one.fault for one in learning.learn(paths, out)] == [None, None]
+    return learning.style_of(paths, out, name="swing")
+
+
+# --- notes over another harmony -----------------------------------------------------------------
+
+
+@given(CHORD, CHORD)
+def test_root_third_and_fifth_stay_what_they_are(one: Chord, other: Chord) -> None:
+    assert mapped(0, one, other) == 0
+    assert mapped(one.third or 0, one, other) == other.third
+    assert mapped(one.fifth, one, other) == other.fifth
+
+
+@given(CHORD, st.lists(st.integers(30, 90), min_size=1, max_size=6))
+def test_over_the_same_harmony_all_stays(one: Chord, pitches: list[int]) -> None:
+    harmony = Harmony((one,), chord((one.root + 5) % 12, (0, 4, 7), 4.0))
+    strokes = [(0.5, 1.0, pitch, 80) for pitch in pitches]
+    assert repitched(strokes, harmony, harmony) == strokes
+
+
+@given(CHORD, CHORD, st.integers(0, 11), st.lists(st.integers(30, 90), min_size=1, max_size=6))
+def test_a_harmony_that_is_transposed_transposes_the_notes(
+    one: Chord, other: Chord, by: int, pitches: list[int]
+) -> None:
+    strokes = [(float(k % 4), 1.0, pitch, 80) for k, pitch in enumerate(pitches)]
+
+    def over(target: Chord, after: int) -> list[int]:
+        now = Harmony((target,), chord(after % 12, (0, 4, 7), 4.0))
+        before = Harmony((one,), chord((one.root + 5) % 12, (0, 4, 7), 4.0))
+        return [pitch for _, _, pitch, _ in repitched(strokes, before, now)]
+
+    here = over(other, other.root + 5)
+    moved = replace(other, root=(other.root + by) % 12, bass=(other.bass + by) % 12)
+    there = over(moved, other.root + 5 + by)
+    assert [(pitch + by) % 12 for pitch in here] == [pitch % 12 for pitch in there]
+    # and nothing leaves its register by more than the harmony asks for
+    assert all(abs(new - old) <= 12 for new, old in zip(here, pitches, strict=True))
+
+
+def test_a_note_that_leads_into_the_next_chord_leads_into_the_one_that_comes_now() -> None:
+    before = Harmony((chord(0, (0, 4, 7)),), chord(5, (0, 4, 7), 4.0))  # C, then F
+    now = Harmony((chord(2, (0, 3, 7)),), chord(7, (0, 4, 7), 4.0))  # D minor, then G
+    strokes = [(0.0, 1.0, 36, 80), (3.0, 1.0, 42, 80), (3.0, 1.0, 40, 80)]  # C, F sharp, E
+    classes = [pitch % 12 for _, _, pitch, _ in repitched(strokes, before, now)]
+    assert classes == [2, 8, 5]  # D, A flat above G, and E stays the third
+
+
+# --- which bars ---------------------------------------------------------------------------------
+
+
+def wanted(style: LearnedStyle, recording: int) -> list[Wanted]:
+    """The bars of one of the style's own recordings."""
+    bars = [bar for bar in style.bars if bar.recording == recording]
+    chords = [Harmony.of_symbols(bar.chords, None, bar.length).chords for bar in bars]
+    afters = [*(one[0] for one in chords[1:]), chords[-1][0]]
+    tempo = zip(bars, chords, afters, strict=True)
+    return [
+        Wanted(bar.number, 4 * bar.number, bar.length, own, after, bar.energy, bar.last, False)
+        for bar, own, after in tempo
+    ]
+
+
+def test_a_recordings_own_harmony_gets_its_own_bars(style: LearnedStyle) -> None:
+    for recording in (0, 1):
+        asked = wanted(style, recording)
+        found = retrieved(style, asked, tempo=140.0, rng=random.Random(0))
+        right = [bar.number == one.number and bar.recording == recording
+                 for bar, one in zip(found, asked, strict=True)]  # fmt: skip
+        assert np.mean(right) > 0.9
+
+
+def test_a_recordings_accompaniment_is_in_its_bars(folder: Path) -> None:
+    performance = performance_of(folder / "tune 1.mid")
+    kept = Counter(
+        pitch for bar in bars_of(performance, 0) for line in bar.notes.values()
+        for _, _, pitch, _ in line
+    )  # fmt: skip
+    played_notes = Counter(
+        note.pitch for part in performance.parts if part.role != "melody" for note in part.notes
+    )
+    assert kept == played_notes
+    assert {part.role for part in performance.parts} == {"melody", "bass", "harmony", "drums"}
+
+
+# --- covers -------------------------------------------------------------------------------------
+
+
+def learned_cover(style_file: Path, metre: int = 4, **options: Any) -> tuple[Any, Any]:
+    piece = transcribed("classical", metre)
+    asked = ArrangementOptions(str(style_file), **options)
+    piece = piece.scaled(metrical_level(piece, asked.read_style()))
+    return piece, cover(piece, asked)
+
+
+@pytest.fixture(scope="module")
+def style_file(style: LearnedStyle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("learned") / "swing.style"
+    write_learned(path, style)
+    assert read_learned(path) == style
+    return path
+
+
+@pytest.mark.parametrize("metre", [2, 3, 4])
+def test_covers_have_the_styles_players_and_end_with_the_piece(
+    style_file: Path, metre: int
+) -> None:
+    piece, made = learned_cover(style_file, metre)
+    names = {track.name for track in made.song.tracks if track.notes}
+    assert {"double bass", "drums"} <= names
+    assert all(note.end <= piece.score.n_beats + 1e-6 for note in played(made))
+    assert learned_cover(style_file, metre)[1] == made
+    other = learned_cover(style_file, metre, seed=1)[1]
+    assert other.song != made.song
+
+
+def test_all_content_is_played_where_it_is_asked_for(style_file: Path) -> None:
+    piece, made = learned_cover(style_file, keep_content=1.0)
+    assert content_coverage(piece.notes, played(made)) > 0.97
+
+
+def test_without_strength_nothing_of_the_style_is_played(style_file: Path) -> None:
+    _, made = learned_cover(style_file, style_strength=0.0, keep_content=1.0)
+    drums = [track for track in made.song.tracks if track.is_drums]
+    assert sum(len(track.notes) for track in drums) < 0.1 * len(played(made))
+
+
+def test_a_recording_is_asked_for_by_its_name(style_file: Path) -> None:
+    learned_cover(style_file, ensemble="tune 2")
+    with pytest.raises(
+        ThirdstreamError, match=r"is no recording of swing; choose .*tune 1, tune 2"
+    ):
+        learned_cover(style_file, ensemble="string quartet")
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def rewritten(path: Path, to: Path, change: Any) -> Path:
+    content = json.loads(path.read_text())
+    change(content)
+    to.write_text(json.dumps(content))
+    return to
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: c.update(format="other"), "is no style file"),
+        (lambda c: c.pop("bars"), "bars: Field required"),
+        (lambda c: c["bars"][0].update(recording=9), "bar 0 .* is of recording 9"),
+        (lambda c: c["bars"][0]["notes"].update({"7": []}), "player beyond the 4"),
+        (lambda c: c["recordings"][0].update(tempo=-1), "recordings.0.tempo: must be greater"),
+        (lambda c: c["recordings"][0].update(temp=1), "recordings.0.temp: Extra"),
+    ],
+)
+def test_faults_of_a_file_are_named(
+    style_file: Path, tmp_path: Path, change: Any, said: str
+) -> None:
+    path = rewritten(style_file, tmp_path / "mine.style", change)
+    with pytest.raises(ThirdstreamError, match=f"mine.style: .*{said}"):
+        read_learned(path)
+
+
+def test_what_is_no_file_or_no_json_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ThirdstreamError, match=r"gone\.style: cannot be read"):
+        thirdstream.load("score").choose(to=str(tmp_path / "gone.style"))
+    (tmp_path / "text.style").write_text("swing, please")
+    with pytest.raises(ThirdstreamError, match=r"text\.style: is no style file"):
+        read_learned(tmp_path / "text.style")
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main.main([str(one) for one in arguments])
+    return int(ended.value.code or 0)
+
+
+def clip(path: Path, seconds: float = 12.0) -> Path:
+    """A tune with chords, as sound."""
+    song = arrange(tune(4, 5), "classical", Setting("0", 0, 120.0, "piano", "swing")).song
+    wave = play(song, ORCHESTRA, round(seconds * SR))
+    soundfile.write(path, 0.1 * wave.T / np.sqrt(np.square(wave).mean()), SR)
+    return path
+
+
+def test_a_folder_becomes_a_style_and_a_recording_is_covered_in_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    out, song = tmp_path / "mine.style", clip(tmp_path / "song.wav")
+    main.main(["learn-style", str(folder), "--out", str(out)])
+    assert not learning.parts_of(out).exists()
+    assert len(read_learned(out).recordings) == 2
+    main.main(["transfer", str(song), "--to", str(out), "--out", str(tmp_path / "a")])
+    main.main(["transfer", str(song), "--to", str(folder), "--out", str(tmp_path / "b")])
+    waves = [soundfile.read(tmp_path / one / "song.wav")[0] for one in "ab"]
+    before = soundfile.read(song)[0]
+    assert [len(wave) for wave in waves] == [len(before)] * 2
+    assert np.isclose(
+        np.sqrt(np.square(waves[0]).mean()), np.sqrt(np.square(before).mean()), rtol=0.1
+    )
+    assert (tmp_path / "b" / f"{folder.name}.style").exists()
+
+
+def test_learning_goes_on_where_it_stopped(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, paths = tmp_path / "mine.style", learning.find_music([folder])
+    next(iter(learning.learn(paths, out)))  # and then interrupted
+    heard: list[Path] = []
+
+    def noted(path: Path, **given: Any) -> Any:
+        heard.append(path)
+        return performance_of(path, **given)
+
+    monkeypatch.setattr(learning, "performance_of", noted)
+    list(learning.learn(paths, out))
+    assert heard == paths[1:]
+
+
+def test_what_tells_nothing_is_left_out_and_said(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "all").mkdir()
+    noise = np.random.default_rng(0).normal(0, 0.1, 8 * SR)
+    soundfile.write(tmp_path / "all" / "noise.wav", noise, SR)
+    soundfile.write(tmp_path / "all" / "silence.wav", np.zeros(8 * SR), SR)
+    (tmp_path / "all" / "text.mp3").write_text("no sound")
+    out = tmp_path / "none.style"
+    assert run("learn-style", tmp_path / "all", "--out", out) == 1
+    said = capsys.readouterr().err
+    for name in ("noise.wav", "silence.wav", "text.mp3"):
+        assert f"left out: {tmp_path / 'all' / name}" in said
+    assert "none of the 3 recordings tells a style" in said
+    assert not out.exists()
+    (tmp_path / "all" / "tune.mid").write_bytes((folder / "tune 1.mid").read_bytes())
+    main.main(["learn-style", str(tmp_path / "all"), "--out", str(out)])
+    assert len(read_learned(out).recordings) == 1
+
+
+def test_places_that_cannot_be_are_said(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("learn-style", folder, "--out", tmp_path / "mine.json") == 1
+    assert "ends in .style" in capsys.readouterr().err
+    assert run("learn-style", tmp_path / "gone", "--out", tmp_path / "a.style") == 1
+    assert "is not there" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert run("learn-style", tmp_path / "empty", "--out", tmp_path / "a.style") == 1
+    assert "no recordings and no MIDI files" in capsys.readouterr().err
+    (tmp_path / "there.style").write_text("")
+    assert run("learn-style", folder, "--out", tmp_path / "there.style") == 1
+    assert "add --force" in capsys.readouterr().err
+
+
+# --- sound --------------------------------------------------------------------------------------
+
+
+def sounding(path: Path, *tracks: Track, tempo: float = 120.0, seconds: float = 10.0) -> Path:
+    wave = play(Song(tracks, tempo), ORCHESTRA, round(seconds * SR)).mean(axis=0)
+    soundfile.write(path, 0.1 * wave / np.sqrt(np.square(wave).mean()), SR)
+    return path
+
+
+def test_drums_are_found_where_they_are_struck_and_nowhere_else(tmp_path: Path) -> None:
+    strokes = [Note(float(k), 0.2, KICK if k % 2 == 0 else CLOSED_HAT, 100) for k in range(20)]
+    strokes += [Note(k + 0.5, 0.2, CLOSED_HAT, 90) for k in range(20)]
+    drums = Track("drums", 0, tuple(sorted(strokes)), is_drums=True)
+    found = strokes_of(sounding(tmp_path / "drums.wav", drums))
+    at = {drum: np.array([one.at_s for one in found if one.drum == drum]) for drum in (KICK,)}
+    assert np.allclose(at[KICK], np.arange(0, 10, 1.0), atol=0.03)
+    high = np.array([one.at_s for one in found if one.drum in (CLOSED_HAT, RIDE)])
+    hats = np.array([note.start / 2 for note in strokes if note.pitch == CLOSED_HAT])
+    assert all(np.abs(high - one).min() < 0.03 for one in hats)
+    for program in (19, 48, 6, 0):
+        chords = tuple(Note(float(k), 0.9, p, 90) for k in range(20) for p in (48, 60, 64, 67))
+        path = sounding(tmp_path / f"{program}.wav", Track("one", program, chords))
+        assert strokes_of(path) == []
+
+
+@pytest.mark.parametrize("program", [0, 19, 24, 32, 48, 56, 73])
+def test_an_instrument_is_known_by_its_sound(tmp_path: Path, program: int) -> None:
+    low = 36 if program == 32 else 60
+    notes = tuple(Note(float(k), 0.9, low + 2 * (k % 6), 85) for k in range(18))
+    path = sounding(tmp_path / "one.wav", Track("one", program, notes))
+    spans = [(note.start / 2, note.end / 2, note.pitch) for note in notes]
+    assert programs_of(path, {"melody": spans}) == {"melody": program}
