@@ -19,7 +19,7 @@ from thirdstream.notes.arranging.pulse import THIRDS, Pulse, in_thirds, swung
 from thirdstream.notes.arranging.repitching import Harmony, repitched
 from thirdstream.notes.arranging.retrieval import Wanted, energies_of, following, retrieved
 from thirdstream.notes.styles import instrument
-from thirdstream.notes.styles.entries import Instrument, Style
+from thirdstream.notes.styles.entries import NARROWEST, Instrument, Style
 from thirdstream.notes.styles.learned import Bar, LearnedStyle, Player, Role, Stroke
 from thirdstream.notes.types import Chord, Note, Score, without_gaps
 
@@ -29,10 +29,8 @@ EVEN = 1.2  # swing below which halves of beats become thirds where a beat has t
 MOST_NAMED = 8  # recordings in a message
 DRUMS = Instrument("drums", 0, 0, 127)
 USUAL = 0.25  # share of the recordings from which an instrument has a role; below it was misheard
-AROUND, LEAST_RANGE = (
-    3,
-    24,
-)  # semitones: beyond a style's register of melodies; of a soloist's range
+AROUND = 3  # semitones beyond where melodies of the style lie in which a soloist plays, too
+LEAST_RANGE = 24  # semitones of a soloist
 
 
 class LearnedCover(BaseCover[Style]):
@@ -66,7 +64,7 @@ class LearnedCover(BaseCover[Style]):
         lead = {part.instrument.name for part in parts}
         for (role, player), strokes in players.strokes.items():
             notes = outside(_sounding(strokes, pulse), score.tacet)
-            kind = DRUMS if role == "drums" else instrument(_usual(self.learned, player))
+            kind = DRUMS if role == "drums" else instrument(self._program(player))
             notes = [replace(n, pitch=folded(n.pitch, kind.lowest, kind.highest)) for n in notes]
             if kind.name in lead:  # apart from the melody, which is the same instrument's
                 kind = replace(kind, name=f"{kind.name} ({role})")
@@ -90,34 +88,33 @@ class LearnedCover(BaseCover[Style]):
         return names.index(name)
 
     def _soloist(self, players: Sequence[Player]) -> Instrument:
-        """Who has the melody, with as much of its range as is usual for melodies of the style."""
+        """Who has the melody, where melodies of the style lie."""
         own = next((p for p in players if p.role == "melody"), None)
         if own is None:
             return instrument(0)
-        kind = instrument(_usual(self.learned, own))
-        every = [p for one in self.learned.recordings for p in one.players if p.role == "melody"]
-        lowest = round(median(p.lowest for p in every)) - AROUND
-        highest = round(median(p.highest for p in every)) + AROUND
-        missing = max(LEAST_RANGE - (highest - lowest), 0)
-        lowest, highest = lowest - missing // 2, highest + (missing + 1) // 2
-        if highest > kind.highest:
-            lowest, highest = min(lowest, kind.highest - LEAST_RANGE), kind.highest
-        if lowest < kind.lowest:
-            lowest, highest = kind.lowest, max(highest, kind.lowest + LEAST_RANGE)
-        return replace(kind, lowest=lowest, highest=min(highest, kind.highest))
+        return _where_melodies_lie(self.learned, instrument(self._program(own)))
+
+    def _program(self, player: Player) -> int:
+        """A player's; but the commonest one of the role where few recordings have that, and the
+        band is not asked for."""
+        recordings = self.learned.recordings
+        having = Counter(
+            program
+            for one in recordings
+            for program in {p.program for p in one.players if p.role == player.role}
+        )
+        if self.options.ensemble or having[player.program] >= USUAL * len(recordings):
+            return player.program
+        return having.most_common(1)[0][0]
 
 
-def _usual(style: LearnedStyle, player: Player) -> int:
-    """A player's program, or the commonest one of the role where few recordings have that."""
-    recordings = style.recordings
-    having = Counter(
-        program
-        for one in recordings
-        for program in {p.program for p in one.players if p.role == player.role}
-    )
-    if having[player.program] >= USUAL * len(recordings):
-        return player.program
-    return having.most_common(1)[0][0]
+def _where_melodies_lie(style: LearnedStyle, kind: Instrument) -> Instrument:
+    """An instrument with as much of its range as melodies of the style have, and some more."""
+    every = [p for one in style.recordings for p in one.players if p.role == "melody"]
+    lowest = round(median(p.lowest for p in every)) - AROUND
+    highest = max(round(median(p.highest for p in every)) + AROUND, lowest + LEAST_RANGE)
+    lowest = max(min(lowest, kind.highest - LEAST_RANGE), kind.lowest)
+    return replace(kind, lowest=lowest, highest=max(min(highest, kind.highest), lowest + NARROWEST))
 
 
 class _Players:
