@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from thirdstream import audio
 from thirdstream.audio import SR, Wave
@@ -31,6 +31,7 @@ AT_S = (-0.01, 0.05, 0.12, 0.24)  # after a note's onset, where its spectra begi
 FLOOR_DB = 60.0  # below the strongest harmonic
 N_FEATURES = len(AT_S) * N_HARMONICS + len(AT_S) + 2
 MOST_NOTES = 80  # of a part that are described
+FAMILIES = {6: 5}  # General MIDI's, of eight programs: ensembles of strings are strings
 INSIDE = 0.9  # share of a part's notes that lie in an instrument's range
 
 
@@ -77,18 +78,28 @@ def _mono(path: Path) -> Wave:
 
 
 def program_of(wave: Wave, spans: Spans) -> int:
-    """The program that plays these notes of a mono wave at 44,100 Hz."""
-    weights = instrument_weights()
-    rows = described(wave, spread(spans))
-    votes = weights.log_probabilities(rows).sum(axis=0) if len(rows) else np.zeros(1)
-    pitches = np.array([pitch for _, _, pitch in spans])
-    best, most = 0, -np.inf
-    for program, vote in zip(weights.programs.astype(int).tolist(), votes, strict=False):
-        one = instrument(program)
-        inside = ((pitches >= one.lowest) & (pitches <= one.highest)).mean()
-        if vote > most and inside >= INSIDE:
-            best, most = program, vote
-    return best
+    """The program that plays these notes of a mono wave at 44,100 Hz: of those in whose range they
+    lie, the likeliest of the likeliest family. Piano where the wave is too short to tell."""
+    weights, rows = instrument_weights(), described(wave, spread(spans))
+    able = np.array([_is_able(int(program), spans) for program in weights.programs])
+    if not able.any() or not len(rows):
+        return 0
+    programs = weights.programs[able].astype(int)
+    votes = weights.log_probabilities(rows)[:, able]
+    families = np.array([FAMILIES.get(program // 8, program // 8) for program in programs])
+    of_family = {
+        family: float(np.sum(logsumexp(votes[:, families == family], axis=1)))
+        for family in np.unique(families)
+    }
+    best = families == max(of_family, key=lambda family: of_family[family])
+    return int(programs[best][votes[:, best].sum(axis=0).argmax()])
+
+
+def _is_able(program: int, spans: Spans) -> bool:
+    """Whether most of the notes lie in an instrument's range."""
+    one = instrument(program)
+    inside = [one.lowest <= pitch <= one.highest for _, _, pitch in spans]
+    return sum(inside) >= INSIDE * len(inside)
 
 
 def spread(spans: Spans) -> Spans:
