@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations, permutations
+from itertools import combinations, permutations, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -202,8 +202,9 @@ class Evaluation:
 
     @cached_property
     def originals(self) -> dict[Recording, Measured]:
-        """Of all test recordings."""
-        rows = [one for style in self.styles for one in self.recordings("test", [style])[: self.n]]
+        """Of all test recordings: the first of each style, the second, and so on."""
+        of_style = [self.recordings("test", [style])[: self.n] for style in self.styles]
+        rows = [one for some in zip_longest(*of_style) for one in some if one is not None]
         return {one: self.networks.measured(heard(one.path))
                 for one in tqdm(rows, desc="originals", unit="recording")}  # fmt: skip
 
