@@ -136,7 +136,9 @@ def found_in(scores: Path, name: str) -> Path:
 def true_key(record: dict[str, Any]) -> Key:
     """The score's, of keys.json, in the record's transposition."""
     keys = json.loads(WRITTEN_KEYS.read_text(encoding="utf-8"))
-    written = {plain(name): key for name, key in keys.items()}[plain(record["score"])]
+    keys = {plain(name): key for name, key in keys.items()}
+    name = plain(record["score"])
+    written = keys.get(name) or keys[re.sub(r"(-\d+)+-mxl$", "-mxl", name)]
     (key,) = (key for key in KEYS if key.name == written)
     return Key((key.tonic + record["semitones"]) % 12, key.is_minor)
 
