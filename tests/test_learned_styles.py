@@ -28,12 +28,13 @@ from thirdstream.notes.arranging.repitching import Harmony, mapped, repitched
 from thirdstream.notes.arranging.retrieval import Wanted, retrieved
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.learning import learn as learning
-from thirdstream.notes.learning.bars import bars_of
+from thirdstream.notes.learning.bars import bars_of, source_of
 from thirdstream.notes.learning.percussion import CLOSED_HAT, KICK, RIDE, strokes_of
 from thirdstream.notes.learning.performance import performance_of
+from thirdstream.notes.learning.phrasing import STACCATO
 from thirdstream.notes.learning.timbre import programs_of
 from thirdstream.notes.rendering import ORCHESTRA, play
-from thirdstream.notes.styles.learned import LearnedStyle, read_learned, write_learned
+from thirdstream.notes.styles.learned import LONGEST, LearnedStyle, read_learned, write_learned
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.types import CHORDS, Chord, Note, Song, Track
 
@@ -146,6 +147,28 @@ def test_a_recordings_accompaniment_is_in_its_bars(folder: Path) -> None:
     assert {part.role for part in performance.parts} == {"melody", "bass", "harmony", "drums"}
 
 
+def band(path: Path, bass: tuple[Note, ...], melody_length: float = 0.9) -> Path:
+    """A MIDI file of a melody, chords and a bass."""
+    melody = tuple(Note(k / 2, melody_length / 2, 72 + 2 * (k % 5), 90) for k in range(64))
+    chords = tuple(Note(k, 0.9, p, 70) for k in range(0, 32, 2) for p in (60, 64, 67))
+    tracks = (Track("flute", 73, melody), Track("piano", 0, chords), Track("bass", 32, bass))
+    write_midi(path, Song(tracks, 120.0), Timing.steady(120.0))
+    return path
+
+
+def test_a_note_that_is_held_all_the_time_is_learned(tmp_path: Path) -> None:
+    made = performance_of(band(tmp_path / "drone.mid", (Note(0.0, 400.0, 36, 80),)))
+    first = bars_of(made, 0)[0]
+    assert (0.0, LONGEST, 36, 80) in [note for line in first.notes.values() for note in line]
+
+
+def test_notes_of_no_length_are_not_how_a_melody_is_phrased(tmp_path: Path) -> None:
+    bass = tuple(Note(float(k), 0.9, 36 + k % 5, 80) for k in range(32))
+    for length in (0.01, 0.5):
+        source = source_of(performance_of(band(tmp_path / f"{length}.mid", bass, length)))
+        assert source.short == pytest.approx(max(length, STACCATO), abs=0.01)
+
+
 # --- covers -------------------------------------------------------------------------------------
 
 
@@ -213,6 +236,8 @@ def rewritten(path: Path, to: Path, change: Any) -> Path:
         (lambda c: c.pop("bars"), "bars: Field required"),
         (lambda c: c["bars"][0].update(recording=9), "bar 0 .* is of recording 9"),
         (lambda c: c["bars"][0]["notes"].update({"7": []}), "player beyond the 4"),
+        (lambda c: c["bars"][0]["notes"].update({"0": [[0, 1, 60, 80]]}), "player of the melody"),
+        (lambda c: c["recordings"][0]["players"][1].update(role="melody"), "player of the melody"),
         (lambda c: c["recordings"][0].update(tempo=-1), "recordings.0.tempo: must be greater"),
         (lambda c: c["recordings"][0].update(temp=1), "recordings.0.temp: Extra"),
     ],
