@@ -1,7 +1,9 @@
 """Learned styles: what must hold of bars, of notes over another harmony, and of the command."""
 
 import json
+import os
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from test_arranging import tune
 from test_cover import played, transcribed
 from thirdstream.audio import SR
 from thirdstream.cli import main
+from thirdstream.cli.styles import learned_from
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import Setting, arrange
 from thirdstream.notes.arranging.cover import cover
@@ -293,6 +296,52 @@ def test_a_folder_becomes_a_style_and_a_recording_is_covered_in_it(
     assert (tmp_path / "b" / f"{folder.name}.style").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("gone.wav", "--to", "{}"), "gone.wav: there is no such file"),
+        (("song.wav", "--to", "{}", "--model", "twin-cnn"), "does not know the style"),
+        (("song.wav", "--to", "{}", "--style-strength", "3"), "style_strength|style-strength"),
+        (("song.wav", "--to", ""), "does not know the style ''"),
+    ],
+)
+def test_what_is_wrong_beside_the_folder_is_said_before_it_is_learned(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "song.wav").write_bytes(b"")
+    (tmp_path / "tune.mid").write_bytes((folder / "tune 1.mid").read_bytes())
+    assert run("transfer", *(one.format(folder) for one in given), "--out", tmp_path / "out") == 1
+    assert re.search(said, capsys.readouterr().err)
+    assert not list(tmp_path.rglob("*.style"))
+
+
+def test_a_folders_style_is_learned_again_if_it_changes_and_never_from_results(
+    folder: Path, tmp_path: Path
+) -> None:
+    inner = tmp_path / "tangos" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "one.mid").write_bytes((folder / "tune 1.mid").read_bytes())
+    results = tmp_path / "tangos" / "results.v2"
+    results.mkdir()
+    made = learned_from(tmp_path / "tangos", results)
+    assert made == results / "tangos.style"
+    first = made.stat().st_mtime_ns
+    clip(results / "song.wav")
+    learned_from(tmp_path / "tangos", results)
+    assert made.stat().st_mtime_ns == first
+    added = inner / "two.mid"
+    added.write_bytes((folder / "tune 2.mid").read_bytes())
+    os.utime(added, (0, 0))  # as of a file that is moved
+    learned_from(tmp_path / "tangos", results)
+    assert [one.name for one in read_learned(made).recordings] == ["one", "two"]
+
+
 def test_learning_goes_on_where_it_stopped(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,6 +373,7 @@ def test_what_tells_nothing_is_left_out_and_said(
         assert f"left out: {tmp_path / 'all' / name}" in said
     assert "none of the 3 recordings tells a style" in said
     assert not out.exists()
+    assert not learning.parts_of(out).exists()
     (tmp_path / "all" / "tune.mid").write_bytes((folder / "tune 1.mid").read_bytes())
     main.main(["learn-style", str(tmp_path / "all"), "--out", str(out)])
     assert len(read_learned(out).recordings) == 1
@@ -339,6 +389,12 @@ def test_places_that_cannot_be_are_said(
     (tmp_path / "empty").mkdir()
     assert run("learn-style", tmp_path / "empty", "--out", tmp_path / "a.style") == 1
     assert "no recordings and no MIDI files" in capsys.readouterr().err
+    assert run("learn-style", "--out", tmp_path / "a.style") == 1
+    assert "no recordings to learn from" in capsys.readouterr().err
+    (tmp_path / "folder.style").mkdir()
+    assert run("learn-style", folder, "--out", tmp_path / "folder.style", "--force") == 1
+    assert "folder.style: is a folder; choose another name" in capsys.readouterr().err
+    assert not learning.parts_of(tmp_path / "folder.style").exists()
     (tmp_path / "there.style").write_text("")
     assert run("learn-style", folder, "--out", tmp_path / "there.style") == 1
     assert "add --force" in capsys.readouterr().err

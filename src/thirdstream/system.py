@@ -115,8 +115,8 @@ class System(ABC, Generic[OwnOptions]):
 
     name: for messages. styles: those it knows, two or more. options: the dataclass of its options,
     with its own defaults. keeps_dynamics: whether its output is as loud as its input at any moment;
-    where it is not, the recording's dynamics are restored afterwards. refuses: options of all that
-    have no meaning to it. checkpoint: the file it was loaded from, if any. on_notation: is called
+    where it is not, the recording's dynamics are restored afterwards. learns_styles: whether the
+    target may be a learned style's file, too. refuses: options of all that have no meaning to it. checkpoint: the file it was loaded from, if any. on_notation: is called
     with the music of each transfer, before its first sound, by systems that know it.
     """
 
@@ -124,6 +124,7 @@ class System(ABC, Generic[OwnOptions]):
     styles: tuple[str, ...]
     options: type[OwnOptions] = Options  # pyright: ignore[reportAssignmentType]
     keeps_dynamics: bool = True
+    learns_styles: bool = False
     refuses: tuple[str, ...] = ()
     checkpoint: Path | None = None
     on_notation: Callable[[Notation], None] | None = None

@@ -85,6 +85,7 @@ class ScoreSystem(System[ScoreOptions]):
     styles = STYLES
     options = ScoreOptions
     keeps_dynamics = False
+    learns_styles = True
 
     def ready(self) -> None:
         """Raise ThirdstreamError without the transcriber."""

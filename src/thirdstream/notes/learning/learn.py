@@ -6,6 +6,7 @@ was interrupted goes on where it stopped.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def find_music(inputs: Sequence[Path]) -> list[Path]:
             found.append(path)
         else:
             raise ThirdstreamError(f"{path}: is not there; give recordings, or folders of them")
+    if not inputs:
+        raise ThirdstreamError("no recordings to learn from; give files or folders")
     if not found:
         places = ", ".join(map(str, inputs))
         raise ThirdstreamError(f"{places}: no recordings and no MIDI files; give a folder of some")
@@ -139,6 +142,8 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
     parts = [parts_of(out) / f"{sha256(path)[:32]}.{LEARNING}.json" for path in paths]
     parts = [part for part in dict.fromkeys(parts) if part.exists()]
     if not parts:
+        with suppress(OSError):  # others' parts may be in it
+            parts_of(out).rmdir()
         raise ThirdstreamError(
             f"{out}: none of the {len(paths)} recordings tells a style; give music with a beat, "
             "of several voices and of 10 s or longer"
