@@ -21,7 +21,7 @@ from test_cover import played, transcribed
 from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.cli.styles import learned_from
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes.arranging import Setting, arrange
 from thirdstream.notes.arranging.cover import cover
 from thirdstream.notes.arranging.coverage import content_coverage
@@ -253,6 +253,24 @@ def test_faults_of_a_file_are_named(
         read_learned(path)
 
 
+def test_a_learned_style_takes_no_other_styles_file(style_file: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "jazz.toml"
+    mine.write_text("")
+    with pytest.raises(ThirdstreamError, match=r"jazz\.toml: .*swing\.style is a style's file"):
+        thirdstream.load("score").choose(to=str(style_file), style_file=mine)
+
+
+def test_a_style_that_is_not_there_is_said_with_what_may_be_given(tmp_path: Path) -> None:
+    said = r"knows classical and jazz, and the \.style files"
+    for wrong in (str(tmp_path / "tangoes"), tmp_path / "tangoes", 3):
+        with pytest.raises(ThirdstreamError, match=said):
+            thirdstream.load("score").choose(to=wrong)
+
+
+def test_a_style_may_be_given_as_a_path(style_file: Path) -> None:
+    assert thirdstream.load("score").choose(to=style_file).to == str(style_file)
+
+
 def test_what_is_no_file_or_no_json_is_said(tmp_path: Path) -> None:
     with pytest.raises(ThirdstreamError, match=r"gone\.style: cannot be read"):
         thirdstream.load("score").choose(to=str(tmp_path / "gone.style"))
@@ -398,6 +416,23 @@ def test_places_that_cannot_be_are_said(
     (tmp_path / "there.style").write_text("")
     assert run("learn-style", folder, "--out", tmp_path / "there.style") == 1
     assert "add --force" in capsys.readouterr().err
+
+
+def test_a_style_of_many_recordings_has_no_more_bars_than_it_may(
+    style: LearnedStyle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "MOST_BARS", 5 * learning.PHRASE)
+    bars = tuple(bar for bar in style.bars if bar.recording == 0)
+    heard = learning.Heard(source=style.recordings[0], bars=bars)
+    out, paths = tmp_path / "many.style", [tmp_path / f"{number}.mid" for number in range(9)]
+    for path in paths:
+        path.write_text(path.name)
+        part = learning.parts_of(out) / f"{sha256(path)[:32]}.{learning.LEARNING}.json"
+        part.parent.mkdir(exist_ok=True)
+        part.write_text(heard.model_dump_json())
+    made = learning.style_of(paths, out, name="many")
+    assert len(made.bars) <= learning.MOST_BARS
+    assert len(made.recordings) > 3
 
 
 # --- sound --------------------------------------------------------------------------------------

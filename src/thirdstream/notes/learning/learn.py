@@ -148,7 +148,7 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
             f"{out}: none of the {len(paths)} recordings tells a style; give music with a beat, "
             "of several voices and of 10 s or longer"
         )
-    every = max(len(parts) // (MOST_BARS // PHRASE), 1)
+    every = -(-len(parts) // (MOST_BARS // PHRASE))  # rounded up
     parts = parts[::every]
     share = MOST_BARS // len(parts)
     recordings: list[Source] = []
