@@ -17,6 +17,7 @@ bar lines; metre and key right; CPU seconds a minute of sound.
 import glob
 import json
 import math
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -134,9 +135,15 @@ def found_in(scores: Path, name: str) -> Path:
 
 def true_key(record: dict[str, Any]) -> Key:
     """The score's, of keys.json, in the record's transposition."""
-    written = json.loads(WRITTEN_KEYS.read_text(encoding="utf-8"))[record["score"]]
+    keys = json.loads(WRITTEN_KEYS.read_text(encoding="utf-8"))
+    written = {plain(name): key for name, key in keys.items()}[plain(record["score"])]
     (key,) = (key for key in KEYS if key.name == written)
     return Key((key.tonic + record["semitones"]) % 12, key.is_minor)
+
+
+def plain(name: str) -> str:
+    """A file's name without what copies of the collection write otherwise: "am-i-blue-mxl"."""
+    return re.sub("[^a-z0-9]+", "-", name.lower())
 
 
 def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:

@@ -25,8 +25,8 @@ from torch.nn import functional
 from pair_features import Recording, beats_of, half_of, material_of  # a script beside this one
 from performances import Performance, at_tempo, otherwise, worn  # a script beside this one
 from thirdstream.notes.transcription.activations import POOLED, pooled, stacked
-from thirdstream.notes.transcription.beats import LATE_S
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
+from thirdstream.notes.transcription.hypotheses import LATE_S
 from thirdstream.notes.transcription.transcriber import Posteriors
 from training_run import Run, export  # a script beside this one
 

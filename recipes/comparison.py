@@ -34,6 +34,10 @@ WANTED = (
     *(f"{name}-paper" for name in registry.TWINS), "melgan-vc", "play-as-you-like", "travel",
     "twin-paired", "score", "encodec", "musicgen-melody",
 )  # fmt: skip
+CAPTION = (
+    "Point: mean of both directions. Vertical line: from one direction to the other; no interval. "
+    "Dotted: system or baseline without parameters."
+)
 LINES = {"score": "score", "copy-target": "another piece", "copy-content": "original"}
 BASELINES = {
     "true-target": "same piece, other style",
@@ -97,7 +101,8 @@ def cell(score: Score | None, digits: int) -> str:
 
 
 def draw(results: Results, subjects: Mapping[str, Subject], path: Path) -> None:
-    """Quality against parameters: of each system the mean of both directions, and both by a line.
+    """Quality against parameters: of each system the mean of both directions, and both by a line,
+    as a caption says.
 
     What has no parameters to count is a dotted line over all of them.
     """
@@ -121,6 +126,7 @@ def draw(results: Results, subjects: Mapping[str, Subject], path: Path) -> None:
         h.get_label(): h for axes in figure.axes for h in axes.get_legend_handles_labels()[0]
     }
     figure.legend(handles=list(handles.values()), loc="outside right center", fontsize=7)
+    figure.supxlabel(CAPTION, fontsize=7)
     save(figure, path)
 
 

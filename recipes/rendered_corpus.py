@@ -1,9 +1,8 @@
-"""Recordings for the bundled model and clips, rendered from scores in the public domain.
+"""Recordings for the bundled models, rendered from scores in the public domain.
 
     pip install 'thirdstream[scores]'        and, from Debian: fluidsynth, fluid-soundfont-gm,
                                              musescore-general-soundfont-small
     python recipes/rendered_corpus.py SHEETS OUT      lead sheets (.mxl) -> OUT/STYLE/*.flac
-    python recipes/rendered_corpus.py --clips OUT     the tunes of tunes.py -> OUT/*.ogg
 
 Each lead sheet is arranged in one style only, so that no piece is in two splits of the corpus. The
 bundled model was trained on OpenEWLD (Simonetta 2018), melodies first performed by 1930. Both
@@ -25,7 +24,6 @@ import numpy as np
 from music21 import chord, converter, harmony, note
 
 from thirdstream import audio
-from tunes import CLIPS
 
 SOUNDFONTS = [
     Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
@@ -102,22 +100,6 @@ def read_sheet(path: Path) -> Sheet:
             melody.append(Tone(float(element.offset), float(element.quarterLength), top.pitch.midi))
     if len(melody) < 16 or len(chords) < 4:
         raise ValueError(f"{path}: has {len(melody)} notes and {len(chords)} chords")
-    return Sheet(melody, chords)
-
-
-def read_tune(tune: tuple[str, str]) -> Sheet:
-    """A tune of tunes.py."""
-    melody, chords, at = [], [], 0.0
-    for word in tune[0].split():
-        name, beats = word.split(":")
-        if name != "r":
-            melody.append(Tone(at, float(beats), note.Note(name).pitch.midi))
-        at += float(beats)
-    at = 0.0
-    for word in tune[1].split():
-        name, beats = word.split(":")
-        chords.append(_harmony(at, harmony.ChordSymbol(name)))
-        at += float(beats)
     return Sheet(melody, chords)
 
 
@@ -282,16 +264,6 @@ def make_corpus(sheets: Path, out: Path, seed: int = 0) -> None:
         print(line)
 
 
-def make_clips(out: Path) -> None:
-    """The demo's clips, 12 s each."""
-    for name, (style, tune, tempo, seed) in CLIPS.items():
-        rng = random.Random(seed)
-        render(ARRANGERS[style](read_tune(tune), rng, tempo), out / f"{name}.ogg", rng, max_s=12.0)
-
-
 if __name__ == "__main__":
     first, second = sys.argv[1:]
-    if first == "--clips":
-        make_clips(Path(second))
-    else:
-        make_corpus(Path(first), Path(second))
+    make_corpus(Path(first), Path(second))

@@ -28,7 +28,7 @@ from pair_features import Recording, beats_of, half_of, material_of  # a script 
 from performances import Performance, performances, quick  # a script beside this one
 from thirdstream.notes.arranging.harmony import changes
 from thirdstream.notes.metre import Metres, of_length
-from thirdstream.notes.transcription import beats, weights
+from thirdstream.notes.transcription import beats, hypotheses, weights
 from thirdstream.notes.transcription.activations import Activations, activations_of
 from thirdstream.notes.transcription.chords import (
     KINDS,
@@ -170,11 +170,15 @@ def true_downbeats(
     record: dict[str, Any], observed: FrameFeatures, work: Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """The features of true beats, in standard deviations, and which of them are bar lines."""
-    frames = (beats_of(record, observed)[0][:-1] + beats.LATE_S) * FPS
+    at_s, _ = beats_of(record, observed)
+    frames = (at_s[:-1] + hypotheses.LATE_S) * FPS
     per_frame = frame_evidence(observed, activations_by(work, record, observed))
-    (marks,) = beats.downbeat_features(ChromaSums.of(observed.posteriors), [frames], per_frame)
+    chroma = beat_chroma(ChromaSums.of(observed.posteriors), (at_s + hypotheses.LATE_S) * FPS)
+    (marks,) = hypotheses.downbeat_features([chroma], [frames], per_frame)
     bar = counted(record)
-    return beats.standard(marks[:, : beats.N_ACCENTS])[1:], (np.arange(len(marks)) % bar == 0)[1:]
+    return hypotheses.standard(marks[:, : hypotheses.N_ACCENTS])[1:], (
+        np.arange(len(marks)) % bar == 0
+    )[1:]
 
 
 def read(
@@ -188,7 +192,7 @@ def read(
         return mir_eval.beat.f_measure(true, ours)
 
     evidence, right = [], []
-    for hypothesis in beats.hypotheses(one.features, heard, of_downbeats):
+    for hypothesis in hypotheses.hypotheses(hypotheses.levels(one.features, heard, of_downbeats)):
         bars = beats.as_bars(hypothesis, one.features)
         of_lines = max(f(line, bars.beats_s[:: bars.beats_per_bar]) for line in one.lines)
         evidence.append(hypothesis.evidence)
@@ -233,11 +237,14 @@ def beat_weights(
         joblib.delayed(readings)(*one, work=work, of_downbeats=of_downbeats) for one in material
     )
     network = ranking([row for some in rows for row in some])
-    return {"downbeats": rounded(of_downbeats)} | {k: rounded(v, 4) for k, v in network.items()}
+    return {
+        "downbeats": rounded(of_downbeats),
+        "beats": {k: rounded(v, 4) for k, v in network.items()},
+    }
 
 
 class Ranking(nn.Module):
-    """`BeatWeights.rank`, to be trained."""
+    """`RankWeights.rank`, to be trained."""
 
     def __init__(self, n_evidence: int) -> None:
         super().__init__()
@@ -251,7 +258,7 @@ class Ranking(nn.Module):
 
 
 def mean_of(networks: list[Ranking]) -> dict[str, np.ndarray]:
-    """Their mean, as BeatWeights has it."""
+    """Their mean, as RankWeights has it."""
     n = len(networks)
     found = {
         "hidden": torch.cat([one.hidden.weight for one in networks]),
@@ -316,7 +323,7 @@ def main(pairs: str, solos: str, work: str, *parts: str) -> None:
         weights.PATH.write_text(json.dumps(known))  # bar lines are found by its chords
     if "beats" in (parts or PARTS):
         alone = material_of(Path(solos), Path(work), parallel)
-        known["beats"] = beat_weights(material + alone, Path(work), parallel)
+        known |= beat_weights(material + alone, Path(work), parallel)
     weights.PATH.write_text(json.dumps(known) + "\n")
 
 

@@ -107,6 +107,19 @@ def test_blocks_are_the_whole_and_bounded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1)[0], wave)
 
 
+@pytest.mark.parametrize("suffix", ["wav", "ogg", "mp3", "flac"])
+def test_a_channel_lies_side_by_side_in_blocks_of_some_size(tmp_path: Path, suffix: str) -> None:
+    """Also of frames, of which FFmpeg gives a thousand samples at a time."""
+    n_samples = audio.BLOCK + 5000
+    wave = np.stack([music(0, n_samples), music(1, n_samples)])
+    sf.write(tmp_path / f"a.{suffix}", 0.5 * wave.T, SR)
+    blocks = list(audio.blocks(tmp_path / f"a.{suffix}", mono=False))
+    assert all(block.flags.c_contiguous for block in blocks)
+    assert len(blocks) == 2
+    whole, _ = audio.read(tmp_path / f"a.{suffix}", mono=False)
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
+
+
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """name: a file that cannot be used, and what its error says."""
     files = {name: folder / name for name in
@@ -264,10 +277,11 @@ def test_a_recording_that_is_measured_can_be_heard(
     monkeypatch.setattr(audio.reading, "HELD", held)
     wave = np.stack([music(0, 2 * sr), music(1, 2 * sr)], axis=1)
     sf.write(tmp_path / "a.wav", 0.2 * wave, sr, subtype="FLOAT")
-    level, blocks = audio.measured(tmp_path / "a.wav")
-    assert level == audio.measure(tmp_path / "a.wav")
-    read, _ = audio.read(tmp_path / "a.wav")
-    np.testing.assert_array_equal(np.concatenate(list(blocks), axis=1)[0], read)
+    for mono, rate in ((True, SR), (False, None)):
+        level, blocks = audio.measured(tmp_path / "a.wav", sr=rate, mono=mono)
+        assert level == audio.measure(tmp_path / "a.wav", mono=mono)
+        read, _ = audio.read(tmp_path / "a.wav", sr=rate, mono=mono)
+        np.testing.assert_array_equal(np.concatenate(list(blocks), axis=1), np.atleast_2d(read))
 
 
 @pytest.mark.parametrize("offset", [0.02, 0.1, -0.5])
@@ -418,3 +432,42 @@ def test_a_fault_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         audio.write(tmp_path / "a.wav", broken(), sr=SR, n_channels=1)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
+
+
+# --- titles -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".aiff"])
+def test_the_title_of_a_recording_is_that_of_its_tags(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"john-garner_bwv1002_mov6{suffix}"
+    with sf.SoundFile(str(path), "w", SR, 1) as file:
+        file.title = "Tempo di Borea"
+        file.write(tone(SR))
+    assert audio.title_of(path) == "Tempo di Borea"
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("john-garner_bwv1002_mov6.wav", "john-garner bwv1002 mov6"), ("_.wav", "_"),
+     ("a  b__c.wav", "a b c")],
+)  # fmt: skip
+def test_without_tags_the_title_is_the_name_with_spaces(
+    tmp_path: Path, name: str, title: str
+) -> None:
+    assert audio.title_of(tmp_path / name) == title  # there is no such file
+    sf.write(tmp_path / name, tone(SR), SR)
+    assert audio.title_of(tmp_path / name) == title
+
+
+@pytest.mark.parametrize(("tag", "title"), [("  ", "a song"), (" one\n  two ", "one two"),
+                                            ("x" * 5000, "x" * 200)])  # fmt: skip
+def test_a_tag_is_a_line_that_fits_or_none(tmp_path: Path, tag: str, title: str) -> None:
+    with sf.SoundFile(str(tmp_path / "a_song.flac"), "w", SR, 1) as file:
+        file.title = tag
+        file.write(tone(SR))
+    assert audio.title_of(tmp_path / "a_song.flac") == title
+
+
+def test_a_file_that_is_no_recording_has_its_name(tmp_path: Path) -> None:
+    (tmp_path / "some_notes.mp3").write_bytes(b"ID3" + bytes(range(256)) * 40)
+    assert audio.title_of(tmp_path / "some_notes.mp3") == "some notes"

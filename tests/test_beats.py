@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thirdstream.notes.transcription import beats, pulse
+from thirdstream.notes.transcription import beats, hypotheses, pulse
 from thirdstream.notes.transcription.beats import Bars
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.transcriber import Posteriors
@@ -59,7 +59,7 @@ def test_silence_after_the_clicks_takes_no_beat_away(silence_s: int) -> None:
 
 
 @given(
-    metre=st.sampled_from(beats.METRES),
+    metre=st.sampled_from(hypotheses.METRES),
     phase=st.integers(0, 6),
     seed=st.integers(0, 99),
 )
@@ -67,14 +67,16 @@ def test_bar_lines_are_where_the_accents_are(metre: int, phase: int, seed: int) 
     places = (np.arange(60) - phase) % metre
     accents = 2.0 * (places == 0) + 0.1 * np.random.default_rng(seed).standard_normal(60)
     accents -= accents.mean()
-    ((score, path),) = beats.bar_paths([accents], metre)
+    ((score, path),) = hypotheses.bar_paths([accents], metre)
     np.testing.assert_array_equal(path, places)
-    assert all(score > beats.bar_paths([accents], m)[0][0] for m in beats.METRES if m != metre)
+    assert all(
+        score > hypotheses.bar_paths([accents], m)[0][0] for m in hypotheses.METRES if m != metre
+    )
 
 
 def test_a_lost_beat_costs_one_bar_only() -> None:
     places = np.array([0, 1, 2, 3] * 6 + [0, 1, 2] + [0, 1, 2, 3] * 6)
-    ((_, path),) = beats.bar_paths([4.0 * (places == 0) - 1.0], 4)
+    ((_, path),) = hypotheses.bar_paths([4.0 * (places == 0) - 1.0], 4)
     np.testing.assert_array_equal(path == 0, places == 0)
     found = beats.even_bars(np.arange(len(places), dtype=float), path, 4)
     assert len(found) % 4 == 0
@@ -86,10 +88,10 @@ def test_a_lost_beat_costs_one_bar_only() -> None:
 def test_bars_are_found_side_by_side_as_one_by_one(lengths: list[int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     accents = [2 * rng.standard_normal(n) for n in lengths]
-    for metre in beats.METRES:
-        together = beats.bar_paths(accents, metre)
+    for metre in hypotheses.METRES:
+        together = hypotheses.bar_paths(accents, metre)
         for one, (score, places) in zip(accents, together, strict=True):
-            ((alone, path),) = beats.bar_paths([one], metre)
+            ((alone, path),) = hypotheses.bar_paths([one], metre)
             assert score == pytest.approx(alone)
             np.testing.assert_array_equal(places, path)
 
@@ -121,5 +123,5 @@ def test_a_first_beat_sounds_when_the_recording_begins(frame: int) -> None:
     """Not some milliseconds before it, where no click of it would be."""
     at = frame + np.arange(0, 30 * FPS, 0.5 * FPS)
     places = np.arange(len(at)) % 4
-    one = beats.Hypothesis(at, places, 4, np.zeros(1))
+    one = hypotheses.Hypothesis(at, places, 4, np.zeros(1))
     assert beats.as_bars(one, features_of(round(30 * FPS), at)).beats_s[0] == 0

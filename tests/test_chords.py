@@ -30,6 +30,20 @@ def test_a_plain_chord_is_found_on_every_root(kind: str) -> None:
         assert chords.change_probabilities([chroma])[0][1:].max() < 0.2
 
 
+@pytest.mark.parametrize("rows", [1, 50, 90])
+def test_changes_do_not_depend_on_how_many_lists_go_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    rng = np.random.default_rng(0)
+    lists = [rng.random((n_beats, 3, 12)) for n_beats in (40, 7, 30, 64, 2)]
+    together = chords.change_probabilities(lists)
+    monkeypatch.setattr(chords, "ROWS", rows)
+    apart = chords.change_probabilities(lists)
+    assert [len(one) for one in apart] == [40, 7, 30, 64, 2]
+    for one, other in zip(apart, together, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 @given(
     edges=st.lists(st.floats(-20, 260), min_size=2, max_size=12),
     seed=st.integers(0, 99),

@@ -357,7 +357,9 @@ def test_bundled_models_reconstruct_their_clips(name: str) -> None:
         segment = torch.from_numpy(wave[: audio.SEGMENT] * audio.level_of([wave[None]]).gain)[None]
         mel = model.log_mel(style)(segment)
         errors.append(float((model.model.reconstruct(mel, style) - mel).abs().mean() / mel.mean()))
-    most = {"twin-paired": 0.35}.get(name, 0.25)  # its code is a third as large as the others'
+    # The code of twin-paired is a third as large as the others'. travel, trained for 7 minutes,
+    # knows FluidSynth's sound alone; the clips are the sampler's.
+    most = {"twin-paired": 0.35, "travel": 0.35}.get(name, 0.25)
     assert np.mean(errors) < (0.6 if "paper" in name else most)
 
 

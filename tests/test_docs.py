@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("index", "train", "commands", "scripting")))
 # These take longer than all others together; they are parsed here, and run in other tests.
 RUN_ELSEWHERE = {"demo", "tune", "evaluate", "report", "figures", "claims", "arrange"}
-RUN_ELSEWHERE |= {"benchmark", "convert", "listen", "reproduce", "serve"}
+RUN_ELSEWHERE |= {"benchmark", "convert", "listen", "listen-test", "reproduce", "serve"}
 
 
 def lines_of(page: str) -> list[str]:

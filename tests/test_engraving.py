@@ -3,6 +3,7 @@
 import io
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -53,21 +54,52 @@ def drawn(page: Element) -> str:
     return canvas.getpdfdata().decode("latin-1")
 
 
-def test_symbols_are_of_letters_alone(tmp_path: Path) -> None:
-    """No glyph of Verovio's own font, which a PDF file lacks; one of a note's head for all."""
+class Recorder(Canvas):
+    """A canvas that also says what was written on it, in which font and from where."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), pageCompression=0)
+        self.said: list[tuple[float, str, str]] = []
+
+    def drawString(self, x: float, y: float, text: str, *of: Any, **how: Any) -> None:
+        self.said.append((x, self._fontname, text))
+        super().drawString(x, y, text, *of, **how)
+
+
+def test_symbols_have_signs_for_accidentals(tmp_path: Path) -> None:
+    """Of a font that goes into the file; Verovio's own does not. One glyph is all notes' head."""
     melody = tuple(Note(float(beat), 1.0, 60) for beat in range(16))
     kinds = ((3, (0, 4, 7)), (10, (0, 4, 7, 11)), (6, (0, 3, 6, 10)), (2, (0, 3, 7)))
-    chords = tuple(
+    chords = [
         Chord(4.0 * k, 4.0, root, kind, (root + 4 * k) % 12) for k, (root, kind) in enumerate(kinds)
-    )
+    ]
+    chords.append(Chord(14.0, 2.0, 9, (0, 4, 7), 1))
     path = tmp_path / "sheet.musicxml"
-    write_lead_sheet(path, Score("sheet", melody, chords), Key(10, False))
+    write_lead_sheet(
+        path, Score("sheet", melody, tuple(chords)), Key(10, False), changes=[(12, Key(2, False))]
+    )
     _, (page,) = engraving._pages(path)
-    written = drawn(page)
-    glyphs = re.findall(r"/(\S+) Do\b", written)
+    canvas = Recorder()
+    svg.Pen(canvas).draw(page, width=100, top=200)
+    glyphs = re.findall(r"/(\S+) Do\b", canvas.getCurrentPageContent())
     assert max(map(glyphs.count, glyphs)) == 16
-    symbols = re.findall(r"\(([^)]+)\) Tj", written)
-    assert [one.lower() for one in symbols] == ["eb", "bbmaj7/d", "gbm7b5/d", "dm"]
+    lines = "".join(("\n" if x == 0 else "") + text for x, _, text in canvas.said).split("\n")[1:]
+    assert lines == ["E♭", "B♭maj7/D", "G♭m7♭5/D", "Dm", "A/C♯"]
+    assert {font for _, font, text in canvas.said if text in "♭♯"} == {"DejaVuSans"}
+    assert {font for _, font, text in canvas.said if text not in "♭♯"} == {"Times-Roman"}
+
+
+def test_runs_of_a_symbol_follow_each_other_without_a_gap() -> None:
+    page = ElementTree.fromstring(
+        '<svg xmlns="http://www.w3.org/2000/svg"><svg viewBox="0 0 50 80">'
+        '<text x="9" y="9" text-anchor="end"><tspan font-size="10px">Bb7</tspan></text></svg></svg>'
+    )
+    canvas = Recorder()
+    svg.Pen(canvas).draw(page, width=100, top=200)
+    (first, _, _), (second, font, sign), (third, _, _) = canvas.said
+    assert second - first == pytest.approx(canvas.stringWidth("B", "Times-Roman", 10))
+    assert third - second == pytest.approx(canvas.stringWidth(sign, font, 10))
+    assert third + canvas.stringWidth("7", "Times-Roman", 10) == pytest.approx(0)
 
 
 @pytest.mark.parametrize(

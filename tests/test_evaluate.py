@@ -18,13 +18,14 @@ from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.data.corpus import TEST, Corpus
 from thirdstream.evaluation import Settings, evaluate, material, measure
+from thirdstream.evaluation.pitch import Track
 from thirdstream.evaluation.summary import summarise
 from thirdstream.evaluation.tagger import TaggerOutput
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.system import MelSystem
 from thirdstream.notes.transcription.transcriber import Posteriors
 
-BASELINES = ["copy-content", "copy-target", "resynthesis"]  # where no pair is known
+BASELINES = ["copy-content", "copy-target", "resynthesis", "noise"]  # where no pair is known
 QUICK = Settings(excerpt_s=3.0, max_recordings=1, references=4, examples=1)
 
 
@@ -96,6 +97,7 @@ def test_baselines_score_what_they_must(
             assert copy[key] == approx(1)
         assert copy["pitch_jaccard_distance"] == 0
         assert copy["cover_mrr"] == copy["cover_hit_at_1"] == 1
+        assert copy["drift_ms"] == approx(0, abs=0.1) and copy["tempo_kept"] == 1
         assert copy["tag_difference"] == approx(copy["target_tag"] - copy["source_tag"])
         other = results["scores"]["copy-target"][direction]
         assert other["chroma_cosine"]["mean"] < 0.95
@@ -106,11 +108,56 @@ def test_baselines_score_what_they_must(
             assert {"kad", "fad", "timbre_distance_mfcc"} <= scores[direction].keys()
             assert all(one["n"] == 1 for one in scores[direction].values())
     assert {"kad", "fad", "timbre_distance_mfcc"} <= results["floors"]["jazz"].keys()
-    n_originals = 2 if len({one["name"] for one in results["recordings"]}) == 2 else 1
-    chance = {"cover_mrr": (1 + 1 / n_originals) / 2, "cover_hit_at_1": 1 / n_originals}
-    assert results["chance"] == dict.fromkeys(results["scores"]["copy-content"], approx(chance))
+    jobs = evaluate.plan(material.of_corpus(small_corpus), [], QUICK)
+    pieces = {(one.item.key, one.item.piece) for one in jobs}
+    for own in results["recordings"]:
+        n_others = sum(piece != Path(own["name"]).stem for _, piece in pieces)
+        ranks = 1 / np.arange(1, n_others + 2)
+        direction = next(one for one in results["chance"] if one.startswith(own["style"]))
+        assert results["chance"][direction] == approx(
+            {"cover_mrr": ranks.mean(), "cover_hit_at_1": 1 / len(ranks)}
+        )
+    assert results["gallery"] == n_others + 1 > 4
     assert results["evaluation_models"]["tagger"] == {"package": "fake 1"}
     json.dumps(results, allow_nan=False)
+
+
+class FakePitch:
+    def about(self) -> dict[str, str]:
+        return {"package": "fake 2", "licence": "MIT"}
+
+    def predict(self, wave: np.ndarray, sr: int) -> Track:
+        frames = wave[: len(wave) // 512 * 512].reshape(-1, 512)
+        hz = 200 + 100 * np.abs(np.diff(np.sign(frames), axis=1)).sum(axis=1)
+        return Track(np.arange(len(hz)) * 512 / sr, hz, np.ones(len(hz), bool))
+
+
+def test_melodies_are_compared_where_a_pitch_tracker_is_installed_and_one_voice_leads(
+    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models: Any = replace(TAGGER_ALONE, pitch=FakePitch())  # type: ignore[arg-type]
+    monkeypatch.setattr(measure, "evaluation_models", lambda: models)
+    results = evaluated(small_corpus, tmp_path / "a", [])
+    assert results["evaluation_models"]["pitch"] == {"package": "fake 2", "licence": "MIT"}
+    assert not set(measure.MELODY_METRICS) & set(results["left_out"])
+    for way in results["chance"]:
+        copy, noise = (results["scores"][name][way] for name in ("copy-content", "noise"))
+        for name in measure.MELODY_METRICS:
+            assert copy[name]["mean"] == 1 and noise[name]["mean"] < 0.5
+    monkeypatch.setattr("thirdstream.evaluation.pitch.LEADS", 1.1)
+    results = evaluated(small_corpus, tmp_path / "b", [])
+    assert not set(measure.MELODY_METRICS) & set(results["scores"]["noise"][way])
+    without = replace(TAGGER_ALONE, missing_pitch="not there; type: pip")
+    left_out = without.left_out(STYLES)
+    assert {left_out[name] for name in measure.MELODY_METRICS} == {"not there; type: pip"}
+
+
+def test_noise_is_as_loud_as_all_and_a_recordings_own() -> None:
+    one, again, other = (measure.white_noise(SR, seed=seed) for seed in ("a", "a", "b"))
+    assert 20 * np.log10(np.sqrt(np.square(one).mean())) == approx(-20, abs=0.05)
+    assert (one == again).all()
+    assert abs(np.corrcoef(one, other)[0, 1]) < 0.03
+    assert abs(np.corrcoef(one[1:], one[:-1])[0, 1]) < 0.03
 
 
 def test_a_model_is_measured_and_work_resumes(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from torch import Tensor
@@ -37,6 +38,22 @@ def test_each_mel_has_its_panel_and_low_frequencies_are_below(tmp_path: Path) ->
         column = picture[height // 6 : height * 4 // 5, x].mean(axis=1)
         assert column[-5:].mean() > 0.6
         assert column[:5].mean() < 0.1
+
+
+def test_each_column_has_its_times_below_its_lowest_panel() -> None:
+    """Also where the last row is shorter."""
+    mel = torch.rand(9, 256)
+    figure = mel_figure([dict.fromkeys("abc", mel), dict.fromkeys("de", mel)], config=MelConfig())
+    panels = {axes.get_title(): axes for axes in figure.axes if axes.get_title()}
+    timed = {name for name, axes in panels.items() if axes.get_xlabel() == "time (s)"}
+    assert timed == set("cde")
+    FigureCanvasAgg(figure).draw()
+    ticked = {
+        name
+        for name, axes in panels.items()
+        if any(tick.label1.get_visible() for tick in axes.xaxis.get_major_ticks())
+    }
+    assert ticked == set("cde")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
@@ -254,3 +271,19 @@ def test_every_loss_has_its_curve(tmp_path: Path) -> None:
     one = imread(written[0]).shape[1]
     alone = [Epoch(1, 10, {"a": 1.0})]
     assert imread(next(figures.learning_curves(alone, tmp_path, name="tiny"))).shape[1] < one
+
+
+def test_the_legend_of_curves_names_both_and_lies_beside_the_panels(
+    drawn: dict[str, Figure],
+) -> None:
+    """Also where the first panel has nothing of validation."""
+    epochs = [Epoch(k, k, {"a": 2.0 / k, "b": 1.0 / k}, {"b": 1.5 / k}) for k in range(1, 9)]
+    list(figures.learning_curves(epochs, Path(), name="tiny"))
+    figure = drawn["curves-tiny.png"]
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["train", "validation"]
+    place = legend.get_window_extent(canvas.get_renderer())
+    assert not any(place.overlaps(axes.get_window_extent()) for axes in figure.axes)
+    assert all(axes.get_legend() is None for axes in figure.axes)

@@ -3,6 +3,8 @@
 import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import soundfile as sf
 from conftest import music, tone
 from thirdstream import audio, registry
 from thirdstream.audio import SR
+from thirdstream.cli.serve import serve
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.options import MelOptions, StyledMelOptions
 from thirdstream.mel.system import MelSystem
@@ -325,6 +328,37 @@ def test_without_gradio_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     ):
         pass
     assert os.environ == before
+
+
+def test_what_is_wrong_with_the_address_is_told_before_gradio_is_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "gradio", None)
+    with (
+        pytest.raises(ThirdstreamError, match="port 70000: cannot be served"),
+        running(host="127.0.0.1", port=70_000, limits=Limits()),
+    ):
+        pass
+
+
+def test_serve_says_what_it_does_before_it_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    @contextmanager
+    def started(**how: object) -> Iterator[str]:
+        said.append(capsys.readouterr().err)
+        yield "http://here"
+
+    def ended(event: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("thirdstream.web.server.running", started)
+    monkeypatch.setattr("threading.Event.wait", ended)
+    serve()
+    assert said == ["starting the page, which takes some seconds; its address follows\n"]
+    assert "the page is at http://here" in capsys.readouterr().out
 
 
 def test_limits_must_be_some() -> None:

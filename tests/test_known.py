@@ -33,10 +33,10 @@ from thirdstream.system import options_of
 
 CLIPS = Path(audio.__file__).parents[1] / "clips"
 HEARD = {  # number of beats, beats a bar, quarter notes a minute, first and last beat
-    "classical_greensleeves.ogg": (29, 4.0, 120.1, 0.0, 13.990),
-    "classical_ode_to_joy.ogg": (29, 4.0, 126.0, 0.0, 13.328),
-    "jazz_oh_susanna.ogg": (41, 4.0, 176.2, -1.028, 12.591),
-    "jazz_when_the_saints.ogg": (41, 4.0, 190.1, 0.0, 12.623),
+    "classical_greensleeves.ogg": (31, 3.0, 132.2, -0.819, 12.794),
+    "classical_ode_to_joy.ogg": (37, 4.0, 168.0, 0.0, 12.859),
+    "jazz_oh_susanna.ogg": (41, 4.0, 172.1, -0.958, 12.991),
+    "jazz_when_the_saints.ogg": (37, 4.0, 172.1, 0.0, 12.550),
 }
 
 

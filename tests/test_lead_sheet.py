@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import music21
 import numpy as np
 import pytest
+from PIL import Image
 
 from pieces import rubato
 from thirdstream.files import ThirdstreamError
@@ -267,6 +268,39 @@ def test_sheets_are_whole_and_kept(tmp_path: Path) -> None:
             starts.append(now)
     expected = timing.seconds([n.start for n in score.melody])
     np.testing.assert_allclose(starts, expected, atol=0.002)
+
+
+def test_the_picture_has_each_note_where_it_sounds(tmp_path: Path) -> None:
+    """Thirty seconds are two rows; the melody is drawn over all notes."""
+    timing, heights = Timing(tuple(0.5 * beat for beat in range(61))), (40, 60, 80)
+    notes = tuple(Note(4.0 * k, 2.0, heights[k % 3]) for k in range(15))
+    score = Score("a title", notes[1:], (), Metres.steady(metre(4, 4)))
+    sheets.draw_roll(tmp_path / "a.png", Transcription(score, timing, notes, C_MAJOR, 30.0))
+    with Image.open(tmp_path / "a.png") as picture:
+        colours = np.array(picture)
+    wide, high = sheets.RIGHT - sheets.LEFT, sheets.HIGH
+    melody, others = ((colours == colour).all(axis=-1) for colour in [(194, 87, 26), (166,) * 3])
+    for row, start_s in enumerate((0.0, 15.0)):
+        top = sheets.UPPER + row * (high + sheets.BETWEEN)
+        for note, drawn in [(notes[0], others), *((one, melody) for one in notes[1:])]:
+            middle_s = 0.5 * (note.start + 1.0) - start_s
+            if 0 < middle_s < 15:
+                column = drawn[top : top + high, sheets.LEFT + round(middle_s / 15 * wide)]
+                assert 2 <= column.sum() <= 5
+                share = 1 - np.flatnonzero(column).mean() / high
+                low, top_pitch = 40 - 3 - sheets.STRIP, 80 + 8
+                assert share == pytest.approx((note.pitch - low) / (top_pitch - low), abs=0.02)
+    assert abs(melody.sum() / others.sum() - 14) < 3  # as many as there are notes
+
+
+@pytest.mark.parametrize("step", [0.02, 0.5, 1.0, 20.0, 1000.0])
+@pytest.mark.parametrize("reach", [1.0, 2.1, 4.5, 7.7])
+def test_ticks_are_round_and_few(step: float, reach: float) -> None:
+    low, high = 3.3 * step, (3.3 + reach) * step
+    ticks = sheets._ticks(low, high)
+    assert 4 <= len(ticks) <= 11
+    assert low <= ticks[0] <= ticks[-1] <= high
+    assert all(len(f"{tick:g}") <= 6 for tick in ticks)
 
 
 def test_the_same_music_is_the_same_bytes(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import music
+from thirdstream.notes.transcription import note_events
 from thirdstream.notes.transcription.note_events import (
     GAP,
     SHORTEST,
@@ -131,6 +132,25 @@ def test_struck_notes_are_those_of_notes_of_where_nothing_is_repeated() -> None:
 def test_quick_notes_are_struck(length: int, n_notes: int) -> None:
     given = posteriors([(48, 20, 20 + length)], [(48, 20)])
     assert len(struck_notes(given, FLUX).pitches) == n_notes
+
+
+@pytest.mark.parametrize("rows", [100, 777, 1 << 14])
+def test_notes_amid_noise_are_left_out_in_however_many_pieces(
+    monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    """Ten seconds of music, then ten in which all pitches sound a little."""
+    monkeypatch.setattr(note_events, "ROWS", rows)
+    second = round(SR / HOP)
+    sounds = np.zeros((20 * second, 88), np.float16)
+    sounds[10 * second :] = 0.2
+    onsets = np.zeros_like(sounds)
+    for start in range(0, 20, 2):
+        sounds[start * second : (start + 1) * second, 40] = 0.9
+        onsets[start * second, 40] = 0.9
+    found = notes_of(Posteriors(sounds, onsets))
+    kept = note_events.without_noise(found, Posteriors(sounds, onsets))
+    assert [round(start) for start in found.intervals[:, 0]] == list(range(0, 20, 2))
+    assert [round(start) for start in kept.intervals[:, 0]] == [0, 2, 4, 6, 8]
 
 
 def test_the_roll_has_pitches_first() -> None:

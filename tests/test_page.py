@@ -124,7 +124,7 @@ def test_the_first_screen_has_an_example_to_play_and_says_what_systems_do(tab: T
     page = tab.page
     example = page.locator(".ts-example")
     assert "MIT licence" in example.inner_text()
-    assert example.locator(".ts-bars li").count() == 7
+    assert example.locator(".ts-bars li").count() == 9
     page.wait_for_function(
         "() => [...document.querySelectorAll('.ts-example audio')].every(one => one.duration > 11)"
     )

@@ -98,6 +98,20 @@ def test_samples_are_decoded_to_where_they_are_asked_for(tmp_path: Path) -> None
     np.testing.assert_array_equal(one.sample(0, 1234), whole[:1234])
 
 
+@pytest.mark.parametrize("kept", [soundfont.MAX_BYTES, 0])
+def test_what_is_kept_of_a_sample_does_not_change_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setattr(soundfont, "MAX_BYTES", kept)
+    monkeypatch.setattr(soundfont, "USUAL_SAMPLES", 1000)
+    low = Sample("low", 0.5 * tone(SR), SR, (1000, 30_000))
+    one = font(tmp_path / "a.sf3", {G.SAMPLE: 0}, {G.SAMPLE: 1}, samples=(SINE, low))
+    whole = [SoundFont(one.path).sample(number) for number in (0, 1)]
+    for n_samples in (700, 1700, 1, 9000, SR, 2 * SR, 5):
+        for number in (0, 1):
+            np.testing.assert_array_equal(one.sample(number, n_samples), whole[number][:n_samples])
+
+
 def test_a_ctrl_c_is_not_lost_in_the_decoder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

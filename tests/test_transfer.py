@@ -1,3 +1,4 @@
+import itertools
 import math
 import os
 import resource
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from conftest import music, tone
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, AudioError
+from thirdstream.audio.streams import MOST_THREADS
 from thirdstream.files import ThirdstreamError, apart
 from thirdstream.mel.features.logmel import Statistics
 from thirdstream.mel.options import MelOptions
@@ -319,6 +321,27 @@ def test_a_fault_ahead_is_raised_where_the_block_is_asked_for() -> None:
     assert next(blocks).shape == (1, 1)
     with pytest.raises(AudioError, match="broken there"):
         next(blocks)
+
+
+def test_threads_keep_the_order_and_are_few_items_ahead() -> None:
+    taken = []
+
+    def endless() -> Iterator[int]:
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    squares = audio.mapped(lambda number: number**2, endless())
+    assert [next(squares) for _ in range(50)] == [number**2 for number in range(50)]
+    assert len(taken) < 50 + 3 * MOST_THREADS
+    assert list(audio.mapped(abs, [])) == []
+
+
+def test_a_fault_in_a_thread_is_raised_in_its_turn() -> None:
+    inverses = audio.mapped(lambda number: 1 / number, [4, 2, 0, 1])
+    assert [next(inverses), next(inverses)] == [0.25, 0.5]
+    with pytest.raises(ZeroDivisionError):
+        next(inverses)
 
 
 # --- folders ------------------------------------------------------------------------------------

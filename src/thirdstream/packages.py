@@ -11,6 +11,8 @@ INSTALL = {
     "basic_pitch": "pip install --no-deps basic-pitch==0.4.0",
     "onnxruntime": "pip install onnxruntime",
     "mido": "pip install 'thirdstream[scores]'",
+    "matplotlib": "pip install matplotlib",
+    "swift_f0": "pip install 'thirdstream[adherence]'",
 }
 
 
@@ -35,3 +37,8 @@ def folder_of(name: str) -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise MissingPackage(f"the package {name} is not installed; type: {INSTALL[name]}")
     return Path(spec.submodule_search_locations[0])
+
+
+def deja_vu() -> Path:
+    """The font DejaVu Sans, of many signs, out of Matplotlib, whose import takes 0.1 s."""
+    return folder_of("matplotlib") / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"

@@ -14,9 +14,6 @@ from importlib import import_module
 from itertools import islice
 from typing import Any, Literal
 
-import joblib
-from joblib.externals.loky.process_executor import TerminatedWorkerError
-
 from thirdstream.files import ThirdstreamError
 
 AGAIN = "run the same command again: what is done is not done again"
@@ -62,8 +59,14 @@ class Workers:
         return (_dask if self.parallel == "dask" else _ray)(self.address)
 
 
+# joblib is imported where it is needed: most commands need none.
 @contextmanager
 def _processes(n_jobs: int) -> Iterator[int]:
+    if n_jobs == 1:
+        yield n_jobs
+        return
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     try:
         yield n_jobs
     except TerminatedWorkerError as error:
@@ -74,6 +77,8 @@ def _processes(n_jobs: int) -> Iterator[int]:
 
 @contextmanager
 def _dask(address: str) -> Iterator[int]:
+    import joblib
+
     with _extra("dask"):
         from distributed import Client, KilledWorker
     try:
@@ -104,6 +109,8 @@ def _dask(address: str) -> Iterator[int]:
 
 @contextmanager
 def _ray(address: str) -> Iterator[int]:
+    import joblib
+
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anyone
     with _extra("ray"):
         # Ray is large, and no part of the extra that the checks run with.
@@ -142,6 +149,8 @@ def results(tasks: Iterable[Any], *, n_jobs: int, in_order: bool = False) -> Ite
 
     n_jobs: processes, -1 for one a core; `Workers.ready` gives the number, and decides where.
     """
+    import joblib
+
     if n_jobs != 1:  # what librosa compiles on import is compiled once, and kept, before workers do
         import_module("librosa.util")
     return_as = "generator" if in_order else "generator_unordered"

@@ -73,10 +73,13 @@ def _family(name: str, family: Family) -> Entry:
     """A family of models of mel spectrograms."""
 
     def sizes() -> dict[str, int]:
+        import torch
+
         from thirdstream.mel.system import size_of
 
         presets = family.kind.PRESETS.items()
-        return {preset: size_of(family.kind(("a", "b"), config)) for preset, config in presets}
+        with torch.device("meta"):  # weights without memory: to draw them takes seconds
+            return {preset: size_of(family.kind(("a", "b"), config)) for preset, config in presets}
 
     return Entry(name, family.about, _mel, family.options, is_trained=True, sizes=sizes)
 

@@ -18,12 +18,23 @@ from thirdstream.audio.reading import (
     read,
     resampled,
 )
-from thirdstream.audio.streams import SEGMENT, SR, ahead, channels_of, exactly, overlap_add, windows
+from thirdstream.audio.streams import (
+    SEGMENT,
+    SR,
+    ahead,
+    channels_of,
+    exactly,
+    mapped,
+    overlap_add,
+    windows,
+)
+from thirdstream.audio.tags import title_of
 from thirdstream.audio.writing import WRITERS, ceiling_of, write
 
 __all__ = [
     "BLOCK", "SEGMENT", "SR", "SUFFIXES", "TARGET_RMS_DB", "VIDEO_SUFFIXES", "WRITERS",
     "AudioError", "Level", "Meter", "Wave", "ahead", "blocks", "ceiling_of", "centred",
-    "channels_of", "exactly", "find_recordings", "info", "level_of", "limited", "measure",
-    "measured", "mixed", "overlap_add", "read", "resampled", "windows", "write",
+    "channels_of", "exactly", "find_recordings", "info", "level_of", "limited", "mapped",
+    "measure", "measured", "mixed", "overlap_add", "read", "resampled", "title_of", "windows",
+    "write",
 ]  # fmt: skip

@@ -100,9 +100,28 @@ def info(path: Path) -> AudioInfo:
 def decoded(path: Path, header: AudioInfo) -> Iterator[Wave]:
     """All of a file's sound in blocks (n_channels, n_samples) at the rate of its header.
 
-    Where the rate or the number of channels changes on the way, it is brought to the header's.
-    Raises AudioError on what is not audio, empty, cut short, damaged, NaN or infinite.
+    A channel's samples lie side by side: numpy is ten times as quick with them as where channels
+    are interleaved. Where the rate or the number of channels changes on the way, it is brought to
+    the header's. Raises AudioError on what is not audio, empty, cut short, damaged, NaN or
+    infinite.
     """
+    held, n_held = list[Wave](), 0
+    for part in _checked(path, header):  # of FFmpeg, frames of a thousand samples
+        held.append(part)
+        n_held += part.shape[1]
+        if n_held >= BLOCK:
+            yield _joined(held)
+            held, n_held = [], 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(parts: list[Wave]) -> Wave:
+    return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
+
+
+def _checked(path: Path, header: AudioInfo) -> Iterator[Wave]:
+    """Its sound as it comes, with the faults that `decoded` names."""
     raw = _sf_blocks(path) if _is_plain(path) else _av_blocks(path, header)
     n_read = 0
     try:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from thirdstream.audio import Wave
+from thirdstream.audio import Wave, mapped
 
 HOP = 2048  # samples: 46 ms at 44.1 kHz
 WINDOW = 87  # hops over which a level is taken: 4 s, 2 s of them at more than half weight
@@ -88,9 +88,20 @@ def followed(stream: Iterable[Wave], gains: Array, *, n_samples: int) -> Iterato
     """A stream of `n_samples` samples with these gains, straight lines between hops, faded in and
     out so briefly that it is no more than no click.
     """
-    places, at = (np.arange(len(gains)) + 0.5) * HOP, 0
-    for block in stream:
-        times = np.arange(at, at + block.shape[1])
-        ends = np.minimum(1.0, np.minimum(times + 1, n_samples - times) / FADE)
-        yield block * (np.interp(times, places, gains) * ends).astype(np.float32)
-        at += block.shape[1]
+    places = (np.arange(len(gains)) + 0.5) * HOP
+
+    def placed() -> Iterator[tuple[int, Wave]]:
+        at = 0
+        for block in stream:
+            yield at, block
+            at += block.shape[1]
+
+    def turned(one: tuple[int, Wave]) -> Wave:
+        start, block = one
+        times = np.arange(start, start + block.shape[1])
+        gain = np.interp(times, places, gains)
+        if start < FADE or start + len(times) > n_samples - FADE:
+            gain *= np.minimum(1.0, np.minimum(times + 1, n_samples - times) / FADE)
+        return block * gain.astype(np.float32)
+
+    return mapped(turned, placed())

@@ -98,11 +98,11 @@ def limited(stream: Iterable[Wave], *, ceiling: float, sr: int = SR) -> Iterator
     buffer: Wave | None = None
 
     def turned_down(part: Wave) -> Wave:
-        peak = np.abs(part).max(axis=0)
-        if peak.max() <= ceiling:
+        if max(part.max(), -part.min()) <= ceiling:
             return part
         from scipy.ndimage import minimum_filter1d, uniform_filter1d  # half a second
 
+        peak = np.abs(part).max(axis=0)
         needed = np.minimum(1.0, ceiling / np.maximum(peak, 1e-9))
         lowest = minimum_filter1d(needed, 2 * reach + 1, mode="nearest")
         gain = uniform_filter1d(lowest, 2 * reach + 1, mode="nearest")

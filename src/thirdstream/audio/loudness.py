@@ -73,7 +73,7 @@ def match_loudness(  # noqa: PLR0913  # what the recording, the system and the f
             if not blend:
                 share = dynamics.share(recording=before.powers, made=after.powers * gains**2)
                 result = replace(result, wanted=replace(level, rms=level.rms * math.sqrt(share)))
-        yield from result.finished(result.matching_gain())
+        yield from audio.ahead(result.finished(result.matching_gain()))
 
 
 def _counting(n_samples: int, progress: Progress) -> Callable[[Iterable[Wave]], Iterator[Wave]]:
@@ -173,4 +173,4 @@ def _spooled(stream: Iterable[Wave], file: IO[bytes]) -> Iterator[Wave]:
 def _unspool(file: IO[bytes], n_channels: int) -> Iterator[Wave]:
     file.seek(0)
     while data := file.read(4 * n_channels * BLOCK):
-        yield np.frombuffer(data, np.float32).reshape(-1, n_channels).T
+        yield np.ascontiguousarray(np.frombuffer(data, np.float32).reshape(-1, n_channels).T)

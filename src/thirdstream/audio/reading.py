@@ -14,7 +14,7 @@ from thirdstream.audio.level import Level, Meter, level_of
 from thirdstream.audio.mixing import mixed
 from thirdstream.audio.streams import SR
 
-HELD = 1 << 24  # samples, 6 minutes at 44,100 Hz, that are held rather than decoded twice
+HELD = 1 << 25  # samples that are held rather than decoded twice: 6 minutes of stereo
 MAX_PROMISED_S = 3_600  # seconds for which a header is given memory before they are read
 VIDEO_SUFFIXES = frozenset(
     [".m4a", ".m4b", ".aac", ".mp4", ".mov", ".mkv", ".mka", ".webm", ".wma", ".avi", ".3gp"]
@@ -74,10 +74,10 @@ def resampled(
         for start in range(0, block.shape[1], BLOCK):  # soxr's output buffer is one block too
             out = resampler.resample_chunk(_interleaved(block[:, start : start + BLOCK]))
             if len(out):
-                yield out.reshape(-1, n_channels).T
+                yield np.ascontiguousarray(out.reshape(-1, n_channels).T)
     out = resampler.resample_chunk(_interleaved(np.zeros((n_channels, 0), np.float32)), last=True)
     if len(out):
-        yield out.reshape(-1, n_channels).T
+        yield np.ascontiguousarray(out.reshape(-1, n_channels).T)
 
 
 def _interleaved(block: Wave) -> Wave:
@@ -110,18 +110,20 @@ def measure(path: Path, *, mono: bool = True) -> Level:
     return level_of(blocks(path, sr=None, mono=mono))
 
 
-def measured(path: Path) -> tuple[Level, Iterator[Wave]]:
-    """A recording's level, and then itself as `blocks` gives it: mixed, at 44,100 Hz.
+def measured(path: Path, *, sr: int | None = SR, mono: bool = True) -> tuple[Level, Iterator[Wave]]:
+    """A recording's level, and then itself as `blocks` gives it.
 
     It is decoded once and held in memory, or twice where it has more than HELD samples. Raises
     AudioError.
     """
-    meter, held = Meter(), deque[Wave]()
-    for block in meter.of(blocks(path, sr=None)):
+    meter, held, n_held = Meter(), deque[Wave](), 0
+    for block in meter.of(blocks(path, sr=None, mono=mono)):
         held.append(block)
-        if meter.n_samples > HELD:
+        n_held += block.size
+        if n_held > HELD:
             held.clear()
-    if meter.n_samples > HELD:
-        return meter.level, blocks(path)
+    if n_held > HELD:
+        return meter.level, blocks(path, sr=sr, mono=mono)
+    own, n_channels = info(path).sr, len(held[0])
     again = (held.popleft() for _ in range(len(held)))
-    return meter.level, resampled(again, sr_in=info(path).sr, sr_out=SR, n_channels=1)
+    return meter.level, resampled(again, sr_in=own, sr_out=sr or own, n_channels=n_channels)

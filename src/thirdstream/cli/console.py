@@ -7,6 +7,7 @@ else: bars, remarks, faults. With --quiet only faults are left of that.
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -66,6 +67,25 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=TALK,
     )
+
+
+class FilesBar:
+    """A bar over files that goes on within each of them. One that fails is not counted: the bar of
+    a single one stops where it failed."""
+
+    def __init__(self, bar: Progress, doing: str, n_files: int) -> None:
+        self._bar, self._task = bar, bar.add_task(doing, total=n_files)
+        self._n_done = 0
+
+    def show(self, path: Path, share: float, doing: str = "") -> None:
+        """So much of a file is done, 0 to 1; doing: what is done now, where there is a word."""
+        said = f"{path.name} {share:.0%}" + (f", {doing}" if doing else "")
+        self._bar.update(self._task, completed=self._n_done + share, description=said)
+
+    def done(self, path: Path) -> None:
+        """A file is finished."""
+        self._n_done += 1
+        self._bar.update(self._task, completed=self._n_done, description=f"{path.name} 100%")
 
 
 def tell(text: str) -> None:

@@ -1,10 +1,11 @@
 """Evaluation, its page, and the paper's figures."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from thirdstream import registry
@@ -17,6 +18,7 @@ from thirdstream.parallel import Workers
 if TYPE_CHECKING:
     from thirdstream.evaluation.cost import Cost
     from thirdstream.evaluation.evaluate import Entry, Job, Outcome
+    from thirdstream.report.results import Results
 
 
 @writes_file
@@ -33,9 +35,9 @@ def evaluate(
 
     Example: thirdstream evaluate --corpus corpus --models twin-cnn runs/mine --out results.json
 
-    The table shows means; OUT has them with 95 % intervals over recordings. There are always three
-    baselines: a copy of the content, a copy of a target recording, and resynthesis without
-    transfer. Run the same command again to go on after an interruption; see `thirdstream report`.
+    The table shows a few columns; OUT has all metrics, and `thirdstream report` shows them. There
+    are always four baselines: a copy of the content, a copy of a target recording, resynthesis
+    without transfer, and noise. Run the same command again to go on after an interruption.
 
     Args:
         corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
@@ -55,6 +57,7 @@ def evaluate(
         from thirdstream.evaluation import evaluate as evaluation
         from thirdstream.evaluation.material import open_material
         from thirdstream.evaluation.summary import summarise
+        from thirdstream.report.results import read_results
 
     material = open_material(corpus, recordings)
     entries = evaluation.entries_of(models, material)
@@ -68,7 +71,7 @@ def evaluate(
     outcomes, costs = _measured(entries, jobs, settings, work_of(out), workers)
     results = summarise(outcomes, costs, material, entries, settings)
     write_json(out, results)
-    _print_results(results)
+    _print_results(read_results(out))
     tell(f"the results are in {out}")
     if results["skipped"]:
         raise Failed(f"{len(results['skipped'])} recordings could not be measured; see above")
@@ -98,38 +101,81 @@ def _measured(
     return outcomes, costs
 
 
-def _print_results(results: Mapping[str, Any]) -> None:
-    shown = ("chroma_cosine", "note_f1", "target_style_rate", "tag_difference", "kad")
-    for direction in next(iter(results["scores"].values())):
-        present = [name for name in shown if name not in results["left_out"]]
-        table = Table("system", *present, title=direction.replace("_", " "))
-        for system, scores in results["scores"].items():
-            cells = (scores[direction].get(name) for name in present)
-            table.add_row(
-                system, *("" if cell is None else f"{cell['mean']:.2f}" for cell in cells)
-            )
+def _print_results(results: "Results") -> None:
+    """A table a direction of a few columns, with intervals, and what each column is."""
+    from thirdstream.report import columns
+
+    shown = columns.metrics_of(results)
+    for direction in results.directions():
+        table = Table(title=direction.replace("_", " "), box=SIMPLE_HEAD)
+        table.add_column("system", overflow="fold")
+        for column in ("n", *shown):
+            table.add_column(column, no_wrap=True)
+        for system, scores in results.of(direction).items():
+            found = [scores.get(metric) for metric in shown.values()]
+            cells = (f"{columns.mean(one)}\n{'-'.join(columns.interval(one))}" for one in found)
+            table.add_row(system, columns.n_recordings(scores), *map(str.strip, cells))
         OUT.print(table)
-    for reason in sorted(set(results["left_out"].values())):
-        names = [name for name, why in results["left_out"].items() if why == reason]
+    tell("Means, with 95 % intervals over n recordings.")
+    for line in columns.definitions(results):
+        tell(line)
+    for reason in sorted(set(results.left_out.values())):
+        names = [name for name, why in results.left_out.items() if why == reason]
         say(f"left out {', '.join(names)}: {reason}")
-    for one in results["skipped"]:
-        complain(f"skipped {one['reason']}")
+    for one in results.skipped:
+        complain(f"skipped {one.reason}")
 
 
 @writes_file
-def report(results: Path, /, *, out: Path, force: bool = False) -> None:
-    """Make one page of the results of `evaluate`: table, picture, players. It opens offline.
+def report(
+    results: tuple[Path, ...],
+    /,
+    *,
+    out: Path,
+    test: Path = Path("listening-test"),
+    force: bool = False,
+) -> None:
+    """Make one page of the results of `evaluate`, or of the answers to a listening test.
 
     Example: thirdstream report results.json --out report.html
 
+    The page opens offline. Of results it has tables, picture and players; of answers the means of
+    each system with 95 % intervals, and how many listeners there were.
+
     Args:
-        results: file that `thirdstream evaluate` wrote, its .work folder still beside it.
+        results: one file that `thirdstream evaluate` wrote, its .work folder still beside it; or
+            files of answers that listeners saved, one or many.
         out: file for the page; one that ends in .md gets the tables alone, as Markdown.
+        test: of answers, the folder that `thirdstream listen-test` made.
         force: replace a page that exists.
     """
-    from thirdstream.report import page
+    from thirdstream.listening.answers import is_answers
 
+    if len(results) == 0:
+        raise ThirdstreamError("nothing to report; give a results file, or files of answers")
     if out.exists() and not force:
         raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
-    page.write(results, out)
+    if any(is_answers(path) for path in results):
+        _report_answers(results, test, out)
+    elif len(results) > 1:
+        raise ThirdstreamError(
+            f"{results[1]}: is one results file too many; a report is of one, so give it alone"
+        )
+    else:
+        from thirdstream.report import page
+
+        page.write(results[0], out)
     tell(f"the page is {out}")
+
+
+def _report_answers(paths: Sequence[Path], test: Path, out: Path) -> None:
+    """Write their page, and show the means of all recordings here."""
+    from thirdstream.listening import report as listening
+
+    summary = listening.read(paths, test)
+    listening.write(summary, out)
+    first = listening.tables(summary)[0]
+    table = Table("", *first.columns, title=f"listeners: {summary.n_listeners}")
+    for name, cells in first.rows:
+        table.add_row(name, *(" ".join(filter(None, cell)) for cell in cells))
+    OUT.print(table)

@@ -50,6 +50,7 @@ COMMANDS = {  # where each is; it is imported when it is asked for
     "reproduce": "reproduce.reproduce",
     "evaluate": "evaluation.evaluate",
     "report": "evaluation.report",
+    "listen-test": "listen_test.listen_test",
     "arrange": "scores.arrange",
     "benchmark": "scores.benchmark",
     "listen": "scores.listen",

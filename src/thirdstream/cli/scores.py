@@ -9,11 +9,16 @@ from typing import Any, Literal
 
 import tyro
 
-from thirdstream.cli.console import Failed, complain, progress_bar, say, tell
+from thirdstream.cli.console import Failed, FilesBar, complain, progress_bar, say, tell
 from thirdstream.cli.locks import writes_folder
 from thirdstream.files import fault_of
 from thirdstream.parallel import Workers
 from thirdstream.transfer.files import plan
+
+SOUND, HEARD = (
+    0.6,
+    0.8,
+)  # shares of the time of `listen`, until its notes and until its beats are found
 
 
 @writes_folder
@@ -132,8 +137,8 @@ def listen(
 
     Of each recording NAME.mid has all notes in its own tempo, NAME.musicxml melody and chords,
     NAME.png a picture of both, NAME.json beats, key, chords and melody, with how far each bar may
-    be trusted. Bars have three, four, five or seven quarter notes, unless you say what the
-    recording's have.
+    be trusted. Bars have three, four, five or seven quarter notes, or two to four dotted ones,
+    unless you say what the recording's have.
 
     Args:
         recordings: files, or folders that are searched for recordings.
@@ -142,7 +147,7 @@ def listen(
             they are detected. A beat is a dotted note in 6/8, 9/8 and 12/8, else the metre's lower
             number.
         metre: of the recordings, such as 3/4, 6/8 or 7/8. By default three, four, five or seven
-            quarter notes are detected.
+            quarter notes are detected, or 6/8, 9/8 or 12/8.
         start_bar: seconds in the recording at which a bar begins, any of them. By default bar lines
             are detected.
         clicks: write the recording with a click on each beat (NAME_clicks.flac) and with its chords
@@ -157,22 +162,21 @@ def listen(
     threading.Thread(target=_import_writers, daemon=True).start()
     faults: list[str] = []
     with progress_bar() as bar:
-        task = bar.add_task("transcribing", total=len(pairs))
+        files = FilesBar(bar, "transcribing", len(pairs))
         for path, target in pairs:
-
-            def show(share: float, path: Path = path) -> None:
-                bar.update(task, description=f"{path.name} {share:.0%}")
-
             try:
                 _check_free(target, clicks=clicks, force=force)
-                found = transcribe_file(path, known=known, progress=show)
+                found = transcribe_file(
+                    path, known=known, progress=lambda share, p=path: files.show(p, SOUND * share)
+                )
+                files.show(path, HEARD, "writing")
                 _write(path, found, target, clicks=clicks, force=force)
+                files.done(path)
                 say(f"{path} -> {target}.*")
             except Exception as error:  # whatever it is, the other recordings are transcribed
                 faults.append(fault_of(path, error))
                 if len(pairs) > 1:
                     complain(faults[-1])
-            bar.advance(task)
     if faults:
         counted = f"{len(faults)} of {len(pairs)} recordings could not be transcribed"
         raise Failed(counted if len(pairs) > 1 else faults[0])

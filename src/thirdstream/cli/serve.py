@@ -4,7 +4,7 @@ import threading
 
 import tyro
 
-from thirdstream.cli.console import tell
+from thirdstream.cli.console import say, tell
 from thirdstream.web.limits import Limits
 
 
@@ -16,7 +16,7 @@ def serve(
     limits: tyro.conf.OmitArgPrefixes[Limits] = Limits(),  # noqa: B008
     allow_host: tuple[str, ...] = (),
 ) -> None:
-    """Open the page in a browser: transfer clips, compare systems, see the benchmark.
+    """Serve the page, for your browser: transfer clips, compare systems, see the benchmark.
 
     Example: thirdstream serve
 
@@ -31,6 +31,7 @@ def serve(
         allow_host: names by which the page may be called, as the address bar has them: of a proxy
             in front of it, or of this computer in its network. Its numbers need not be given.
     """
+    say("starting the page, which takes some seconds; its address follows")
     from thirdstream.web.server import running
 
     with running(host=host, port=port, limits=limits, models=models, names=allow_host) as address:

@@ -6,13 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import joblib
 import tyro
 
 from thirdstream import registry
 from thirdstream.audio import WRITERS
 from thirdstream.cli import pipes
-from thirdstream.cli.console import Failed, complain, print_json, progress_bar, say
+from thirdstream.cli.console import Failed, FilesBar, complain, print_json, progress_bar, say
 from thirdstream.cli.locks import writes_either
 from thirdstream.cli.system_options import options_of_all
 from thirdstream.cli.systems import default_system
@@ -86,7 +85,7 @@ def transfer(
     else:
         pairs, outcomes = plan(inputs, out, suffix=f".{files.format}"), []
         with workers.ready() as n_jobs, progress_bar() as bar:
-            task = bar.add_task("transferring", total=len(pairs))
+            bar_of_files = FilesBar(bar, "transferring", len(pairs))
             if workers.alone:
                 made = transfer_files(
                     system,
@@ -94,15 +93,16 @@ def transfer(
                     options,
                     force=files.force,
                     skip_existing=files.skip_existing,
-                    progress=lambda path, share: bar.update(
-                        task, description=f"{path.name} {share:.0%}"
-                    ),
+                    progress=bar_of_files.show,
                 )
             else:
+                import joblib
+
                 tasks = (joblib.delayed(_by_worker)(name, pair, options, files) for pair in pairs)
                 made = results(tasks, n_jobs=n_jobs, in_order=True)
             for one in made:
-                bar.advance(task)
+                if not one.error:
+                    bar_of_files.done(one.path)
                 if not one.error or len(pairs) > 1:  # the fault of a single one is said at the end
                     _report(one)
                 outcomes.append(one)

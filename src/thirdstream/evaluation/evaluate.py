@@ -2,8 +2,8 @@
 
 The baselines say what a number means: copying the content keeps all of it and changes no style;
 copying a recording of the target style is all style and no content; resynthesis goes through mel
-and Griffin-Lim without a transfer, so it shows what the sound alone costs; and where the same piece
-is there in the other style, that is what a perfect transfer might be.
+and Griffin-Lim without a transfer, so it shows what the sound alone costs; noise has neither; and
+where the same piece is there in the other style, that is what a perfect transfer might be.
 
 Beside the results OUT.json lies the folder OUT.work: one JSON for each entry and recording, whose
 name is a hash of all it depends on, so that work can resume; and the excerpts that `report` plays.
@@ -42,8 +42,8 @@ from thirdstream.records import record
 from thirdstream.system import System
 
 COPY_CONTENT, COPY_TARGET, RESYNTHESIS = "copy-content", "copy-target", "resynthesis"
-TRUE_TARGET = "true-target"
-BASELINES = (COPY_CONTENT, COPY_TARGET, RESYNTHESIS, TRUE_TARGET)
+NOISE, TRUE_TARGET = "noise", "true-target"
+BASELINES = (COPY_CONTENT, COPY_TARGET, RESYNTHESIS, NOISE, TRUE_TARGET)
 ORIGINAL, REFERENCE = "original", "reference"
 OPTIONS = ("style-strength", "keep-content", "blend")  # what a model may be evaluated with
 PREVIEW_S = 12.0  # of an excerpt, kept for the page
@@ -182,6 +182,8 @@ def output_of(
         return original, {}
     if entry.name == RESYNTHESIS:
         return measure.resynthesise(original)
+    if entry.name == NOISE:
+        return measure.white_noise(len(original), seed=f"{settings.seed} {job.item.path.name}"), {}
     if not entry.model:
         copied = job.copied if entry.name == COPY_TARGET else job.item.pair
         assert copied is not None
@@ -253,12 +255,13 @@ def _rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]
 
 
 def _reference_rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]:
-    """Timbre and embeddings of a recording that sets are compared with."""
+    """Timbre, embeddings and chroma of a recording that sets and results are compared with."""
     models = measure.evaluation_models()
     path = work / f"{_place(job, Entry(REFERENCE), settings, models)}.json"
     if not path.is_file():
         wave = excerpt(job.item.path, settings.excerpt_s)
-        write_json(path, measure.set_features(wave, models.tagger.predict(wave, SR)))
+        row = measure.set_features(wave, models.tagger.predict(wave, SR))
+        write_json(path, row | {"chroma": measure.chroma_of(wave)})
     return {REFERENCE: read_json(path, kind="measured recording")}
 
 

@@ -5,17 +5,20 @@ for the distances between sets, `chroma` for cover retrieval among all recording
 transcriber's package its metrics are left out.
 """
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, Wave
-from thirdstream.evaluation import metrics, retrieval
+from thirdstream.evaluation import metrics, retrieval, timing
 from thirdstream.evaluation.metrics import Notes
+from thirdstream.evaluation.pitch import SwiftF0, Track, melody_scores
 from thirdstream.evaluation.tagger import STYLE_TAGS, Tagger, TaggerOutput, is_target_style
 from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.mel.features.logmel import LogMel
@@ -25,6 +28,7 @@ from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.packages import MissingPackage
 from thirdstream.system import System
 
+T = TypeVar("T")
 N_MEL_SEGMENTS = 4  # of an excerpt, for what is measured inside a mel system
 
 
@@ -38,15 +42,20 @@ class Metric(NamedTuple):
 
 METRICS = {
     "chroma_cosine": Metric("content", "higher", "harmony kept, frame by frame, 0 to 1"),
-    "beat_f_measure": Metric("content", "higher", "the same beats for librosa's tracker, 0 to 1"),
     "pitch_jaccard_distance": Metric("content", "lower", "difference of sounding pitches, 0 to 1"),
     "note_precision": Metric("content", "higher", "share of its notes that the original has"),
     "note_recall": Metric("content", "higher", "share of the original's notes that it has"),
     "note_f1": Metric("content", "higher", "both of them"),
     "true_note_f1": Metric("content", "higher", "the same against the notes the original plays"),
     "melody_recall": Metric("content", "higher", "share of the score's melody that is found in it"),
+    "melody_rpa": Metric("content", "higher", "raw pitch accuracy of the melody (SwiftF0), 0 to 1"),
+    "melody_rca": Metric("content", "higher", "raw chroma accuracy: the same in any octave"),
+    "melody_oa": Metric("content", "higher", "overall accuracy: rests count too"),
     "cover_mrr": Metric("content", "higher", "cover retrieval: 1 / rank of its original, 0 to 1"),
     "cover_hit_at_1": Metric("content", "higher", "share of results whose original ranks first"),
+    "drift_ms": Metric("rhythm", "lower", "how its lag changes from start to end, ms"),
+    "tempo_kept": Metric("rhythm", "higher", "share with the original's tempo, its half or double"),
+    "beat_f_measure": Metric("rhythm", "higher", "the same beats for librosa's tracker, 0 to 1"),
     "target_style_rate": Metric(
         "style", "higher", "target-style classification rate of the tagger, 0 to 1"
     ),
@@ -69,8 +78,10 @@ METRICS = {
     "peak_memory_mb": Metric("cost", "lower", "largest resident memory of that, in MB"),
 }
 TAG_METRICS = ("target_style_rate", "target_tag", "source_tag", "tag_difference")
-BINARY_METRICS = ("target_style_rate", "cover_hit_at_1")  # of one recording either 0 or 1
+# Of one recording either 0 or 1:
+BINARY_METRICS = ("target_style_rate", "cover_hit_at_1", "tempo_kept")
 SET_METRICS = ("kad", "fad")
+MELODY_METRICS = ("melody_rpa", "melody_rca", "melody_oa")
 NOTE_METRICS = (
     "pitch_jaccard_distance",
     "note_precision",
@@ -93,17 +104,20 @@ class Truth(NamedTuple):
 class EvaluationModels:
     """The published networks that measure. Nothing is trained against them.
 
-    transcriber: None where its package is not installed; `missing` says what to do then.
+    transcriber, pitch: None where a package is not installed; `missing` and `missing_pitch` say
+    what to do then.
     """
 
     tagger: Tagger
     transcriber: BasicPitch | None
     missing: str = ""
+    pitch: SwiftF0 | None = None
+    missing_pitch: str = ""
 
     def about(self) -> dict[str, dict[str, str]]:
         """Packages and weights, for the results."""
-        found = {"tagger": self.tagger.about()}
-        return found | ({"transcriber": self.transcriber.about()} if self.transcriber else {})
+        found = {"tagger": self.tagger, "transcriber": self.transcriber, "pitch": self.pitch}
+        return {name: one.about() for name, one in found.items() if one}
 
     def left_out(self, styles: tuple[str, str]) -> dict[str, str]:
         """Metric -> why it cannot be measured here."""
@@ -113,25 +127,35 @@ class EvaluationModels:
             reasons |= dict.fromkeys(TAG_METRICS, reason)
         if self.transcriber is None:
             reasons |= dict.fromkeys(NOTE_METRICS, self.missing)
+        if self.pitch is None and self.missing_pitch:
+            reasons |= dict.fromkeys(MELODY_METRICS, self.missing_pitch)
         return reasons
 
 
 @lru_cache(maxsize=1)
 def evaluation_models() -> EvaluationModels:
     """Those that are installed here, one set a process."""
+    transcriber, missing = _installed(BasicPitch)
+    pitch, missing_pitch = _installed(SwiftF0)
+    return EvaluationModels(Tagger(), transcriber, missing, pitch, missing_pitch)
+
+
+def _installed(kind: Callable[[], T]) -> tuple[T | None, str]:
+    """A network, or what to do to have it."""
     try:
-        return EvaluationModels(Tagger(), BasicPitch())
+        return kind(), ""
     except MissingPackage as error:
-        return EvaluationModels(Tagger(), None, str(error))
+        return None, str(error)
 
 
 class Analysis(NamedTuple):
-    """What comparisons need of one wave; posteriors are None without a transcriber."""
+    """What comparisons need of one wave; posteriors and melody are None without their network."""
 
     wave: Wave
     beats: metrics.Array
     tagged: TaggerOutput
     posteriors: Posteriors | None
+    melody: Track | None = None
 
 
 def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
@@ -141,6 +165,7 @@ def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
         metrics.beat_times(wave, SR),
         models.tagger.predict(wave, SR),
         models.transcriber.predict(wave, SR) if models.transcriber else None,
+        models.pitch.predict(wave, SR) if models.pitch else None,
     )
 
 
@@ -152,6 +177,11 @@ def set_features(wave: Wave, tagged: TaggerOutput) -> dict[str, Any]:
     }
 
 
+def chroma_of(wave: Wave) -> list[list[float]]:
+    """What cover retrieval needs of one recording."""
+    return [_rounded(frame) for frame in retrieval.pooled_chroma(wave, SR)]
+
+
 def compare(
     *, original: Analysis, output: Analysis, source: str, target: str, truth: Truth | None = None
 ) -> dict[str, Any]:
@@ -160,7 +190,7 @@ def compare(
     truth: the notes of the original, if they are known.
     """
     row: dict[str, Any] = {
-        "chroma": [_rounded(frame) for frame in retrieval.pooled_chroma(output.wave, SR)],
+        "chroma": chroma_of(output.wave),
         "chroma_cosine": metrics.chroma_cosine(
             reference=original.wave, estimate=output.wave, sr=SR
         ),
@@ -169,8 +199,15 @@ def compare(
         "dc_offset": metrics.dc_offset(output.wave),
         "silence_share": metrics.silence_share(output.wave, SR),
     }
+    row["tempo_kept"] = timing.tempo_kept(reference=original.beats, estimate=output.beats)
+    if len(output.wave) >= timing.LEAST_S * SR:
+        found = timing.drift(reference=original.wave, estimate=output.wave, sr=SR)
+        row["drift_ms"] = abs(found.drift_ms)
     if original.posteriors and output.posteriors:
         row |= _note_metrics(original.posteriors, output.posteriors, truth)
+    if original.melody and output.melody and original.melody.leads:
+        kept = melody_scores(reference=original.melody, estimate=output.melody)
+        row |= zip(MELODY_METRICS, kept, strict=True)
     if {source, target} <= STYLE_TAGS.keys():
         ours, theirs = output.tagged.style(target), output.tagged.style(source)
         row |= {
@@ -256,6 +293,13 @@ def resynthesise(wave: Wave) -> tuple[Wave, dict[str, float]]:
     return output, {"mel_consistency": missed} | reconstruction_metrics(
         original=wave, output=output
     )
+
+
+def white_noise(n_samples: int, *, seed: str) -> Wave:
+    """Noise at -20 dB: it has no piece, no style and no beat."""
+    digits = hashlib.sha256(seed.encode(errors="surrogateescape")).digest()[:8]
+    noise = np.random.default_rng(int.from_bytes(digits)).standard_normal(n_samples)
+    return normalise_level(noise.astype(np.float32))
 
 
 def normalise_level(wave: Wave) -> Wave:

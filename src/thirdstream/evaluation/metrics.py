@@ -79,7 +79,7 @@ def chroma_cosine(*, reference: ArrayLike, estimate: ArrayLike, sr: int) -> floa
     Raises MetricError if nothing sounds in both. Source: Mueller, Fundamentals of Music Processing
     (2015), chapter 3.
     """
-    waves = _waves(reference=reference, estimate=estimate)
+    waves = checked_waves(reference=reference, estimate=estimate)
     (first, sounds_1), (second, sounds_2) = (chroma(wave, sr) for wave in waves)
     either = sounds_1 | sounds_2
     if not either.any():
@@ -90,8 +90,8 @@ def chroma_cosine(*, reference: ArrayLike, estimate: ArrayLike, sr: int) -> floa
 
 def chroma(wave: ArrayLike, sr: int) -> tuple[Array, NDArray[np.bool_]]:
     """Chroma (12, n_frames) of unit length, and which frames sound (n_frames,): see above."""
-    (found,) = _waves(wave=wave)
-    low = _resampled(found, sr, at_least=1 << 16)  # the lowest octave is analysed at a 64th
+    (found,) = checked_waves(wave=wave)
+    low = at_analysis_rate(found, sr, at_least=1 << 16)  # the lowest octave is analysed at a 64th
     frames = librosa.feature.chroma_cqt(
         y=low,
         sr=ANALYSIS_SR,
@@ -116,7 +116,8 @@ def pitch_jaccard_distance(*, reference: ArrayLike, estimate: ArrayLike) -> floa
     MetricError on other shapes. Source: Cifka et al., Self-supervised VQ-VAE for one-shot music
     style transfer (ICASSP 2021).
     """
-    first, second = _array(reference, "reference", ndim=2), _array(estimate, "estimate", ndim=2)
+    first = checked_array(reference, "reference", ndim=2)
+    second = checked_array(estimate, "estimate", ndim=2)
     if first.shape != second.shape:
         raise MetricError(f"piano rolls of shapes {first.shape} and {second.shape}; cut them alike")
     if not np.isin(first, (0, 1)).all() or not np.isin(second, (0, 1)).all():
@@ -175,8 +176,8 @@ def beat_times(wave: ArrayLike, sr: int) -> Array:
 
     Source: Ellis, Beat tracking by dynamic programming (2007). Empty where there is no pulse.
     """
-    (found,) = _waves(wave=wave)
-    low = _resampled(found, sr)
+    (found,) = checked_waves(wave=wave)
+    low = at_analysis_rate(found, sr)
     _, times = librosa.beat.beat_track(y=low, sr=ANALYSIS_SR, units="time")
     return np.asarray(times, np.float64)
 
@@ -203,7 +204,7 @@ def beat_f_measure(*, reference: ArrayLike, estimate: ArrayLike) -> float:
     Raises MetricError on negative or unsorted times. Source: Davies et al. (2009); mir_eval.
     """
     times = [
-        _array(value, name, ndim=1, empty=True)
+        checked_array(value, name, ndim=1, empty=True)
         for name, value in (("reference", reference), ("estimate", estimate))
     ]
     for one in times:
@@ -224,8 +225,8 @@ def timbre(wave: ArrayLike, sr: int) -> Array:
     librosa's MFCC at 22,050 Hz, n_fft 2048, hop 512, 128 mels, decibels with 80 dB of range,
     orthonormal DCT; coefficient 0, the level, is dropped. Source: Logan (ISMIR 2000).
     """
-    (found,) = _waves(wave=wave)
-    low = _resampled(found, sr, at_least=2048)
+    (found,) = checked_waves(wave=wave)
+    low = at_analysis_rate(found, sr, at_least=2048)
     return librosa.feature.mfcc(y=low, sr=ANALYSIS_SR, n_mfcc=N_MFCC)[1:].mean(axis=1)
 
 
@@ -338,7 +339,7 @@ def reference_floor(groups: Sequence[ArrayLike], *, seed: int, n_splits: int = 2
     """
     if len(groups) < 2:
         raise MetricError(f"{len(groups)} recordings cannot be halved; give more")
-    rows = [_array(group, "group", ndim=2) for group in groups]
+    rows = [checked_array(group, "group", ndim=2) for group in groups]
     width = median_bandwidth(np.concatenate(rows))
     generator, kads, fads = np.random.default_rng(seed), [], []
     for _ in range(n_splits):
@@ -392,7 +393,7 @@ def log_spectral_distance_db(*, reference: ArrayLike, estimate: ArrayLike) -> fl
     reference is silent. Source: Gray and Markel, Distance measures for speech processing (1976),
     the root-mean-square log spectral measure.
     """
-    first, second = _waves(reference=reference, estimate=estimate)
+    first, second = checked_waves(reference=reference, estimate=estimate)
     powers = [np.square(np.abs(librosa.stft(_at_least(wave, 2048)))) for wave in (first, second)]
     floor = powers[0].max() * 10 ** (LSD_FLOOR_DB / 10)
     if floor == 0:
@@ -411,7 +412,7 @@ def multi_resolution_stft(*, reference: ArrayLike, estimate: ArrayLike) -> float
     import torch
     from auraloss.freq import MultiResolutionSTFTLoss
 
-    first, second = _waves(reference=reference, estimate=estimate)
+    first, second = checked_waves(reference=reference, estimate=estimate)
     if len(first) < 2048:
         raise MetricError(f"{len(first)} samples are too few for windows of 2048; give more")
     tensors = [torch.from_numpy(wave.astype(np.float32))[None, None] for wave in (first, second)]
@@ -421,13 +422,13 @@ def multi_resolution_stft(*, reference: ArrayLike, estimate: ArrayLike) -> float
 
 def clipping_share(wave: ArrayLike) -> float:
     """The share of samples at or beyond 0.999 of full scale: 0 to 1."""
-    (found,) = _waves(wave=wave)
+    (found,) = checked_waves(wave=wave)
     return float((np.abs(found) >= CLIPPED).mean())
 
 
 def dc_offset(wave: ArrayLike) -> float:
     """The mean of all samples: -1 to 1 of full scale, 0 in sound that is well."""
-    (found,) = _waves(wave=wave)
+    (found,) = checked_waves(wave=wave)
     return float(found.mean())
 
 
@@ -436,7 +437,7 @@ def silence_share(wave: ArrayLike, sr: int) -> float:
 
     Frames do not overlap; a rest at the end shorter than a frame is left out, unless it is all.
     """
-    (found,) = _waves(wave=wave)
+    (found,) = checked_waves(wave=wave)
     size = min(max(1, round(SILENCE_FRAME_S * _rate(sr))), len(found))
     frames = found[: len(found) // size * size].reshape(-1, size)
     return float((np.square(frames).mean(axis=1) < 10 ** (SILENCE_DB / 10)).mean())
@@ -454,7 +455,7 @@ def bootstrap(
     1 see `proportion`. Raises MetricError on no values. Source: Efron and Tibshirani, An
     Introduction to the Bootstrap (1993), chapter 13.
     """
-    found = _array(values, "values", ndim=1)
+    found = checked_array(values, "values", ndim=1)
     draws = np.random.default_rng(seed).integers(len(found), size=(n_resamples, len(found)))
     tail = (1 - level) / 2
     low, high = np.quantile(found[draws].mean(axis=1), [tail, 1 - tail])
@@ -468,7 +469,7 @@ def proportion(values: ArrayLike, *, level: float = 0.95) -> Interval:
     Raises MetricError on no values, and on others. Source: Wilson, Probable inference, the law of
     succession, and statistical inference (1927).
     """
-    found = _array(values, "values", ndim=1)
+    found = checked_array(values, "values", ndim=1)
     if not np.isin(found, (0, 1)).all():
         raise MetricError("values: must be 0 or 1; take the bootstrap for others")
     test = binomtest(int(found.sum()), len(found))
@@ -479,7 +480,7 @@ def proportion(values: ArrayLike, *, level: float = 0.95) -> Interval:
 # --- validation ---------------------------------------------------------------------------------
 
 
-def _array(value: Any, name: str, *, ndim: int, empty: bool = False) -> Array:
+def checked_array(value: Any, name: str, *, ndim: int, empty: bool = False) -> Array:
     """As float64, of `ndim` axes, finite, and not empty unless allowed."""
     try:
         array = np.asarray(value, dtype=np.float64)
@@ -494,9 +495,9 @@ def _array(value: Any, name: str, *, ndim: int, empty: bool = False) -> Array:
     return array
 
 
-def _waves(**waves: ArrayLike) -> list[Array]:
+def checked_waves(**waves: ArrayLike) -> list[Array]:
     """Mono waves of one length."""
-    found = [_array(wave, name, ndim=1) for name, wave in waves.items()]
+    found = [checked_array(wave, name, ndim=1) for name, wave in waves.items()]
     if len({len(wave) for wave in found}) > 1:
         lengths = " and ".join(str(len(wave)) for wave in found)
         raise MetricError(f"waves of {lengths} samples; cut them to one length and rate first")
@@ -508,13 +509,14 @@ def _alike(reference: ArrayLike, estimate: ArrayLike) -> tuple[Array, Array]:
     shape = np.shape(reference)
     if shape != np.shape(estimate):
         raise MetricError(f"shapes {shape} and {np.shape(estimate)} differ; cut them alike")
-    first = _array(reference, "reference", ndim=len(shape))
-    return first, _array(estimate, "estimate", ndim=len(shape))
+    first = checked_array(reference, "reference", ndim=len(shape))
+    return first, checked_array(estimate, "estimate", ndim=len(shape))
 
 
 def _sets(reference: ArrayLike, estimate: ArrayLike, *, at_least: int) -> tuple[Array, Array]:
     """Two sets of vectors, (n, n_dimensions) and (m, n_dimensions)."""
-    first, second = _array(reference, "reference", ndim=2), _array(estimate, "estimate", ndim=2)
+    first = checked_array(reference, "reference", ndim=2)
+    second = checked_array(estimate, "estimate", ndim=2)
     if first.shape[1] != second.shape[1]:
         raise MetricError(f"vectors of {first.shape[1]} and {second.shape[1]} numbers differ")
     fewest = min(len(first), len(second))
@@ -525,8 +527,8 @@ def _sets(reference: ArrayLike, estimate: ArrayLike, *, at_least: int) -> tuple[
 
 def _notes(notes: Notes, name: str) -> Notes:
     intervals = np.asarray(notes.intervals, np.float64).reshape(-1, 2)
-    pitches = _array(notes.pitches, f"{name} pitches", ndim=1, empty=True)
-    intervals = _array(intervals, f"{name} intervals", ndim=2, empty=True)
+    pitches = checked_array(notes.pitches, f"{name} pitches", ndim=1, empty=True)
+    intervals = checked_array(intervals, f"{name} intervals", ndim=2, empty=True)
     if len(intervals) != len(pitches):
         raise MetricError(f"{name}: {len(intervals)} intervals and {len(pitches)} pitches differ")
     if (intervals < 0).any() or (intervals[:, 1] <= intervals[:, 0]).any():
@@ -544,7 +546,7 @@ def _at_least(wave: Array, n_samples: int) -> Array:
     return np.pad(wave, (0, max(0, n_samples - len(wave))))
 
 
-def _resampled(wave: Array, sr: int, *, at_least: int = 1) -> Array:
+def at_analysis_rate(wave: Array, sr: int, *, at_least: int = 1) -> Array:
     """At ANALYSIS_SR (soxr, high quality), float32, filled up with silence to `at_least`."""
     low = librosa.resample(
         wave.astype(np.float32), orig_sr=_rate(sr), target_sr=ANALYSIS_SR, res_type="soxr_hq"

@@ -40,7 +40,8 @@ def summarise(
     if not tests:
         reasons = "; ".join(one["reason"] for one in faults)
         raise ThirdstreamError(f"no recording could be measured: {reasons}")
-    tests, chances = _ranked(tests), _chances(tests)
+    galleries = _galleries(everything)
+    chances, tests = _chances(tests, galleries), _ranked(tests, galleries)
     references = {
         style: [one.rows[REFERENCE] for one in everything
                 if REFERENCE in one.rows and one.job.item.style == style]
@@ -63,6 +64,7 @@ def summarise(
         "references": {style: len(rows) for style, rows in references.items()},
         "skipped": faults,
         "floors": {style: _floors(rows, settings) for style, rows in references.items()},
+        "gallery": max(map(len, galleries.values()), default=0),
         "chance": {
             f"{source}_to_{target}": chances[source]
             for source, target in (material.styles, material.styles[::-1]) if source in chances
@@ -82,23 +84,25 @@ def summarise(
     }  # fmt: skip
 
 
-def _galleries(tests: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+def _galleries(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
     """By each test recording's key, the chroma of the originals it is looked for among, by theirs.
 
-    All that are tested, of both styles, but for other versions of its piece: they would be right.
+    All that are tested and all references, of both styles, but for other versions of its piece:
+    they would be right.
     """
-    originals = [(one.job.item, one.rows[COPY_CONTENT]["chroma"])
-                 for one in tests if COPY_CONTENT in one.rows]  # fmt: skip
+    tests = [(one.job.item, one.rows[COPY_CONTENT]["chroma"])
+             for one in outcomes if COPY_CONTENT in one.rows]  # fmt: skip
+    others = [(one.job.item, one.rows[REFERENCE]["chroma"])
+              for one in outcomes if REFERENCE in one.rows]  # fmt: skip
     return {
-        own.key: {other.key: chroma for other, chroma in originals
-                  if other.key == own.key or other.piece != own.piece}
-        for own, _ in originals
+        own.key: {own.key: chroma} | {other.key: found for other, found in tests + others
+                                      if other.piece != own.piece}
+        for own, chroma in tests
     }  # fmt: skip
 
 
-def _ranked(tests: Sequence[Outcome]) -> list[Outcome]:
+def _ranked(tests: Sequence[Outcome], galleries: Mapping[str, Mapping[str, Any]]) -> list[Outcome]:
     """With the place of the original in cover retrieval in every row."""
-    galleries = _galleries(tests)
 
     def ranked(row: Row, key: str) -> dict[str, Any]:
         place = retrieval.rank(key, row["chroma"], galleries[key])
@@ -111,9 +115,11 @@ def _ranked(tests: Sequence[Outcome]) -> list[Outcome]:
     ]  # fmt: skip
 
 
-def _chances(tests: Sequence[Outcome]) -> dict[str, dict[str, float]]:
+def _chances(
+    tests: Sequence[Outcome], galleries: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, float]]:
     """What cover retrieval scores where ranks are drawn, by the originals' style."""
-    galleries, chances = _galleries(tests), {}
+    chances = {}
     for style in {one.job.item.style for one in tests}:
         sizes = [len(galleries[one.job.item.key]) for one in tests
                  if one.job.item.style == style and one.job.item.key in galleries]  # fmt: skip

@@ -112,7 +112,7 @@ class Tagger:
     def about(self) -> dict[str, str]:
         """Which networks, and the SHA-256 of the weights, for the results."""
         package = checkpoint.read_header(WEIGHTS)["package"]
-        return {"package": package, "sha256": sha256(WEIGHTS)}
+        return {"package": package, "licence": "ISC", "sha256": sha256(WEIGHTS)}
 
     @cached_property
     def _networks(self) -> dict[str, tuple[MusiCNN, list[str]]]:

@@ -41,6 +41,7 @@ class BasicPitch:
         """Which package, and the SHA-256 of the weights, for the results."""
         return {
             "package": f"basic-pitch {version('basic-pitch')}",
+            "licence": "Apache-2.0",
             "onnxruntime": version("onnxruntime"),
             "sha256": sha256(self._path),
         }

@@ -26,7 +26,7 @@ class ScoreOptions(Options):
     are detected. A beat is a dotted note in 6/8, 9/8 and 12/8, else the metre's lower number."""
     metre: str | None = None
     """The recording's metre, such as 3/4, 6/8 or 7/8. By default three, four, five or seven quarter
-    notes are detected."""
+    notes are detected, or 6/8, 9/8 or 12/8."""
     start_bar: float | None = None
     """Seconds in the recording at which a bar begins, any of them. By default bar lines are
     detected."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thirdstream.audio import Wave
+from thirdstream.audio import Wave, title_of
 from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.cover import cover
@@ -44,7 +44,7 @@ class Played(NamedTuple):
         from thirdstream.notes.io.midi import write_midi
         from thirdstream.notes.transcription.sheets import write_sheets
 
-        score = replace(self.transcription.score, title=recording.stem)
+        score = replace(self.transcription.score, title=title_of(recording))
         found = replace(self.transcription, score=score)
         midi = result.with_suffix(".mid")
         write_midi(midi, self.arrangement.song, self.timing)

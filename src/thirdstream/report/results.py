@@ -64,6 +64,10 @@ class Recording(Record):
 
 class EvaluationModel(Record):
     package: str
+    licence: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.package} ({self.licence})" if self.licence else self.package
 
 
 class Skipped(Record):
@@ -87,7 +91,8 @@ class Example(Record):
 
 
 class Results(Record):
-    """scores: by system, direction and metric. chance: of the metrics that it has a part in."""
+    """scores: by system, direction and metric. chance: of the metrics that it has a part in.
+    gallery: how many recordings a result's original is looked for among, at most."""
 
     corpus: str
     settings: Settings
@@ -101,6 +106,7 @@ class Results(Record):
     references: Mapping[str, int]
     skipped: list[Skipped]
     floors: Mapping[str, Mapping[str, float]]
+    gallery: int | None = None
     chance: Mapping[Direction, Mapping[str, float]] = {}
     scores: Annotated[Mapping[str, Mapping[Direction, Mapping[str, Score]]], Field(min_length=1)]
     examples: list[Example]

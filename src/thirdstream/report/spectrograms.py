@@ -67,8 +67,10 @@ def mel_figure(
         for axis in axes[len(row) :]:
             axis.set_visible(False)
         axes[0].set_ylabel(f"{name}\nfrequency (Hz)".lstrip())
-    for axis in grid[-1]:
-        axis.set_xlabel("time (s)")
+    for number, column in enumerate(grid.T):
+        lowest = column[sum(len(row) > number for row in rows) - 1]
+        lowest.set_xlabel("time (s)")
+        lowest.tick_params(labelbottom=True)
     figure.colorbar(grid[0][0].images[0], ax=grid, label=scale)
     figure.suptitle(title)
     return figure

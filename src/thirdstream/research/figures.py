@@ -194,7 +194,7 @@ def _decibels(power: Tensor, top: float) -> Tensor:
 def learning_curves(epochs: Sequence[Epoch], out: Path, *, name: str) -> Iterator[Path]:
     """Every loss by epoch, on training and on validation recordings. Yields each file written."""
     losses = list(dict.fromkeys(loss for epoch in epochs for loss in epoch.train))
-    figure = Figure(figsize=(2.6 * len(losses) + 0.6, 2.6), layout="constrained")
+    figure = Figure(figsize=(2.6 * len(losses) + 1.8, 2.6), layout="constrained")
     panels = figure.subplots(1, len(losses), squeeze=False)[0]
     for axis, loss in zip(panels, losses, strict=True):
         for label, colour in zip(("train", "validation"), COLOURS, strict=True):
@@ -206,7 +206,8 @@ def learning_curves(epochs: Sequence[Epoch], out: Path, *, name: str) -> Iterato
         axis.set_ylim(0, 1.05 * axis.dataLim.ymax or 1)
         axis.xaxis.get_major_locator().set_params(integer=True)
     panels[0].set_ylabel("loss, unweighted")
-    panels[0].legend(frameon=False)
+    lines = {line.get_label(): line for axis in panels for line in axis.lines}
+    figure.legend(lines.values(), lines, loc="outside right center", frameon=False)
     figure.suptitle(name)
     yield from written(figure, out, f"curves-{name}")
 

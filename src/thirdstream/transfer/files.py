@@ -42,10 +42,10 @@ def transfer_file(
         raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
     mono = header.n_channels > 2
     n_channels = 1 if mono else header.n_channels
-    level = audio.measure(path, mono=mono)
+    level, blocks = audio.measured(path, sr=None, mono=mono)
     system.check_length(accepted, level.n_samples / header.sr)
     before, after = Contour(), Contour()
-    recording = before.of(audio.centred(audio.blocks(path, sr=None, mono=mono), level))
+    recording = before.of(audio.centred(blocks, level))
     make_folder(out.parent)
     result = match_loudness(
         lambda blocks: system.stream(blocks, accepted),

@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,26 +32,30 @@ def running(
     may be called besides its address. Raises ThirdstreamError without the extra `web`, where the
     port is taken, and where a model is none.
     """
+    from thirdstream.web.hosts import Hosts
+
+    with (
+        _listening(host, port) as listening,  # a fault of the address is told ahead of the rest
+        closing(Sessions(limits)) as sessions,
+        closing(WorkerPool(limits.jobs)) as pool,  # it imports what it needs beside this process
+    ):
+        _check_extra()
+        labels = offered(models)
+        with (
+            _gradio_kept_in(sessions.root),
+            _served(sessions, pool, labels, listening, Hosts(host, names)),
+        ):
+            yield f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+
+
+def _check_extra() -> None:
+    """Raise ThirdstreamError without the extra `web`."""
     try:
         import gradio as _  # noqa: F401
     except ImportError as error:
         raise ThirdstreamError(
             f"the page needs {error.name}; install it with: pip install 'thirdstream[web]'"
         ) from error
-    from thirdstream.web.hosts import Hosts
-
-    labels = offered(models)
-    listening = _listening(host, port)
-    sessions = Sessions(limits)
-    try:
-        with (
-            listening,
-            _gradio_kept_in(sessions.root),
-            _served(sessions, labels, listening, Hosts(host, names)),
-        ):
-            yield f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-    finally:
-        sessions.close()
 
 
 def offered(models: Sequence[str]) -> dict[str, str]:
@@ -98,7 +102,11 @@ def _listening(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _served(
-    sessions: Sessions, labels: Mapping[str, str], bound: socket.socket, hosts: "Hosts"
+    sessions: Sessions,
+    pool: WorkerPool,
+    labels: Mapping[str, str],
+    bound: socket.socket,
+    hosts: "Hosts",
 ) -> Iterator[None]:
     import uvicorn
 
@@ -106,16 +114,12 @@ def _served(
     from thirdstream.web.guard import Guard
     from thirdstream.web.page import build
 
-    pool = WorkerPool(sessions.limits.jobs)
-    try:
-        page = build(Controller(sessions, pool, labels))
-        inside, functions = unguarded(page, sessions), functions_of(page)
-        guard = Guard(inside, sessions=sessions, hosts=hosts, functions=functions)
-        config = uvicorn.Config(guard, log_level="warning", timeout_graceful_shutdown=1)
-        with _answering(sessions, guard, uvicorn.Server(config), bound):
-            yield
-    finally:
-        pool.close()
+    page = build(Controller(sessions, pool, labels))
+    inside, functions = unguarded(page, sessions), functions_of(page)
+    guard = Guard(inside, sessions=sessions, hosts=hosts, functions=functions)
+    config = uvicorn.Config(guard, log_level="warning", timeout_graceful_shutdown=1)
+    with _answering(sessions, guard, uvicorn.Server(config), bound):
+        yield
 
 
 @contextmanager

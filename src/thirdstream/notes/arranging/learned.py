@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from thirdstream.notes.arranging.pulse import THIRDS, Pulse, in_thirds, swung
 from thirdstream.notes.arranging.repitching import Harmony, repitched
 from thirdstream.notes.arranging.retrieval import Wanted, energies_of, following, retrieved
 from thirdstream.notes.styles import instrument
-from thirdstream.notes.styles.entries import Instrument, Style
+from thirdstream.notes.styles.entries import NARROWEST, Instrument, Style
 from thirdstream.notes.styles.learned import Bar, LearnedStyle, Player, Role, Stroke
 from thirdstream.notes.types import Chord, Note, Score, without_gaps
 
@@ -27,6 +28,9 @@ SEVENTHS = 0.4  # share of a style's chords with a seventh from which all of a p
 EVEN = 1.2  # swing below which halves of beats become thirds where a beat has three
 MOST_NAMED = 8  # recordings in a message
 DRUMS = Instrument("drums", 0, 0, 127)
+USUAL = 0.25  # share of the recordings from which an instrument has a role; below it was misheard
+AROUND = 3  # semitones beyond where melodies of the style lie in which a soloist plays, too
+LEAST_RANGE = 24  # semitones of a soloist
 
 
 class LearnedCover(BaseCover[Style]):
@@ -60,7 +64,7 @@ class LearnedCover(BaseCover[Style]):
         lead = {part.instrument.name for part in parts}
         for (role, player), strokes in players.strokes.items():
             notes = outside(_sounding(strokes, pulse), score.tacet)
-            kind = DRUMS if role == "drums" else instrument(player.program)
+            kind = DRUMS if role == "drums" else instrument(self._program(player))
             notes = [replace(n, pitch=folded(n.pitch, kind.lowest, kind.highest)) for n in notes]
             if kind.name in lead:  # apart from the melody, which is the same instrument's
                 kind = replace(kind, name=f"{kind.name} ({role})")
@@ -84,7 +88,33 @@ class LearnedCover(BaseCover[Style]):
         return names.index(name)
 
     def _soloist(self, players: Sequence[Player]) -> Instrument:
-        return instrument(next((p.program for p in players if p.role == "melody"), 0))
+        """Who has the melody, where melodies of the style lie."""
+        own = next((p for p in players if p.role == "melody"), None)
+        if own is None:
+            return instrument(0)
+        return _where_melodies_lie(self.learned, instrument(self._program(own)))
+
+    def _program(self, player: Player) -> int:
+        """A player's; but the commonest one of the role where few recordings have that, and the
+        band is not asked for."""
+        recordings = self.learned.recordings
+        having = Counter(
+            program
+            for one in recordings
+            for program in {p.program for p in one.players if p.role == player.role}
+        )
+        if self.options.ensemble or having[player.program] >= USUAL * len(recordings):
+            return player.program
+        return having.most_common(1)[0][0]
+
+
+def _where_melodies_lie(style: LearnedStyle, kind: Instrument) -> Instrument:
+    """An instrument with as much of its range as melodies of the style have, and some more."""
+    every = [p for one in style.recordings for p in one.players if p.role == "melody"]
+    lowest = round(median(p.lowest for p in every)) - AROUND
+    highest = max(round(median(p.highest for p in every)) + AROUND, lowest + LEAST_RANGE)
+    lowest = max(min(lowest, kind.highest - LEAST_RANGE), kind.lowest)
+    return replace(kind, lowest=lowest, highest=max(min(highest, kind.highest), lowest + NARROWEST))
 
 
 class _Players:
@@ -109,6 +139,8 @@ class _Players:
         now = Harmony(wanted.chords, wanted.after)
         for number, strokes in sorted(bar.notes.items()):
             own = players[number]
+            if own.role == "drums" and not self.style.has_drums:  # misheard
+                continue
             able = self.of_role[own.role]
             if not able:
                 able.append(own)

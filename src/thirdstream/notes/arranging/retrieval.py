@@ -21,6 +21,7 @@ JUMP, OTHER_RECORDING, AGAIN = 1.6, 1.0, 1.2  # costs; of playing a bar twice, b
 OTHER_LENGTH, OTHER_DIVISION = 4.0, 2.0  # of the bar; of its beats, in two or three
 CHANGE, QUALITY, MOTION, SHIFT = 0.8, 0.6, 0.4, 0.08  # of harmony; SHIFT a semitone
 ENERGY, PLACE, LONG_PLACE, ENDING, TEMPO = 2.0, 0.8, 0.3, 2.0, 1.5  # TEMPO an octave
+NO_DRUMS = 2.0  # of a recording without drums, where most have them
 NOISE = 0.35  # of what is drawn
 PHRASE = 4  # bars
 ANTICIPATED = 0.15  # beats before a bar line from which a note belongs to the bar
@@ -81,6 +82,8 @@ class _Library:
         self.last = np.array([bar.last for bar in bars])
         self.thirds = np.array([style.source(bar).thirds for bar in bars])
         self.tempo = np.array([style.source(bar).tempo for bar in bars])
+        drums = [any(p.role == "drums" for p in one.players) for one in style.recordings]
+        self.lacks_drums = style.has_drums & ~np.array(drums)[self.recording]
         self.root = np.array([bar.chords[0][1] for bar in bars])
         self.quality = np.array([_quality(bar.chords[0][2]) for bar in bars])
         self.changes = np.array([_changes([c[0] for c in bar.chords]) for bar in bars])
@@ -90,7 +93,7 @@ class _Library:
 
     def fixed(self, tempo: float) -> Array:
         """(n_bars,): what does not depend on the place in the piece."""
-        return TEMPO * np.abs(np.log2(self.tempo / tempo))
+        return TEMPO * np.abs(np.log2(self.tempo / tempo)) + NO_DRUMS * self.lacks_drums
 
     def suits(self, wanted: Wanted) -> Array:
         """(n_bars,): the cost of playing each there; 0 where all is the same."""

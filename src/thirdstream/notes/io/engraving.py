@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from thirdstream.files import ThirdstreamError, whole_file
-from thirdstream.notes.io.svg import Pen
+from thirdstream.notes.io.svg import Pen, sans
 
 PAGE = {"pageWidth": 2100, "pageHeight": 2750, "scale": 40}  # a tenth of a millimetre: A4, a title
 TITLE_POINTS, TEMPO_POINTS, MARGIN_POINTS = 16, 9, 30
@@ -29,14 +29,9 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
     """
     if not can_engrave():
         raise ThirdstreamError(f"{out}: needs Verovio; pip install 'thirdstream[pdf]'")
-    import matplotlib
     from reportlab.lib.pagesizes import A4
-    from reportlab.pdfbase.pdfmetrics import registerFont
-    from reportlab.pdfbase.ttfonts import TTFont
     from reportlab.pdfgen.canvas import Canvas
 
-    font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    registerFont(TTFont(font.stem, str(font)))
     width, height = A4
     tempo, pages = _pages(sheet)
     with whole_file(out) as temporary:
@@ -46,9 +41,9 @@ def engrave(sheet: Path, out: Path, *, title: str) -> None:
         for number, page in enumerate(pages):
             if number == 0:
                 at = height - MARGIN_POINTS - TITLE_POINTS / 2
-                canvas.setFont(font.stem, TITLE_POINTS)
+                canvas.setFont(sans(), TITLE_POINTS)
                 canvas.drawCentredString(width / 2, at, title)
-                canvas.setFont(font.stem, TEMPO_POINTS)
+                canvas.setFont(sans(), TEMPO_POINTS)
                 canvas.drawString(MARGIN_POINTS, at - 2 * TEMPO_POINTS, tempo)
             top = height - MARGIN_POINTS * (2.0 if number == 0 else 1.0)
             pen.draw(page, width=width, top=top)

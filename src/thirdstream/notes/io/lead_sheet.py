@@ -1,6 +1,7 @@
 """Lead sheets: melody and chord symbols, as text and as MusicXML, through music21."""
 
 import math
+import re
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ KINDS = {  # of chords, by their intervals: music21's, and what is written after
     (0, 7): ("power", "5"),
 }
 NO_CHORD = "N.C."
+FLAT, SHARP = "\N{MUSIC FLAT SIGN}", "\N{MUSIC SHARP SIGN}"
 BARS_OF_A_LINE = 4
 Keys = Sequence[tuple[float, Key]]  # from which quarter note on
 
@@ -52,6 +54,11 @@ def symbol(chord: Chord, key: Key = C_MAJOR) -> str:
     """As written above the staff in a key: Cm7, G7/B. A flat is a small b."""
     text = root_name(chord.root, key) + _kind(chord)[1]
     return text + (f"/{bass_name(chord, key)}" if chord.bass != chord.root else "")
+
+
+def engraved(text: str) -> str:
+    """A chord's symbol with the signs of its accidentals: B\N{MUSIC FLAT SIGN} for Bb."""
+    return re.sub(r"(?<=[A-G])b|b(?=\d)", FLAT, text).replace("#", SHARP)
 
 
 def chords_of_bars(score: Score, keys: Keys = ((0.0, C_MAJOR),)) -> tuple[str, ...]:

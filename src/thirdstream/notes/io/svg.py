@@ -1,13 +1,17 @@
 """SVG of Verovio's on the pages of a PDF file: what it writes, and no more of SVG.
 
 A glyph is drawn once in a file and then named. Letters are those of Times, which every reader of
-PDF files has.
+PDF files has; accidentals are DejaVu's, which matplotlib brings along.
 """
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from xml.etree.ElementTree import Element
+
+from thirdstream.notes.io.lead_sheet import FLAT, SHARP, engraved
+from thirdstream.packages import deja_vu
 
 SVG, LINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
 BOLD, ITALIC = {"ending", "fing", "reh", "tempo"}, {"dir", "dynam", "mNum"}  # groups with text
@@ -21,6 +25,17 @@ N_NUMBERS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4}  # of a path's comm
 LATER = {"M": "L", "m": "l"}  # what a command without its letter is
 EM, LARGEST = 1000, 5000  # units of a glyph: its height, and what the largest ones reach
 PLAIN = {0xEA64: "b", 0xEA65: "", 0xEA66: "#"}  # accidentals of Verovio's own font
+
+
+@cache
+def sans() -> str:
+    """The name of a font of more signs than those of every reader, which goes into the file."""
+    from reportlab.pdfbase.pdfmetrics import registerFont
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    font = deja_vu()
+    registerFont(TTFont(font.stem, str(font)))
+    return font.stem
 
 
 class Pen:
@@ -92,12 +107,21 @@ class Pen:
         written = "".join(part.strip() for part in text.itertext()).translate(PLAIN)
         sizes = [_numbers(one.get("font-size", "0"))[0] for one in text.iter()]
         canvas, size = self._canvas, next(filter(None, sizes), 0.0)
+        runs = [
+            (run, sans() if run in (FLAT, SHARP) else font)
+            for run in re.split(f"([{FLAT}{SHARP}])", engraved(written))
+            if run
+        ]
+        widths = [canvas.stringWidth(run, name, size) for run, name in runs]
+        share = {"middle": 0.5, "end": 1.0}.get(text.get("text-anchor", ""), 0.0)
+        at = -share * sum(widths)
         canvas.saveState()
         canvas.translate(*(float(text.get(name, 0)) for name in ("x", "y")))
         canvas.scale(1, -1)
-        canvas.setFont(font, size)
-        place = {"middle": canvas.drawCentredString, "end": canvas.drawRightString}
-        place.get(text.get("text-anchor", ""), canvas.drawString)(0, 0, written)
+        for (run, name), width in zip(runs, widths, strict=True):
+            canvas.setFont(name, size)
+            canvas.drawString(at, 0, run)
+            at += width
         canvas.restoreState()
 
 

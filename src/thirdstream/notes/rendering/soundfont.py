@@ -26,6 +26,8 @@ from thirdstream.notes.rendering.modulators import Amounts
 DRUM_BANK = 128
 ATTENUATED = 0.4  # of what is written: so the first synthesisers took it, and so fonts are made
 MAX_SAMPLES = 1 << 24  # of one sample; no instrument rings for six minutes
+USUAL_SAMPLES = 1 << 16  # that are decoded of one at least: 1.5 s, as long as most notes
+MAX_BYTES = 64_000_000  # of decoded samples that are kept
 BAG = [("generators", "<u2"), ("modulators", "<u2")]
 RECORDS: dict[str, Any] = {
     "phdr": [("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("_", "<u4", 3)],
@@ -182,6 +184,7 @@ class SoundFont:
             self.presets = dict(zip(places, map(_text, heads["name"]), strict=True))
             self._place = {place: number for number, place in enumerate(places)}
             self._known: dict[int, tuple[Layer, ...]] = {}
+            self._kept: dict[int, tuple[int, Wave]] = {}  # how many were asked for, and they
         except OSError as error:
             raise ThirdstreamError(f"{path}: cannot be read ({error.strerror})") from error
         except (KeyError, ValueError, IndexError) as error:
@@ -312,11 +315,23 @@ class SoundFont:
         n_samples = min(n_samples, MAX_SAMPLES)
         try:
             if int(head["kind"]) & COMPRESSED:
-                return _decoded(self._samples[start:end].tobytes(), n_samples)
+                return self._decompressed(number, slice(start, end), n_samples)
             words = self._samples[2 * start : 2 * min(end, start + n_samples)].tobytes()
             return np.frombuffer(words, "<i2").astype(np.float32) / np.float32(32_768)
         except (ValueError, RuntimeError) as error:
             raise self._bad(f"its sample {_text(head['name'])} is damaged") from error
+
+    def _decompressed(self, number: int, place: slice, n_samples: int) -> Wave:
+        """Many keys share a sample: it is kept, as far as it was decoded."""
+        asked, wave = self._kept.get(number, (0, np.zeros(0, np.float32)))
+        if asked < n_samples:
+            asked = min(max(n_samples, 2 * asked, USUAL_SAMPLES), MAX_SAMPLES)
+            wave = _decoded(self._samples[place].tobytes(), asked)
+            kept = [one for _, one in self._kept.values()]
+            if sum(one.nbytes for one in kept) + wave.nbytes > MAX_BYTES:
+                self._kept.clear()
+            self._kept[number] = (asked if len(wave) == asked else MAX_SAMPLES), wave
+        return wave[:n_samples]
 
     def _bad(self, why: str) -> ThirdstreamError:
         return ThirdstreamError(

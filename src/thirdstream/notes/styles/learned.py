@@ -32,6 +32,7 @@ FORMAT, VERSION = "thirdstream style", 1
 SEE = "docs/learned-styles.md explains it"
 MOST_BYTES = 256_000_000
 LONGEST = 256.0  # beats of a note
+BASS_BELOW = 50  # MIDI pitch up to which what is heard goes to the bass, whatever can play it
 
 Role = Literal["melody", "bass", "harmony", "drums"]
 Beats = Annotated[float, Field(ge=0, le=64)]
@@ -164,6 +165,7 @@ class LearnedStyle(Entry):
             accents="off-beats" if self.swing(self.tempo) > 1 else "bar lines",
             instruments={},
             levels=Levels(melody=94, added=62),
+            bass_below=BASS_BELOW,
             entrances=Entrances(harmony=entrance, bass=entrance),
         )
 

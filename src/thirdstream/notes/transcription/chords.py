@@ -26,6 +26,7 @@ Array32 = NDArray[np.float32]
 KINDS = tuple(CHORDS.values())
 N_STATES = 12 * len(KINDS)
 ABOVE, BELOW = 48, 55  # MIDI pitch: of chords from the one up, of basses up to the other
+ROWS = 1 << 16  # beats whose chords are looked for side by side: 85 MB
 N_LOW = 48  # pitches, of which the lowest note is found
 SEVENTH_AT = 0.8  # of what the triad's notes sound on average, a seventh sounds at least
 
@@ -125,7 +126,18 @@ def _motion() -> Array:
 
 def change_probabilities(chroma: Sequence[Array]) -> list[Array]:
     """For each list of beats, (n_beats,): how likely another triad begins at each beat, wherever
-    bar lines are; at the first 1. All lists go side by side."""
+    bar lines are; at the first 1. Lists go side by side, as many as have ROWS beats together."""
+    found, at = list[Array](), 0
+    together = np.cumsum([len(one) for one in chroma])
+    while at < len(chroma):
+        before = together[at - 1] if at else 0
+        end = max(int(np.searchsorted(together, before + ROWS, side="right")), at + 1)
+        found += _side_by_side(chroma[at:end])
+        at = end
+    return found
+
+
+def _side_by_side(chroma: Sequence[Array]) -> list[Array]:
     n_beats = np.array([len(one) for one in chroma])
     order = np.argsort(-n_beats, kind="stable")  # the longest first
     counts = (n_beats > np.arange(n_beats.max())[:, None]).sum(axis=1)  # of lists, at each beat

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
-from thirdstream.notes.transcription.beats import LATE_S, Bars
+from thirdstream.notes.transcription.beats import Bars
 from thirdstream.notes.transcription.chords import KINDS, ChordBeats
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
+from thirdstream.notes.transcription.hypotheses import LATE_S
 from thirdstream.notes.transcription.note_events import NoteEvents
 from thirdstream.notes.transcription.pulse import onset_strength
 from thirdstream.notes.transcription.transcriber import LOWEST

@@ -21,6 +21,7 @@ LOUDEST = 8.0  # medians of flux to which it is limited
 CONFIDENT_AT = 0.75  # a note's confidence and half that of its onset, from which it is kept
 NOISE = 0.2  # share of what sounds that is notes, below which it is noise (applause: at most 0.13)
 NOISE_S = 2.0  # seconds over which that is taken
+ROWS = 1 << 14  # frames, 3 minutes, of which there are float32 at a time
 
 
 class NoteEvents(NamedTuple):
@@ -154,14 +155,15 @@ def without_noise(notes: NoteEvents, posteriors: Posteriors) -> NoteEvents:
     spans = np.round(notes.intervals * (SR / HOP)).astype(int)
     for (start, end), pitch in zip(spans, notes.pitches.astype(int), strict=True):
         inside[start:end, pitch - LOWEST] = True
-    sounds = posteriors.notes.astype(np.float32)
-    total, of_notes = (
-        np.pad(np.cumsum(part.sum(axis=1), dtype=np.float64), (1, 0))
-        for part in (sounds, sounds * inside)
-    )
+    sums = np.empty((2, len(inside)), np.float32)  # of all that sounds, and of notes
+    for at in range(0, len(inside), ROWS):
+        sounds = posteriors.notes[at : at + ROWS].astype(np.float32)
+        sums[0, at : at + ROWS] = sounds.sum(axis=1)
+        sums[1, at : at + ROWS] = (sounds * inside[at : at + ROWS]).sum(axis=1)
+    total, of_notes = (np.pad(np.cumsum(part, dtype=np.float64), (1, 0)) for part in sums)
     reach = round(NOISE_S / 2 * SR / HOP)
     middle = spans.mean(axis=1).astype(int)
-    first, last = (np.clip(middle + side * reach, 0, len(sounds)) for side in (-1, 1))
+    first, last = (np.clip(middle + side * reach, 0, len(inside)) for side in (-1, 1))
     share = (of_notes[last] - of_notes[first]) / np.maximum(total[last] - total[first], 1e-9)
     return NoteEvents(*(part[share >= NOISE] for part in notes))
 

@@ -4,9 +4,9 @@
     found.score                       # melody and chords, in quarter notes
     found.timing.seconds(found.score.melody[0].start)
 
-Metres of three, four, five and seven quarter notes are told apart. A bar of two becomes half of one
-of four, a bar of six two of three; in other metres the one of these that suits best is found.
-Whoever knows better says so:
+Bars of three, four, five and seven quarter notes are told apart, and of two, three and four dotted
+ones (6/8, 9/8, 12/8). A bar of two quarters becomes half of one of four; in other metres the one of
+these that suits best is found. Whoever knows better says so:
 
     transcribe_file(Path("song.mp3"), known=Known(tempo=70, metre="6/8", start_bar_s=1.84))
 
@@ -132,6 +132,7 @@ def _counted(
     known: Known,
 ) -> Transcription:
     """Notes, and which of them are the melody, with beats, bars and chords."""
+    known = known if known.metre else Known(metre=bars.signature)
     timing = Timing(tuple(bars.beats_s.tolist()))
     notes = _as_played(found, features, timing)
     harmony = _harmony(features.posteriors, bars, notes)
@@ -189,7 +190,7 @@ def transcribe_file(
         known.check_within(duration_s)
         return transcribe(
             blocks,
-            title=path.stem,
+            title=audio.title_of(path),
             known=known,
             progress=lambda seconds: progress(min(seconds / duration_s, 1.0)),
         )

@@ -28,23 +28,35 @@ class ChordWeights(NamedTuple):
     motion: Array
 
 
-class BeatWeights(NamedTuple):
-    """downbeats: of the first `downbeat_features`. The rest: a network of one hidden layer over
-    the evidence of a hypothesis, which is taken from its `mean`, in units of its `deviation`.
-    """
+class RankWeights(NamedTuple):
+    """A network of one hidden layer over the evidence of a hypothesis, which is taken from its
+    `mean`, in units of its `deviation`. constant: added to all."""
 
-    downbeats: Array
     mean: Array
     deviation: Array
     hidden: Array
     bias: Array
     linear: Array
     out: Array
+    constant: Array = np.zeros(())
 
     def rank(self, evidence: Array) -> Array:
         """(n, n_evidence) -> (n,): the higher, the better."""
         standard = (evidence - self.mean) / self.deviation
-        return standard @ self.linear + np.tanh(standard @ self.hidden.T + self.bias) @ self.out
+        hidden = np.tanh(standard @ self.hidden.T + self.bias)
+        return standard @ self.linear + hidden @ self.out + self.constant
+
+
+@lru_cache
+def downbeat_weights() -> Array:
+    """Of the first `downbeat_features`."""
+    return np.array(_read("downbeats"))
+
+
+@lru_cache
+def rank_weights(of: str) -> RankWeights:
+    """Those of `beats` (hypotheses in quarters), or of `rare` (others, from their best on)."""
+    return RankWeights(**_arrays(of))
 
 
 @lru_cache
@@ -53,12 +65,9 @@ def chord_weights() -> ChordWeights:
     return ChordWeights(**_arrays("chords"))
 
 
-@lru_cache
-def beat_weights() -> BeatWeights:
-    """Those of weights.json."""
-    return BeatWeights(**_arrays("beats"))
-
-
 def _arrays(of: str) -> dict[str, Any]:
-    found = json.loads(PATH.read_text(encoding="utf-8"))[of]
-    return {name: np.array(values) for name, values in found.items()}
+    return {name: np.array(values) for name, values in _read(of).items()}
+
+
+def _read(of: str) -> Any:
+    return json.loads(PATH.read_text(encoding="utf-8"))[of]

@@ -1,0 +1,102 @@
+"""docs/leaderboard.md, from results of `thirdstream evaluate` on the benchmark.
+
+    python recipes/leaderboard.py --out docs/leaderboard.md [RESULTS.json ...]
+
+Without results it is the bundled ones. A system comes once: the first file that has it counts.
+"""
+
+import argparse
+from pathlib import Path
+
+from thirdstream import evaluation
+from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.report import columns
+from thirdstream.report.results import BENCHMARK, Results, Score, read_results
+from thirdstream.shown import in_markdown
+
+BUNDLED = Path(evaluation.__file__).with_name(BENCHMARK)
+HEAD = """# Leaderboard
+
+Results on [the benchmark](benchmark.md), by direction, best classification rate first, then
+content. In brackets are 95 % intervals over n recordings. Baselines are in italics.
+
+"""
+FOOT = """
+## Submit a system
+
+1. Make the benchmark: `thirdstream benchmark OpenEWLD --out bench --splits validation test`.
+2. Make your system load by name, as a model file or
+   [in code](../CONTRIBUTING.md#add-a-system). It may not have been trained or tuned on a song of
+   the split `test`, nor against a network that measures.
+3. Evaluate it as all others were:
+
+        thirdstream evaluate --corpus bench --models MINE --out mine.json \\
+          --excerpt-s 20 --max-recordings 10 --references 16
+
+4. Open a pull request with `mine.json` in `benchmarks/submissions/`, and with this page as this
+   command makes it:
+
+        python recipes/leaderboard.py --out docs/leaderboard.md benchmarks/submissions/*.json
+
+`mine.json` has the hash of the checkpoint, the versions of all packages, the networks that measure
+with their hashes, and the settings. Say in the pull request what the system was trained on, and
+under which licence its weights are.
+"""
+
+
+def rows(results: list[Results], direction: str) -> list[list[str]]:
+    """Cells of each system, in order; of several results the first that has it."""
+    found: dict[str, tuple[tuple[float, float], list[str]]] = {}
+    for one in results:
+        shown = columns.metrics_of(one)
+        for name, scores in one.of(direction).items():
+            if name in found:
+                continue
+            style, content = (scores.get(shown.get(key, "")) for key in ("style", "content"))
+            place = tuple(-score.mean if score else 1.0 for score in (style, content))
+            label = in_markdown(name)
+            label = f"*{label}*" if one.systems[name].kind == "baseline" else label
+            cells = [cell(scores.get(shown.get(column, ""))) for column in columns.COLUMNS]
+            found[name] = (place, [label, columns.n_recordings(scores), *cells])
+    return [cells for _, cells in sorted(found.values(), key=lambda one: one[0])]
+
+
+def cell(score: Score | None) -> str:
+    """Mean and interval."""
+    ends = ", ".join(columns.interval(score))
+    return f"{columns.mean(score)} [{ends}]" if ends else columns.mean(score)
+
+
+def page(results: list[Results]) -> str:
+    """The whole page. Raises ThirdstreamError where results show different metrics in a column."""
+    shown = {tuple(columns.metrics_of(one).items()) for one in results}
+    if len(shown) > 1:
+        raise ThirdstreamError(
+            "the results have different metrics in their columns; evaluate all systems with one "
+            "version of thirdstream"
+        )
+    text = HEAD
+    for line in columns.definitions(results[0]):
+        column, _, about = line.partition(": ")
+        text += f"- **{column}**: {about}\n"
+    head = ["system", "n", *columns.COLUMNS]
+    for direction in results[0].directions():
+        title = direction.replace("_to_", " to ").capitalize()
+        text += f"\n## {in_markdown(title)}\n\n| {' | '.join(head)} |\n{'| --- ' * len(head)}|\n"
+        text += "".join(f"| {' | '.join(cells)} |\n" for cells in rows(results, direction))
+    return text + FOOT
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("results", nargs="*", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    given = parser.parse_args()
+    text = page([read_results(path) for path in (BUNDLED, *given.results)])
+    with whole_file(given.out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The few columns that sum up an evaluation: in the terminal, and on the leaderboard."""
+
+from collections.abc import Mapping
+
+from thirdstream.report.results import Results, Score
+
+# What each shows: the first of these metrics that was measured.
+COLUMNS = {
+    "style": ("target_style_rate",),
+    "content": ("melody_recall", "cover_mrr", "chroma_cosine"),
+    "rhythm": ("drift_ms", "beat_f_measure"),
+    "sound": ("kad",),
+    "cost": ("speed_audio_s_per_s",),
+}
+ARROWS = {"higher": "higher is better", "lower": "lower is better"}
+
+
+def metrics_of(results: Results) -> dict[str, str]:
+    """column -> the metric that it shows; columns without any are left out."""
+    measured = {
+        metric
+        for directions in results.scores.values()
+        for scores in directions.values()
+        for metric in scores
+    }
+    found = {
+        column: next((name for name in names if name in measured), None)
+        for column, names in COLUMNS.items()
+    }
+    return {column: name for column, name in found.items() if name}
+
+
+def definitions(results: Results) -> list[str]:
+    """Of each column a line: what it is, and which way is better."""
+    lines = []
+    for column, name in metrics_of(results).items():
+        metric = results.metrics.get(name)
+        about = f": {metric.about}" if metric else ""
+        better = ARROWS.get(metric.better if metric else "")
+        lines.append(f"{column}: {name}{about}{f'; {better}' if better else ''}")
+    return lines
+
+
+def mean(score: Score | None) -> str:
+    """As text: two decimals below 10, none from there."""
+    return "" if score is None else _number(score.mean)
+
+
+def interval(score: Score | None) -> tuple[str, ...]:
+    """Its ends as text; empty where there is none, as of one recording or of sets."""
+    if score is None or score.low is None or score.high is None or score.n == 1:
+        return ()
+    return _number(score.low), _number(score.high)
+
+
+def n_recordings(scores: Mapping[str, Score]) -> str:
+    """How many recordings a row is of: the most that a metric has."""
+    return str(max((one.n for one in scores.values() if one.n is not None), default=""))
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"

@@ -1,0 +1,97 @@
+"""The few columns of an evaluation, in the terminal and on the leaderboard."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from test_report import made
+from thirdstream.cli import evaluation
+from thirdstream.evaluation import work_of
+from thirdstream.files import write_json
+from thirdstream.report import columns
+from thirdstream.report.results import Results, Score, benchmark_results, read_results
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    path = tmp_path / "results.json"
+    write_json(path, made(work_of(path)))
+    return read_results(path)
+
+
+def leaderboard(out: Path, *given: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "recipes" / "leaderboard.py"), "--out", str(out)]
+    return subprocess.run([*command, *map(str, given)], capture_output=True, text=True, check=False)
+
+
+def test_a_column_shows_the_first_metric_that_there_is(results: Results) -> None:
+    assert columns.metrics_of(results) == {"content": "chroma_cosine", "sound": "kad"}
+    bundled = columns.metrics_of(benchmark_results())
+    assert list(bundled) == list(columns.COLUMNS)
+    assert (bundled["style"], bundled["content"]) == ("target_style_rate", "melody_recall")
+
+
+def test_numbers_have_their_intervals_where_there_are_some() -> None:
+    assert columns.mean(Score(mean=0.456)) == "0.46" and columns.mean(Score(mean=35.6)) == "36"
+    assert columns.interval(Score(mean=0.5, low=0.1, high=12.3, n=3)) == ("0.10", "12")
+    assert columns.interval(Score(mean=0.5, low=0.5, high=0.5, n=1)) == ()
+    assert columns.interval(Score(mean=0.5)) == columns.interval(None) == ()
+    assert columns.mean(None) == ""
+
+
+def test_the_terminal_has_n_intervals_and_a_line_on_each_column(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    found = benchmark_results()
+    evaluation._print_results(found)
+    said = capsys.readouterr().out
+    rate = found.scores["score"]["classical_to_jazz"]["target_style_rate"]
+    assert rate.low is not None and f"{rate.low:.2f}-1.00" in said
+    [row] = [line.split() for line in said.splitlines() if line.split()[:1] == ["travel"]][:1]
+    assert row[1] == "10"
+    for column, metric in columns.metrics_of(found).items():
+        assert f"{column}: {metric}: {found.metrics[metric].about}" in said
+    tables = said.partition("Means, with")[0]
+    assert max(map(len, tables.splitlines())) <= 80 and "…" not in tables
+
+
+def test_the_leaderboard_is_that_of_the_bundled_results(tmp_path: Path) -> None:
+    done = leaderboard(tmp_path / "page.md")
+    assert done.returncode == 0, done.stderr
+    kept = (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+    assert (tmp_path / "page.md").read_text(encoding="utf-8") == kept
+
+
+def test_a_submission_is_placed_by_style_then_content_and_no_system_comes_twice(
+    tmp_path: Path,
+) -> None:
+    bundled = ROOT / "src" / "thirdstream" / "evaluation" / "benchmark-results.json"
+    content = json.loads(bundled.read_text(encoding="utf-8"))
+    for part in ("scores", "systems"):
+        mine = content[part]["twin-cnn"]
+        content[part] = {"a|b": mine, "score": content[part]["twin-vae"]}
+    for scores in content["scores"]["a|b"].values():
+        scores["target_style_rate"] |= {"mean": 1.0, "high": 1.0}
+        scores["melody_recall"] |= {"mean": 0.99, "high": 1.0}
+    write_json(tmp_path / "mine.json", content)
+    assert leaderboard(tmp_path / "page.md", tmp_path / "mine.json").returncode == 0
+    lines = (tmp_path / "page.md").read_text(encoding="utf-8").splitlines()
+    tables = [number for number, line in enumerate(lines) if line.startswith("| ---")]
+    assert len(tables) == 2
+    for number in tables:
+        assert lines[number + 1].startswith("| a&#124;b | 10 | 1.00 [")
+    assert sum(line.startswith("| score |") for line in lines) == 2
+    del content["metrics"]["melody_recall"]
+    for one in content["scores"].values():
+        for scores in one.values():
+            del scores["melody_recall"]
+    write_json(tmp_path / "mine.json", content)
+    done = leaderboard(tmp_path / "other.md", tmp_path / "mine.json")
+    assert "different metrics in their columns" in done.stderr
+    assert not (tmp_path / "other.md").exists()

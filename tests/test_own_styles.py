@@ -1,0 +1,181 @@
+"""Recordings in styles of one's own, their judges, and what learned styles make of mishearings."""
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from test_cover import transcribed
+from thirdstream.evaluation.metrics import Notes
+from thirdstream.notes.arranging.cover import cover
+from thirdstream.notes.arranging.options import ArrangementOptions
+from thirdstream.notes.rendering import ORCHESTRA
+from thirdstream.notes.rendering.soundfont import opened
+from thirdstream.notes.styles import instrument
+from thirdstream.notes.styles.learned import (
+    Bar,
+    LearnedStyle,
+    Player,
+    Role,
+    Source,
+    write_learned,
+)
+from thirdstream.notes.types import Chord, Note, Score
+
+sys.path.append(str(Path(__file__).parents[1] / "recipes"))
+import own_styles
+from style_judges import Judge, statistics
+
+STYLES = own_styles.read_styles()
+C_MAJOR, G_SEVENTH = (0, (0, 4, 7)), (7, (0, 4, 7, 10))
+
+
+def score(n_bars: int = 8) -> Score:
+    """C major and G7 by turns, four beats each, with a melody on every beat."""
+    kinds = [(C_MAJOR, G_SEVENTH)[bar % 2] for bar in range(n_bars)]
+    chords = tuple(Chord(4.0 * bar, 4.0, root, intervals, root)
+                   for bar, (root, intervals) in enumerate(kinds))  # fmt: skip
+    melody = tuple(Note(float(beat), 1.0, 72 + beat % 5) for beat in range(4 * n_bars))
+    return Score("tune", melody, chords)
+
+
+def test_the_data_has_a_bar_for_every_part_and_instruments_of_the_orchestra() -> None:
+    presets = opened(ORCHESTRA).presets
+    assert len(STYLES) == 8 and set(own_styles.TUNED) < {style.name for style in STYLES}
+    for style in STYLES:
+        programs = {player.program for player in style.players if not player.drums}
+        assert all((0, program) in presets for program in programs | set(style.lead)), style.name
+        for texture in style.textures:
+            assert set(texture.bars) == {player.name for player in style.players}
+            assert set(texture.fill) <= set(texture.bars)
+            bars = [
+                *texture.fill.values(),
+                *(bar for some in texture.bars.values() for bar in some),
+            ]
+            assert all(0 <= one.at < texture.beats for bar in bars for one in bar)
+            assert all(0 < one.velocity < 128 and one.length > 0 for bar in bars for one in bar)
+
+
+@pytest.mark.parametrize("style", STYLES, ids=lambda style: style.name)
+def test_what_accompanies_keeps_to_the_chords_and_the_ranges(style: own_styles.OwnStyle) -> None:
+    """But for notes that lead to the next chord. The same arguments give the same notes."""
+    calm = replace(style, jitter_ms=0.0)
+    made = own_styles.arranged(score(), calm, seconds=60.0, seed="a")
+    assert own_styles.arranged(score(), calm, seconds=60.0, seed="a") == made
+    moved = next(k for k in range(-4, 5) if made.song.tracks[0].notes[0].pitch % 12 == k % 12)
+    harmony = score().transposed(moved)
+    by_name = {track.name: track.notes for track in made.song.tracks}
+    for player in style.players:
+        if player.drums:
+            continue
+        notes = by_name[player.name]
+        chords = [harmony.chord_at(note.start + 0.01).pitch_classes for note in notes]
+        foreign = [n for n, chord in zip(notes, chords, strict=True) if n.pitch % 12 not in chord]
+        assert len(foreign) <= 0.2 * len(notes)
+        assert player.voices == 1 or not foreign
+        lowest, highest = player.range
+        assert all(lowest <= n.pitch <= highest for n in notes)
+
+
+def test_no_title_is_in_two_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever versions of it there are."""
+    listed = own_styles.pieces()
+    places = {piece: tmp_path / f"{piece.name}.mxl" for piece in listed}
+    monkeypatch.setattr(own_styles, "find_pieces", lambda folders, wanted: places)
+    sheets = own_styles.sheets_of(tmp_path)
+    titles = Counter(own_styles.title_of(path) for some in sheets.values() for path in some)
+    assert set(sheets) == {"learn", "judge", "tuning", "test"} and max(titles.values()) == 1
+    splits = {piece.name: piece.split for piece in listed}
+    assert {splits[path.stem] for path in sheets["test"]} == {"test"}
+    assert {splits[path.stem] for path in sheets["learn"] + sheets["judge"]} == {"train"}
+
+
+def test_a_judge_goes_by_the_nearest_of_recordings_in_any_units() -> None:
+    rng = np.random.default_rng(0)
+    middles = {"a": (0.0, 0.0), "b": (4.0, 0.0), "c": (0.0, 4000.0)}
+    rows, styles = [], []
+    for name, middle in middles.items():
+        for _ in range(8):
+            rows.append([middle[0] + rng.normal(), middle[1] + 1000 * rng.normal()])
+            styles.append(name)
+    judge = Judge.of(rows, styles)
+    assert [judge.style(np.array(middle)) for middle in middles.values()] == list("abc")
+
+
+def test_statistics_of_notes_have_closed_forms() -> None:
+    """Shares sum to 1, and doubling all notes changes the density alone."""
+    wave = np.random.default_rng(0).normal(size=44_100).astype(np.float32) / 10
+    intervals, pitches = np.array([[0.0, 0.5], [0.3, 0.7], [0.6, 0.9]]), np.array([40.0, 60.0, 72])
+    one = statistics(wave, 44_100, Notes(intervals, pitches))
+    assert one[:8].sum() == pytest.approx(1)
+    assert one[8:11] == pytest.approx(np.log1p([1, 1, 1]))
+    two = statistics(wave, 44_100, Notes(np.tile(intervals, (2, 1)), np.tile(pitches, 2)))
+    assert two[:8] == pytest.approx(one[:8])
+    assert two[8:11] == pytest.approx(np.log1p([2, 2, 2]))
+
+
+def learned(*bands: dict[Role, int]) -> LearnedStyle:
+    """A style of recordings whose players are given as programs; each has four bars in C."""
+    names: tuple[Role, ...] = ("melody", "bass", "harmony", "drums")
+    sources, bars = [], []
+    for number, programs in enumerate(bands):
+        roles = [role for role in names if role in programs]
+        ranges = {"melody": (72, 84), "bass": (36, 43), "harmony": (55, 64), "drums": (36, 42)}
+        players = tuple(Player(role=role, program=programs[role], velocity=80,
+                               lowest=ranges[role][0], highest=ranges[role][1])
+                        for role in roles)  # fmt: skip
+        sources.append(Source(name=f"recording {number}", beats_per_bar=4, tempo=100.0,
+                              players=players))  # fmt: skip
+        notes = {k: ((0.0, 1.0, ranges[role][0], 80), (2.0, 1.0, ranges[role][0], 80))
+                 for k, role in enumerate(roles) if role != "melody"}  # fmt: skip
+        bars += [Bar(recording=number, number=k, length=4, last=k == 3, energy=k / 3,
+                     chords=((0.0, 0, (0, 4, 7), 0),), notes=notes) for k in range(4)]  # fmt: skip
+    return LearnedStyle(name="own", recordings=tuple(sources), bars=tuple(bars))
+
+
+def names_of(style: LearnedStyle, folder: Path, **options: str) -> list[set[str]]:
+    """Who plays in covers by several seeds."""
+    path = folder / "own.style"
+    write_learned(path, style)
+    piece = transcribed("classical", 4)
+    return [
+        {track.name for track in cover(piece, replace(asked, seed=seed)).song.tracks if track.notes}
+        for seed in range(6)
+        for asked in (ArrangementOptions(str(path), **options),)
+    ]
+
+
+USUAL: dict[Role, int] = {"melody": 40, "bass": 32, "harmony": 24}
+
+
+def test_what_few_recordings_have_was_misheard(tmp_path: Path) -> None:
+    """Their instruments, and their drums; those that are asked for play."""
+    odd: dict[Role, int] = {"melody": 40, "bass": 70, "harmony": 6, "drums": 0}
+    style = learned(*[USUAL] * 4, odd)
+    expected = {instrument(program).name for program in (40, 32, 24)}
+    assert all(names <= expected for names in names_of(style, tmp_path))
+    asked = names_of(style, tmp_path, ensemble="recording 4")
+    assert any(instrument(6).name in names for names in asked)
+
+
+def test_where_most_have_drums_bars_with_drums_play(tmp_path: Path) -> None:
+    style = learned(*[USUAL] * 2, *[USUAL | {"drums": 0}] * 3)
+    assert all("drums" in names for names in names_of(style, tmp_path))
+
+
+def test_a_melody_lies_where_the_styles_melodies_lie(tmp_path: Path) -> None:
+    path = tmp_path / "own.style"
+    write_learned(path, learned(USUAL, USUAL))
+    piece = transcribed("classical", 4)
+    low = replace(piece, score=piece.score.transposed(-24))
+    pitches = [
+        note.pitch
+        for one in (piece, low)
+        for track in cover(one, ArrangementOptions(str(path))).song.tracks
+        if track.name == instrument(40).name
+        for note in track.notes
+    ]
+    assert pitches and min(pitches) >= 69
