@@ -1,7 +1,9 @@
 """Learned styles: what must hold of bars, of notes over another harmony, and of the command."""
 
 import json
+import os
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +20,8 @@ from test_arranging import tune
 from test_cover import played, transcribed
 from thirdstream.audio import SR
 from thirdstream.cli import main
-from thirdstream.files import ThirdstreamError
+from thirdstream.cli.styles import learned_from
+from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes.arranging import Setting, arrange
 from thirdstream.notes.arranging.cover import cover
 from thirdstream.notes.arranging.coverage import content_coverage
@@ -28,12 +31,13 @@ from thirdstream.notes.arranging.repitching import Harmony, mapped, repitched
 from thirdstream.notes.arranging.retrieval import Wanted, retrieved
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.learning import learn as learning
-from thirdstream.notes.learning.bars import bars_of
+from thirdstream.notes.learning.bars import bars_of, source_of
 from thirdstream.notes.learning.percussion import CLOSED_HAT, KICK, RIDE, strokes_of
 from thirdstream.notes.learning.performance import performance_of
+from thirdstream.notes.learning.phrasing import STACCATO
 from thirdstream.notes.learning.timbre import programs_of
 from thirdstream.notes.rendering import ORCHESTRA, play
-from thirdstream.notes.styles.learned import LearnedStyle, read_learned, write_learned
+from thirdstream.notes.styles.learned import LONGEST, LearnedStyle, read_learned, write_learned
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.types import CHORDS, Chord, Note, Song, Track
 
@@ -146,6 +150,28 @@ def test_a_recordings_accompaniment_is_in_its_bars(folder: Path) -> None:
     assert {part.role for part in performance.parts} == {"melody", "bass", "harmony", "drums"}
 
 
+def band(path: Path, bass: tuple[Note, ...], melody_length: float = 0.9) -> Path:
+    """A MIDI file of a melody, chords and a bass."""
+    melody = tuple(Note(k / 2, melody_length / 2, 72 + 2 * (k % 5), 90) for k in range(64))
+    chords = tuple(Note(k, 0.9, p, 70) for k in range(0, 32, 2) for p in (60, 64, 67))
+    tracks = (Track("flute", 73, melody), Track("piano", 0, chords), Track("bass", 32, bass))
+    write_midi(path, Song(tracks, 120.0), Timing.steady(120.0))
+    return path
+
+
+def test_a_note_that_is_held_all_the_time_is_learned(tmp_path: Path) -> None:
+    made = performance_of(band(tmp_path / "drone.mid", (Note(0.0, 400.0, 36, 80),)))
+    first = bars_of(made, 0)[0]
+    assert (0.0, LONGEST, 36, 80) in [note for line in first.notes.values() for note in line]
+
+
+def test_notes_of_no_length_are_not_how_a_melody_is_phrased(tmp_path: Path) -> None:
+    bass = tuple(Note(float(k), 0.9, 36 + k % 5, 80) for k in range(32))
+    for length in (0.01, 0.5):
+        source = source_of(performance_of(band(tmp_path / f"{length}.mid", bass, length)))
+        assert source.short == pytest.approx(max(length, STACCATO), abs=0.01)
+
+
 # --- covers -------------------------------------------------------------------------------------
 
 
@@ -213,6 +239,8 @@ def rewritten(path: Path, to: Path, change: Any) -> Path:
         (lambda c: c.pop("bars"), "bars: Field required"),
         (lambda c: c["bars"][0].update(recording=9), "bar 0 .* is of recording 9"),
         (lambda c: c["bars"][0]["notes"].update({"7": []}), "player beyond the 4"),
+        (lambda c: c["bars"][0]["notes"].update({"0": [[0, 1, 60, 80]]}), "player of the melody"),
+        (lambda c: c["recordings"][0]["players"][1].update(role="melody"), "player of the melody"),
         (lambda c: c["recordings"][0].update(tempo=-1), "recordings.0.tempo: must be greater"),
         (lambda c: c["recordings"][0].update(temp=1), "recordings.0.temp: Extra"),
     ],
@@ -223,6 +251,24 @@ def test_faults_of_a_file_are_named(
     path = rewritten(style_file, tmp_path / "mine.style", change)
     with pytest.raises(ThirdstreamError, match=f"mine.style: .*{said}"):
         read_learned(path)
+
+
+def test_a_learned_style_takes_no_other_styles_file(style_file: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "jazz.toml"
+    mine.write_text("")
+    with pytest.raises(ThirdstreamError, match=r"jazz\.toml: .*swing\.style is a style's file"):
+        thirdstream.load("score").choose(to=str(style_file), style_file=mine)
+
+
+def test_a_style_that_is_not_there_is_said_with_what_may_be_given(tmp_path: Path) -> None:
+    said = r"knows classical and jazz, and the \.style files"
+    for wrong in (str(tmp_path / "tangoes"), tmp_path / "tangoes", 3):
+        with pytest.raises(ThirdstreamError, match=said):
+            thirdstream.load("score").choose(to=wrong)
+
+
+def test_a_style_may_be_given_as_a_path(style_file: Path) -> None:
+    assert thirdstream.load("score").choose(to=style_file).to == str(style_file)
 
 
 def test_what_is_no_file_or_no_json_is_said(tmp_path: Path) -> None:
@@ -268,6 +314,52 @@ def test_a_folder_becomes_a_style_and_a_recording_is_covered_in_it(
     assert (tmp_path / "b" / f"{folder.name}.style").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("gone.wav", "--to", "{}"), "gone.wav: there is no such file"),
+        (("song.wav", "--to", "{}", "--model", "twin-cnn"), "does not know the style"),
+        (("song.wav", "--to", "{}", "--style-strength", "3"), "style_strength|style-strength"),
+        (("song.wav", "--to", ""), "does not know the style ''"),
+    ],
+)
+def test_what_is_wrong_beside_the_folder_is_said_before_it_is_learned(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    given: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "song.wav").write_bytes(b"")
+    (tmp_path / "tune.mid").write_bytes((folder / "tune 1.mid").read_bytes())
+    assert run("transfer", *(one.format(folder) for one in given), "--out", tmp_path / "out") == 1
+    assert re.search(said, capsys.readouterr().err)
+    assert not list(tmp_path.rglob("*.style"))
+
+
+def test_a_folders_style_is_learned_again_if_it_changes_and_never_from_results(
+    folder: Path, tmp_path: Path
+) -> None:
+    inner = tmp_path / "tangos" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "one.mid").write_bytes((folder / "tune 1.mid").read_bytes())
+    results = tmp_path / "tangos" / "results.v2"
+    results.mkdir()
+    made = learned_from(tmp_path / "tangos", results)
+    assert made == results / "tangos.style"
+    first = made.stat().st_mtime_ns
+    clip(results / "song.wav")
+    learned_from(tmp_path / "tangos", results)
+    assert made.stat().st_mtime_ns == first
+    added = inner / "two.mid"
+    added.write_bytes((folder / "tune 2.mid").read_bytes())
+    os.utime(added, (0, 0))  # as of a file that is moved
+    learned_from(tmp_path / "tangos", results)
+    assert [one.name for one in read_learned(made).recordings] == ["one", "two"]
+
+
 def test_learning_goes_on_where_it_stopped(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +391,7 @@ def test_what_tells_nothing_is_left_out_and_said(
         assert f"left out: {tmp_path / 'all' / name}" in said
     assert "none of the 3 recordings tells a style" in said
     assert not out.exists()
+    assert not learning.parts_of(out).exists()
     (tmp_path / "all" / "tune.mid").write_bytes((folder / "tune 1.mid").read_bytes())
     main.main(["learn-style", str(tmp_path / "all"), "--out", str(out)])
     assert len(read_learned(out).recordings) == 1
@@ -314,9 +407,32 @@ def test_places_that_cannot_be_are_said(
     (tmp_path / "empty").mkdir()
     assert run("learn-style", tmp_path / "empty", "--out", tmp_path / "a.style") == 1
     assert "no recordings and no MIDI files" in capsys.readouterr().err
+    assert run("learn-style", "--out", tmp_path / "a.style") == 1
+    assert "no recordings to learn from" in capsys.readouterr().err
+    (tmp_path / "folder.style").mkdir()
+    assert run("learn-style", folder, "--out", tmp_path / "folder.style", "--force") == 1
+    assert "folder.style: is a folder; choose another name" in capsys.readouterr().err
+    assert not learning.parts_of(tmp_path / "folder.style").exists()
     (tmp_path / "there.style").write_text("")
     assert run("learn-style", folder, "--out", tmp_path / "there.style") == 1
     assert "add --force" in capsys.readouterr().err
+
+
+def test_a_style_of_many_recordings_has_no_more_bars_than_it_may(
+    style: LearnedStyle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "MOST_BARS", 5 * learning.PHRASE)
+    bars = tuple(bar for bar in style.bars if bar.recording == 0)
+    heard = learning.Heard(source=style.recordings[0], bars=bars)
+    out, paths = tmp_path / "many.style", [tmp_path / f"{number}.mid" for number in range(9)]
+    for path in paths:
+        path.write_text(path.name)
+        part = learning.parts_of(out) / f"{sha256(path)[:32]}.{learning.LEARNING}.json"
+        part.parent.mkdir(exist_ok=True)
+        part.write_text(heard.model_dump_json())
+    made = learning.style_of(paths, out, name="many")
+    assert len(made.bars) <= learning.MOST_BARS
+    assert len(made.recordings) > 3
 
 
 # --- sound --------------------------------------------------------------------------------------

@@ -115,15 +115,17 @@ class System(ABC, Generic[OwnOptions]):
 
     name: for messages. styles: those it knows, two or more. options: the dataclass of its options,
     with its own defaults. keeps_dynamics: whether its output is as loud as its input at any moment;
-    where it is not, the recording's dynamics are restored afterwards. refuses: options of all that
-    have no meaning to it. checkpoint: the file it was loaded from, if any. on_notation: is called
-    with the music of each transfer, before its first sound, by systems that know it.
+    where it is not, the recording's dynamics are restored afterwards. learns_styles: whether the
+    target may be a learned style's file, too. refuses: options of all that have no meaning to it.
+    checkpoint: the file it was loaded from, if any. on_notation: is called with the music of each
+    transfer, before its first sound, by systems that know it.
     """
 
     name: str
     styles: tuple[str, ...]
     options: type[OwnOptions] = Options  # pyright: ignore[reportAssignmentType]
     keeps_dynamics: bool = True
+    learns_styles: bool = False
     refuses: tuple[str, ...] = ()
     checkpoint: Path | None = None
     on_notation: Callable[[Notation], None] | None = None
@@ -178,6 +180,9 @@ class System(ABC, Generic[OwnOptions]):
         for name in given:
             if name not in {one.name for one in fields(self.options)}:
                 raise self.takes_no(name)
+        for name in {"to", "source"} & set(given):
+            if isinstance(given[name], Path):  # of a learned style
+                given[name] = str(given[name])
         options = self.options(**given)
         self.check(options)
         return options

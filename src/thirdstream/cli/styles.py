@@ -27,6 +27,8 @@ def learn_style(recordings: tuple[Path, ...], /, *, out: Path, force: bool = Fal
 
     if out.suffix != SUFFIX:
         raise Failed(f"{out}: a style's file ends in {SUFFIX}; call it {out.stem}{SUFFIX}")
+    if out.is_dir():
+        raise Failed(f"{out}: is a folder; choose another name")
     if out.exists() and not force:
         raise Failed(f"{out}: exists already; add --force to replace it")
     _learn(recordings, out)
@@ -61,7 +63,8 @@ def _learn(recordings: Sequence[Path], out: Path) -> None:
 
 def learned_from(folder: Path, beside: Path) -> Path:
     """The style of a folder's recordings, as a file in the folder `beside`. One that is newer than
-    all of them is taken as it is.
+    all of them is taken as it is. What lies below `beside`, results of before, is left out where
+    that is a folder inside.
 
     Raises ThirdstreamError where nothing can be learned from the folder.
     """
@@ -69,9 +72,18 @@ def learned_from(folder: Path, beside: Path) -> Path:
     from thirdstream.notes.styles.learned import SUFFIX
 
     out = beside / f"{folder.resolve().name}{SUFFIX}"
-    newest = max(path.stat().st_mtime for path in learning.find_music([folder]))
-    if out.exists() and max(newest, folder.stat().st_mtime) < out.stat().st_mtime:
+    results = beside.resolve()
+    inside = folder.resolve() in results.parents
+    paths = [
+        path for path in learning.find_music([folder])
+        if not (inside and results in path.resolve().parents)
+    ]  # fmt: skip
+    if not paths:
+        raise Failed(f"{folder}: holds no recordings but results; give a folder of some")
+    places = {path.parent for path in paths}  # a file that was moved in may be old
+    newest = max(path.stat().st_mtime for path in (*paths, *places))
+    if out.is_file() and newest < out.stat().st_mtime:
         say(f"{out}: the style of {folder} is there already")
     else:
-        _learn([folder], out)
+        _learn(paths, out)
     return out

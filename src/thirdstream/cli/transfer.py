@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from thirdstream import registry
+from thirdstream.audio import WRITERS
 from thirdstream.cli import pipes
 from thirdstream.cli.console import Failed, FilesBar, complain, print_json, progress_bar, say
 from thirdstream.cli.locks import writes_either
@@ -78,7 +79,7 @@ def transfer(
     system = registry.load(name)
     if system.terms:
         say(system.terms)
-    options = system.accept(_with_folder_learned(system, style, out))
+    options = system.accept(_with_folder_learned(system, style, inputs, out))
     if pipes.DASH in (*inputs, out):
         outcomes = [_piped(system, inputs, out, options, files, json=json)]
     else:
@@ -116,17 +117,24 @@ def transfer(
         raise Failed(f"{n_failed} of {len(outcomes)} recordings failed{rest}")
 
 
-def _with_folder_learned(system: System[Any], style: Options, out: Path) -> Options:
+def _with_folder_learned(
+    system: System[Any], style: Options, inputs: Sequence[Path], out: Path
+) -> Options:
     """The options with a style file in place of the folder to learn it from, if `to` is one.
 
-    The file is kept beside the results.
+    The file is kept beside the results. Faults that would come up afterwards are said before.
     """
     folder = Path(style.to)
-    if style.to in system.styles or not folder.is_dir():
+    is_known = style.to in system.styles or not system.learns_styles
+    if is_known or not style.to or not folder.is_dir():
         return style
+    system.accept(dataclasses.replace(style, to=system.styles[0]))
+    if inputs and not any(path == pipes.DASH or path.exists() for path in inputs):
+        raise ThirdstreamError(f"{inputs[0]}: there is no such file; check the path")
     from thirdstream.cli.styles import learned_from
 
-    beside = Path() if out == pipes.DASH else out.parent if out.suffix else out
+    is_file = out.suffix.lower() in WRITERS and not out.is_dir()
+    beside = Path() if out == pipes.DASH else out.parent if is_file else out
     return dataclasses.replace(style, to=str(learned_from(folder, beside)))
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from thirdstream.audio import Wave, title_of
-from thirdstream.files import sha256
+from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.cover import cover
 from thirdstream.notes.arranging.options import ArrangementOptions
@@ -85,6 +85,7 @@ class ScoreSystem(System[ScoreOptions]):
     styles = STYLES
     options = ScoreOptions
     keeps_dynamics = False
+    learns_styles = True
 
     def ready(self) -> None:
         """Raise ThirdstreamError without the transcriber."""
@@ -105,10 +106,14 @@ class ScoreSystem(System[ScoreOptions]):
 
     def check_style(self, style: str) -> None:
         """Raise ThirdstreamError on a style that it does not know, and on a faulty .style file."""
-        if style.endswith(SUFFIX):
+        if str(style).endswith(SUFFIX):
             read_learned(Path(style))
-        else:
-            super().check_style(style)
+        elif style not in self.styles:
+            raise ThirdstreamError(
+                f"the model {self.name} does not know the style {style!r}; it knows "
+                f"{' and '.join(self.styles)}, and the .style files that `thirdstream "
+                "learn-style` makes of a folder"
+            )
 
     def check_length(self, options: ScoreOptions, duration_s: float) -> None:
         """Raise ThirdstreamError where the known bar begins after the recording's end."""

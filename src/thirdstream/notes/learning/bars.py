@@ -11,7 +11,7 @@ from thirdstream.notes.arranging.pulse import Pulse, in_thirds
 from thirdstream.notes.arranging.retrieval import energies_of
 from thirdstream.notes.learning.performance import Performance, Played
 from thirdstream.notes.learning.phrasing import phrasing_of
-from thirdstream.notes.styles.learned import Bar, Player, Source, Stroke, Symbol
+from thirdstream.notes.styles.learned import LONGEST, Bar, Player, Source, Stroke, Symbol
 from thirdstream.notes.types import Chord, Note
 
 EARLY = 0.15  # beats before a bar line from which a note belongs to the bar
@@ -116,9 +116,10 @@ def _strokes(line: Sequence[Note], start: int, length: int) -> tuple[Stroke, ...
     first = bisect_left(line, start - EARLY, key=lambda note: note.start)
     end = bisect_left(line, start + length - EARLY, key=lambda note: note.start)
     return tuple(
-        (round(note.start - start, 3), round(max(note.length, 0.05), 3), note.pitch, note.velocity)
+        (round(note.start - start, 3), round(min(max(note.length, 0.05), LONGEST), 3), note.pitch,
+         note.velocity)
         for note in line[first:end]
-    )
+    )  # fmt: skip
 
 
 def _symbols(chords: Sequence[Chord], start: int, length: int) -> tuple[Symbol, ...]:

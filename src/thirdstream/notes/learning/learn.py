@@ -6,6 +6,7 @@ was interrupted goes on where it stopped.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from thirdstream.notes.styles.learned import Bar, LearnedStyle, Source
 MIN_BARS = 4  # of a recording
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
-LEARNING = 1  # changes whenever the same recording gives something else
+LEARNING = 2  # changes whenever the same recording gives something else
 CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
 SHORTEST_S = 8.0  # of a recording
 
@@ -63,6 +64,8 @@ def find_music(inputs: Sequence[Path]) -> list[Path]:
             found.append(path)
         else:
             raise ThirdstreamError(f"{path}: is not there; give recordings, or folders of them")
+    if not inputs:
+        raise ThirdstreamError("no recordings to learn from; give files or folders")
     if not found:
         places = ", ".join(map(str, inputs))
         raise ThirdstreamError(f"{places}: no recordings and no MIDI files; give a folder of some")
@@ -139,11 +142,13 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
     parts = [parts_of(out) / f"{sha256(path)[:32]}.{LEARNING}.json" for path in paths]
     parts = [part for part in dict.fromkeys(parts) if part.exists()]
     if not parts:
+        with suppress(OSError):  # others' parts may be in it
+            parts_of(out).rmdir()
         raise ThirdstreamError(
             f"{out}: none of the {len(paths)} recordings tells a style; give music with a beat, "
             "of several voices and of 10 s or longer"
         )
-    every = max(len(parts) // (MOST_BARS // PHRASE), 1)
+    every = -(-len(parts) // (MOST_BARS // PHRASE))  # rounded up
     parts = parts[::every]
     share = MOST_BARS // len(parts)
     recordings: list[Source] = []

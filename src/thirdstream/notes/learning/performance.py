@@ -155,5 +155,5 @@ def _with_roles(pitched: Sequence[tuple[int, tuple[Note, ...]]], score: Score) -
 
 def _is_chordal(notes: Sequence[Note]) -> bool:
     """Whether a part often strikes several notes at a time."""
-    starts = np.array([note.start for note in notes])
-    return bool((np.diff(np.sort(starts)) < 0.05).mean() > 0.3)
+    steps = np.diff(np.sort([note.start for note in notes]))
+    return bool((steps < 0.05).sum() > 0.3 * len(steps))

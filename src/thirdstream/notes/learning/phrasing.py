@@ -7,6 +7,7 @@ from thirdstream.notes.arranging.pulse import evened
 from thirdstream.notes.learning.performance import Performance
 
 LONG, SHORT = 0.9, 0.4  # quarter notes: of notes that are approached, and of those that do it
+STACCATO = 0.25  # share of the way to the next that a note is held at least; triggers are not
 
 
 class Phrased(TypedDict):
@@ -33,7 +34,7 @@ def phrasing_of(performance: Performance, swing: float) -> Phrased:
     )
     n_long = max(len(long), 1)
     return {
-        "short": round(held[len(held) // 2], 3) if held else 0.97,
+        "short": max(round(held[len(held) // 2], 3), STACCATO) if held else 0.97,
         "approach": round(approached / n_long, 3),
         "anticipation": round(early / n_long, 3),
     }

@@ -34,9 +34,12 @@ def read_style(name: str, path: Path | None = None) -> ClassicalStyle | JazzStyl
 
     Raises StyleError that names file, entry and remedy; ThirdstreamError for a style there is not.
     """
-    for file in (path, Path(name)):
-        if file is not None and file.suffix == SUFFIX:
-            return read_learned(file)
+    if path is not None and path.suffix == SUFFIX:
+        return read_learned(path)
+    if name.endswith(SUFFIX):
+        if path is not None:
+            raise StyleError(f"{path}: {name} is a style's file itself; give one of the two")
+        return read_learned(Path(name))
     if name not in STYLES:
         raise ThirdstreamError(
             f"{name}: no such style; there are {', '.join(STYLES)}, and .style files of "

@@ -31,6 +31,7 @@ SUFFIX = ".style"
 FORMAT, VERSION = "thirdstream style", 1
 SEE = "docs/learned-styles.md explains it"
 MOST_BYTES = 256_000_000
+LONGEST = 256.0  # beats of a note
 BASS_BELOW = 50  # MIDI pitch up to which what is heard goes to the bass, whatever can play it
 
 Role = Literal["melody", "bass", "harmony", "drums"]
@@ -38,7 +39,7 @@ Beats = Annotated[float, Field(ge=0, le=64)]
 PitchClass = Annotated[int, Field(ge=0, lt=12)]
 Stroke = tuple[
     Annotated[float, Field(ge=-1, le=64)],
-    Annotated[float, Field(gt=0, le=256)],
+    Annotated[float, Field(gt=0, le=LONGEST)],
     MidiNumber,
     MidiNumber,
 ]
@@ -120,11 +121,16 @@ class LearnedStyle(Entry):
                     f"bar {number} (of bars, from 0) is of recording {bar.recording}, and there "
                     f"are {len(self.recordings)}, counted from 0; correct its number"
                 )
-            n_players = len(self.recordings[bar.recording].players)
-            if any(not 0 <= player < n_players for player in bar.notes):
+            players = self.recordings[bar.recording].players
+            if any(not 0 <= player < len(players) for player in bar.notes):
                 raise ValueError(
                     f"bar {number} (of bars, from 0) has notes of a player beyond the "
-                    f"{n_players} of its recording, counted from 0; correct their number"
+                    f"{len(players)} of its recording, counted from 0; correct their number"
+                )
+            if any(players[player].role == "melody" for player in bar.notes):
+                raise ValueError(
+                    f"bar {number} (of bars, from 0) has notes of a player of the melody, and "
+                    "bars have what accompanies it; take them out, or change the player's role"
                 )
         return self
 
