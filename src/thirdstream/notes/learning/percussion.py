@@ -1,8 +1,7 @@
 """The drums of a recording: what strikes in the low, middle and high bands beside its notes.
 
-A stroke is a peak of a band's flux. A recording has drums where its high band is struck often, and
-its low band hard: a harpsichord does the former alone, an orchestra the latter. Of 16 renderings of
-each style of the benchmark's validation pieces that is right for all (docs/learned-styles.md).
+A stroke is a peak of a band's flux. A recording has drums where its high band is struck often and
+is bright then, and its low band is struck hard: a harpsichord does the first, a piano the last.
 """
 
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ LEAST = (0.9, 0.55, 0.7)  # flux from which a band's peak is a stroke
 PEAK_S = (0.25, 0.1, 0.08)  # width of a peak in each band
 BACKGROUND_S = 1.0
 OFTEN, HARD = 0.55, 1.2  # high strokes a second, and the low band's strongest flux, of drums
+BRIGHT_DB = -19.5  # the high band over the middle one where it is struck, of cymbals
 STRONGEST = 99.5  # percentile of a band's flux
 SHORT_S, SHORT = 0.15, 0.5  # when a closed hi-hat has lost this share of its rise
 AT_ONCE = 30 * SR
@@ -58,12 +58,21 @@ def strokes_of(path: Path) -> list[Stroke]:
     bands = _bands(path)
     low, middle, high = (_peaks(*band) for band in zip(bands.flux, LEAST, PEAK_S, strict=True))
     often = len(high) >= OFTEN * bands.flux.shape[1] / FPS
-    if not often or np.percentile(bands.flux[0], STRONGEST) < HARD:
+    if not often or np.percentile(bands.flux[0], STRONGEST) < HARD or not _is_bright(bands, high):
         return []
     strokes = [_stroke(bands, 0, at, KICK) for at in low]
     strokes += [_stroke(bands, 1, at, SNARE) for at in middle if _is_noise(bands, at)]
     strokes += [_stroke(bands, 2, at, _cymbal(bands, at)) for at in high]
     return sorted(strokes)
+
+
+def _is_bright(bands: _Bands, strokes: NDArray[np.int_]) -> bool:
+    """Whether the high band is as strong as cymbals make it, beside the middle one: a piano's
+    attacks reach it, too, but softly."""
+    around = np.minimum(strokes[:, None] + np.arange(3), bands.level.shape[1] - 1)
+    middle, high = (np.expm1(bands.level[k][around].max(axis=1)) for k in (1, 2))
+    over_db = 20 * np.log10((high + 1e-4) / (middle + 1e-3))
+    return bool(np.median(over_db) >= BRIGHT_DB)
 
 
 def _bands(path: Path) -> _Bands:

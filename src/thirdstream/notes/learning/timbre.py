@@ -32,6 +32,7 @@ FLOOR_DB = 60.0  # below the strongest harmonic
 N_FEATURES = len(AT_S) * N_HARMONICS + len(AT_S) + 2
 MOST_NOTES = 80  # of a part that are described
 FAMILIES = {6: 5}  # General MIDI's, of eight programs: ensembles of strings are strings
+N_KEYBOARDS = 8  # General MIDI's first programs
 INSIDE = 0.9  # share of a part's notes that lie in an instrument's range
 
 
@@ -65,10 +66,15 @@ def instrument_weights() -> InstrumentWeights:
 def programs_of(path: Path, parts: Mapping[Role, Spans]) -> dict[Role, int]:
     """For each part of a recording, by its role, the program that it sounds most like.
 
-    Raises AudioError where the recording cannot be read.
+    A bass is a keyboard's only where another part is: a tuba or a double bass below others sounds
+    much like a piano. Raises AudioError where the recording cannot be read.
     """
     wave = _mono(path)
-    return {role: program_of(wave, spans) for role, spans in parts.items()}
+    found: dict[Role, int] = {role: program_of(wave, spans) for role, spans in parts.items()}
+    others = [program for role, program in found.items() if role != "bass"]
+    if "bass" in found and others and all(program >= N_KEYBOARDS for program in others):
+        found["bass"] = program_of(wave, parts["bass"], keyboards=False)
+    return found
 
 
 def _mono(path: Path) -> Wave:
@@ -77,11 +83,17 @@ def _mono(path: Path) -> Wave:
     return np.concatenate(parts) * np.float32(level.gain)
 
 
-def program_of(wave: Wave, spans: Spans) -> int:
+def program_of(wave: Wave, spans: Spans, *, keyboards: bool = True) -> int:
     """The program that plays these notes of a mono wave at 44,100 Hz: of those in whose range they
-    lie, the likeliest of the likeliest family. Piano where the wave is too short to tell."""
+    lie, the likeliest of the likeliest family. Piano where the wave is too short to tell.
+
+    keyboards: whether it may be one.
+    """
     weights, rows = instrument_weights(), described(wave, spread(spans))
-    able = np.array([_is_able(int(program), spans) for program in weights.programs])
+    able = np.array([
+        _is_able(int(program), spans) and (keyboards or program >= N_KEYBOARDS)
+        for program in weights.programs
+    ])  # fmt: skip
     if not able.any() or not len(rows):
         return 0
     programs = weights.programs[able].astype(int)

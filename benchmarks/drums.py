@@ -1,0 +1,24 @@
+"""Whether `learn-style` finds drums where there are some: python benchmarks/drums.py BENCH/test
+
+Of each style's recordings of the benchmark, the share in which drum strokes are found. Jazz has
+drums in all, classical music in none.
+"""
+
+import sys
+from pathlib import Path
+
+from tables import show
+from thirdstream.notes.learning.percussion import strokes_of
+
+
+def main(folder: str) -> None:
+    rows = []
+    for style in ("classical", "jazz"):
+        paths = sorted((Path(folder) / style).glob("*.flac"))
+        n = sum(bool(strokes_of(path)) for path in paths)
+        rows.append([style, str(len(paths)), f"{n / len(paths):.2f}"])
+    show("Recordings in which drums are found", ["style", "n", "share"], rows)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
