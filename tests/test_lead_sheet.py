@@ -288,7 +288,7 @@ def test_the_picture_has_each_note_where_it_sounds(tmp_path: Path) -> None:
                 column = drawn[top : top + high, sheets.LEFT + round(middle_s / 15 * wide)]
                 assert 2 <= column.sum() <= 5
                 share = 1 - np.flatnonzero(column).mean() / high
-                low, top_pitch = 40 - 3 - sheets.STRIP, 80 + 8
+                low, top_pitch = 40 - 3 - sheets.STRIP, 80 + 8 + sheets.LINE
                 assert share == pytest.approx((note.pitch - low) / (top_pitch - low), abs=0.02)
     assert abs(melody.sum() / others.sum() - 14) < 3  # as many as there are notes
 
