@@ -61,6 +61,20 @@ def test_the_terminal_has_n_intervals_and_a_line_on_each_column(
     assert max(map(len, tables.splitlines())) <= 80 and "…" not in tables
 
 
+def test_all_columns_are_a_table_a_group_and_a_line_each(
+    results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = columns.all_metrics(results)
+    assert groups == {"content": ["chroma_cosine"], "style": ["tag_difference"], "sets": ["kad"]}
+    evaluation._print_results(results, all_columns=True)
+    said = capsys.readouterr().out
+    for direction in results.directions():
+        for group, names in groups.items():
+            assert f"{direction.replace('_', ' ')}: {group}" in said
+            for name in names:
+                assert f"\n{group}: {name}: " in said
+
+
 def test_the_leaderboard_is_that_of_the_bundled_results(tmp_path: Path) -> None:
     done = leaderboard(tmp_path / "page.md")
     assert done.returncode == 0, done.stderr

@@ -17,12 +17,7 @@ ARROWS = {"higher": "higher is better", "lower": "lower is better"}
 
 def metrics_of(results: Results) -> dict[str, str]:
     """column -> the metric that it shows; columns without any are left out."""
-    measured = {
-        metric
-        for directions in results.scores.values()
-        for scores in directions.values()
-        for metric in scores
-    }
+    measured = _measured(results)
     found = {
         column: next((name for name in names if name in measured), None)
         for column, names in COLUMNS.items()
@@ -30,10 +25,33 @@ def metrics_of(results: Results) -> dict[str, str]:
     return {column: name for column, name in found.items() if name}
 
 
-def definitions(results: Results) -> list[str]:
-    """Of each column a line: what it is, and which way is better."""
+def all_metrics(results: Results) -> dict[str, list[str]]:
+    """group -> all its metrics that were measured."""
+    measured, found = _measured(results), dict[str, list[str]]()
+    for name, metric in results.metrics.items():
+        if name in measured:
+            found.setdefault(metric.group, []).append(name)
+    return found
+
+
+def _measured(results: Results) -> set[str]:
+    """The metrics that any system has."""
+    return {
+        metric
+        for directions in results.scores.values()
+        for scores in directions.values()
+        for metric in scores
+    }
+
+
+def definitions(results: Results, every: bool = False) -> list[str]:
+    """Of each column, or of every metric, a line: what it is, and which way is better."""
+    shown = metrics_of(results)
+    if every:
+        shown = {f"{group}: {name}": name
+                 for group, names in all_metrics(results).items() for name in names}  # fmt: skip
     lines = []
-    for column, name in metrics_of(results).items():
+    for column, name in shown.items():
         metric = results.metrics.get(name)
         about = f": {metric.about}" if metric else ""
         better = ARROWS.get(metric.better if metric else "")
