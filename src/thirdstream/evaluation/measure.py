@@ -242,7 +242,7 @@ def compare(
         "tempo_kept": timing.tempo_kept(reference=original.beats, estimate=output.beats),
         "key_score": key_score(reference=original.key, estimate=output.key),
     }
-    row |= _sound_metrics(output.wave) | _chord_metrics(original.chords, output.chords, truth)
+    row |= _sound_metrics(output.wave) | chord_metrics(original.chords, output.chords, truth)
     if len(output.wave) >= timing.LEAST_S * SR:
         found = timing.drift(reference=original.wave, estimate=output.wave, sr=SR)
         row["drift_ms"] = abs(found.drift_ms)
@@ -281,7 +281,7 @@ def _sound_metrics(wave: Wave) -> dict[str, float]:
     return row if attack is None else row | {"attack_ms": attack}
 
 
-def _chord_metrics(
+def chord_metrics(
     original: Chords | None, output: Chords | None, truth: Truth | None
 ) -> dict[str, float]:
     """Against the original's chords as they are heard, and against the sheet's, as far as there
