@@ -38,9 +38,9 @@ FOOT = """
 
         python recipes/leaderboard.py --out docs/leaderboard.md benchmarks/submissions/*.json
 
-`mine.json` has the hash of the checkpoint, the versions of all packages, the networks that measure
-with their hashes, and the settings. Say in the pull request what the system was trained on, and
-under which licence its weights are.
+`mine.json` has the hashes of code, weights, instruments, recordings and the checkpoint, the
+versions of all packages, the networks that measure with their hashes, and the settings. Say in the
+pull request what the system was trained on, and under which licence its weights are.
 """
 
 
