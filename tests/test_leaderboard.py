@@ -61,18 +61,22 @@ def test_the_terminal_has_n_intervals_and_a_line_on_each_column(
     assert max(map(len, tables.splitlines())) <= 80 and "…" not in tables
 
 
-def test_all_columns_are_a_table_a_group_and_a_line_each(
-    results: Results, capsys: pytest.CaptureFixture[str]
+def test_all_columns_are_tables_of_a_group_and_a_line_each(
+    results: Results, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     groups = columns.all_metrics(results)
     assert groups == {"content": ["chroma_cosine"], "style": ["tag_difference"], "sets": ["kad"]}
-    evaluation._print_results(results, all_columns=True)
-    said = capsys.readouterr().out
-    for direction in results.directions():
-        for group, names in groups.items():
-            assert f"{direction.replace('_', ' ')}: {group}" in said
-            for name in names:
-                assert f"\n{group}: {name}: " in said
+    for one in (results, benchmark_results()):
+        evaluation._print_results(one, all_columns=True)
+        said = capsys.readouterr().out
+        for group, names in columns.all_metrics(one).items():
+            for direction in one.directions():
+                title = f"{direction.replace('_', ' ')}: {group}"
+                assert said.count(f" {title}\n") + said.count(f" {title} ") == -(-len(names) // 4)
+            assert all(said.count(f"\n{group}: {name}: ") == 1 for name in names)
+        tables = said.partition("Means, with")[0]
+        assert max(map(len, tables.splitlines())) <= 80 and "…" not in tables
 
 
 def test_the_leaderboard_is_that_of_the_bundled_results(tmp_path: Path) -> None:

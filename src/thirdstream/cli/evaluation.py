@@ -105,20 +105,18 @@ def _measured(
 
 
 def _print_results(results: "Results", all_columns: bool = False) -> None:
-    """A table a direction of a few columns, or one a group of all, and what each column is."""
+    """A table a direction of a few columns, or some a group of all, and what each column is."""
     from thirdstream.report import columns
 
-    tables = {"": columns.metrics_of(results)}
+    tables = [("", columns.metrics_of(results))]
     if all_columns:
-        groups = columns.all_metrics(results)
-        tables = {f": {group}": {name.replace("_", " "): name for name in names}
-                  for group, names in groups.items()}  # fmt: skip
+        tables = [(f": {group}", shown) for group, shown in columns.tables_of_all(results)]
     for direction in results.directions():
-        for group, shown in tables.items():
+        for group, shown in tables:
             title = f"{direction.replace('_', ' ')}{group}"
             OUT.print(_table(title, results, direction, shown))
     tell("Means, with 95 % intervals over n recordings.")
-    for line in columns.definitions(results, every=all_columns):
+    for line in (columns.all_definitions if all_columns else columns.definitions)(results):
         tell(line)
     for reason in sorted(set(results.left_out.values())):
         names = [name for name, why in results.left_out.items() if why == reason]
@@ -134,7 +132,7 @@ def _table(title: str, results: "Results", direction: str, shown: Mapping[str, s
     table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("system", overflow="fold")
     for column in ("n", *shown):
-        table.add_column(column, no_wrap=" " not in column)
+        table.add_column(column, no_wrap=" " not in column, overflow="fold")
     for system, scores in results.of(direction).items():
         found = [scores.get(metric) for metric in shown.values()]
         cells = (f"{columns.mean(one)}\n{'-'.join(columns.interval(one))}" for one in found)

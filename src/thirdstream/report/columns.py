@@ -1,6 +1,6 @@
 """The few columns that sum up an evaluation: in the terminal, and on the leaderboard."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from thirdstream.report.results import Results, Score
 
@@ -12,6 +12,7 @@ COLUMNS = {
     "sound": ("kad",),
     "cost": ("speed_audio_s_per_s",),
 }
+MOST_COLUMNS = 4  # of all metrics, in one table
 ARROWS = {"higher": "higher is better", "lower": "lower is better"}
 
 
@@ -34,6 +35,14 @@ def all_metrics(results: Results) -> dict[str, list[str]]:
     return found
 
 
+def tables_of_all(results: Results) -> Iterator[tuple[str, dict[str, str]]]:
+    """All metrics as tables that a terminal has room for: group, and column -> metric."""
+    for group, names in all_metrics(results).items():
+        for first in range(0, len(names), MOST_COLUMNS):
+            some = names[first : first + MOST_COLUMNS]
+            yield group, {name.replace("_", " "): name for name in some}
+
+
 def _measured(results: Results) -> set[str]:
     """The metrics that any system has."""
     return {
@@ -44,19 +53,23 @@ def _measured(results: Results) -> set[str]:
     }
 
 
-def definitions(results: Results, every: bool = False) -> list[str]:
-    """Of each column, or of every metric, a line: what it is, and which way is better."""
-    shown = metrics_of(results)
-    if every:
-        shown = {f"{group}: {name}": name
-                 for group, names in all_metrics(results).items() for name in names}  # fmt: skip
-    lines = []
-    for column, name in shown.items():
-        metric = results.metrics.get(name)
-        about = f": {metric.about}" if metric else ""
-        better = ARROWS.get(metric.better if metric else "")
-        lines.append(f"{column}: {name}{about}{f'; {better}' if better else ''}")
-    return lines
+def definitions(results: Results) -> list[str]:
+    """Of each column a line: what it is, and which way is better."""
+    return [f"{column}: {name}{_about(results, name)}"
+            for column, name in metrics_of(results).items()]  # fmt: skip
+
+
+def all_definitions(results: Results) -> list[str]:
+    """Of every metric a line, with its group."""
+    return [f"{group}: {name}{_about(results, name)}"
+            for group, names in all_metrics(results).items() for name in names]  # fmt: skip
+
+
+def _about(results: Results, name: str) -> str:
+    metric = results.metrics.get(name)
+    about = f": {metric.about}" if metric else ""
+    better = ARROWS.get(metric.better if metric else "")
+    return f"{about}{f'; {better}' if better else ''}"
 
 
 def mean(score: Score | None) -> str:
