@@ -1,6 +1,6 @@
 """Evaluation, its page, and the paper's figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ def evaluate(
         from thirdstream.report.results import read_results
 
     material = open_material(corpus, recordings)
+    evaluation.models_of(settings)  # that their files are there
     entries = evaluation.entries_of(models, material)
     for terms in dict.fromkeys(registry.load(one.model).terms for one in entries if one.model):
         if terms:
@@ -105,17 +106,11 @@ def _print_results(results: "Results") -> None:
     """A table a direction of a few columns, with intervals, and what each column is."""
     from thirdstream.report import columns
 
-    shown = columns.metrics_of(results)
     for direction in results.directions():
-        table = Table(title=direction.replace("_", " "), box=SIMPLE_HEAD)
-        table.add_column("system", overflow="fold")
-        for column in ("n", *shown):
-            table.add_column(column, no_wrap=True)
-        for system, scores in results.of(direction).items():
-            found = [scores.get(metric) for metric in shown.values()]
-            cells = (f"{columns.mean(one)}\n{'-'.join(columns.interval(one))}" for one in found)
-            table.add_row(system, columns.n_recordings(scores), *map(str.strip, cells))
-        OUT.print(table)
+        title = direction.replace("_", " ")
+        _print_table(results, direction, columns.metrics_of(results), title)
+        if styles := columns.by_classifier(results):
+            _print_table(results, direction, styles, f"{title}: style by classifier")
     tell("Means, with 95 % intervals over n recordings.")
     for line in columns.definitions(results):
         tell(line)
@@ -124,6 +119,21 @@ def _print_results(results: "Results") -> None:
         say(f"left out {', '.join(names)}: {reason}")
     for one in results.skipped:
         complain(f"skipped {one.reason}")
+
+
+def _print_table(results: "Results", direction: str, shown: Mapping[str, str], title: str) -> None:
+    """Means and intervals of the metrics of these columns."""
+    from thirdstream.report import columns
+
+    table = Table(title=title, box=SIMPLE_HEAD)
+    table.add_column("system", overflow="fold")
+    for column in ("n", *shown):
+        table.add_column(column, no_wrap=True)
+    for system, scores in results.of(direction).items():
+        found = [scores.get(metric) for metric in shown.values()]
+        cells = (f"{columns.mean(one)}\n{'-'.join(columns.interval(one))}" for one in found)
+        table.add_row(system, columns.n_recordings(scores), *map(str.strip, cells))
+    OUT.print(table)
 
 
 @writes_file

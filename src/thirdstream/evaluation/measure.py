@@ -6,8 +6,8 @@ transcriber's package its metrics are left out.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,7 +16,8 @@ import torch
 
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, Wave
-from thirdstream.evaluation import metrics, retrieval, timing
+from thirdstream.evaluation import classifiers, metrics, retrieval, timing
+from thirdstream.evaluation.classifiers import DEFAULT, StyleClassifiers
 from thirdstream.evaluation.metrics import Notes
 from thirdstream.evaluation.pitch import SwiftF0, Track, melody_scores
 from thirdstream.evaluation.tagger import STYLE_TAGS, Tagger, TaggerOutput, is_target_style
@@ -59,6 +60,10 @@ METRICS = {
     "target_style_rate": Metric(
         "style", "higher", "target-style classification rate of the tagger, 0 to 1"
     ),
+    "target_style_rate_vgg": Metric("style", "higher", "the same by two VGG networks, 0 to 1"),
+    "target_style_rate_big": Metric("style", "higher", "the same by musicnn's large network"),
+    "target_style_rate_probe": Metric("style", "higher", "the same by a probe of real recordings"),
+    "agreement": Metric("style", "", "share of pairs of classifiers that say the same, 0 to 1"),
     "target_tag": Metric("style", "higher", "the tagger's value for the target style, 0 to 1"),
     "source_tag": Metric("style", "lower", "the tagger's value for the original's style, 0 to 1"),
     "tag_difference": Metric("style", "higher", "target tag less source tag, -1 to 1"),
@@ -77,9 +82,10 @@ METRICS = {
     "speed_audio_s_per_s": Metric("cost", "higher", "seconds of audio a second, file to file"),
     "peak_memory_mb": Metric("cost", "lower", "largest resident memory of that, in MB"),
 }
-TAG_METRICS = ("target_style_rate", "target_tag", "source_tag", "tag_difference")
-# Of one recording either 0 or 1:
-BINARY_METRICS = ("target_style_rate", "cover_hit_at_1", "tempo_kept")
+TAG_METRICS = ("target_style_rate", "target_style_rate_vgg", "agreement", "target_tag",
+               "source_tag", "tag_difference")  # fmt: skip
+RATES = ("target_style_rate", *(f"target_style_rate_{name}" for name in ("vgg", "big", "probe")))
+BINARY_METRICS = (*RATES, "cover_hit_at_1", "tempo_kept")  # of one recording either 0 or 1
 SET_METRICS = ("kad", "fad")
 MELODY_METRICS = ("melody_rpa", "melody_rca", "melody_oa")
 NOTE_METRICS = (
@@ -105,7 +111,7 @@ class EvaluationModels:
     """The published networks that measure. Nothing is trained against them.
 
     transcriber, pitch: None where a package is not installed; `missing` and `missing_pitch` say
-    what to do then.
+    what to do then. classifiers: further ones of style, if they are asked.
     """
 
     tagger: Tagger
@@ -113,11 +119,17 @@ class EvaluationModels:
     missing: str = ""
     pitch: SwiftF0 | None = None
     missing_pitch: str = ""
+    classifiers: StyleClassifiers | None = None
+
+    def having(self, files: Sequence[str]) -> "EvaluationModels":
+        """With the classifiers of these files too. Raises ThirdstreamError if one is missing."""
+        return replace(self, classifiers=classifiers.read(files)) if files else self
 
     def about(self) -> dict[str, dict[str, str]]:
         """Packages and weights, for the results."""
         found = {"tagger": self.tagger, "transcriber": self.transcriber, "pitch": self.pitch}
-        return {name: one.about() for name, one in found.items() if one}
+        further = self.classifiers.about() if self.classifiers else {}
+        return {name: one.about() for name, one in found.items() if one} | further
 
     def left_out(self, styles: tuple[str, str]) -> dict[str, str]:
         """Metric -> why it cannot be measured here."""
@@ -137,7 +149,9 @@ def evaluation_models() -> EvaluationModels:
     """Those that are installed here, one set a process."""
     transcriber, missing = _installed(BasicPitch)
     pitch, missing_pitch = _installed(SwiftF0)
-    return EvaluationModels(Tagger(), transcriber, missing, pitch, missing_pitch)
+    return EvaluationModels(
+        Tagger(), transcriber, missing, pitch, missing_pitch, classifiers.read()
+    )
 
 
 def _installed(kind: Callable[[], T]) -> tuple[T | None, str]:
@@ -149,13 +163,17 @@ def _installed(kind: Callable[[], T]) -> tuple[T | None, str]:
 
 
 class Analysis(NamedTuple):
-    """What comparisons need of one wave; posteriors and melody are None without their network."""
+    """What comparisons need of one wave; posteriors and melody are None without their network.
+
+    styles: of each further classifier, its value of each style.
+    """
 
     wave: Wave
     beats: metrics.Array
     tagged: TaggerOutput
     posteriors: Posteriors | None
     melody: Track | None = None
+    styles: Mapping[str, classifiers.Values] = {}
 
 
 def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
@@ -166,6 +184,7 @@ def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
         models.tagger.predict(wave, SR),
         models.transcriber.predict(wave, SR) if models.transcriber else None,
         models.pitch.predict(wave, SR) if models.pitch else None,
+        models.classifiers.predict(wave, SR) if models.classifiers else {},
     )
 
 
@@ -216,6 +235,9 @@ def compare(
             "source_tag": theirs,
             "tag_difference": ours - theirs,
         }
+    if output.styles:
+        known = {DEFAULT: output.tagged.styles(), **output.styles}
+        row |= classifiers.style_scores(known, source=source, target=target)
     return row | set_features(output.wave, output.tagged)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from thirdstream.evaluation import VERSION, Settings, measure, metrics, retrieval
+from thirdstream.evaluation import VERSION, Settings, metrics, retrieval
 from thirdstream.evaluation.cost import Cost
 from thirdstream.evaluation.evaluate import (
     COPY_CONTENT,
@@ -16,6 +16,7 @@ from thirdstream.evaluation.evaluate import (
     Entry,
     Outcome,
     loaded,
+    models_of,
     versions,
 )
 from thirdstream.evaluation.material import Material
@@ -47,7 +48,7 @@ def summarise(
                 if REFERENCE in one.rows and one.job.item.style == style]
         for style in material.styles
     }  # fmt: skip
-    models = measure.evaluation_models()
+    models = models_of(settings)
     return {
         "version": VERSION,
         "corpus": material.name,
