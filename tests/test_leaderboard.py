@@ -10,6 +10,7 @@ import pytest
 from test_report import made
 from thirdstream.cli import evaluation
 from thirdstream.evaluation import work_of
+from thirdstream.evaluation.measure import METRICS, RATES
 from thirdstream.files import write_json
 from thirdstream.report import columns
 from thirdstream.report.results import Results, Score, benchmark_results, read_results
@@ -59,6 +60,29 @@ def test_the_terminal_has_n_intervals_and_a_line_on_each_column(
         assert f"{column}: {metric}: {found.metrics[metric].about}" in said
     tables = said.partition("Means, with")[0]
     assert max(map(len, tables.splitlines())) <= 80 and "…" not in tables
+
+
+def test_the_terminal_shows_the_style_by_each_classifier_that_was_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    evaluation._print_results(benchmark_results())
+    assert "style by classifier" not in capsys.readouterr().out
+    content = made(work_of(tmp_path / "results.json"))
+    content["metrics"] |= {name: METRICS[name]._asdict() for name in (*RATES, "agreement")}
+    for directions in content["scores"].values():
+        for scores in directions.values():
+            scores |= {name: {"mean": 0.5, "low": 0.12, "high": 0.78, "n": 3}
+                       for name in (*RATES, "agreement")}  # fmt: skip
+    write_json(tmp_path / "results.json", content)
+    evaluation._print_results(read_results(tmp_path / "results.json"))
+    said = capsys.readouterr().out
+    table = said.partition("style by classifier")[2].partition("Means, with")[0]
+    assert table.split()[:7] == ["system", "n", "musicnn", "vgg", "big", "probe", "agreement"]
+    assert table.count("0.12-0.78") == 5 * 3
+    assert max(map(len, table.splitlines())) <= 80 and "…" not in table
+    assert f"vgg: target_style_rate_vgg: {METRICS['target_style_rate_vgg'].about}" in said
+    assert "agreement: agreement: share of pairs" in said
 
 
 def test_the_leaderboard_is_that_of_the_bundled_results(tmp_path: Path) -> None:
