@@ -1,9 +1,9 @@
 """What each classifier of style says of `score`: python benchmarks/classifiers.py CORPUS
 
 CORPUS is what `thirdstream evaluate` takes, or one split of the benchmark. Rows are the originals,
-by their own style, and the results in the other one; with --ensembles, results of each ensemble and
-groove instead of the default ones. Further classifiers: --classifiers FILE ...; --without NAME
-leaves one out, such as one that shall have no part in a choice.
+by their own style, and the results in the other one; with --originals the former alone; with
+--ensembles, results of each ensemble and groove instead of the default ones. --classifiers FILE ...
+asks further ones; --without NAME leaves one out, such as one that shall have no part in a choice.
 """
 
 import argparse
@@ -39,7 +39,8 @@ def sounds(material: Material, given: argparse.Namespace) -> Iterator[tuple[Key,
             original = excerpt(item.path, given.excerpt_s)
             if not given.ensembles:
                 yield ("original", source), target, source, original
-            for name in ensembles(target) if given.ensembles else [None]:
+            names = ensembles(target) if given.ensembles else [None]
+            for name in names if not given.originals else ():
                 try:
                     wave = system.transfer(
                         original, SR, to=target, source=source, seed=0, ensemble=name
@@ -67,6 +68,7 @@ def main() -> None:
     parser.add_argument("--classifiers", nargs="*", default=())
     parser.add_argument("--without", nargs="*", default=())
     parser.add_argument("--ensembles", action="store_true")
+    parser.add_argument("--originals", action="store_true")
     parser.add_argument("--excerpt-s", type=float, default=20.0)
     parser.add_argument("--every", type=int, default=1, help="take each so manieth recording")
     given = parser.parse_args()

@@ -1,6 +1,7 @@
 """The few columns of an evaluation, in the terminal and on the leaderboard."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from test_report import made
 from thirdstream.cli import evaluation
 from thirdstream.evaluation import work_of
 from thirdstream.evaluation.measure import METRICS, RATES
-from thirdstream.files import write_json
+from thirdstream.files import ThirdstreamError, write_json
 from thirdstream.report import columns
 from thirdstream.report.results import Results, Score, benchmark_results, read_results
 
@@ -90,6 +91,24 @@ def test_the_leaderboard_is_that_of_the_bundled_results(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     kept = (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == kept
+
+
+def test_the_leaderboard_has_the_style_by_each_classifier_that_was_asked() -> None:
+    page = runpy.run_path(str(ROOT / "recipes" / "leaderboard.py"))["page"]
+    found = benchmark_results()
+    further = {"target_style_rate_vgg": 0.75, "agreement": 0.8}
+    scores = {
+        name: {
+            way: {**of, **{key: Score(mean=value, n=10) for key, value in further.items()}}
+            for way, of in ways.items()
+        }
+        for name, ways in found.scores.items()
+    }
+    text = page([found.model_copy(update={"scores": scores})])
+    assert text.count("| cost | vgg | agreement |") == 2
+    assert text.count("| 0.75 | 0.80 |\n") == sum(map(len, scores.values()))
+    with pytest.raises(ThirdstreamError, match="different metrics in their columns"):
+        page([found, found.model_copy(update={"scores": scores})])
 
 
 def test_a_submission_is_placed_by_style_then_content_and_no_system_comes_twice(
