@@ -21,6 +21,7 @@ from torch import Tensor
 
 from thirdstream import checkpoint
 from thirdstream.evaluation.tagger import VGG, VGG_WEIGHTS, WEIGHTS, MusiCNN
+from thirdstream.files import ThirdstreamError
 from thirdstream.research import tensorflow_checkpoint
 
 Variables = Mapping[str, NDArray[np.float32]]
@@ -125,6 +126,11 @@ def as_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def main(musicnn: Path, big: Path | None) -> None:
+    if big and not (musicnn / "MSD_musicnn_big").is_dir():
+        raise ThirdstreamError(
+            f"{musicnn}: has no MSD_musicnn_big, as all releases on PyPI; give the folder musicnn of "
+            "a clone of https://github.com/jordipons/musicnn"
+        )
     read = {
         name: tensorflow_checkpoint.read(musicnn / name)
         for name in (("MTT_musicnn", "MSD_musicnn_big") if big else
@@ -145,4 +151,7 @@ if __name__ == "__main__":
     parser.add_argument("musicnn", type=Path)
     parser.add_argument("--big", type=Path)
     given = parser.parse_args()
-    main(given.musicnn, given.big)
+    try:
+        main(given.musicnn, given.big)
+    except ThirdstreamError as error:
+        raise SystemExit(str(error)) from None

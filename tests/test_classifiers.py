@@ -191,6 +191,8 @@ def test_files_that_are_no_classifiers_are_refused(tmp_path: Path) -> None:
 
 def test_the_large_network_is_read_from_a_checkpoint_of_ones_own(tmp_path: Path) -> None:
     """Of random weights in the published form; the names of files are those of the repository."""
+    with pytest.raises(ThirdstreamError, match="has no MSD_musicnn_big, as all releases on PyPI"):
+        tagger_weights.main(tmp_path, tmp_path / "big.safetensors")
     rng = np.random.default_rng(0)
     kernels = {}
     for name, n_middle, n_dense in (("MTT_musicnn", 2, 3), ("MSD_musicnn_big", 4, 5)):
