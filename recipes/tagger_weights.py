@@ -128,8 +128,8 @@ def as_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def main(musicnn: Path, big: Path | None) -> None:
     if big and not (musicnn / "MSD_musicnn_big").is_dir():
         raise ThirdstreamError(
-            f"{musicnn}: has no MSD_musicnn_big, as all releases on PyPI; give the folder musicnn of "
-            "a clone of https://github.com/jordipons/musicnn"
+            f"{musicnn}: has no MSD_musicnn_big, as all releases on PyPI; give the folder musicnn "
+            "of a clone of https://github.com/jordipons/musicnn"
         )
     read = {
         name: tensorflow_checkpoint.read(musicnn / name)
