@@ -15,7 +15,7 @@ import numpy as np
 from thirdstream import registry
 from thirdstream.audio import SR, Wave
 from thirdstream.evaluation import classifiers, metrics
-from thirdstream.evaluation.classifiers import DEFAULT, THRESHOLDS, Values
+from thirdstream.evaluation.classifiers import DEFAULT, Values, threshold_of
 from thirdstream.evaluation.material import Material, excerpt, open_material
 from thirdstream.evaluation.tagger import Tagger, is_target_style
 from thirdstream.files import ThirdstreamError
@@ -35,6 +35,8 @@ def sounds(material: Material, given: argparse.Namespace) -> Iterator[tuple[Key,
     """(what it is and in which style, source, target, wave); one that cannot be is left out."""
     system = registry.load("score")
     for source, target in (material.styles, material.styles[::-1]):
+        if given.to not in (None, target):
+            continue
         for item in material.tests[source][:: given.every]:
             original = excerpt(item.path, given.excerpt_s)
             if not given.ensembles:
@@ -68,6 +70,7 @@ def main() -> None:
     parser.add_argument("--classifiers", nargs="*", default=())
     parser.add_argument("--without", nargs="*", default=())
     parser.add_argument("--ensembles", action="store_true")
+    parser.add_argument("--to", help="results in this style alone, and their originals")
     parser.add_argument("--originals", action="store_true")
     parser.add_argument("--excerpt-s", type=float, default=20.0)
     parser.add_argument("--every", type=int, default=1, help="take each so manieth recording")
@@ -80,10 +83,11 @@ def main() -> None:
         if DEFAULT not in given.without:
             values = {DEFAULT: tagger.predict(wave, SR).styles(), **values}
         values = {name: one for name, one in values.items() if name not in given.without}
-        found[key].append({
-            name: is_target_style(target=one[target], other=one[source], threshold=THRESHOLDS[name])
-            for name, one in values.items()
-        })  # fmt: skip
+        answers = {}
+        for name, one in values.items():
+            least = threshold_of(name, target)
+            answers[name] = is_target_style(target=one[target], other=one[source], threshold=least)
+        found[key].append(answers)
         tags[key].append(float(np.mean([one[target] - one[source] for one in values.values()])))
     names = list(next(iter(found.values()))[0])
     head = ["style", "of", "n", *names, "agreement", "mean tag difference"]

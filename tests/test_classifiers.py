@@ -59,7 +59,7 @@ def test_every_classifier_rejects_the_original_and_noise_and_accepts_the_target(
     }
     found = Material("clips", BOTH, tests, {})
     entries = [one for one in evaluate.entries_of([], found) if one.name != "resynthesis"]
-    settings = Settings(excerpt_s=6.0, references=2, examples=0)
+    settings = Settings(excerpt_s=12.0, references=2, examples=0)
     jobs = evaluate.plan(found, entries, settings)
     outcomes = list(evaluate.run(jobs, settings, tmp_path, n_jobs=1))
     results = summarise(outcomes, {}, found, entries, settings)
@@ -71,6 +71,13 @@ def test_every_classifier_rejects_the_original_and_noise_and_accepts_the_target(
             assert scores["agreement"]["mean"] == 1
     assert results["evaluation_models"]["vgg"]["licence"] == "ISC"
     assert "target_style_rate_probe" not in results["scores"]["noise"]["classical_to_jazz"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_is_below_vggs_threshold(seed: int) -> None:
+    noise = measure.white_noise(12 * SR, seed=str(seed))
+    values = classifiers.read().predict(noise, SR)["vgg"]
+    assert values["jazz"] < values["classical"] < classifiers.threshold_of("vgg", "classical")
 
 
 def test_agreement_is_of_pairs_and_by_chance_a_half() -> None:
