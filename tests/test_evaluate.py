@@ -422,3 +422,9 @@ def test_the_command(
     with pytest.raises(SystemExit):
         main.main(["evaluate", "--corpus", str(small_corpus.path), "--out", str(other)])
     assert other.read_text() == '{"a": 1}'
+    third = tmp_path / "third.json"
+    asked = ["evaluate", "--corpus", str(small_corpus.path), "--out", str(third)]
+    with pytest.raises(SystemExit):
+        main.main([*asked, "--classifiers", "no-probe"])
+    assert "no-probe: there is no such classifier; make it with" in capsys.readouterr().err
+    assert not third.exists() and not third.with_suffix(".work").exists()

@@ -63,6 +63,7 @@ def evaluate(
         from thirdstream.report.results import read_results
 
     material = open_material(corpus, recordings)
+    evaluation.models_of(settings)  # that their files are there
     entries = evaluation.entries_of(models, material)
     for terms in dict.fromkeys(registry.load(one.model).terms for one in entries if one.model):
         if terms:
@@ -108,13 +109,15 @@ def _print_results(results: "Results", all_columns: bool = False) -> None:
     """A table a direction of a few columns, or some a group of all, and what each column is."""
     from thirdstream.report import columns
 
-    tables = [("", columns.metrics_of(results))]
+    styles = columns.by_classifier(results)
+    tables = [("", columns.metrics_of(results)), (": style by classifier", styles)]
     if all_columns:
         tables = [(f": {group}", shown) for group, shown in columns.tables_of_all(results)]
     for direction in results.directions():
         for group, shown in tables:
-            title = f"{direction.replace('_', ' ')}{group}"
-            OUT.print(_table(title, results, direction, shown))
+            if shown:
+                title = f"{direction.replace('_', ' ')}{group}"
+                OUT.print(_table(title, results, direction, shown))
     tell("Means, with 95 % intervals over n recordings.")
     for line in (columns.all_definitions if all_columns else columns.definitions)(results):
         tell(line)

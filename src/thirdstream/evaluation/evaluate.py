@@ -166,6 +166,11 @@ def _drawn(items: Sequence[Item], n_items: int, seed: object) -> list[Item]:
     return order[: n_items or None]
 
 
+def models_of(settings: Settings) -> EvaluationModels:
+    """The networks that measure. Raises ThirdstreamError if a classifier's file is missing."""
+    return measure.evaluation_models().having(settings.classifiers)
+
+
 # --- one recording ------------------------------------------------------------------------------
 
 
@@ -226,7 +231,7 @@ def measure_job(job: Job, settings: Settings, work: Path) -> Outcome:
 
 def _rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]:
     """By entry, what is measured of it on the job's recording."""
-    models, rows = measure.evaluation_models(), {}
+    models, rows = models_of(settings), {}
     original: measure.Analysis | None = None
     truth = truth_of(job.item, settings.excerpt_s)
     kept = work / "audio" / f"{ORIGINAL}-{job.item.key}.mp3"
@@ -258,7 +263,7 @@ def _rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]
 
 def _reference_rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]:
     """Timbre, embeddings and chroma of a recording that sets and results are compared with."""
-    models = measure.evaluation_models()
+    models = models_of(settings)
     path = work / f"{_place(job, Entry(REFERENCE), settings, models)}.json"
     if not path.is_file():
         wave = excerpt(job.item.path, settings.excerpt_s)

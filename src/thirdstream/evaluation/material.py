@@ -151,7 +151,7 @@ def own_recordings(sources: Sequence[str], styles: tuple[str, str]) -> dict[str,
     found: dict[str, list[Item]] = defaultdict(list)
     for source in sources:
         style, _, folder = source.partition("=")
-        if style not in styles or not Path(folder).is_dir():
+        if style not in styles or not (folder and Path(folder).is_dir()):
             raise ThirdstreamError(
                 f"{source}: is not STYLE=FOLDER with a style of the corpus ({', '.join(styles)})"
             )

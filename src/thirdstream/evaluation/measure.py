@@ -6,8 +6,8 @@ transcriber's package its metrics are left out.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,7 +16,8 @@ import torch
 
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, Wave
-from thirdstream.evaluation import metrics, musicality, retrieval, sound, timing
+from thirdstream.evaluation import classifiers, metrics, musicality, retrieval, sound, timing
+from thirdstream.evaluation.classifiers import DEFAULT, StyleClassifiers
 from thirdstream.evaluation.harmony import (
     Chords,
     LvChordia,
@@ -73,6 +74,10 @@ METRICS = {
     "target_style_rate": Metric(
         "style", "higher", "target-style classification rate of the tagger, 0 to 1"
     ),
+    "target_style_rate_vgg": Metric("style", "higher", "the same by two VGG networks, 0 to 1"),
+    "target_style_rate_big": Metric("style", "higher", "the same by musicnn's large network"),
+    "target_style_rate_probe": Metric("style", "higher", "the same by a probe of real recordings"),
+    "agreement": Metric("style", "", "share of pairs of classifiers that say the same, 0 to 1"),
     "target_tag": Metric("style", "higher", "the tagger's value for the target style, 0 to 1"),
     "source_tag": Metric("style", "lower", "the tagger's value for the original's style, 0 to 1"),
     "tag_difference": Metric("style", "higher", "target tag less source tag, -1 to 1"),
@@ -100,9 +105,10 @@ METRICS = {
     "speed_audio_s_per_s": Metric("cost", "higher", "seconds of audio a second, file to file"),
     "peak_memory_mb": Metric("cost", "lower", "largest resident memory of that, in MB"),
 }
-TAG_METRICS = ("target_style_rate", "target_tag", "source_tag", "tag_difference")
-# Of one recording either 0 or 1:
-BINARY_METRICS = ("target_style_rate", "cover_hit_at_1", "tempo_kept")
+TAG_METRICS = ("target_style_rate", "target_style_rate_vgg", "agreement", "target_tag",
+               "source_tag", "tag_difference")  # fmt: skip
+RATES = ("target_style_rate", *(f"target_style_rate_{name}" for name in ("vgg", "big", "probe")))
+BINARY_METRICS = (*RATES, "cover_hit_at_1", "tempo_kept")  # of one recording either 0 or 1
 SET_METRICS = ("kad", "fad")
 MELODY_METRICS = ("melody_rpa", "melody_rca", "melody_oa")
 CHORD_METRICS = ("chord_root", "chord_majmin", "true_chord_root", "true_chord_majmin")
@@ -135,7 +141,7 @@ class EvaluationModels:
     """The published networks that measure. Nothing is trained against them.
 
     transcriber, pitch, chords: None where a package is not installed; `missing`, `missing_pitch`
-    and `missing_chords` say what to do then.
+    and `missing_chords` say what to do then. classifiers: further ones of style, if they are asked.
     """
 
     tagger: Tagger
@@ -145,12 +151,18 @@ class EvaluationModels:
     missing_pitch: str = ""
     chords: LvChordia | None = None
     missing_chords: str = ""
+    classifiers: StyleClassifiers | None = None
+
+    def having(self, files: Sequence[str]) -> "EvaluationModels":
+        """With the classifiers of these files too. Raises ThirdstreamError if one is missing."""
+        return replace(self, classifiers=classifiers.read(files)) if files else self
 
     def about(self) -> dict[str, dict[str, str]]:
         """Packages and weights, for the results."""
         found = {"tagger": self.tagger, "transcriber": self.transcriber, "pitch": self.pitch,
                  "chords": self.chords}  # fmt: skip
-        return {name: one.about() for name, one in found.items() if one}
+        further = self.classifiers.about() if self.classifiers else {}
+        return {name: one.about() for name, one in found.items() if one} | further
 
     def left_out(self, styles: tuple[str, str]) -> dict[str, str]:
         """Metric -> why it cannot be measured here."""
@@ -174,7 +186,14 @@ def evaluation_models() -> EvaluationModels:
     pitch, missing_pitch = _installed(SwiftF0)
     chords, missing_chords = _installed(LvChordia)
     return EvaluationModels(
-        Tagger(), transcriber, missing, pitch, missing_pitch, chords, missing_chords
+        Tagger(),
+        transcriber,
+        missing,
+        pitch,
+        missing_pitch,
+        chords,
+        missing_chords,
+        classifiers.read(),
     )
 
 
@@ -188,7 +207,10 @@ def _installed(kind: Callable[[], T]) -> tuple[T | None, str]:
 
 class Analysis(NamedTuple):
     """What comparisons need of one wave; posteriors, melody and chords are None without their
-    network."""
+    network.
+
+    styles: of each further classifier, its value of each style.
+    """
 
     wave: Wave
     beats: metrics.Array
@@ -197,6 +219,7 @@ class Analysis(NamedTuple):
     melody: Track | None = None
     chords: Chords | None = None
     key: str = ""
+    styles: Mapping[str, classifiers.Values] = {}
 
 
 def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
@@ -209,6 +232,7 @@ def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
         models.pitch.predict(wave, SR) if models.pitch else None,
         models.chords.predict(wave, SR) if models.chords else None,
         key_of_wave(wave, SR),
+        models.classifiers.predict(wave, SR) if models.classifiers else {},
     )
 
 
@@ -265,6 +289,9 @@ def compare(
             "source_tag": theirs,
             "tag_difference": ours - theirs,
         }
+    if output.styles:
+        known = {DEFAULT: output.tagged.styles(), **output.styles}
+        row |= classifiers.style_scores(known, source=source, target=target)
     return row | set_features(output.wave, output.tagged)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from thirdstream.evaluation import VERSION, Settings, measure, metrics, retrieval
+from thirdstream.evaluation import VERSION, Settings, metrics, retrieval
 from thirdstream.evaluation.cost import Cost
 from thirdstream.evaluation.evaluate import (
     COPY_CONTENT,
@@ -18,6 +18,7 @@ from thirdstream.evaluation.evaluate import (
     Outcome,
     code_digest,
     loaded,
+    models_of,
     versions,
     weights_digest,
 )
@@ -51,7 +52,7 @@ def summarise(
                 if REFERENCE in one.rows and one.job.item.style == style]
         for style in material.styles
     }  # fmt: skip
-    models = measure.evaluation_models()
+    models = models_of(settings)
     return {
         "version": VERSION,
         "corpus": material.name,

@@ -1,6 +1,6 @@
 """The few columns that sum up an evaluation: in the terminal, and on the leaderboard."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from thirdstream.report.results import Results, Score
 
@@ -13,17 +13,31 @@ COLUMNS = {
     "cost": ("speed_audio_s_per_s",),
 }
 MOST_COLUMNS = 4  # of all metrics, in one table
+# The style alone, by each classifier, and how far they agree.
+CLASSIFIERS = {
+    "musicnn": ("target_style_rate",),
+    "vgg": ("target_style_rate_vgg",),
+    "big": ("target_style_rate_big",),
+    "probe": ("target_style_rate_probe",),
+    "agreement": ("agreement",),
+}
 ARROWS = {"higher": "higher is better", "lower": "lower is better"}
 
 
-def metrics_of(results: Results) -> dict[str, str]:
+def metrics_of(results: Results, columns: Mapping[str, Sequence[str]] = COLUMNS) -> dict[str, str]:
     """column -> the metric that it shows; columns without any are left out."""
     measured = _measured(results)
     found = {
         column: next((name for name in names if name in measured), None)
-        for column, names in COLUMNS.items()
+        for column, names in columns.items()
     }
     return {column: name for column, name in found.items() if name}
+
+
+def by_classifier(results: Results) -> dict[str, str]:
+    """The same of the classifiers of style; empty where only the tagger was asked."""
+    found = metrics_of(results, CLASSIFIERS)
+    return found if "agreement" in found else {}
 
 
 def all_metrics(results: Results) -> dict[str, list[str]]:
@@ -55,8 +69,8 @@ def _measured(results: Results) -> set[str]:
 
 def definitions(results: Results) -> list[str]:
     """Of each column a line: what it is, and which way is better."""
-    return [f"{column}: {name}{_about(results, name)}"
-            for column, name in metrics_of(results).items()]  # fmt: skip
+    few = metrics_of(results) | by_classifier(results)
+    return [f"{column}: {name}{_about(results, name)}" for column, name in few.items()]
 
 
 def all_definitions(results: Results) -> list[str]:
