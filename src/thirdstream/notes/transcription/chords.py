@@ -8,6 +8,7 @@ mark it by the root. `recipes/transcription_weights.py` finds the weights.
 
 import itertools
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -288,7 +289,10 @@ def with_evidence(
     than a bar, is the next one's from a bar line on, else the one's before.
     """
     spans: list[list[float]] = []
-    for note in sorted(notes):
+    ordered = sorted(notes)
+    starts = [note.start for note in ordered]
+    reached = list(itertools.accumulate((note.end for note in ordered), max))
+    for note in ordered:
         if spans and note.start <= spans[-1][1] + beats_per_bar:
             spans[-1][1] = max(spans[-1][1], note.end)
         else:
@@ -299,8 +303,11 @@ def with_evidence(
         for first, last in spans:
             start = max(chord.start, math.floor(first + 0.1))
             end = min(chord.start + chord.length, math.ceil(last - 0.1))
-            classes = {n.pitch % 12 for n in notes if n.start < end - 0.1 and n.end > start + 0.1}
-            if start < end and len(members & classes) >= 2:
+            if start >= end:
+                continue
+            near = ordered[bisect_right(reached, start + 0.1) : bisect_left(starts, end - 0.1)]
+            classes = {note.pitch % 12 for note in near if note.end > start + 0.1}
+            if len(members & classes) >= 2:
                 here = replace(chord, start=float(start), length=float(end - start))
                 before = found.pop() if found and found[-1].end >= first else None
                 found += [here] if before is None else _joined(before, here, beats_per_bar)
