@@ -12,7 +12,7 @@ sys.path.append(str(Path(__file__).parents[1] / "recipes"))
 from harmonics import LAYERS, N_PITCHES, Layer, Taps, convolved
 from thirdstream.notes.transcription.transcriber import WEIGHTS
 
-SMALL = Layer("body.0", (-12, 0, 7, 12), 100, (Taps((-12, 0, 12)), Taps((7, 9), 7)))
+SMALL = Layer("body.0", (-12, 0, 7, 12), 90, (Taps((-12, 0, 12)), Taps((7, 9), 7)))
 
 
 def gathering(layer: Layer, matrix: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
