@@ -18,7 +18,7 @@ from thirdstream.notes.transcription.transcriber import Posteriors, session
 WEIGHTS = Path(__file__).parent / "activations.onnx"
 POOLED = 2  # frames that the network sees as one
 CONTEXT = 2048  # of its frames before and after one that its answer depends on: 48 s
-KEPT = 4096  # of its frames at a time
+KEPT = 16_384  # of its frames at a time: 6 minutes
 
 Array = NDArray[np.float32]
 

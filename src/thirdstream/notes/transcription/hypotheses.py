@@ -8,6 +8,7 @@ best, beats.py decides.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -60,7 +61,7 @@ class Hypothesis:
     evidence: Array
     parts: int = 2
 
-    @property
+    @cached_property
     def period_s(self) -> float:
         """Of the beat."""
         return _period_s(self.beats)
@@ -107,10 +108,10 @@ class Levels:
             for path, line, accents in zip(paths, self.lines, self.accents, strict=True)
         ]
 
-    def rhythms(self) -> list[Rhythm]:
-        """`rhythm_of` each list."""
+    def rhythms(self) -> dict[int, Rhythm]:
+        """`rhythm_of` each list, by its id."""
         every = zip(self.beats, self.chroma, strict=True)
-        return [rhythm_of(at, self.per_frame, chroma[:-1]) for at, chroma in every]
+        return {id(at): rhythm_of(at, self.per_frame, chroma[:-1]) for at, chroma in every}
 
     def pace_of(self, beats: Array) -> list[float]:
         """Their tempo, how many onsets there are a beat, and how unsteady they are."""
@@ -178,16 +179,15 @@ def hypotheses_by_rhythm(
     beat, and how alike beats are that are a bar apart."""
     if of is None:
         return []
-    found = []
+    found, rhythms = [], of.rhythms()
     for parts in (2, 3):
         pulse = DOTTED if parts == 3 else 1.0
         some = of.among([_is_likely(beats, known, pulse) for beats in of.beats])
-        metres = [metre for metre, n in readings if n == parts and some.beats]
-        rhythms = some.rhythms() if metres else []
-        for metre in metres:
-            ways = zip(some.beats, some.bars(metre), some.changes, rhythms, strict=True)
-            for at, bars, changes, rhythm in ways:
-                of_rhythm = [*some.pace_of(at), *rhythm.evidence(metre)]
+        paces = [some.pace_of(at) for at in some.beats]
+        for metre in [metre for metre, n in readings if n == parts and some.beats]:
+            ways = zip(some.beats, some.bars(metre), some.changes, paces, strict=True)
+            for at, bars, changes, pace in ways:
+                of_rhythm = [*pace, *rhythms[id(at)].evidence(metre)]
                 is_reading = [(metre, parts) == other for other in EVERY]
                 by_bars = [*changes.mean(axis=0), bars[0], *is_reading]
                 evidence = [*of_rhythm, *by_bars, *_by_place(changes, bars[1], metre)]

@@ -155,7 +155,7 @@ def tracks(onsets: Array, periods: Array, every: Sequence[float]) -> list[Array]
     reach = 2 * int(whole.max())
     score = np.pad(np.tile(smooth, (len(every), 1)), ((0, 0), (reach, 0)))  # from before frame 0
     before = np.lib.stride_tricks.sliding_window_view(score, reach + 1, axis=1)
-    back = np.full((len(every), n_frames), -1)
+    back, numbers = np.full((len(every), n_frames), -1), np.arange(len(every))[:, None]
     for first in range(0, n_frames, AT_ONCE):
         part = slice(first, min(first + AT_ONCE, n_frames))
         lags, distances, outside = _lags(periods[part], whole[part])
@@ -167,7 +167,7 @@ def tracks(onsets: Array, periods: Array, every: Sequence[float]) -> list[Array]
             now = slice(start, min(start + size, part.stop))
             reached = before[:, now, inside] - costs[:, start - first : now.stop - first]
             best = reached.argmax(axis=2)
-            gain = np.take_along_axis(reached, best[..., None], axis=2)[..., 0]
+            gain = reached[numbers, np.arange(best.shape[1]), best]
             back[:, now] = np.where(gain > 0, np.arange(now.start, now.stop) - lags[best], -1)
             score[:, reach + start : reach + now.stop] += np.maximum(gain, 0)
     return [
