@@ -9,7 +9,7 @@ mark it by the root. `recipes/transcription_weights.py` finds the weights.
 import itertools
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -125,17 +125,21 @@ def _motion() -> Array:
     return found
 
 
+def together(n_beats: Sequence[int]) -> Iterator[slice]:
+    """Lists of so many beats, in runs of as many as have ROWS beats together, or of one."""
+    sums, at = np.cumsum(n_beats), 0
+    while at < len(sums):
+        before = sums[at - 1] if at else 0
+        end = max(int(np.searchsorted(sums, before + ROWS, side="right")), at + 1)
+        yield slice(at, end)
+        at = end
+
+
 def change_probabilities(chroma: Sequence[Array]) -> list[Array]:
     """For each list of beats, (n_beats,): how likely another triad begins at each beat, wherever
-    bar lines are; at the first 1. Lists go side by side, as many as have ROWS beats together."""
-    found, at = list[Array](), 0
-    together = np.cumsum([len(one) for one in chroma])
-    while at < len(chroma):
-        before = together[at - 1] if at else 0
-        end = max(int(np.searchsorted(together, before + ROWS, side="right")), at + 1)
-        found += _side_by_side(chroma[at:end])
-        at = end
-    return found
+    bar lines are; at the first 1. Lists go side by side, as many as `together` says."""
+    runs = together([len(one) for one in chroma])
+    return [found for run in runs for found in _side_by_side(chroma[run])]
 
 
 def _side_by_side(chroma: Sequence[Array]) -> list[Array]:
