@@ -146,7 +146,7 @@ def levels(
     per_frame = frame_evidence(features, heard)
     sums = ChromaSums.of(features.posteriors)
     changes, rhythms = list[Array](), list[Rhythm]()
-    for run in together([len(at) for at in beats]):  # of an hour, all chroma would be 240 MB
+    for run in together([len(at) for at in beats]):  # all chroma of an hour is much
         chroma = [beat_chroma(sums, np.append(at, 2 * at[-1] - at[-2])) for at in beats[run]]
         changes += downbeat_features(chroma, beats[run], per_frame)
         every = zip(beats[run], chroma, strict=True)

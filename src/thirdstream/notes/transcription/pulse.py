@@ -29,7 +29,7 @@ TIGHT = (60.0, 400.0, 1000.0)  # costs of a beat's distance from its tempo: ruba
 FOLLOWING, SURE = 100.0, 6.0  # the same where beats are likely; the strength of a sure one
 BEATS_S = 60 / np.geomspace(40, 330, 140)  # the periods that they have
 NEAR = 7  # frames: the highest strength within 35 ms is a beat's
-AT_ONCE = 256  # frames whose costs are found together
+AT_ONCE = 256  # frames, or windows, that are looked at together
 SAME = 4.0  # frames by which the beats of two trackings differ at most, where they are one
 BASS_BELOW = 52  # MIDI pitch
 
@@ -116,10 +116,13 @@ def tempogram(onsets: Array, periods_s: Array = PERIODS_S) -> Array:
     size, hop = round(TEMPO_WINDOW_S * FPS), round(TEMPO_HOP_S * FPS)
     smooth = gaussian_filter1d(onsets, 1.5)
     padded = np.pad(smooth, size // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop] * np.hanning(size)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
     n_fft = 1 << (2 * size - 1).bit_length()
-    power = np.abs(np.fft.rfft(frames, n_fft)) ** 2
-    correlation = np.fft.irfft(power)[:, : size // 2 + 1]
+    correlation = np.empty((len(frames), size // 2 + 1))
+    for first in range(0, len(frames), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        power = np.abs(np.fft.rfft(frames[some] * np.hanning(size), n_fft)) ** 2
+        correlation[some] = np.fft.irfft(power)[:, : size // 2 + 1]
     overlap = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(size), n_fft)) ** 2)[: size // 2 + 1]
     correlation /= overlap * np.maximum(correlation[:, :1], 1e-9) / overlap[0]
     lags = periods_s * FPS
