@@ -24,12 +24,19 @@ from thirdstream.audio import SEGMENT
 from thirdstream.evaluation import metrics
 from thirdstream.mel.system import MelSystem
 from thirdstream.mel.vocoder.phases import propagated
-from thirdstream.mel.vocoder.search import ACCELERATED, FAST, Steps
+from thirdstream.mel.vocoder.search import ACCELERATED, FAST, FROM_CONTENT, Steps
 
 N = 2  # segments of a recording
 N_ITERS = (0, 8, 16, 24, 32, 48)
 WAYS = [(start, name) for start in ("noise", "content", "propagated") for name in ("fast", "acc.")]
 STEPS = {"fast": FAST, "acc.": ACCELERATED}
+OTHER_STEPS = {  # from the recording's phases, in as many iterations as the default has
+    f"{name} {value}": ACCELERATED._replace(**{name: value})
+    for name, value in (
+        ("alpha", 0.09), ("alpha", 0.9), ("alpha", 1.1), ("beta", 0.6), ("beta", 2.0),
+        ("gamma", 1.2), ("gamma", 1.3),
+    )
+}  # fmt: skip
 
 
 class Wanted(NamedTuple):
@@ -94,6 +101,13 @@ def rows(model: MelSystem, all_of: list[Wanted]) -> Iterator[list[str]]:
                 yield [start, name if n_iter else "", str(n_iter), *figures]
 
 
+def other_rows(model: MelSystem, all_of: list[Wanted]) -> Iterator[list[str]]:
+    for name, steps in OTHER_STEPS.items():
+        found = [_of(model, one, "content", steps, FROM_CONTENT.n_iter) for one in all_of]
+        figures = (f"{value:.4f}" for value in np.mean(found, axis=0))
+        yield ["content", name, str(FROM_CONTENT.n_iter), *figures]
+
+
 def _of(model: MelSystem, one: Wanted, start: str, steps: Steps, n_iter: int) -> tuple[float, ...]:
     made = model.synthesiser.griffin_lim(
         one.magnitude, start=one.starts[start], n_iter=n_iter, steps=steps
@@ -111,7 +125,7 @@ def main(*sources: str) -> None:
     n_segments = sum(len(one.waves) for one in all_of)
     headings = ["start", "steps", "iterations", "convergence", "mel", "onsets"]
     title = f"Phases of {n_segments} transfers of twin-cnn"
-    show(title, headings, list(rows(model, all_of)))
+    show(title, headings, [*rows(model, all_of), *other_rows(model, all_of)])
 
 
 if __name__ == "__main__":
