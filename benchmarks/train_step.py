@@ -1,6 +1,6 @@
 """One training pair, forward and backward: each preset, and what bounds the paper's.
 
-    python benchmarks/train_step.py [BATCH [PRESET]]
+    python benchmarks/train_step.py [BATCH [NAME, PRESET ...]]
 
 The bound is the arithmetic of the convolutions, counted as they are called, at the speed of torch's
 product of two matrices, or their memory at the speed of a copy; both are measured in turn with the
@@ -27,6 +27,7 @@ from thirdstream.mel.networks.blocks import Block, Discriminator
 
 STYLES = ("classical", "jazz")
 BATCH, N_RUNS = 4, 5
+BOUND = [f"twin-{name}, paper" for name in ("cnn", "vae", "gan", "variational-gan")]
 SIDE, N_PRODUCTS = 512, 8  # of the matrices, which fit into a core's own memory
 N_COPIED = 64 * 2**20  # bytes, which do not
 
@@ -95,7 +96,7 @@ def cpu_s(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
-def main(n_pairs: int, only: str | None = None) -> None:
+def main(n_pairs: int, *only: str) -> None:
     torch.set_num_threads(1)
     mel = LogMel()(segments(2 * n_pairs))
     batch = dict(zip(STYLES, mel.chunk(2), strict=True))
@@ -103,14 +104,14 @@ def main(n_pairs: int, only: str | None = None) -> None:
         f"{name}, {preset}": family.kind(STYLES, config)
         for name, family in FAMILIES.items()
         for preset, config in family.kind.PRESETS.items()
-        if only in (None, preset)
+        if not only or f"{name}, {preset}" in only
     }
-    if only is None:
+    if not only:
         models["twin-cnn, paper, channels first"] = Plain(STYLES, TwinCNN.PRESETS["paper"])
-    matrix, memory = torch.randn(SIDE, SIDE), torch.zeros(N_COPIED, dtype=torch.uint8)
+    matrix, memory = torch.randn(SIDE, SIDE), torch.zeros(2, N_COPIED, dtype=torch.uint8)
     seconds = cpu_s({
         "products": lambda: [matrix @ matrix for _ in range(N_PRODUCTS)],
-        "copy": memory.clone,
+        "copy": lambda: memory[0].copy_(memory[1]),
         **{name: lambda model=model: step(model, batch) for name, model in models.items()},
     })  # fmt: skip
     peak = N_PRODUCTS * 2 * SIDE**3 / seconds["products"]
@@ -119,7 +120,7 @@ def main(n_pairs: int, only: str | None = None) -> None:
     for name, model in models.items():
         n_parameters = sum(p.numel() for p in model.parameters())
         row = [name, f"{n_parameters:,}", f"{seconds[name] / n_pairs:.4f}"]
-        if name.endswith("paper"):
+        if name in BOUND:
             work = work_of(model, batch)
             bound_s = max(work.operations / peak, work.n_bytes / rate)
             row += [
