@@ -14,10 +14,19 @@ from hypothesis import strategies as st
 from pytest import approx
 
 from conftest import STYLES, music, tone
+from thirdstream import registry
 from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.data.corpus import TEST, Corpus
-from thirdstream.evaluation import Settings, evaluate, harmony, material, measure, summary
+from thirdstream.evaluation import (
+    Settings,
+    dependencies,
+    evaluate,
+    harmony,
+    material,
+    measure,
+    summary,
+)
 from thirdstream.evaluation.pitch import Track
 from thirdstream.evaluation.summary import summarise
 from thirdstream.evaluation.tagger import TaggerOutput
@@ -187,7 +196,7 @@ def test_chords_are_compared_where_the_recogniser_is_installed(
 
 
 def test_results_say_by_hashes_what_they_depend_on(
-    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_corpus: Corpus,
 ) -> None:
     found = material.of_corpus(small_corpus)
     jobs = evaluate.plan(found, [evaluate.Entry("copy-content")], QUICK)
@@ -200,9 +209,17 @@ def test_results_say_by_hashes_what_they_depend_on(
     assert summary._hashes(outcomes[::-1]) == hashes  # whatever the order
     assert summary._hashes(outcomes[1:])["recordings"] != hashes["recordings"]
     assert summary._hashes(outcomes[:-1])["references"] != hashes["references"]
-    place = evaluate._place(jobs[0], jobs[0].entries[0], QUICK, TAGGER_ALONE)
-    monkeypatch.setattr(evaluate, "weights_digest", lambda: "other")
-    assert evaluate._place(jobs[0], jobs[0].entries[0], QUICK, TAGGER_ALONE) != place
+
+
+@pytest.mark.parametrize("name", ["weights.json", "activations.onnx", "jazz.toml"])
+def test_work_of_other_weights_of_score_is_not_used_again(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score = registry.load("score")
+    before = dependencies.code_of(score)
+    of = dependencies.sha256
+    monkeypatch.setattr(dependencies, "sha256", lambda path: "" if path.name == name else of(path))
+    assert dependencies.code_of(score) != before
 
 
 def test_noise_is_as_loud_as_all_and_a_recordings_own() -> None:

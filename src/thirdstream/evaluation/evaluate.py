@@ -25,8 +25,9 @@ import numpy as np
 import thirdstream
 from thirdstream import audio, checkpoint, notes, registry, shortage
 from thirdstream.audio import SR, Wave
-from thirdstream.evaluation import Settings, measure, metrics
+from thirdstream.evaluation import Settings, dependencies, measure, metrics
 from thirdstream.evaluation.cost import Cost, cost_of_transfer
+from thirdstream.evaluation.dependencies import code_of
 from thirdstream.evaluation.material import Item, Material, excerpt, short_hash, truth_of
 from thirdstream.evaluation.measure import EvaluationModels
 from thirdstream.files import (
@@ -46,7 +47,13 @@ NOISE, TRUE_TARGET = "noise", "true-target"
 BASELINES = (COPY_CONTENT, COPY_TARGET, RESYNTHESIS, NOISE, TRUE_TARGET)
 ORIGINAL, REFERENCE = "original", "reference"
 OPTIONS = ("style-strength", "keep-content", "blend")  # what a model may be evaluated with
-WEIGHTS = (".json", ".onnx", ".safetensors", ".sf3")
+# What measures, with all that it imports; what says alone which excerpt, and which notes are right;
+# what a cost depends on besides.
+MEASURING = ("thirdstream.evaluation.measure", "thirdstream.notes.io.midi")
+DRAWING = (
+    "thirdstream.evaluation.evaluate", "thirdstream.evaluation.material", "thirdstream.data.pairs"
+)  # fmt: skip
+TRANSFERRING = ("thirdstream.cli.transfer", "thirdstream.transfer.files")
 PREVIEW_S = 12.0  # of an excerpt, kept for the page
 
 
@@ -55,7 +62,7 @@ class Entry:
     """A row of the table: a baseline, or a system by the name or path it loads by.
 
     sha256: of its checkpoint, where it has one. options: what it transfers with, by name.
-    parts: what it needs outside the package (see System.parts).
+    parts: what it needs outside the package (see System.parts). code: the digest of its own.
     """
 
     name: str
@@ -63,11 +70,12 @@ class Entry:
     sha256: str = ""
     options: tuple[tuple[str, float], ...] = ()
     parts: tuple[str, ...] = ()
+    code: str = ""
 
     @property
     def identity(self) -> tuple[str, ...]:
         """What its transfers depend on, beside its name."""
-        return (self.sha256, *self.parts)
+        return (self.sha256, self.code, *self.parts)
 
 
 @dataclass(frozen=True)
@@ -115,7 +123,7 @@ def entries_of(models: Sequence[str], material: Material) -> list[Entry]:
         for style in material.styles:
             loaded.choose(to=style, **dict(options))
         digest = sha256(loaded.checkpoint) if loaded.checkpoint else ""
-        found.append(Entry(name, model, digest, options, loaded.parts()))
+        found.append(Entry(name, model, digest, options, loaded.parts(), code_of(loaded)))
     return found
 
 
@@ -212,9 +220,8 @@ def _place(job: Job, entry: Entry, settings: Settings, models: EvaluationModels)
     copied = job.copied.key if job.copied and entry.name == COPY_TARGET else ""
     about = json.dumps(models.about(), sort_keys=True)
     pair = (str(job.item.pair), job.item.manifest and sha256(job.item.manifest))
-    depends = (versions(), code_digest(), weights_digest(), entry.name, entry.identity,
-               job.item.key, pair, job.target, copied, settings.excerpt_s, settings.seed,
-               about)  # fmt: skip
+    depends = (versions(), measuring_code(), entry.name, entry.identity, job.item.key,
+               pair, job.target, copied, settings.excerpt_s, settings.seed, about)  # fmt: skip
     return f"{entry.name}-{short_hash(repr(depends))}"
 
 
@@ -299,7 +306,8 @@ def measured_cost(entry: Entry, job: Job, work: Path) -> Cost:
 
     Nothing else should run meanwhile. Raises ThirdstreamError if the transfer fails.
     """
-    depends = (versions(), code_digest(), entry.identity, job.item.key, job.target)
+    code = dependencies.digest("thirdstream.evaluation.cost", alone=TRANSFERRING)
+    depends = (versions(), code, entry.identity, job.item.key, job.target)
     path = work / f"cost-{entry.name}-{short_hash(repr(depends))}.json"
     if not path.is_file():
         cost = cost_of_transfer(job.item.path, model=entry.model, to=job.target)
@@ -326,7 +334,7 @@ def code_digest() -> str:
 def weights_digest() -> str:
     """Of what `score` has learnt and plays with, which lies beside its code."""
     return _digest(path for path in Path(notes.__file__).parent.rglob("*.*")
-                   if path.suffix in WEIGHTS)  # fmt: skip
+                   if path.suffix in dependencies.WEIGHTS)  # fmt: skip
 
 
 def _digest(paths: Iterable[Path]) -> str:
@@ -335,3 +343,9 @@ def _digest(paths: Iterable[Path]) -> str:
     for path in sorted(paths):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+@lru_cache(1)
+def measuring_code() -> str:
+    """Of all that measures, so that another version's work is not used for this one's."""
+    return dependencies.digest(*MEASURING, alone=DRAWING)

@@ -20,6 +20,7 @@ from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.models.model import HOP_FRAMES, WINDOW_FRAMES, MelModel, OptionError
 from thirdstream.mel.networks.blocks import PerStyle
 from thirdstream.mel.options import MelOptions, StyledMelOptions
+from thirdstream.mel.vocoder.search import FROM_CONTENT, FROM_NOISE
 from thirdstream.mel.vocoder.synthesis import Chunk, Synthesiser, overlap_add
 from thirdstream.records import record
 from thirdstream.system import MelTrace, System
@@ -138,7 +139,8 @@ class MelSystem(nn.Module, System[MelOptions]):
 
         chunks = overlap_add(restyled(), hop=HOP_FRAMES, margin=MARGIN_FRAMES)
         propagation = 1 - options.keep_content if options.phase == "propagated" else 0.0
-        yield from self.synthesiser.stream(chunks, propagation=propagation)
+        search = FROM_CONTENT if options.phase == "content" else FROM_NOISE
+        yield from self.synthesiser.stream(chunks, search=search, propagation=propagation)
 
     def _restyled(
         self,

@@ -476,6 +476,8 @@ class Discriminator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 1, n_frames, n_mels) -> (batch,), larger for real recordings."""
         for conv in self.convs:
-            x = functional.leaky_relu(conv(x), self.slope)
+            x = conv(x)
+            # The activation grows with x, so it may follow the pooling, where points are few.
             x = functional.max_pool2d(x, 4, ceil_mode=min(x.shape[2:]) < 4)
+            x = functional.leaky_relu(x, self.slope)
         return self.dense(functional.adaptive_avg_pool2d(x, self.size).flatten(1))[:, 0]

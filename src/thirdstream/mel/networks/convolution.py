@@ -5,7 +5,7 @@ vector holds neighbouring mels, so that the number of channels does not matter.
 
 From the bottom to the top:
 
-1. `_convolve_rows` and `_correlate_planes`, the two inner loops, are written as LLVM IR, the
+1. `_convolve_rows` and `_correlate_planes`, the inner loops, are written as LLVM IR, the
    language from which numba makes machine code. There one can say what Python cannot: which numbers
    are a vector, and that a kernel stays in registers. Each has its meaning in Python beside it.
 2. Functions under `inlined` are ordinary numba: padding, resizing, ReLU, and one convolution.
@@ -27,18 +27,22 @@ from typing import Any, cast
 import numpy as np
 import torch
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
-from thirdstream.mel.networks.resizing import Resize, resized
+from thirdstream.mel.compiled import OPTIONS, compiled
+from thirdstream.mel.networks.resizing import Resize, resized, size_of_resized
 
 SIZE = 5  # of kernels; smaller ones are padded with zeros
 REACH = SIZE // 2
 LANES = 16  # numbers in a vector: AVX-512's; on other processors LLVM makes several of one
-ROWS = 4  # that are computed together: with a kernel's 25 numbers they fit into 32 registers
+ROWS = 4  # that are computed together
+# Planes that are computed together: ROWS rows of four fit into the 32 registers of AVX-512.
+MOST_OUT = 4 if get_host_cpu_features().get("avx512f", False) else 1
 BYTES = 4  # of a float32
 NO, HALVE, DOUBLE = range(3)  # numba takes numbers rather than words
 CODES: dict[Resize, int] = {"no": NO, "halve": HALVE, "double": DOUBLE}
@@ -81,7 +85,10 @@ class _VectorCode:
 
     def broadcast(self, address: Any) -> Any:
         """A vector of LANES times the number at an address."""
-        number = self.builder.load(self.pointer(address, ir.FloatType()))
+        return self.spread(self.builder.load(self.pointer(address, ir.FloatType())))
+
+    def spread(self, number: Any) -> Any:
+        """A vector of LANES times a number."""
         nothing, index = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
         first = self.builder.insert_element(nothing, number, index(0))
         mask = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)  # number 0 for every lane
@@ -101,38 +108,66 @@ class _VectorCode:
         return cgutils.for_range_slice(self.builder, self.integer(0), stop, step, self.integer)
 
 
-@llvm
-def _convolve_rows(context, y, x, w, stride, width):
-    """Add to ROWS rows of y what the kernel w makes of rows of x. In Python:
+def _convolve_rows(n_out: int) -> Any:
+    """The inner loop of a convolution into n_out planes, whose sums all stay in registers."""
 
-        for column in range(width):  # LANES at a time
-            for row, u, v in product(range(ROWS), range(SIZE), range(SIZE)):
-                y[row, column] += w[u, v] * x[row + u, column + v]
+    @llvm
+    def convolve(context, places, floor, sizes):
+        """Set ROWS rows of planes of y to the convolution of planes of x. In Python:
 
-    Each vector of x is read once, and used for all rows of y that it counts in.
-    y, x, w: addresses; x is at the kernel's first row and column. stride: from a row to the next,
-    width: of what is computed, a multiple of LANES; both in bytes.
-    """
+            for column in range(width):  # LANES at a time
+                for o, row in product(range(n_out), range(ROWS)):
+                    total = bias[o]
+                    for i, v, u in product(range(n_in), range(SIZE), range(SIZE)):
+                        total += w[o, i, u, v] * x[i, row + u, column + v]
+                    y[o, row, column] = floor if total < floor else total
 
-    def code(target, builder, signature, arguments):
-        y, x, w, stride, width = arguments
-        to = _VectorCode(builder, y.type)
-        kernel = [to.broadcast(to.plus(w, BYTES * k)) for k in range(SIZE * SIZE)]
-        rows = [to.times(stride, row) for row in range(ROWS + SIZE - 1)]
-        with to.loop(width, BYTES * LANES) as (column, _):
-            at = [to.plus(column, row) for row in rows]
-            sums = [to.load(to.plus(y, at[row])) for row in range(ROWS)]
-            for row in range(ROWS + SIZE - 1):
-                for v in range(SIZE):
-                    found = to.load(to.plus(x, to.plus(at[row], BYTES * v)))
-                    for made in range(max(0, row - SIZE + 1), min(ROWS, row + 1)):
-                        tap = kernel[(row - made) * SIZE + v]
-                        sums[made] = to.multiply_add(sums[made], found, tap)
-            for row in range(ROWS):
-                to.store(sums[row], to.plus(y, at[row]))
-        return target.get_dummy_value()  # None
+        Each vector of x is read once, and used for all sums that it counts in.
+        places: addresses of y, x, w and bias; x's is at the kernel's first row and column. floor: a
+        float32. sizes: from a plane of y to the next, the same of x, from a row to the next of
+        both, and the width of what is computed, a multiple of LANES, all in bytes; n_in.
+        """
 
-    return types.void(*[types.intp] * 5), code
+        def code(target, builder, signature, arguments):
+            places, floor, sizes = arguments
+            y, x, w, bias = (builder.extract_value(places, k) for k in range(4))
+            of_y, of_x, stride, width, n_in = (builder.extract_value(sizes, k) for k in range(5))
+            to = _VectorCode(builder, y.type)
+            kernel, outs, made = BYTES * SIZE * SIZE, range(n_out), range(ROWS)
+            rows = [to.times(stride, row) for row in range(ROWS + SIZE - 1)]
+            taps = [to.times(n_in, o * kernel) for o in outs]
+            starts = [to.broadcast(to.plus(bias, BYTES * o)) for o in outs]
+            least = to.spread(floor)
+            totals = [[cgutils.alloca_once(builder, VECTOR) for _ in made] for _ in outs]
+            with to.loop(width, BYTES * LANES) as (column, _):
+                for o, row in itertools.product(outs, made):
+                    builder.store(starts[o], totals[o][row])
+                with to.loop(n_in, 1) as (i, _):
+                    plane = to.plus(to.plus(x, column), builder.mul(of_x, i))
+                    weights = [to.plus(to.plus(w, taps[o]), to.times(i, kernel)) for o in outs]
+                    sums = [[builder.load(totals[o][row]) for row in made] for o in outs]
+                    for v in range(SIZE):
+                        found = [to.load(to.plus(to.plus(plane, row), BYTES * v)) for row in rows]
+                        for u, o in itertools.product(range(SIZE), outs):
+                            tap = to.broadcast(to.plus(weights[o], BYTES * (u * SIZE + v)))
+                            for row in made:
+                                sums[o][row] = to.multiply_add(sums[o][row], found[row + u], tap)
+                    for o, row in itertools.product(outs, made):
+                        builder.store(sums[o][row], totals[o][row])
+                for o, row in itertools.product(outs, made):
+                    total = builder.load(totals[o][row])
+                    below = builder.fcmp_ordered("<", total, least)  # what is no number stays so
+                    place = to.plus(to.plus(y, column), to.plus(to.times(of_y, o), rows[row]))
+                    to.store(builder.select(below, least, total), place)
+            return target.get_dummy_value()  # None
+
+        four, five = (types.UniTuple(types.intp, n) for n in (4, 5))
+        return types.void(four, types.float32, five), code
+
+    return convolve
+
+
+_convolve_rows_1, _convolve_rows_2, _convolve_rows_4 = map(_convolve_rows, (1, 2, 4))
 
 
 @llvm
@@ -174,20 +209,7 @@ def _correlate_planes(context, sums, g, x, stride, n_rows, width):
     return types.void(*[types.intp] * 6), code
 
 
-OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "reassoc"}}
 inlined = njit(**OPTIONS)
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Machine code, kept beside this file or in the user's cache where one can write there.
-
-    Each function is called with one signature only: processes that compile at the same time write
-    the same.
-    """
-    try:
-        return njit(cache=True, **OPTIONS)(function)
-    except RuntimeError:  # there is no folder to write to
-        return njit(**OPTIONS)(function)
 
 
 @inlined
@@ -254,22 +276,25 @@ def _zero_around(planes, n_frames, n_mels):
 
 
 @inlined
-def _convolve(y, x, weight, bias):
-    """Planes y = weight * x + bias; around the image they are of no use then."""
+def _convolve(y, x, weight, bias, floor):
+    """Planes y = weight * x + bias, at least `floor`; around the image they are of no use then."""
     n_rows, n_columns = y.shape[1:]
+    width = BYTES * (n_columns - LANES)
+    sizes = y.strides[0], x.strides[0], y.strides[1], width, len(x)
     for row in range(REACH, n_rows - SIZE + REACH, ROWS):
-        for o in range(len(y)):
-            for made in y[o, row : row + ROWS]:
-                for column in range(LANES, n_columns):
-                    made[column] = bias[o]
-            for i in range(len(x)):
-                _convolve_rows(
-                    y[o, row, LANES:].ctypes.data,
-                    x[i, row - REACH, LANES - REACH :].ctypes.data,
-                    weight[o, i].ctypes.data,
-                    y.strides[1],
-                    BYTES * (n_columns - LANES),
-                )
+        of, o = x[0, row - REACH, LANES - REACH :].ctypes.data, 0
+        while o < len(y):
+            to, left = y[o, row, LANES:].ctypes.data, min(len(y) - o, MOST_OUT)
+            places = to, of, weight[o].ctypes.data, bias[o:].ctypes.data
+            if left >= 4:
+                _convolve_rows_4(places, floor, sizes)
+                o += 4
+            elif left >= 2:
+                _convolve_rows_2(places, floor, sizes)
+                o += 2
+            else:
+                _convolve_rows_1(places, floor, sizes)
+                o += 1
 
 
 @inlined
@@ -292,31 +317,26 @@ def _add_weight_gradient(total, g, x, n_frames):
 
 
 @inlined
-def _relu(y, n_frames, n_mels):
-    """ReLU of the image, zeros around it."""
-    for o in range(len(y)):
-        for t in range(n_frames):
-            row = y[o, REACH + t, LANES : LANES + n_mels]
-            for m in range(n_mels):
-                value = row[m]
-                row[m] = np.float32(0) if value < 0 else value
-    _zero_around(y, n_frames, n_mels)
-
-
-@inlined
 def _relu_back(g, y, more, bias, n_frames, n_mels):
     """The gradient g of y = ReLU(z), to which the image `more` is added first, becomes that of z.
 
     Its sum is added to `bias`.
     """
+    zero = np.float32(0)
     for o in range(len(g)):
         for t in range(n_frames):
             row, made = g[o, REACH + t, LANES:], y[o, REACH + t, LANES:]
-            total = np.float32(0)
+            if len(more):
+                extra = more[o, t]
+                for m in range(n_mels):
+                    row[m] += extra[m]
+            total = zero
             for m in range(n_mels):
-                own = row[m] + more[o, t, m] if len(more) else row[m]
-                row[m] = np.float32(0) if made[m] <= 0 else own
-                total += row[m]
+                own = row[m]  # read in any case: else nothing of this is a vector
+                if made[m] <= zero:
+                    own = zero
+                row[m] = own
+                total += own
             bias[o] += total
     _zero_around(g, n_frames, n_mels)
 
@@ -328,11 +348,11 @@ def _forward(x, first, rest, biases, resize, planes, layers, out):
     for b in range(len(x)):
         _resize_into(planes, x[b], resize, n_frames, n_mels)
         made = layers[min(b, len(layers) - 1)]
-        _convolve(made[0], planes, first, biases[0])
-        _relu(made[0], n_frames, n_mels)
+        _convolve(made[0], planes, first, biases[0], np.float32(0))
+        _zero_around(made[0], n_frames, n_mels)
         for k in range(len(rest)):
-            _convolve(made[k + 1], made[k], rest[k], biases[k + 1])
-            _relu(made[k + 1], n_frames, n_mels)
+            _convolve(made[k + 1], made[k], rest[k], biases[k + 1], np.float32(0))
+            _zero_around(made[k + 1], n_frames, n_mels)
         for o in range(out.shape[1]):
             for t in range(n_frames):
                 last, start = made[-1, o, REACH + t, LANES:], made[0, o, REACH + t, LANES:]
@@ -352,6 +372,7 @@ def _backward(x, weights, resize, layers, g_out, rooms, gradients):
     planes, room = rooms
     g_x, g_first, g_rest, g_biases = gradients
     n_frames, n_mels = g_out.shape[2:]
+    infinite = np.float32(np.inf)
     nothing, now, no = np.zeros(max(x.shape[1], g_out.shape[1]), np.float32), 0, len(x) * NO
     for b in range(len(x)):
         _resize_into(planes, x[b], resize, n_frames, n_mels)
@@ -363,11 +384,11 @@ def _backward(x, weights, resize, layers, g_out, rooms, gradients):
             if k:
                 _add_weight_gradient(g_rest[b, k - 1], g, made[k - 1], n_frames)
                 now = 1 - now
-                _convolve(room[now], g, rest[k - 1], nothing)
+                _convolve(room[now], g, rest[k - 1], nothing, -infinite)
             else:
                 _add_weight_gradient(g_first[b], g, planes, n_frames)
                 if len(g_x):
-                    _convolve(planes, g, first, nothing)
+                    _convolve(planes, g, first, nothing, -infinite)
                     _resize_back(planes, g_x[b], resize, n_frames, n_mels)
 
 
@@ -380,9 +401,13 @@ def _with_torch(x: Tensor, first: Tensor, rest: Tensor, biases: Tensor) -> Tenso
 
 
 def _planes(n_frames: int, n_mels: int, *shape: int) -> Tensor:
-    """Room for images, their number and channels in front."""
+    """Room for images, their number and channels in front.
+
+    numpy's, which asks the system for large pages of memory.
+    """
     n_rows = -(-n_frames // ROWS) * ROWS + SIZE  # the last one is read past the end of a row
-    return torch.empty(*shape, n_rows, -(-n_mels // LANES) * LANES + LANES)
+    size = *shape, n_rows, -(-n_mels // LANES) * LANES + LANES
+    return torch.from_numpy(np.empty(size, np.float32))
 
 
 def _in_threads(work: Callable[[slice], object], n_images: int) -> None:
@@ -409,7 +434,7 @@ class _Block(torch.autograd.Function):
         n_frames: int | None,
     ) -> Tensor:
         n_convs, n_out = biases.shape
-        size = resized(x.new_empty(1, device="meta").expand(x.shape), resize, n_frames).shape[2:]
+        size = size_of_resized(x.shape[2], x.shape[3], resize, n_frames)
         n_kept = len(x) if any(ctx.needs_input_grad) else 0  # layers, for the way back
         layers, out = _planes(*size, n_kept, n_convs, n_out), x.new_empty(len(x), n_out, *size)
         ctx.resize, ctx.n_frames = resize, n_frames

@@ -23,3 +23,14 @@ def resized(x: Tensor, resize: Resize, n_frames: int | None = None) -> Tensor:
     if resize == "double":
         return functional.interpolate(x, scale_factor=2.0, mode="nearest")[:, :, :n_frames]
     return x
+
+
+def size_of_resized(
+    n_frames: int, n_mels: int, resize: Resize, to_frames: int | None = None
+) -> tuple[int, int]:
+    """Frames and mels of what `resized` makes of an image of so many; to_frames: its n_frames."""
+    if resize == "halve":
+        return (n_frames + 1) // 2, n_mels // 2
+    if resize == "double":
+        return min(2 * n_frames, 2 * n_frames if to_frames is None else to_frames), 2 * n_mels
+    return n_frames, n_mels

@@ -15,13 +15,18 @@ from torch import Tensor, nn
 from thirdstream import audio
 from thirdstream.mel.features.filters import FilterBank
 from thirdstream.mel.features.logmel import MelConfig
+from thirdstream.mel.threads import in_threads
 from thirdstream.mel.vocoder.phases import propagated
+from thirdstream.mel.vocoder.search import (
+    FROM_CONTENT,
+    FROM_NOISE,
+    FROM_PROPAGATED,
+    Search,
+    Steps,
+    inverse,
+    searched,
+)
 
-MOMENTUM = 0.99  # alpha of fast Griffin-Lim; the authors' recommendation
-N_ITER = 32
-N_ITER_PROPAGATED = 8  # these come nearer to the mel than all 32 from noise
-N_UPDATES = 32  # of magnitudes
-N_UPDATES_PROPAGATED = 8  # two thirds of the time, a twentieth more of inconsistency
 MOST_DETAIL = 32.0  # +30 dB over what the mel power tells
 OVERLAP = 16  # frames a chunk of a stream shares with the one before
 N_FADE = 256  # samples in which what was held back gives way to what came of it
@@ -100,7 +105,7 @@ class Synthesiser(nn.Module):
         self.register_buffer("inverse", inverse, persistent=False)
         self.register_buffer("window", torch.hann_window(self.config.n_fft), persistent=False)
 
-    def magnitude(self, power: Tensor, *, n_iter: int = N_UPDATES) -> Tensor:
+    def magnitude(self, power: Tensor, *, n_iter: int = FROM_NOISE.n_updates) -> Tensor:
         """Least-squares magnitudes: (batch, n_frames, n_mels) -> (batch, n_freqs, n_frames).
 
         Starts from the clipped pseudo-inverse and refines by the multiplicative updates of Lee and
@@ -112,10 +117,23 @@ class Synthesiser(nn.Module):
         # A bin clipped to 0 would stay 0 for ever: give it a trace of what its filters hold.
         floor = 1e-2 * numerator / self.filters.energy.add(1e-12)
         spectrum = torch.maximum(self.inverse @ target, floor)
-        for _ in range(n_iter):
-            denominator = self.filters.spread(self.filters.gather(spectrum))
-            spectrum.mul_(numerator / denominator.clamp_(min=1e-30))
-        return spectrum.sqrt_().reshape(-1, n_batch, n_frames).transpose(0, 1)
+        columns = (one.reshape(-1, n_batch, n_frames) for one in (spectrum, numerator))
+        return self._updated(*columns, n_iter=n_iter).sqrt_()
+
+    def _updated(self, spectrum: Tensor, numerator: Tensor, *, n_iter: int) -> Tensor:
+        """Both (n_freqs, batch, n_frames); returns (batch, n_freqs, n_frames)."""
+        from thirdstream.mel.vocoder import loops  # numba takes a third of a second
+
+        bank = self.filters
+        index, weight = (one.cpu().numpy() for one in (bank.index, bank.weight[..., 0]))
+        updated, wanted = (one.transpose(0, 1).contiguous().cpu() for one in (spectrum, numerator))
+
+        def work(row: int) -> None:
+            own, of = updated[row].numpy(), wanted[row].numpy()
+            loops.update(own, of, index, weight, bank.n_mels, n_iter)
+
+        in_threads(work, len(updated))
+        return updated.to(spectrum.device)
 
     def detail(self, power: Tensor, spectrum: Tensor) -> Tensor:
         """What a recording's magnitudes have that its mel power does not tell, as a factor.
@@ -138,58 +156,35 @@ class Synthesiser(nn.Module):
         )
 
     def istft(self, spectrum: Tensor) -> Tensor:
-        """The inverse of `stft`, with (n_frames - 1) * hop_length samples.
-
-        What torch.istft does, in half its time.
-        """
-        n_fft, hop = self.config.n_fft, self.config.hop_length
-        frames = torch.fft.irfft(spectrum.transpose(1, 2), n=n_fft) * self.window
-        wave = self._overlapped(frames)
-        weight = self._overlapped(self.window.square().expand(1, frames.shape[1], -1))
-        inner = slice(n_fft // 2, n_fft // 2 + (frames.shape[1] - 1) * hop)
-        return wave[:, inner] / weight[:, inner]
-
-    def _overlapped(self, frames: Tensor) -> Tensor:
-        """Add frames (batch, n_frames, n_fft) up, each `hop_length` after the one before."""
-        n_batch, n_frames, _ = frames.shape
-        parts = frames.unflatten(2, (-1, self.config.hop_length))
-        n_parts = parts.shape[2]
-        sums = frames.new_zeros(n_batch, n_frames + n_parts - 1, self.config.hop_length)
-        for part in range(n_parts):
-            sums[:, part : part + n_frames] += parts[:, :, part]
-        return sums.flatten(1)
+        """The inverse of `stft`, with (n_frames - 1) * hop_length samples."""
+        return inverse(spectrum, window=self.window, hop=self.config.hop_length)
 
     def griffin_lim(
         self,
         magnitude: Tensor,
         *,
         start: Tensor,
-        n_iter: int = N_ITER,
+        n_iter: int = FROM_NOISE.n_iter,
         known: Tensor | None = None,
+        steps: Steps = FROM_NOISE.steps,
     ) -> Tensor:
         """Find a wave with these magnitudes by fast Griffin-Lim (Perraudin et al. 2013, alg. 2).
 
         start: complex, shaped as `magnitude`; only its phase counts.
         known: (batch, n_known) first samples that are already fixed, kept as they are.
+        steps: FAST, or ACCELERATED, which comes as near in fewer iterations.
 
         Returns (batch, (n_frames - 1) * hop_length).
         """
-        magnitude = magnitude.mT.contiguous().mT  # frames lie one after the other, as in `stft`
-        spectrum = _with_phase(magnitude, start.mT.contiguous().mT.clone())
-        previous = spectrum.clone()
-        for _ in range(n_iter):
-            projected = self.stft(self._pinned(self.istft(spectrum), known))
-            # projected + MOMENTUM * (projected - previous), but for a factor: only phases count
-            share = MOMENTUM / (1 + MOMENTUM)
-            accelerated = torch.sub(projected, previous, alpha=share, out=previous)
-            spectrum, previous = _with_phase(magnitude, accelerated), projected
-        return self._pinned(self.istft(spectrum), known)
-
-    @staticmethod
-    def _pinned(wave: Tensor, known: Tensor | None) -> Tensor:
-        if known is None:
-            return wave
-        return torch.cat([known, wave[:, known.shape[1] :]], dim=1)
+        return searched(
+            magnitude,
+            start=start,
+            known=known,
+            window=self.window,
+            hop=self.config.hop_length,
+            n_iter=n_iter,
+            steps=steps,
+        )
 
     def noise(self, shape: torch.Size | tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Random phases, complex, from the generator: where Griffin-Lim starts in the paper."""
@@ -208,9 +203,12 @@ class Synthesiser(nn.Module):
             return self.griffin_lim(magnitude, start=self.noise(magnitude.shape, generator))
         n_samples = (magnitude.shape[2] - 1) * self.config.hop_length
         padded = nn.functional.pad(content, (0, max(0, n_samples - content.shape[1])))
-        return self.griffin_lim(magnitude, start=self.stft(padded[:, :n_samples]))
+        start, (n_iter, _, steps) = self.stft(padded[:, :n_samples]), FROM_CONTENT
+        return self.griffin_lim(magnitude, start=start, n_iter=n_iter, steps=steps)
 
-    def stream(self, chunks: Iterable[Chunk], *, propagation: float = 0.0) -> Iterator[np.ndarray]:
+    def stream(
+        self, chunks: Iterable[Chunk], *, search: Search = FROM_NOISE, propagation: float = 0.0
+    ) -> Iterator[np.ndarray]:
         """Synthesise mel power that comes in chunks, without seams, in the memory of one chunk.
 
         Every chunk is computed from OVERLAP frames before its own first: there the samples found
@@ -227,17 +225,17 @@ class Synthesiser(nn.Module):
         before: Chunk | None = None  # the frames that the next chunk repeats
         found = torch.zeros(1, 0, 0)  # the spectrum of those of them that all samples are known of
         known = held = torch.zeros(1, 0)
-        propagatedly = (N_ITER_PROPAGATED, N_UPDATES_PROPAGATED)
-        n_iter, n_updates = propagatedly if propagation == 1 else (N_ITER, N_UPDATES)
+        search = FROM_PROPAGATED if propagation == 1 else search
         for chunk in chunks:
             whole = chunk if before is None else before.joined(chunk)
-            magnitude = whole.magnitude(self, n_iter=n_updates)
+            magnitude = whole.magnitude(self, n_iter=search.n_updates)
             wave = self.griffin_lim(
                 magnitude,
                 start=self._start(
                     magnitude, given=whole.start, found=found, propagation=propagation
                 ),
-                n_iter=n_iter,
+                n_iter=search.n_iter,
+                steps=search.steps,
                 known=None if before is None else known,
             )
             n_known = 0 if before is None else known.shape[1]
@@ -276,10 +274,3 @@ class Synthesiser(nn.Module):
 def _cat(before: Tensor | None, after: Tensor | None) -> Tensor | None:
     """Along time; None where there is neither."""
     return None if before is None or after is None else torch.cat([before, after], dim=2)
-
-
-def _with_phase(magnitude: Tensor, phase_of: Tensor) -> Tensor:
-    """Give complex `phase_of` these magnitudes, in place."""
-    real, imaginary = torch.view_as_real(phase_of).unbind(-1)
-    squares = real.square().addcmul_(imaginary, imaginary)
-    return phase_of.mul_(squares.clamp_(min=1e-32).rsqrt_().mul_(magnitude))
