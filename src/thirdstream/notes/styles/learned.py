@@ -103,6 +103,17 @@ class Bar(Entry):
     chords: Annotated[tuple[Symbol, ...], Field(min_length=1)]
     notes: dict[int, tuple[Stroke, ...]]
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        starts = [start for start, *_ in self.chords]
+        if starts[0] != 0 or starts[-1] >= self.length or starts != sorted(set(starts)):
+            places = ", ".join(f"{at:g}" for at in starts)
+            raise ValueError(
+                f"chords begin at {places}; write the first at 0, each later than the one "
+                f"before it, and the last before beat {self.length}"
+            )
+        return self
+
 
 class LearnedStyle(Entry):
     """The whole of a .style file."""
