@@ -21,6 +21,7 @@ OUTSIDE = {
     "src/thirdstream/data/benchmark.csv": "benchmark.csv",
     "src/thirdstream/notes/styles/classical.toml": "classical.toml",
     "src/thirdstream/notes/styles/jazz.toml": "jazz.toml",
+    "src/thirdstream/notes/styles/trios.md": "trios.md",
     "src/thirdstream/evaluation/benchmark-results.json": "benchmark-results.json",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",

@@ -150,6 +150,17 @@ def test_a_recordings_accompaniment_is_in_its_bars(folder: Path) -> None:
     assert {part.role for part in performance.parts} == {"melody", "bass", "harmony", "drums"}
 
 
+def test_the_first_chord_of_a_bar_begins_with_it(tmp_path: Path) -> None:
+    """Also where the piece's first one is still to come."""
+    bass = tuple(Note(float(k), 0.9, 36 + k % 5, 80) for k in range(32))
+    made = performance_of(band(tmp_path / "late.mid", bass))
+    later = replace(made.score, chords=(chord(0, (0, 4, 7), 6.0, 26.0),))
+    found = bars_of(replace(made, score=later), 0)
+    assert len(found) == 8
+    assert all(bar.chords[0][0] == 0 for bar in found)
+    assert all(0 <= start < bar.length for bar in found for start, *_ in bar.chords)
+
+
 def band(path: Path, bass: tuple[Note, ...], melody_length: float = 0.9) -> Path:
     """A MIDI file of a melody, chords and a bass."""
     melody = tuple(Note(k / 2, melody_length / 2, 72 + 2 * (k % 5), 90) for k in range(64))
@@ -222,6 +233,20 @@ def test_a_recording_is_asked_for_by_its_name(style_file: Path) -> None:
         learned_cover(style_file, ensemble="string quartet")
 
 
+def test_players_that_are_not_there_are_refused_before_anything_is_heard(
+    style_file: Path,
+) -> None:
+    score = thirdstream.load("score")
+    assert score.choose(to=str(style_file), ensemble="tune 2").ensemble == "tune 2"
+    with pytest.raises(
+        ThirdstreamError, match=r"nobody: is no recording of swing; choose .*tune 1"
+    ):
+        score.choose(to=str(style_file), ensemble="nobody")
+    for style, other in (("jazz", "string quartet"), ("classical", "swing")):
+        with pytest.raises(ThirdstreamError, match=f"{other}: is nothing that plays {style}; choo"):
+            score.choose(to=style, ensemble=other)
+
+
 # --- files --------------------------------------------------------------------------------------
 
 
@@ -243,6 +268,10 @@ def rewritten(path: Path, to: Path, change: Any) -> Path:
         (lambda c: c["recordings"][0]["players"][1].update(role="melody"), "player of the melody"),
         (lambda c: c["recordings"][0].update(tempo=-1), "recordings.0.tempo: must be greater"),
         (lambda c: c["recordings"][0].update(temp=1), "recordings.0.temp: Extra"),
+        (
+            lambda c: c["bars"][0].update(chords=[[2, 5, [0, 4], 5], [0, 0, [0, 4], 0]]),
+            "bars.0: chords begin at 2, 0; write them in order",
+        ),
     ],
 )
 def test_faults_of_a_file_are_named(
@@ -433,6 +462,56 @@ def test_a_style_of_many_recordings_has_no_more_bars_than_it_may(
     made = learning.style_of(paths, out, name="many")
     assert len(made.bars) <= learning.MOST_BARS
     assert len(made.recordings) > 3
+
+
+def kept(folder: Path, *heard: learning.Heard) -> tuple[list[Path], Path]:
+    """Files of which these things were heard, and a style's place."""
+    out, paths = folder / "any.style", [folder / f"{n}.mid" for n in range(len(heard))]
+    for path, one in zip(paths, heard, strict=True):
+        path.write_text(path.name)
+        part = learning.parts_of(out) / f"{sha256(path)[:32]}.{learning.LEARNING}.json"
+        part.parent.mkdir(exist_ok=True)
+        part.write_text(one.model_dump_json())
+    return paths, out
+
+
+def test_short_recordings_teach_no_metre_that_no_longer_one_has(
+    style: LearnedStyle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bars = tuple(bar for bar in style.bars if bar.recording == 0)
+    long = learning.Heard(source=style.recordings[0], bars=bars)
+    waltz = style.recordings[0].model_copy(update={"name": "clip", "beats_per_bar": 3})
+    short = learning.Heard(source=waltz, bars=bars[: learning.SURE - 1])
+    same = learning.Heard(source=style.recordings[1], bars=bars[: learning.SURE - 1])
+    paths, out = kept(tmp_path, long, short, same)
+    made = learning.style_of(paths, out, name="any")
+    assert [one.name for one in made.recordings] == ["tune 1", "tune 2"]
+    assert "clip: is left out; it has 9 bars" in caplog.text
+    # where nothing is sure, the metre of most bars is kept
+    paths, out = kept(tmp_path, short, same, same)
+    assert {one.beats_per_bar for one in learning.style_of(paths, out, name="any").recordings} == {
+        4
+    }
+
+
+def test_results_are_never_put_among_the_recordings_of_their_style(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "one.mid").write_bytes((folder / "tune 1.mid").read_bytes())
+    (tmp_path / "song.wav").write_bytes(b"")
+    for out in (mine, mine / "result.wav"):
+        assert run("transfer", tmp_path / "song.wav", "--to", mine, "--out", out) == 1
+        assert "holds the recordings that the style is learned from" in capsys.readouterr().err
+    assert [path.name for path in mine.iterdir()] == ["one.mid"]
+
+
+def test_one_recording_is_no_recordings(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main.main(["learn-style", str(folder / "tune 1.mid"), "--out", str(tmp_path / "one.style")])
+    assert re.search(r"bars of 1 recording\n", capsys.readouterr().err)
 
 
 # --- sound --------------------------------------------------------------------------------------

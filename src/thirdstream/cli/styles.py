@@ -56,9 +56,14 @@ def _learn(recordings: Sequence[Path], out: Path) -> None:
     style = learning.style_of(paths, out, name=out.stem)
     write_learned(out, style)
     learning.forget(out)
-    say(f"{out} has {len(style.bars)} bars of {len(style.recordings)} recordings")
+    say(f"{out} has {len(style.bars)} bars of {_counted(len(style.recordings))}")
     if n_left:
-        say(f"{n_left} of {len(paths)} recordings were left out")
+        say(f"{n_left} of {_counted(len(paths))} {'was' if n_left == 1 else 'were'} left out")
+
+
+def _counted(n: int) -> str:
+    """Recordings with their number."""
+    return f"{n} recording" + "s" * (n != 1)
 
 
 def learned_from(folder: Path, beside: Path) -> Path:

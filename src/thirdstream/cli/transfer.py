@@ -128,13 +128,20 @@ def _with_folder_learned(
     is_known = style.to in system.styles or not system.learns_styles
     if is_known or not style.to or not folder.is_dir():
         return style
-    system.accept(dataclasses.replace(style, to=system.styles[0]))
+    builtin = {"to": system.styles[0], "ensemble": None}  # its players are known when it is learned
+    own = {field.name for field in dataclasses.fields(style)}
+    system.accept(dataclasses.replace(style, **{k: v for k, v in builtin.items() if k in own}))
     if inputs and not any(path == pipes.DASH or path.exists() for path in inputs):
         raise ThirdstreamError(f"{inputs[0]}: there is no such file; check the path")
     from thirdstream.cli.styles import learned_from
 
     is_file = out.suffix.lower() in WRITERS and not out.is_dir()
     beside = Path() if out == pipes.DASH else out.parent if is_file else out
+    if out != pipes.DASH and beside.resolve() == folder.resolve():
+        raise ThirdstreamError(
+            f"{beside}: holds the recordings that the style is learned from; choose another folder "
+            "for the results"
+        )
     return dataclasses.replace(style, to=str(learned_from(folder, beside)))
 
 

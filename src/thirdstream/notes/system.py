@@ -13,6 +13,7 @@ from thirdstream.audio import Wave, title_of
 from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.cover import cover
+from thirdstream.notes.arranging.instrumentation import check_name
 from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.piece import Piece, metrical_level
 from thirdstream.notes.io.score import read_score
@@ -97,12 +98,15 @@ class ScoreSystem(System[ScoreOptions]):
 
     def check(self, options: ScoreOptions) -> None:
         """As every system does; and raise ThirdstreamError where soundfont or style file are not
-        readable, and on a tempo, metre or bar that no recording has."""
+        readable, on a tempo, metre or bar that no recording has, and on players that the style does
+        not have."""
         super().check(options)
         _ = options.known
         if options.soundfont is not None:
             opened(options.soundfont)
-        read_style(options.to, options.style_file)
+        style = read_style(options.to, options.style_file)
+        if options.ensemble is not None:
+            check_name(options.ensemble, style)
 
     def check_style(self, style: str) -> None:
         """Raise ThirdstreamError on a style that it does not know, and on a faulty .style file."""

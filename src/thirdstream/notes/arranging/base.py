@@ -8,9 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from thirdstream.notes.arranging.arrangement import Arrangement, merged, track
 from thirdstream.notes.arranging.classical import SECTION_BARS
-from thirdstream.notes.arranging.dynamics import Mixer
+from thirdstream.notes.arranging.dynamics import Mixer, contour
+from thirdstream.notes.arranging.expression import Performer
+from thirdstream.notes.arranging.form import fullness
 from thirdstream.notes.arranging.harmony import reharmonised
 from thirdstream.notes.arranging.lines import placed
 from thirdstream.notes.arranging.options import ArrangementOptions
@@ -77,6 +82,13 @@ class BaseCover(ABC, Generic[S]):
         self.is_plain = self.score.metres.is_plain
         swing = swing_of(piece.notes) if self.is_plain else 1.0
         self.feel = Feel(swing, 1.0, options.style_strength)
+        self.fullness = self._fullness()
+
+    def _fullness(self) -> NDArray[np.float64]:
+        """How full each bar is to be, and the one after the last, 0 to 1."""
+        n_bars = self.score.n_bars + 1
+        loudness = contour(self.piece.notes or self.score.melody, self.score.metres, n_bars)
+        return fullness(self.repetitions, loudness, n_bars=SECTION_BARS)
 
     @abstractmethod
     def parts(self) -> list[Part]:
@@ -91,7 +103,9 @@ class BaseCover(ABC, Generic[S]):
         parts = self.parts()
         thin(parts, self.piece, self.score, self.style, self.options)
         add_content(parts, self.piece, self.score, self.feel, self.style, self.options)
-        mixer = Mixer(self.piece, self.score, self.feel, self.style)
+        strength, rng = self.options.style_strength, random.Random(f"mix {self.options.seed}")
+        performer = Performer(self.score.metres, self.fullness, strength=strength, rng=rng)
+        mixer = Mixer(self.piece, self.score, self.feel, self.style, performer)
         drums = {part.instrument.name for part in parts if part.role == "drums"}
         return [
             track(instrument, notes, self.score.n_beats, is_drums=instrument.name in drums)

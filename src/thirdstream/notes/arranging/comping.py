@@ -10,6 +10,11 @@ from thirdstream.notes.styles.jazz import Comping, Rhythm, Rhythms, Voicing
 from thirdstream.notes.types import Chord, Note
 
 Voicings = Mapping[str, Sequence[Voicing]]
+Struck = tuple[float, float]  # start and length, in even beats
+
+KEPT, ANSWERS = 0.2, 3  # share of bars in the rhythm before; rhythms of which the fittest is played
+EARLY, LATE = 0.2, 0.1  # shares of strokes that come an eighth earlier or later
+THIN, GHOST = 0.35, 0.35  # in the thinnest bars, of strokes left out; in the fullest, more of them
 
 
 def comp(
@@ -19,8 +24,19 @@ def comp(
     voicings: Voicings,
     rng: random.Random,
 ) -> Iterator[Note]:
-    """Chords in varied rhythms; what is struck an eighth before a new chord belongs to that one."""
+    """Chords in varied rhythms."""
     strokes = drawn_strokes(comping.rhythms, pulse.bars, rng)
+    return voiced(strokes, harmony, comping, voicings, rng)
+
+
+def voiced(
+    strokes: Sequence[Struck],
+    harmony: Sequence[Change],
+    comping: Comping,
+    voicings: Voicings,
+    rng: random.Random,
+) -> Iterator[Note]:
+    """Chords at given strokes; what is struck an eighth before a new chord belongs to that one."""
     pitches: tuple[int, ...] = ()
     for change in harmony:
         chord = change.chord
@@ -35,7 +51,7 @@ def comp(
 
 def drawn_strokes(
     rhythms: Rhythms, bars: Sequence[Sequence[Cell]], rng: random.Random
-) -> list[tuple[float, float]]:
+) -> list[Struck]:
     """Starts and lengths of strokes, a rhythm a cell; one rhythm is kept for two bars at a time."""
     strokes = []
     kept: dict[int, Rhythm] = {}
@@ -46,6 +62,52 @@ def drawn_strokes(
                 kept[cell.length] = rng.choice(rhythms[cell.length])
             strokes += [(cell.start + start, length) for start, length in kept[cell.length]]
     return strokes
+
+
+def answering_strokes(
+    rhythms: Rhythms,
+    bars: Sequence[Sequence[Cell]],
+    melody: Sequence[Note],
+    fullness: Sequence[float],
+    rng: random.Random,
+) -> list[Struck]:
+    """Strokes of someone who listens: of some rhythms the one that strikes least with the melody,
+    with strokes moved, left out or added as the bar's fullness, 0 to 1, asks."""
+    busy = {round(2 * note.start) for note in melody}
+    strokes: list[Struck] = []
+    before: dict[int, Rhythm] = {}
+    for number, bar in enumerate(bars):
+        for cell in bar:
+            drawn = [rng.choice(rhythms[cell.length]) for _ in range(ANSWERS)]
+            if cell.length in before and rng.random() < KEPT:
+                drawn = [before[cell.length]]
+            rhythm = min(drawn, key=lambda one, at=cell.start: _clashes(one, at, busy))
+            before[cell.length] = rhythm
+            full = fullness[min(number, len(fullness) - 1)]
+            strokes += [(cell.start + at, length)
+                        for at, length in _varied(rhythm, cell.length, full, rng)]  # fmt: skip
+    return strokes
+
+
+def _clashes(rhythm: Rhythm, start: int, busy: set[int]) -> float:
+    """The share of strokes that come with a note of the melody."""
+    return sum(round(2 * (start + at)) in busy for at, _ in rhythm) / max(len(rhythm), 1)
+
+
+def _varied(rhythm: Rhythm, length: int, full: float, rng: random.Random) -> list[Struck]:
+    """A rhythm as it is played this time."""
+    found: dict[float, float] = {}
+    for at, long in rhythm:
+        drawn = rng.random()
+        moved = at - 0.5 if drawn < EARLY else at + 0.5 if drawn < EARLY + LATE else at
+        if len(rhythm) > 1 and rng.random() < THIN * (1 - full):
+            continue
+        found[moved if 0 <= moved <= length - 0.5 else at] = long
+    if rng.random() < GHOST * full:
+        found.setdefault(rng.randrange(2 * length) / 2, 0.3)
+    ordered = sorted(found)
+    ends = [*ordered, float(length)][1:]
+    return [(at, min(found[at], end - at)) for at, end in zip(ordered, ends, strict=True)]
 
 
 def chord_type(chord: Chord, *, to_minor: bool = False) -> str:

@@ -7,13 +7,17 @@ the style's arranger's. The recording's other notes are added where neither play
 from collections.abc import Sequence
 from dataclasses import replace
 
-from thirdstream.notes.arranging.arrangement import Arrangement, track
+import numpy as np
+
+from thirdstream.notes.arranging.arrangement import Arrangement, Line, track
 from thirdstream.notes.arranging.base import BaseCover
+from thirdstream.notes.arranging.bass import BassPlayer
 from thirdstream.notes.arranging.classical import (
     accompaniment,
     octave_below,
     ornamented,
 )
+from thirdstream.notes.arranging.comping import answering_strokes, voiced
 from thirdstream.notes.arranging.drums import drums
 from thirdstream.notes.arranging.harmony import Change, changes
 from thirdstream.notes.arranging.horns import brass, saxophones
@@ -26,15 +30,18 @@ from thirdstream.notes.arranging.instrumentation import (
 )
 from thirdstream.notes.arranging.jazz import drum_set, rhythm_section
 from thirdstream.notes.arranging.learned import LearnedCover
-from thirdstream.notes.arranging.lines import folded, midi_velocity, placed
+from thirdstream.notes.arranging.lines import folded, midi_velocity, outside, placed
 from thirdstream.notes.arranging.options import ArrangementOptions
-from thirdstream.notes.arranging.parts import Part
+from thirdstream.notes.arranging.parts import Part, ending
 from thirdstream.notes.arranging.piece import Piece
 from thirdstream.notes.arranging.pulse import Pulse
+from thirdstream.notes.arranging.trio import bass_line, comments, trio_bars
 from thirdstream.notes.styles.classical import ClassicalStyle, Doubling
 from thirdstream.notes.styles.jazz import Horns, JazzStyle
 from thirdstream.notes.styles.learned import LearnedStyle
-from thirdstream.notes.types import Track
+from thirdstream.notes.types import Note, Track
+
+LAST = 66  # velocity of the cymbal with the last chord
 
 
 def cover(piece: Piece, options: ArrangementOptions) -> Arrangement:
@@ -62,7 +69,9 @@ class _JazzCover(BaseCover[JazzStyle]):
         )
         self.groove, self.phrasing = style.grooves[self.name], style.phrasing_of_recordings
         if not self.groove.straight and self.is_plain:
-            self.feel = replace(self.feel, ratio=style.swing.ratio(piece.beats_per_minute))
+            table, tempo = style.swing_of_recordings, piece.beats_per_minute
+            ratio = table.at(tempo) if table else style.swing.ratio(tempo)
+            self.feel = replace(self.feel, ratio=ratio)
 
     def arrangement(self) -> Arrangement:
         song = self.song(self.tracks())
@@ -77,18 +86,45 @@ class _JazzCover(BaseCover[JazzStyle]):
             parts = self._horns(groove.horns, pulse, chords)
         else:
             parts = self.solos(soloists(self.score.melody, groove, self.style, self.rng))
-        (comper, comping), (bass, line) = rhythm_section(
-            pulse, chords, self.style, groove, self.rng
-        )
+        (comper, comping), (bass, line), strokes = self._rhythm_section(pulse, chords)
         pianist = next((one for one in parts if one.instrument.name == comper.name), None)
         if pianist is None:
             pianist = Part(replace(comper, pan=comper.comping_pan), "harmony", polyphonic=True)
             parts.append(pianist)
         pianist.styled = pulse.played(comping)
         parts.append(Part(bass, "bass", styled=pulse.played(line)))
-        strokes = pulse.played(drums(groove, self.style.fills, pulse.bars, self.rng))
-        parts.append(Part(drum_set(groove), "drums", styled=strokes))
+        parts.append(Part(drum_set(groove), "drums", styled=pulse.played(strokes)))
         return parts
+
+    def _rhythm_section(
+        self, pulse: Pulse, chords: Sequence[Change]
+    ) -> tuple[Line, Line, list[Note]]:
+        """Who comps, the bass, and the drums' strokes, in even beats."""
+        groove, style, rng = self.groove, self.style, self.rng
+        comping, (bass, line) = rhythm_section(pulse, chords, style, groove, rng)
+        strokes = list(drums(groove, style.fills, pulse.bars, rng))
+        if not groove.trio:
+            return comping, (bass, line), strokes
+        tempo, metres = self.piece.beats_per_minute / pulse.length, self.score.metres
+        numbers = [metres.bar(pulse.quarters(bar[0].start) + 1e-3) for bar in pulse.bars]
+        full = self.fullness[np.minimum(numbers, len(self.fullness) - 1)]
+        walks = groove.bass in ("walking", "waltz")
+        rows = trio_bars(pulse.bars, tempo=tempo, fullness=full if walks else full / 3, rng=rng)
+        walked = list(BassPlayer(style.bass, rng).walking(chords))
+        line = bass_line(walked, rows, [change.chord.start for change in chords], rng)
+        strokes = sorted([*strokes, *comments(rows, strokes, full, rng), *self._last(pulse)])
+        melody = pulse.counted(self.score.melody)
+        answers = answering_strokes(groove.comping.rhythms, pulse.bars, melody, full.tolist(), rng)
+        chorded = list(voiced(answers, chords, groove.comping, style.voicings, rng))
+        tacet = pulse.score.tacet
+        return (comping[0], outside(chorded, tacet)), (bass, outside(line, tacet)), strokes
+
+    def _last(self, pulse: Pulse) -> list[Note]:
+        """A cymbal that rings with the last chord, where the recording is not cut off."""
+        _, last = ending(self.piece, self.score)
+        if not self.groove.crashes or last >= self.score.n_beats:
+            return []
+        return [Note(pulse.beats(last), 1.0, self.style.fills.crash, LAST)]
 
     def _horns(self, horns: Horns, pulse: Pulse, chords: Sequence[Change]) -> list[Part]:
         """The melody in saxophones, and brass that answers."""

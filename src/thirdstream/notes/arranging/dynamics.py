@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from thirdstream.notes.arranging.expression import Performer
 from thirdstream.notes.arranging.lines import midi_velocity
 from thirdstream.notes.arranging.parts import Part
 from thirdstream.notes.arranging.phrasing import Feel
@@ -60,11 +61,20 @@ def accents(melody: Sequence[Note], metres: Metres, *, off_beats: bool) -> list[
 
 
 class Mixer:
-    """Velocities of a cover: as loud as the recording is bar by bar, with the melody in front."""
+    """Velocities of a cover: as loud as the recording is bar by bar, with the melody in front; and
+    timing as the style's players have it."""
 
-    def __init__(self, piece: Piece, score: Score, feel: Feel, style: Style) -> None:
+    def __init__(
+        self,
+        piece: Piece,
+        score: Score,
+        feel: Feel,
+        style: Style,
+        performer: Performer,
+    ) -> None:
         self.metres, self.n_bars = score.metres, score.n_bars + 1
         self.contour = contour(piece.notes or score.melody, self.metres, self.n_bars)
+        self.performer, self.expression = performer, style.expression
         velocities = sorted(note.velocity for note in piece.notes)
         self.middle = velocities[len(velocities) // 2] if velocities else 64
         self.feel, self.levels = feel, style.levels
@@ -85,7 +95,9 @@ class Mixer:
         for note in part.added:
             own = min(max((note.velocity - self.middle) * 0.5, -14), 14)
             notes.append(self._louder(note, self.levels.added + own))
-        return notes
+        places = [note.start for note in (*part.melody, *part.styled, *part.added)]
+        how = self.expression.of(part.role)
+        return notes if part.is_timed else self.performer.played(notes, places, how)
 
     def _placed(self, note: Note) -> Note:
         """A note in even eighths, as the style swings it."""

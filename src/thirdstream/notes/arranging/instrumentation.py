@@ -16,7 +16,10 @@ from thirdstream.notes.arranging.pulse import Pulse, suits
 from thirdstream.notes.styles.classical import ClassicalStyle
 from thirdstream.notes.styles.entries import Instrument, Style
 from thirdstream.notes.styles.jazz import Groove, JazzStyle
+from thirdstream.notes.styles.learned import LearnedStyle
 from thirdstream.notes.types import Note, Score
+
+MOST_NAMED = 8  # recordings in a message
 
 
 def default_groove(piece: Piece, style: JazzStyle) -> str:
@@ -46,6 +49,33 @@ def chosen(name: str | None, names: Sequence[str], score: Score, style: Style) -
             f"{score.metres.usual(score.n_beats).name}; choose one of: {', '.join(names)}"
         )
     return name
+
+
+def check_name(name: str, style: ClassicalStyle | JazzStyle | LearnedStyle) -> None:
+    """Raise ThirdstreamError where nobody in a style is called so, whatever the metre."""
+    if isinstance(style, LearnedStyle):
+        recording_named(name, style)
+        return
+    names = (*style.grooves,) if isinstance(style, JazzStyle) else (
+        *style.ensembles, *style.doubled_ensembles
+    )  # fmt: skip
+    if name not in names:
+        raise ThirdstreamError(
+            f"{name}: is nothing that plays {style.style}; choose one of: {', '.join(names)}"
+        )
+
+
+def recording_named(name: str, style: LearnedStyle) -> int:
+    """The number of the recording whose players are asked for by its name. Raises ThirdstreamError
+    that lists some where there is none."""
+    names = [one.name for one in style.recordings]
+    if name not in names:
+        more = f" and {len(names) - MOST_NAMED} others" if len(names) > MOST_NAMED else ""
+        raise ThirdstreamError(
+            f"{name}: is no recording of {style.name}; choose whose players play, one of: "
+            f"{', '.join(names[:MOST_NAMED])}{more}"
+        )
+    return names.index(name)
 
 
 def suitable_grooves(style: JazzStyle, pulse: Pulse) -> list[str]:

@@ -7,10 +7,10 @@ from statistics import median
 
 import numpy as np
 
-from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging.arrangement import Arrangement
 from thirdstream.notes.arranging.base import BaseCover
 from thirdstream.notes.arranging.harmony import with_sevenths
+from thirdstream.notes.arranging.instrumentation import recording_named
 from thirdstream.notes.arranging.lines import folded, midi_velocity, outside
 from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.parts import Part
@@ -26,7 +26,6 @@ from thirdstream.notes.types import Chord, Note, Score, without_gaps
 LEVELS: dict[Role, int] = {"bass": 84, "harmony": 66, "drums": 76}  # velocities
 SEVENTHS = 0.4  # share of a style's chords with a seventh from which all of a piece's get one
 EVEN = 1.2  # swing below which halves of beats become thirds where a beat has three
-MOST_NAMED = 8  # recordings in a message
 DRUMS = Instrument("drums", 0, 0, 127)
 USUAL = 0.25  # share of the recordings from which an instrument has a role; below it was misheard
 AROUND = 3  # semitones beyond where melodies of the style lie in which a soloist plays, too
@@ -75,17 +74,9 @@ class LearnedCover(BaseCover[Style]):
 
     def _band(self, bars: Sequence[Bar]) -> int:
         """The recording whose players play: the one that is asked for, or has most of the bars."""
-        name, recordings = self.options.ensemble, self.learned.recordings
-        if name is None:
+        if self.options.ensemble is None:
             return Counter(bar.recording for bar in bars).most_common(1)[0][0]
-        names = [one.name for one in recordings]
-        if name not in names:
-            more = f" and {len(names) - MOST_NAMED} others" if len(names) > MOST_NAMED else ""
-            raise ThirdstreamError(
-                f"{name}: is no recording of {self.learned.name}; choose whose players play, one "
-                f"of: {', '.join(names[:MOST_NAMED])}{more}"
-            )
-        return names.index(name)
+        return recording_named(self.options.ensemble, self.learned)
 
     def _soloist(self, players: Sequence[Player]) -> Instrument:
         """Who has the melody, where melodies of the style lie."""

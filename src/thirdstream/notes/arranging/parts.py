@@ -4,6 +4,8 @@ The style's notes come in by rank as the strength rises. The recording's other n
 neither melody nor style plays them, those first that would be missed most.
 """
 
+import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -17,6 +19,8 @@ from thirdstream.notes.metre import Metres
 from thirdstream.notes.styles import Style
 from thirdstream.notes.styles.entries import Entrance, Instrument
 from thirdstream.notes.types import Note, Score
+
+TOGETHER = 0.3  # quarter notes within which one player does not begin two notes
 
 
 @dataclass
@@ -46,7 +50,7 @@ def thin(
     recording's own, and what would sound where the recording rests or has ended.
     """
     onsets, rests = Onsets(piece.notes), _rests(piece, score)
-    end, last = _ending(piece, score)
+    end, last = ending(piece, score)
     own_share = 1 - max(0.0, options.keep_content - 0.5)  # ranks beyond it give way
     for part in parts:
         pitched = part.role != "drums"
@@ -66,7 +70,7 @@ def thin(
         part.transcribed = [transcribed for _, transcribed in kept]
 
 
-def _ending(piece: Piece, score: Score) -> tuple[float, float]:
+def ending(piece: Piece, score: Score) -> tuple[float, float]:
     """Where the piece ends, and where its last chord begins, which rings until then."""
     end = max([note.end for note in (*piece.notes, *score.melody)], default=score.n_beats)
     if piece.score.length and end > piece.score.length - 1:  # it is cut off, no ending
@@ -132,7 +136,10 @@ def add_content(
         pitch = folded(own.pitch, part.instrument.lowest, part.instrument.highest)
         part.added.append(Note(start, max(own.length, 0.15), pitch, own.velocity))
     for part in able:
-        _give_way(part)
+        if style.walks_on and not part.polyphonic:
+            _walk_on(part)
+        else:
+            _give_way(part)
 
 
 def _taker(able: Sequence[Part], note: Note, start: float, bass_below: int | None) -> Part:
@@ -167,6 +174,32 @@ def _give_way(part: Part) -> None:
         pieces = _without(note, spans)
         kept += pieces or ([replace(note, length=min(note.length, 0.5))] if transcribed else [])
     part.styled = kept
+
+
+def _walk_on(part: Part) -> None:
+    """A part of one line plays added notes until the style's next one, which begins only where none
+    of them does."""
+    starts = sorted(note.start for note in part.added)
+
+    def after(places: Sequence[float], at: float) -> float:
+        number = bisect_right(places, at)
+        return places[number] if number < len(places) else math.inf
+
+    kept = [
+        (note, transcribed)
+        for note, transcribed in zip(part.styled, part.transcribed, strict=True)
+        if transcribed or after(starts, note.start - TOGETHER) > note.start + TOGETHER
+    ]
+    part.transcribed = [transcribed for _, transcribed in kept]
+    part.styled = [
+        replace(note, length=min(note.length, max(after(starts, note.start) - note.start, 0.1)))
+        for note, _ in kept
+    ]
+    styled = sorted(note.start for note in part.styled)
+    part.added = [
+        replace(note, length=min(note.length, after(styled, note.start + 0.1) - note.start))
+        for note in part.added
+    ]
 
 
 def _joined(notes: Iterable[Note]) -> list[tuple[float, float]]:

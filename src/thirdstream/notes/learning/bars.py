@@ -123,10 +123,12 @@ def _strokes(line: Sequence[Note], start: int, length: int) -> tuple[Stroke, ...
 
 
 def _symbols(chords: Sequence[Chord], start: int, length: int) -> tuple[Symbol, ...]:
-    """The chords of a bar, the first from its start."""
+    """The chords of a bar, the first from its start; before the piece's first, that one."""
     first = max(bisect_right(chords, start + 0.05, key=lambda chord: chord.start) - 1, 0)
     end = bisect_left(chords, start + length - 0.05, key=lambda chord: chord.start)
+    inside = chords[first : max(end, first + 1)]
+    starts = [0.0, *(one.start - start for one in inside[1:])]
     return tuple(
-        (round(max(one.start - start, 0.0), 3), one.root, one.intervals, one.bass)
-        for one in chords[first : max(end, first + 1)]
+        (round(at, 3), one.root, one.intervals, one.bass)
+        for at, one in zip(starts, inside, strict=True)
     )

@@ -4,7 +4,9 @@ What was found of a recording stays in a folder beside the style until that is w
 was interrupted goes on where it stopped.
 """
 
+import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +25,10 @@ from thirdstream.notes.learning.performance import (
 from thirdstream.notes.styles.entries import STRICT
 from thirdstream.notes.styles.learned import Bar, LearnedStyle, Source
 
+LOGGER = logging.getLogger("thirdstream")
+
 MIN_BARS = 4  # of a recording
+SURE = 10  # bars of a recording from which on its metre is believed, whatever the others'
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
 LEARNING = 3  # changes whenever the same recording gives something else
@@ -145,20 +150,54 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
         with suppress(OSError):  # others' parts may be in it
             parts_of(out).rmdir()
         raise ThirdstreamError(
-            f"{out}: none of the {len(paths)} recordings tells a style; give music with a beat, "
-            "of several voices and of 10 s or longer"
+            f"{out}: {_none_of(len(paths))} a style; give music with a beat, of several voices "
+            "and of 10 s or longer"
         )
     every = -(-len(parts) // (MOST_BARS // PHRASE))  # rounded up
     parts = parts[::every]
     share = MOST_BARS // len(parts)
     recordings: list[Source] = []
     bars: list[Bar] = []
+    metres = _metres(parts)
     for part in parts:
-        heard = Heard.model_validate(read_json(part, kind="part of a style"))
+        heard = _read(part)
+        if len(heard.bars) < SURE and _metre(heard) not in metres:
+            LOGGER.warning(
+                "%s: is left out; it has %d bars, too few to be sure of its metre, and no longer "
+                "recording has that",
+                heard.source.name,
+                len(heard.bars),
+            )
+            continue
         kept = _middle(heard.bars, max(share, PHRASE))
         bars += [bar.model_copy(update={"recording": len(recordings)}) for bar in kept]
         recordings.append(heard.source)
     return LearnedStyle(name=name, recordings=tuple(recordings), bars=tuple(bars))
+
+
+def _none_of(n: int) -> str:
+    return "the recording does not tell" if n == 1 else f"none of the {n} recordings tells"
+
+
+def _read(part: Path) -> Heard:
+    return Heard.model_validate(read_json(part, kind="part of a style"))
+
+
+def _metre(heard: Heard) -> tuple[int, bool]:
+    """Beats of a bar, and whether they divide in three."""
+    return heard.source.beats_per_bar, heard.source.thirds
+
+
+def _metres(parts: Sequence[Path]) -> set[tuple[int, bool]]:
+    """Those of the recordings of SURE bars or more; without such, that of most bars."""
+    n_bars: Counter[tuple[int, bool]] = Counter()
+    sure: set[tuple[int, bool]] = set()
+    for part in parts:
+        heard = _read(part)
+        n_bars[_metre(heard)] += len(heard.bars)
+        if len(heard.bars) >= SURE:
+            sure.add(_metre(heard))
+    return sure or {n_bars.most_common(1)[0][0]}
 
 
 def _middle(bars: Sequence[Bar], most: int) -> Sequence[Bar]:

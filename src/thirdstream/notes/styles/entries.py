@@ -191,11 +191,49 @@ class Entrances(Entry):
         return getattr(self, role, None) or self.harmony
 
 
+class Expression(Entry):
+    """How a part of a cover is played. All but the last two are velocities that are added.
+
+    phrase: by which the middle of four bars is louder than its ends; form: the fullest bar than the
+    thinnest. high: an octave above the part's middle. first, strong, weak, off: on the bar line, on
+    the bar's other strong beats, on its weak ones, and between beats. short: of notes up to half a
+    beat. drawn: deviation of what is drawn. late: beats that the part is behind. apart: deviation,
+    in beats, of what is drawn of its timing.
+    """
+
+    phrase: float = 0.0
+    form: float = 0.0
+    high: float = 0.0
+    first: float = 0.0
+    strong: float = 0.0
+    weak: float = 0.0
+    off: float = 0.0
+    short: float = 0.0
+    drawn: Annotated[float, Field(ge=0, le=40)] = 0.0
+    late: Annotated[float, Field(ge=-0.2, le=0.2)] = 0.0
+    apart: Annotated[float, Field(ge=0, le=0.1)] = 0.0
+
+
+class Expressions(Entry):
+    """By the roles of parts."""
+
+    melody: Expression = Expression()
+    harmony: Expression = Expression()
+    bass: Expression = Expression()
+    drums: Expression = Expression()
+
+    def of(self, role: str) -> Expression:
+        """A role's: the melody's of those who play it in a section, harmony's of brass."""
+        same = {"section": "melody", "brass": "harmony"}
+        return getattr(self, same.get(role, role))
+
+
 class Style(Entry):
     """What both arrangers ask of a style file.
 
     accents: where the melody is stressed. bass_below: the highest note of a recording that goes to
-    the bass, in a group in which one part has all the others.
+    the bass, in a group in which one part has all the others. walks_on: whether notes of the
+    recording end where the bass plays on, instead of silencing it.
     """
 
     style: str
@@ -205,3 +243,5 @@ class Style(Entry):
     entrances: Entrances
     tritone_substitution: bool = False
     bass_below: Pitch | None = None
+    walks_on: bool = False
+    expression: Expressions = Expressions()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from thirdstream.notes.styles.entries import (
@@ -123,7 +124,8 @@ class Groove(Entry):
     ones. kit: General MIDI drum kit. soloists: who may play the melody. melody_range: where it is
     put, if not into the soloist's own range. octaves: share of the longer notes that are doubled
     by the octave above. drums_outside_threes: the pattern in groups of other than three beats.
-    crashes: whether a cymbal begins every eighth bar.
+    crashes: whether a cymbal begins every eighth bar. trio: whether, in covers, bass and drums play
+    in rhythms of real trios, and chords answer the melody.
     """
 
     ensemble: str
@@ -142,6 +144,7 @@ class Groove(Entry):
     drums_outside_threes: Annotated[DrumPattern | None, named("drum_patterns")] = None
     crashes: bool = True
     soft_fills: bool = False
+    trio: bool = False
 
     @model_validator(mode="after")
     def _has_a_melody(self) -> Self:
@@ -174,6 +177,23 @@ class Swing(Entry):
         """At a tempo."""
         unbounded = self.most - (beats_per_minute - self.tempo) * self.slope
         return max(self.least, min(self.most, unbounded))
+
+
+class SwingByTempo(Entry):
+    """Swing ratios at tempi, in beats a minute, and between them in proportion."""
+
+    tempo: Annotated[tuple[Tempo, ...], Field(min_length=1)]
+    ratio: Annotated[tuple[Annotated[float, Field(ge=1, le=4)], ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if len(self.tempo) != len(self.ratio) or list(self.tempo) != sorted(set(self.tempo)):
+            raise ValueError("write as many ratios as tempos, and the tempos from slow to fast")
+        return self
+
+    def at(self, beats_per_minute: float) -> float:
+        """At a tempo."""
+        return float(np.interp(beats_per_minute, self.tempo, self.ratio))
 
 
 GrooveName = Annotated[str, known("grooves")]
@@ -218,6 +238,7 @@ class JazzStyle(Style):
     ]
     bass: Bass
     swing: Swing
+    swing_of_recordings: SwingByTempo | None = None
     voicings: Annotated[dict[str, tuple[Voicing, Voicing]], AfterValidator(_complete)]
     phrasing_of_scores: Phrasing
     phrasing_of_recordings: Phrasing

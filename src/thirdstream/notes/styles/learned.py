@@ -103,6 +103,16 @@ class Bar(Entry):
     chords: Annotated[tuple[Symbol, ...], Field(min_length=1)]
     notes: dict[int, tuple[Stroke, ...]]
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        starts = [start for start, *_ in self.chords]
+        if starts != sorted(set(starts)):
+            places = ", ".join(f"{at:g}" for at in starts)
+            raise ValueError(
+                f"chords begin at {places}; write them in order, each later than the one before it"
+            )
+        return self
+
 
 class LearnedStyle(Entry):
     """The whole of a .style file."""
