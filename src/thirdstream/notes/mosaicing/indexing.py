@@ -7,6 +7,7 @@ share.
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,8 @@ def collection_of(excerpts: Sequence[Excerpt], out: Path, *, style: str) -> Coll
     used = {part: one for one in excerpts if _readable(part := _part_of_known(one, out))}
     seconds = sum(one.length_s for one in used.values())
     if seconds < LEAST_S:
+        with suppress(OSError):  # others' parts may be in it
+            parts_of(out).rmdir()
         raise ThirdstreamError(
             f"{style}: has {seconds:.0f} s of music that can be used, and {LEAST_S:.0f} s are "
             "needed at least; give more recordings (an hour is best)"

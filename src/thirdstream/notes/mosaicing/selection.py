@@ -28,7 +28,7 @@ SHIFTS = np.arange(-3, 4)  # semitones by which a unit may be moved
 N_CANDIDATES = 40  # units, and 60 grains, that are considered for each place
 N_GRAINS = 60
 ROWS = 32  # segments whose costs are computed at a time
-NEAR = 3  # frames that a unit's place may differ from where the one before ends
+NEAR = 4  # frames that a unit's place may differ from where the one before ends
 NOISE = 0.02  # deviation of what a seed adds to a unit's cost
 UNPLAYABLE = 9.0
 MOST_SHORT_S = 0.6  # that count of what a grain is too short
@@ -121,7 +121,8 @@ class Targets:
 
     def __init__(self, units: Units, seed: int, costs: Costs) -> None:
         self.units, self.costs = units, costs
-        vectors = described(units.notes.astype(np.float32) / 255, costs.chroma)
+        notes = (units.notes / np.float32(255)).astype(np.float32)
+        vectors = described(notes, costs.chroma)
         self.powers = np.square(vectors).sum(axis=2)
         self.vectors = vectors.reshape(len(vectors), -1)
         noise = np.random.default_rng(seed).standard_normal(len(vectors))
@@ -155,7 +156,7 @@ class Joins:
         spread = units.timbres.std(axis=0) + 1e-3
         self.timbres = units.timbres / spread
 
-    def ends(self, states: Ints, n_frames: int) -> Array:
+    def ends(self, states: Ints, n_frames: int) -> NDArray[np.float64]:
         """Where a unit ends that is played for so many frames, on the line of `places`."""
         units, shifts = _parts(states)
         return self.places[units] + np.round(n_frames * 2.0 ** (shifts / 12))

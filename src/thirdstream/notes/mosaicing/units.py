@@ -21,9 +21,10 @@ N_WINDOWS = len(EDGES) - 1
 N_KEYS = 88
 N_MFCC = 13
 STRUCK_AT = 0.8  # of `attacks`, from which something begins
-SHORTEST, LONGEST = 11, 36  # frames from one unit of a recording to the next that is played
+SHORTEST = 11  # frames from one beginning to the next that is played apart
 APART = 6  # frames between two places of a collection's recording
 HELD = 30  # frames from one to the next where nothing begins
+LONGEST = HELD + HELD // 2  # of a segment
 MOST_STRUCK = 6.0
 LOUD = 4.0  # medians of flux that are one attack
 SAMPLES = HOP * SR // FRAME_SR  # of a frame at 44.1 kHz
@@ -60,30 +61,30 @@ def struck_places(attacks: Array, apart: int) -> NDArray[np.int_]:
     return places[np.diff(places, prepend=-apart - 1) >= apart]
 
 
+def _with_held(struck: list[int]) -> NDArray[np.int_]:
+    """Some places and the end after them -> the places, and where nothing begins for long, more of
+    them, HELD frames apart."""
+    return np.array([
+        at
+        for first, last in itertools.pairwise(struck)
+        for at in range(first, max(last - HELD // 2, first + 1), HELD)
+    ])  # fmt: skip
+
+
 def segments_of(attacks: Array) -> NDArray[np.int_]:
     """Edges (n_segments + 1,) of what is played as one: from one beginning to the next, and what is
-    longer in equal parts."""
+    longer in parts, which are those of a collection (`starts_of`)."""
     n_frames = len(attacks)
     struck = struck_places(attacks, SHORTEST)
     struck = struck[(struck >= SHORTEST) & (struck < n_frames - SHORTEST)]
-    edges = [0]
-    for end in [*struck.tolist(), n_frames]:
-        start = edges[-1]
-        n_parts = max(1, -(-(end - start) // LONGEST))
-        edges += [start + (end - start) * part // n_parts for part in range(1, n_parts + 1)]
-    return np.array(edges)
+    return np.append(_with_held([0, *struck.tolist(), n_frames]), n_frames)
 
 
 def starts_of(attacks: Array) -> NDArray[np.int_]:
     """Frames at which a unit of a collection may start: where something begins, and where nothing
     does for long."""
-    struck = [0, *struck_places(attacks, APART).tolist(), len(attacks)]
-    held = [
-        at
-        for first, last in itertools.pairwise(struck)
-        for at in range(first, max(last - HELD // 2, first + 1), HELD)
-    ]
-    return np.unique(held)
+    struck = struck_places(attacks, APART)
+    return _with_held([0, *struck[struck > 0].tolist(), len(attacks)])
 
 
 def window_means(rows: NDArray[np.floating], starts: NDArray[np.int_]) -> Array:
