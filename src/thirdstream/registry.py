@@ -98,9 +98,9 @@ SYSTEMS = {
     for entry in (
         Entry("score", "Transcribes the recording, arranges its notes in the target style, and "
               "plays them on sampled instruments.", _score, ScoreOptions),
+        *(_family(name, family) for name, family in FAMILIES.items()),
         Entry("concatenative", "Plays the recording with short pieces of your own recordings "
               "(audio mosaicing).", _concatenative, ConcatenativeOptions, is_indexed=True),
-        *(_family(name, family) for name, family in FAMILIES.items()),
         Entry("encodec", "Codes the recording as the tokens of EnCodec and decodes them; its style "
               "stays.", _encodec, EncodecOptions, is_published=True),
         Entry("musicgen-melody", "Has MusicGen play to the recording's melody what a prompt says "

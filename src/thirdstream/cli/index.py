@@ -37,7 +37,9 @@ def index(sources: tuple[str, ...], /, *, out: Path, force: bool = False) -> Non
 
 def _index(sources: Sequence[str], out: Path) -> None:
     from thirdstream.notes.mosaicing import indexing
+    from thirdstream.notes.transcription.transcriber import Transcriber
 
+    Transcriber()  # says what is missing before there is any work
     excerpts = {style: indexing.excerpts_of(paths)
                 for style, paths in indexing.find(sources).items()}  # fmt: skip
     n_left, n_all = 0, sum(map(len, excerpts.values()))
