@@ -175,6 +175,13 @@ def test_folders_of_no_use_are_said(
     assert "a: has 5 s of music that can be used, and 20 s are needed" in refused(f"a={bad}")
 
 
+def test_an_index_has_no_network_to_export(index: Path, tmp_path: Path, capsys) -> None:
+    assert run("export", index, "--to", "flute", "--out", tmp_path / "flute.onnx") == 1
+    assert "is an index of recordings" in capsys.readouterr().err
+    assert run("info", index) == 0
+    assert '"family": "concatenative"' in capsys.readouterr().out
+
+
 def test_a_damaged_index_is_refused(index: Path) -> None:
     arrays = load(index).collections["flute"].arrays()
     assert from_arrays(arrays).arrays().keys() == arrays.keys()
@@ -186,6 +193,7 @@ def test_a_damaged_index_is_refused(index: Path) -> None:
         ("ends", arrays["ends"][::-1].copy()),
         ("sounds", arrays["sounds"][1:]),
         ("tunings", arrays["tunings"] * np.float32(np.nan)),
+        ("tunings", arrays["tunings"] + np.float32(2_000)),
     ):
         with pytest.raises(ValueError):
             from_arrays({**arrays, name: changed})

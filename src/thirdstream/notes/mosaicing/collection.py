@@ -57,6 +57,8 @@ def from_arrays(arrays: Arrays) -> Collection:
         inside = len(part[0]) == 0 or (part[0].min() >= 0 and part[0].max() < n)
         if len(lengths) != 1 or not inside:
             raise ValueError("its parts do not belong together")
+    if (np.abs(arrays["tunings"]) > 1).any():
+        raise ValueError("its tunings are no semitones")
     steps = np.diff(ends, prepend=0)
     if len(ends) != n or not len(units.frames) or (steps <= 0).any() or (
         ends[-1] != len(arrays["sounds"])
