@@ -26,7 +26,7 @@ pytest_plugins = ("leftovers", "skips")
 # Modules of whole trainings, transfers, evaluations and commands: slow, every test of them.
 WHOLE = """
 autoencoder begun benchmark claims cli clients corpus cost distributed docs evaluate
-export figures hostile interfaces kill metrics notebook orchestra
+export figures hostile interfaces kill metrics mosaicing notebook orchestra
 paired parallel pretrained project published rate rendering retrieval score_system skips
 storage synthesis system tagger training transcribe transfer travel tuning vocoder wheel jobs
 """

@@ -31,6 +31,7 @@ from thirdstream.cli import main
 from thirdstream.files import make_folder
 from thirdstream.notes.arranging import Setting, arrange
 from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.rendering import ORCHESTRA, play
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.transcriber import Transcriber
 from thirdstream.packages import MissingPackage
@@ -75,6 +76,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     song = arrange(tune(4, 1), "jazz", Setting("0", 0, 140.0, "piano", "swing")).song
     make_folder(folder / "tangos")
     write_midi(folder / "tangos" / "one.mid", song, Timing.steady(140.0))
+    make_folder(folder / "preludes")
+    sf.write(folder / "preludes" / "one.flac", 0.2 * play(song, ORCHESTRA, 24 * SR).T, SR)
     with contextlib.chdir(folder):
         run_all(lines_of("docs/train.md"))
         shutil.rmtree("restyled")
@@ -84,6 +87,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THIRDSTREAM_MODELS", str(tmp_path))
+
+
+TRANSCRIBING = {"score", "index", "preludes.safetensors"}  # words of lines that need it
 
 
 @functools.cache
@@ -137,7 +143,7 @@ def run_all(lines: list[str]) -> None:
     """Run them where we are, trainings with one epoch or two; what was trained already stays."""
     for line in lines:
         words = words_of(line)
-        if words[0] in RUN_ELSEWHERE or ("score" in words and not transcribes()):
+        if words[0] in RUN_ELSEWHERE or (not transcribes() and {*words} & TRANSCRIBING):
             continue
         if words[0] == "train" and "--resume" not in words:
             if Path(words[words.index("--out") + 1]).exists():

@@ -36,6 +36,7 @@ WRITING = {
     "benchmark": (False, ["a"]),
     "listen": (False, ["a.wav"]),
     "learn-style": (True, ["a"]),
+    "index": (True, ["jazz=a"]),
     "listen-test": (False, []),
     "export": (True, ["twin-cnn", "--to", "jazz"]),
     "convert": (True, ["a.safetensors"]),

@@ -11,6 +11,7 @@ from platformdirs import user_cache_path
 
 from thirdstream.files import ThirdstreamError
 from thirdstream.mel.models import FAMILIES, Family
+from thirdstream.notes.mosaicing.options import ConcatenativeOptions
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.pretrained.options import EncodecOptions, MusicgenOptions
 from thirdstream.system import Options, System
@@ -32,7 +33,8 @@ class Entry:
     about: one sentence on what it does. load: makes one, given a checkpoint whose header names this
     entry as its `family` where `is_trained`, else given nothing. options: the dataclass of its
     options. sizes: numbers of parameters by preset, where `thirdstream train` makes it.
-    is_published: its weights are fetched from where others publish them.
+    is_published: its weights are fetched from where others publish them. is_indexed: `thirdstream
+    index` makes its checkpoints, and it loads without one, too.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Entry:
     is_trained: bool = False
     sizes: Callable[[], Mapping[str, int]] = dict
     is_published: bool = False
+    is_indexed: bool = False
 
 
 # Each wing is imported when it is needed: one is large with torch, the other with scipy.
@@ -49,6 +52,12 @@ def _score() -> System[Any]:
     from thirdstream.notes.system import ScoreSystem
 
     return ScoreSystem()
+
+
+def _concatenative(path: Path | None = None) -> System[Any]:
+    from thirdstream.notes.mosaicing.system import load
+
+    return load(path)
 
 
 def _mel(path: Path) -> System[Any]:
@@ -90,6 +99,8 @@ SYSTEMS = {
         Entry("score", "Transcribes the recording, arranges its notes in the target style, and "
               "plays them on sampled instruments.", _score, ScoreOptions),
         *(_family(name, family) for name, family in FAMILIES.items()),
+        Entry("concatenative", "Plays the recording with short pieces of your own recordings "
+              "(audio mosaicing).", _concatenative, ConcatenativeOptions, is_indexed=True),
         Entry("encodec", "Codes the recording as the tokens of EnCodec and decodes them; its style "
               "stays.", _encodec, EncodecOptions, is_published=True),
         Entry("musicgen-melody", "Has MusicGen play to the recording's melody what a prompt says "
@@ -133,8 +144,8 @@ def entry_of(checkpoint: Path) -> Entry:
     header = read_header(checkpoint)
     name = header.get("family", header.get("system"))  # earlier versions had the latter
     entry = SYSTEMS.get(name) if isinstance(name, str) else None
-    if entry is None or not entry.is_trained:
-        known = ", ".join(name for name, one in SYSTEMS.items() if one.is_trained)
+    if entry is None or not (entry.is_trained or entry.is_indexed):
+        known = ", ".join(name for name, one in SYSTEMS.items() if one.is_trained or one.is_indexed)
         raise ThirdstreamError(
             f"{checkpoint}: is a model of {str(name)[:60]!r}, and this version knows {known}; "
             "train it again, or update thirdstream"

@@ -58,7 +58,10 @@ def export(
     """
     from thirdstream.mel.export import export as write
 
-    system = load(registry.find(model))
+    path = registry.find(model)
+    if registry.entry_of(path).is_indexed:
+        raise ThirdstreamError(f"{model}: is an index of recordings, without a network to export")
+    system = load(path)
     if out.exists() and not force:
         raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
     source, condition = _resolved(system, direction)

@@ -55,6 +55,7 @@ COMMANDS = {  # where each is; it is imported when it is asked for
     "benchmark": "scores.benchmark",
     "listen": "scores.listen",
     "learn-style": "styles.learn_style",
+    "index": "index.index",
     "export": "export.export",
     "convert": "convert.convert",
     "serve": "serve.serve",

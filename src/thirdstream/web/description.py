@@ -51,7 +51,11 @@ def describe(label: str, model: str) -> Description:
     entry = registry.entry_of(path) if path else registry.SYSTEMS[model]
     taken = [one for one in options_of(system.options) if one.name not in system.refuses]
     fields = [field_of(one) for one in taken]
-    about = entry.about if label == entry.name else f"A {entry.name} trained in another way."
+    about = (
+        entry.about
+        if label == entry.name or entry.is_indexed
+        else f"A {entry.name} trained in another way."
+    )
     if label == f"{entry.name}-paper":
         about = f"The {entry.name} of the paper, its own network: keeps little of the recording."
     return Description(about, system.styles, tuple(filter(None, fields)), lack)

@@ -81,7 +81,7 @@ def restyle(
                 sheet = music[0].write(wav, made)
             files |= {f"{by}{kind}": file for kind, file in sheet.files.items()}
     first, to = next(iter(systems.values())), options["to"]
-    source = options.get("source") or next(style for style in first.styles if style != to)
+    source = options.get("source") or next((one for one in first.styles if one != to), to)
     return Result(path.name, source, to, tuple(tracks), files, sheet, tuple(remarks))
 
 

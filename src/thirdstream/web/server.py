@@ -61,7 +61,8 @@ def _check_extra() -> None:
 def offered(models: Sequence[str]) -> dict[str, str]:
     """Label -> name or path: systems without a model, the bundled models, those given, in turn.
 
-    Systems whose weights others publish are left out where these are not on disk.
+    Systems whose weights others publish are left out where these are not on disk, and those that
+    need an index.
     """
     order = list(registry.SYSTEMS)
     bundled = [name for name in registry.bundled_names() if not name.endswith("-paper")]
@@ -77,7 +78,8 @@ def offered(models: Sequence[str]) -> dict[str, str]:
 
 
 def _here(name: str) -> bool:
-    if name in registry.SYSTEMS and registry.SYSTEMS[name].is_published:
+    entry = registry.SYSTEMS.get(name)
+    if entry is not None and (entry.is_published or entry.is_indexed):
         try:
             registry.load(name).ready()
         except ThirdstreamError:

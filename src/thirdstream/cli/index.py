@@ -1,0 +1,67 @@
+"""Recordings that are played with: an index of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from thirdstream.cli.console import Failed, complain, progress_bar, say
+from thirdstream.cli.locks import writes_file
+
+SUFFIX = ".safetensors"
+
+
+@writes_file
+def index(sources: tuple[str, ...], /, *, out: Path, force: bool = False) -> None:
+    """Make an index of your recordings, to play other recordings with them.
+
+    Example: thirdstream index tango=music/tangos --out tango.safetensors
+
+    Then `thirdstream transfer song.mp3 --model tango.safetensors --to tango --out restyled` plays
+    the song with short pieces of them, without any training. An hour a style is used at most; of
+    more, the middle of each recording. Run it again after an interruption: what is done is not done
+    again.
+
+    Args:
+        sources: STYLE=FOLDER, once or more.
+        out: the index; its name ends in .safetensors. It holds the sound of the recordings: an
+            hour is 150 MB of mono, or 300 of stereo.
+        force: replace an index that exists.
+    """
+    if out.suffix != SUFFIX:
+        raise Failed(f"{out}: an index ends in {SUFFIX}; call it {out.stem}{SUFFIX}")
+    if out.is_dir():
+        raise Failed(f"{out}: is a folder; choose another name")
+    if out.exists() and not force:
+        raise Failed(f"{out}: exists already; add --force to replace it")
+    _index(sources, out)
+
+
+def _index(sources: Sequence[str], out: Path) -> None:
+    from thirdstream.notes.mosaicing import indexing
+    from thirdstream.notes.transcription.transcriber import Transcriber
+
+    Transcriber()  # says what is missing before there is any work
+    excerpts = {style: indexing.excerpts_of(paths)
+                for style, paths in indexing.find(sources).items()}  # fmt: skip
+    n_left, n_all = 0, sum(map(len, excerpts.values()))
+    with progress_bar() as bar:
+        task = bar.add_task("indexing", total=n_all)
+
+        def show(path: Path, share: float) -> None:
+            bar.update(task, description=f"{path.name} {share:.0%}")
+
+        for one in (one for some in excerpts.values() for one in indexing.index(
+            some, out, progress=show
+        )):  # fmt: skip
+            bar.advance(task)
+            if one.fault is not None:
+                n_left += 1
+                complain(f"left out: {one.fault}")
+    found = {style: indexing.collection_of(some, out, style=style)
+             for style, some in excerpts.items()}  # fmt: skip
+    names = {style: sorted({one.path.name for one in some}) for style, some in excerpts.items()}
+    indexing.write(out, found, names)
+    indexing.forget(out)
+    for style, one in found.items():
+        say(f"{style}: {len(one.units.frames):,} places of {len(one.tunings)} recordings")
+    if n_left:
+        say(f"{n_left} of {n_all} recordings were left out")

@@ -1,0 +1,250 @@
+"""Folders of recordings -> an index: each recording is heard once, and its units are kept.
+
+What was found of a recording stays in a folder beside the index until that is written, so work that
+was interrupted goes on where it stopped. Of more than MOST_S of a style, each recording gives its
+share.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from thirdstream import audio
+from thirdstream.audio import SR, Wave
+from thirdstream.files import (
+    ThirdstreamError,
+    fault_of,
+    is_style,
+    make_folder,
+    sha256,
+    whole_file,
+)
+from thirdstream.notes.mosaicing.collection import SHAPES, Collection, joined
+from thirdstream.notes.mosaicing.grains import Grains, grains_of
+from thirdstream.notes.mosaicing.sounds import Sounds, coded
+from thirdstream.notes.mosaicing.units import units_of
+from thirdstream.notes.transcription.features import frame_features
+
+NAME = "concatenative"
+MOST_S = 3_600.0  # of a style
+LONGEST_S = 300.0  # of a recording that is heard as one
+LEAST_SHARE_S = 20.0  # of a recording, where there are more than all fit
+SHORTEST_S = 2.0  # of a recording
+LEAST_S = 20.0  # of a style
+SOUNDING = 0.3  # notes that sound at a time in music, on average, at least
+INDEXING = 1  # changes whenever the same recording gives something else
+
+Progress = Callable[[Path, float], None]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A part of a recording, in seconds; the whole of a file that cannot be read."""
+
+    path: Path
+    start_s: float = 0.0
+    length_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What became of an excerpt; fault: why nothing of it is used, as a sentence, or None."""
+
+    excerpt: Excerpt
+    fault: str | None = None
+
+
+def find(sources: Sequence[str]) -> dict[str, list[Path]]:
+    """The recordings of STYLE=FOLDER sources, by style. Raises ThirdstreamError where there are
+    none, and where a source is something else."""
+    found: dict[str, list[Path]] = {}
+    for source in sources:
+        style, equals, where = source.partition("=")
+        if not equals or not is_style(style):
+            raise ThirdstreamError(
+                f"{source}: is not STYLE=FOLDER; write for example jazz=recordings/jazz"
+            )
+        if not Path(where).is_dir():
+            raise ThirdstreamError(f"{where}: there is no such folder; check the path")
+        paths = audio.find_recordings(Path(where))
+        if not paths:
+            raise ThirdstreamError(f"{where}: holds no recordings for {style}; check the folder")
+        found.setdefault(style, []).extend(paths)
+    if not found:
+        raise ThirdstreamError("no recordings to index; write for example jazz=recordings/jazz")
+    return found
+
+
+def excerpts_of(paths: Sequence[Path], most_s: float = MOST_S) -> list[Excerpt]:
+    """What of some recordings is indexed: all, or the middle of each, so many seconds in all."""
+    whole = [part for path in paths for part in _parts(path)]
+    if sum(part.length_s for part in whole) <= most_s:
+        return whole
+    every = -(-len(whole) // max(int(most_s / LEAST_SHARE_S), 1))  # rounded up
+    whole = whole[::every]
+    lengths = np.array([part.length_s for part in whole])
+    low, high = 0.0, LONGEST_S
+    for _ in range(40):  # the share that fits
+        share = (low + high) / 2
+        low, high = (share, high) if np.minimum(lengths, share).sum() <= most_s else (low, share)
+    return [
+        Excerpt(one.path, one.start_s + max(one.length_s - low, 0) / 2, min(one.length_s, low))
+        for one in whole
+    ]
+
+
+def _parts(path: Path) -> list[Excerpt]:
+    try:
+        header = audio.info(path)
+        n_samples = header.n_samples or audio.measure(path).n_samples
+    except ThirdstreamError:
+        return [Excerpt(path)]  # is said when it is its turn
+    duration_s = n_samples / header.sr
+    n_parts = max(1, -int(-duration_s // LONGEST_S))
+    length_s = duration_s / n_parts
+    return [Excerpt(path, number * length_s, length_s) for number in range(n_parts)]
+
+
+def index(
+    excerpts: Sequence[Excerpt], out: Path, *, progress: Progress = lambda path, share: None
+) -> Iterator[Indexed]:
+    """Hear each excerpt in turn, so that `collection_of` knows what was found.
+
+    progress: told the file and the share of it done. A recording of no use is no error here: its
+    fault is in what is yielded.
+    """
+    make_folder(parts_of(out))
+    for one in excerpts:
+        try:
+            part = _part_of(one, out)
+            if not _readable(part):
+                arrays = _heard(one, progress)
+                with whole_file(part) as temporary, temporary.open("wb") as file:
+                    np.savez(file, **arrays)  # type: ignore[arg-type]
+            yield Indexed(one)
+        except Exception as error:  # whatever it is, the others are indexed
+            yield Indexed(one, fault_of(one.path, error))
+
+
+def parts_of(out: Path) -> Path:
+    """Where what was found of single recordings stays until the index is written."""
+    return out.with_name(f".{out.name}.parts")
+
+
+def forget(out: Path) -> None:
+    """Remove what was kept for an interruption."""
+    shutil.rmtree(parts_of(out), ignore_errors=True)
+
+
+def _part_of(one: Excerpt, out: Path) -> Path:
+    place = f"{round(one.start_s * SR)}-{round(one.length_s * SR)}"
+    return parts_of(out) / f"{sha256(one.path)[:32]}.{place}.{INDEXING}.npz"
+
+
+def _readable(part: Path) -> bool:
+    try:
+        with np.load(part, allow_pickle=False) as found:
+            return set(found.files) == set(SHAPES)
+    except (OSError, ValueError, EOFError):
+        return False
+
+
+def _heard(one: Excerpt, progress: Progress) -> dict[str, NDArray[Any]]:
+    wave = _read(one)
+    level = audio.level_of([wave])
+    if level.silent:
+        raise ThirdstreamError(f"{one.path}: is silent; give recordings with music in them")
+    offsets = np.array(level.offsets or 0.0, np.float32).reshape(-1, 1)
+    wave = (wave - offsets) * np.float32(level.gain)
+    mono = audio.mixed(wave)
+    with threadpool_limits(1, "blas"):
+        features = frame_features(
+            [mono], progress=lambda at_s: progress(one.path, min(at_s / one.length_s, 1.0))
+        )
+    grains, units = grains_of(features), units_of(features, mono[0])
+    _check(one, grains, features.duration_s)
+    data = coded(wave)
+    tunings = np.array([features.tuning], np.float32)
+    sounds = Sounds(data, np.array([len(data)], np.int64))
+    return Collection(units, grains, tunings, sounds).arrays()
+
+
+def _check(one: Excerpt, grains: Grains, duration_s: float) -> None:
+    """Raise ThirdstreamError where there is hardly a note in it."""
+    if float((grains.ends - grains.starts).sum()) < SOUNDING * duration_s:
+        raise ThirdstreamError(
+            f"{one.path}: hardly any notes are found in it (it may be speech, or noise); "
+            "leave it out"
+        )
+
+
+def _read(one: Excerpt) -> Wave:
+    """(n_channels, n_samples) at 44.1 kHz; more than two channels are mixed to one."""
+    first, n_wanted = round(one.start_s * SR), round(one.length_s * SR)
+    mono = audio.info(one.path).n_channels > 2
+    if 0 < n_wanted < SHORTEST_S * SR:
+        raise ThirdstreamError(
+            f"{one.path}: lasts {one.length_s:.1f} s; give recordings of {SHORTEST_S:.0f} s or more"
+        )
+    at, parts = 0, []
+    for block in audio.blocks(one.path, mono=mono):
+        parts.append(block[:, max(first - at, 0) : max(first + n_wanted - at, 0)])
+        at += block.shape[1]
+        if at >= first + n_wanted:
+            break
+    return np.concatenate(parts, axis=1)
+
+
+def collection_of(excerpts: Sequence[Excerpt], out: Path, *, style: str) -> Collection:
+    """The collection of the excerpts that `index` went through, in their order.
+
+    Raises ThirdstreamError where they are too little to play with.
+    """
+    used = {part: one for one in excerpts if _readable(part := _part_of_known(one, out))}
+    seconds = sum(one.length_s for one in used.values())
+    if seconds < LEAST_S:
+        with suppress(OSError):  # others' parts may be in it
+            parts_of(out).rmdir()
+        raise ThirdstreamError(
+            f"{style}: has {seconds:.0f} s of music that can be used, and {LEAST_S:.0f} s are "
+            "needed at least; give more recordings (an hour is best)"
+        )
+    return joined([dict(np.load(part, allow_pickle=False)) for part in used])
+
+
+def _part_of_known(one: Excerpt, out: Path) -> Path:
+    """As `_part_of`; of a file that cannot be read, a part that is not there."""
+    try:
+        return _part_of(one, out)
+    except OSError:
+        return parts_of(out) / "none"
+
+
+def write(
+    path: Path, collections: Mapping[str, Collection], names: Mapping[str, list[str]]
+) -> None:
+    """Write an index as one file. names: of the recordings of each style."""
+    import torch
+
+    from thirdstream import checkpoint
+
+    tensors = {
+        f"{style}/{name}": torch.from_numpy(np.ascontiguousarray(rows))
+        for style, one in collections.items()
+        for name, rows in one.arrays().items()
+    }
+    header = {
+        "family": NAME,
+        "styles": list(collections),
+        "recordings": dict(names),
+        "version": INDEXING,
+        "versions": checkpoint.versions(),
+    }
+    checkpoint.save(path, tensors, header)
