@@ -30,8 +30,8 @@ from thirdstream.notes.transcription.context import REACH, around
 from thirdstream.notes.transcription.features import FPS
 
 N_SEEN = 12 * 3 * (2 * REACH + 1)
-N_HIDDEN, N_NETWORKS, DROPPED = 24, 2, 0.1
-STEPS, RATE, BATCH, LENGTH = 300, 0.01, 24, 64  # of Adam; sequences of beats at a time
+N_HIDDEN, N_NETWORKS, DROPPED = 24, 1, 0.1
+STEPS, RATE, BATCH, LENGTH = 240, 0.01, 24, 64  # of Adam; sequences of beats at a time
 SHRINK = 1e-3  # weight of the squares
 BESIDE, UNEVEN = 0.1, 0.03  # of a beat: how far all beats are beside, and each one
 DIGITS = 3
