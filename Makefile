@@ -30,6 +30,7 @@ docs: .venv/test.done  ## the documentation as a site, in build/docs; `make test
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/test.done  ## tables of speed and memory; by hand only
+	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/features.py
 	$(BIN)/python benchmarks/synthesis.py
 	$(BIN)/python benchmarks/train_step.py

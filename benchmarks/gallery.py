@@ -1,9 +1,9 @@
 """Cover retrieval of the benchmark's test recordings in a gallery of hundreds.
 
-    python benchmarks/gallery.py BENCH [--models NAME ...] [--references 300]
+    python benchmarks/gallery.py BENCH [--models NAME ...] [--references 300] [--excerpt-s 40]
 
 A row each for the originals, their other versions, other pieces, noise, and what models make; of
-models also the change of timing (`drift_ms`). 20 s from the middle of ten recordings a style.
+models also the change of timing (`drift_ms`). The middle of ten recordings a style.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from thirdstream.data.pairs import MANIFEST
 from thirdstream.evaluation import measure, retrieval, timing
 from thirdstream.evaluation.material import Item, excerpt, paired
 
-EXCERPT_S, N_TESTS = 20.0, 10
+N_TESTS = 10
 
 
 def tests_of(bench: Path) -> dict[str, list[Item]]:
@@ -59,13 +59,15 @@ def main() -> None:
     parser.add_argument("bench", type=Path)
     parser.add_argument("--models", nargs="*", default=[])
     parser.add_argument("--references", type=int, default=300)
+    parser.add_argument("--excerpt-s", type=float, default=40.0)
     given = parser.parse_args()
+    length_s = given.excerpt_s
     tests = tests_of(given.bench)
     items = [one for some in tests.values() for one in some]
-    waves = {one.key: excerpt(one.path, EXCERPT_S) for one in items}
+    waves = {one.key: excerpt(one.path, length_s) for one in items}
     gallery = {one.key: (one.piece, chroma_of(waves[one.key])) for one in items}
     for one in references_of(given.bench, given.references):
-        gallery[one.key] = (one.piece, chroma_of(excerpt(one.path, EXCERPT_S)))
+        gallery[one.key] = (one.piece, chroma_of(excerpt(one.path, length_s)))
     print(f"gallery: {len(gallery)}; MRR of chance {retrieval.chance(len(gallery)):.3f}")
     print(
         "| query | n | mAP, which is MRR | Hit@1 | drift_ms: median | largest |\n"
@@ -86,7 +88,7 @@ def main() -> None:
 
     queries: dict[str, Callable[[Item], Wave]] = {
         "original": lambda item: waves[item.key],
-        "other version": lambda item: excerpt(item.pair or item.path, EXCERPT_S),
+        "other version": lambda item: excerpt(item.pair or item.path, length_s),
         "another piece": other_piece,
         "noise": lambda item: measure.white_noise(len(waves[item.key]), seed=item.key),
     }

@@ -10,14 +10,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 FACTORS = (1, 4, 16)
 N_RECORDINGS, SECONDS = 4, 30  # a style, for 1x
 SHORT_S = 4  # of recordings that `evaluate` listens to
 STYLES = ("classical", "jazz")
+ALONE = MappingProxyType({"OMP_NUM_THREADS": "1"})
 
 
 class Cost(NamedTuple):
@@ -26,13 +28,14 @@ class Cost(NamedTuple):
     peak_mb: float
 
 
-def cost_of(*arguments: object) -> Cost:
-    """Run `thirdstream` with these arguments."""
+def cost_of(*arguments: object, also: Mapping[str, str] = ALONE) -> Cost:
+    """Run `thirdstream` with these arguments; also: environment variables."""
+    return run([sys.executable, "-m", "thirdstream", "-q", *map(str, arguments)], also)
+
+
+def run(command: Sequence[str], also: Mapping[str, str] = ALONE) -> Cost:
     begin = time.perf_counter()
-    command = [sys.executable, "-m", "thirdstream", "-q", *map(str, arguments)]
-    process = subprocess.Popen(
-        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, env=os.environ | also, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"failed: {' '.join(command)}")

@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from machine import state
 from thirdstream.checkpoint import versions
 
 CONSOLE = Console(width=110)
@@ -38,4 +39,5 @@ def show(title: str, headings: list[str], rows: list[list[str]]) -> None:
         table.add_row(*row)
     CONSOLE.print(table)
     found = ", ".join(f"{name} {version}" for name, version in versions().items())
-    CONSOLE.print(f"{torch.get_num_threads()} threads; {found}\n")
+    CONSOLE.print(f"{torch.get_num_threads()} threads; {found}")
+    CONSOLE.print(f"{state()}\n")

@@ -38,9 +38,9 @@ FOOT = """
 
         python recipes/leaderboard.py --out docs/leaderboard.md benchmarks/submissions/*.json
 
-`mine.json` has the hash of the checkpoint, the versions of all packages, the networks that measure
-with their hashes, and the settings. Say in the pull request what the system was trained on, and
-under which licence its weights are.
+`mine.json` has the hashes of code, weights, instruments, recordings and the checkpoint, the
+versions of all packages, the networks that measure with their hashes, and the settings. Say in the
+pull request what the system was trained on, and under which licence its weights are.
 """
 
 
@@ -48,7 +48,7 @@ def rows(results: list[Results], direction: str) -> list[list[str]]:
     """Cells of each system, in order; of several results the first that has it."""
     found: dict[str, tuple[tuple[float, float], list[str]]] = {}
     for one in results:
-        shown = columns.metrics_of(one)
+        shown = columns.metrics_of(one) | columns.by_classifier(one)
         for name, scores in one.of(direction).items():
             if name in found:
                 continue
@@ -56,9 +56,14 @@ def rows(results: list[Results], direction: str) -> list[list[str]]:
             place = tuple(-score.mean if score else 1.0 for score in (style, content))
             label = in_markdown(name)
             label = f"*{label}*" if one.systems[name].kind == "baseline" else label
-            cells = [cell(scores.get(shown.get(column, ""))) for column in columns.COLUMNS]
+            cells = [cell(scores.get(shown.get(column, ""))) for column in shown_in(one)]
             found[name] = (place, [label, columns.n_recordings(scores), *cells])
     return [cells for _, cells in sorted(found.values(), key=lambda one: one[0])]
+
+
+def shown_in(results: Results) -> list[str]:
+    """The columns, with the style by each further classifier that was asked."""
+    return [*columns.COLUMNS, *(one for one in columns.by_classifier(results) if one != "musicnn")]
 
 
 def cell(score: Score | None) -> str:
@@ -69,7 +74,7 @@ def cell(score: Score | None) -> str:
 
 def page(results: list[Results]) -> str:
     """The whole page. Raises ThirdstreamError where results show different metrics in a column."""
-    shown = {tuple(columns.metrics_of(one).items()) for one in results}
+    shown = {(*columns.metrics_of(one).items(), *columns.by_classifier(one)) for one in results}
     if len(shown) > 1:
         raise ThirdstreamError(
             "the results have different metrics in their columns; evaluate all systems with one "
@@ -79,7 +84,7 @@ def page(results: list[Results]) -> str:
     for line in columns.definitions(results[0]):
         column, _, about = line.partition(": ")
         text += f"- **{column}**: {about}\n"
-    head = ["system", "n", *columns.COLUMNS]
+    head = ["system", "n", *shown_in(results[0])]
     for direction in results[0].directions():
         title = direction.replace("_to_", " to ").capitalize()
         text += f"\n## {in_markdown(title)}\n\n| {' | '.join(head)} |\n{'| --- ' * len(head)}|\n"

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from metre_pieces import Piece, drawn, tunes  # a script beside this one
 from pair_features import first_minute  # a script beside this one
 from performances import Performance, at_tempo, part, worn  # a script beside this one
+from ranking import Ranking, Settings, mean_of, trained  # a script beside this one
 from thirdstream.audio import SR
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.rendering import ORCHESTRA, play
@@ -43,10 +44,9 @@ OTHER_PARTS, OTHER_METRE = 0.5, 0.8  # what F counts where beats have other part
 SIX_EIGHTHS = ("memories.mxl", "o-mio-babbino-caro.mxl")  # whose records count quarters
 MOST_ALONE = 0.75  # share of the time in which one note sounds alone
 HELD_OUT = 5  # one title of so many
-N_HIDDEN, N_NETWORKS, BATCH, RATE = 20, 3, 64, 0.01
-STEPS = 1000
+RANKING = Settings(n_hidden=20, n_steps=1000, batch=64, rate=0.01, shrink=4e-4, constant=True)
+N_NETWORKS = 3
 OFTEN = 1.3  # how much a performance in a rare metre counts
-SHRINK = 4e-4  # weight of the squares
 SHARP, BEST = 15.0, 0.3  # weights of F in the aim, and of the aim
 DIGITS = 3
 
@@ -228,20 +228,6 @@ def row_of(record: dict[str, Any], one: Performance) -> Row | None:
 # --- learning -----------------------------------------------------------------------------------
 
 
-class Ranking(nn.Module):
-    """`RankWeights.rank`, to be trained."""
-
-    def __init__(self, n_evidence: int) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(n_evidence, N_HIDDEN)
-        self.out = nn.Linear(N_HIDDEN, 1, bias=False)
-        self.linear = nn.Linear(n_evidence, 1)
-        nn.init.zeros_(self.linear.weight)
-
-    def forward(self, evidence: Tensor) -> Tensor:
-        return (self.out(self.hidden(evidence).tanh()) + self.linear(evidence))[..., 0]
-
-
 class Choice(NamedTuple):
     """Hypotheses of which one is chosen: what their ranks are without what is learnt, whether a
     network adds to that, evidence, F and labels."""
@@ -284,7 +270,7 @@ class Choices:
         self.learns = padded([row.learns for row in rows])
         self.f = padded([row.f[:, 0] for row in rows])
         rare = [label(row.row.record) in hypotheses.RARE for row in rows]
-        self.often = torch.where(torch.tensor(rare), OFTEN, 1.0)
+        self.weight = torch.where(torch.tensor(rare), OFTEN, 1.0)
         self.aim = (SHARP * self.f).masked_fill(self.base < -1e8, -1e9).softmax(dim=1)
 
     def ranked(self, network: nn.Module, among: Tensor) -> Tensor:
@@ -295,23 +281,6 @@ class Choices:
         log = self.ranked(network, among).log_softmax(dim=1)
         expected = (log.exp() * self.f[among]).sum()
         return -(expected + BEST * (self.aim[among] * log.clamp(min=-50)).sum()) / len(among)
-
-
-def trained(rows: Choices, seed: int) -> Ranking:
-    torch.manual_seed(seed)
-    network = Ranking(rows.evidence.shape[2])
-    optimizer = torch.optim.Adam(network.parameters(), RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    for _ in range(STEPS):
-        among = torch.multinomial(rows.often, BATCH, replacement=True)
-        optimizer.zero_grad()
-        loss = rows.loss(network, among)
-        (loss + SHRINK * sum(p.square().sum() for p in matrices)).backward()
-        optimizer.step()
-        schedule.step()
-    print(f"seed {seed}: loss {loss.item():.3f}", flush=True)
-    return network
 
 
 def is_held_out(row: Row) -> bool:
@@ -325,20 +294,11 @@ def learnt(rows: list[Row]) -> dict[str, Any]:
     every = np.concatenate([one.evidence[one.learns] for one in learns])
     mean, deviation = every.mean(axis=0), every.std(axis=0) + 1e-3
     choices = Choices(learns, mean, deviation)
-    networks = [trained(choices, seed) for seed in range(N_NETWORKS)]
+    networks = [trained(choices, RANKING, seed) for seed in range(N_NETWORKS)]
     rest = [row for row in rows if is_held_out(row) and row.alone <= beats.ALONE]
     report(Choices([choice(row) for row in rest], mean, deviation), networks)
-    parts = {
-        "mean": mean,
-        "deviation": deviation,
-        "hidden": torch.cat([one.hidden.weight for one in networks]),
-        "bias": torch.cat([one.hidden.bias for one in networks]),
-        "linear": torch.stack([one.linear.weight[0] for one in networks]).mean(dim=0),
-        "out": torch.cat([one.out.weight[0] for one in networks]) / len(networks),
-        "constant": torch.cat([one.linear.bias for one in networks]).mean(),
-    }
-    return {name: np.round(torch.as_tensor(v).detach().numpy().astype(float), DIGITS).tolist()
-            for name, v in parts.items()}  # fmt: skip
+    parts = {"mean": mean, "deviation": deviation, **mean_of(networks)}
+    return {name: np.round(one.astype(float), DIGITS).tolist() for name, one in parts.items()}
 
 
 def report(choices: Choices, networks: list[Ranking]) -> None:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from harmonics import rewrite  # scripts beside this one
 from thirdstream.notes.transcription.spectra import COMPRESSION, N_BINS, PER_SEMITONE
-from training_run import Run, export  # a script beside this one
+from training_run import Run, export
 from transcriber_data import BEGINS, BESIDE, LEADS, SOUNDS
 
 N_CHANNELS = 32
@@ -222,6 +223,7 @@ def main(data: str, folder: str, hours: str = "1") -> None:
         names=("columns", "posteriors"),
         axes=(3, 3),
     )
+    rewrite(Path(folder) / "transcriber.onnx")
 
 
 if __name__ == "__main__":

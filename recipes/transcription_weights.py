@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from pair_features import Recording, beats_of, half_of, material_of  # a script beside this one
 from performances import Performance, performances, quick  # a script beside this one
+from ranking import Settings, mean_of, trained  # a script beside this one
 from thirdstream.notes.arranging.harmony import changes
 from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.transcription import beats, hypotheses, weights
@@ -46,11 +47,11 @@ from thirdstream.notes.types import Chord, Note, Score
 PARTS = ("chords", "beats")
 MOST_BEATS = 130
 STEPS, RATE = 150, 0.08  # of Adam, for the chords
-SOFT, SHRINK = 3e-4, 3e-4  # weights of the squares, chords and beats
+SOFT = 3e-4  # weight of the squares of the chords
 OTHERS, MIN_BEATS = 2, 12  # performances of each recording beside it; beats of each, more than
 OFTEN, SOLO = 5.0, 0.2  # how much a recording counts whose tempo is a usual one; a solo
 QUICK, OTHERS_QUICK = 0.5, 3  # the same of quick waltzes, and how many a waltz
-N_HIDDEN, BATCH, BEAT_STEPS, BEAT_RATE = 32, 128, 2500, 0.01  # of a network that ranks
+RANKING = Settings(n_hidden=32, n_steps=2500, batch=128, rate=0.01, shrink=3e-4)
 N_NETWORKS = 8
 Reading = tuple[np.ndarray, np.ndarray, float]  # evidence, how right, how much it counts
 
@@ -243,32 +244,6 @@ def beat_weights(
     }
 
 
-class Ranking(nn.Module):
-    """`RankWeights.rank`, to be trained."""
-
-    def __init__(self, n_evidence: int) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(n_evidence, N_HIDDEN)
-        self.out = nn.Linear(N_HIDDEN, 1, bias=False)
-        self.linear = nn.Linear(n_evidence, 1, bias=False)
-        nn.init.zeros_(self.linear.weight)
-
-    def forward(self, evidence: Tensor) -> Tensor:
-        return (self.out(self.hidden(evidence).tanh()) + self.linear(evidence))[..., 0]
-
-
-def mean_of(networks: list[Ranking]) -> dict[str, np.ndarray]:
-    """Their mean, as RankWeights has it."""
-    n = len(networks)
-    found = {
-        "hidden": torch.cat([one.hidden.weight for one in networks]),
-        "bias": torch.cat([one.hidden.bias for one in networks]),
-        "linear": torch.stack([one.linear.weight[0] for one in networks]).mean(dim=0),
-        "out": torch.cat([one.out.weight[0] for one in networks]) / n,
-    }
-    return {name: value.detach().numpy() for name, value in found.items()}
-
-
 class Readings:
     """All readings as tensors, padded to the most hypotheses; evidence in standard deviations."""
 
@@ -283,7 +258,7 @@ class Readings:
         self.weight = torch.tensor([weight for _, _, weight in rows])
         self.aim = (12 * self.right).masked_fill(~self.there, -1e9).softmax(dim=1)
 
-    def loss(self, network: Ranking, among: Tensor) -> Tensor:
+    def loss(self, network: nn.Module, among: Tensor) -> Tensor:
         """What is missing of the expected F, and a little cross-entropy with the best ones."""
         log = network(self.evidence[among]).masked_fill(~self.there[among], -1e9).log_softmax(dim=1)
         expected = (log.exp() * self.right[among]).sum()
@@ -293,25 +268,8 @@ class Readings:
 def ranking(rows: list[Reading]) -> dict[str, Any]:
     """The mean of the networks by which a softmax over hypotheses expects the best F."""
     readings = Readings(rows)
-    networks = [trained(readings, seed) for seed in range(N_NETWORKS)]
+    networks = [trained(readings, RANKING, seed) for seed in range(N_NETWORKS)]
     return {"mean": readings.mean, "deviation": readings.deviation, **mean_of(networks)}
-
-
-def trained(readings: Readings, seed: int) -> Ranking:
-    torch.manual_seed(seed)
-    network = Ranking(readings.evidence.shape[2])
-    optimizer = torch.optim.Adam(network.parameters(), BEAT_RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, BEAT_STEPS)
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    for _ in range(BEAT_STEPS):
-        among = torch.multinomial(readings.weight, BATCH, replacement=True)
-        optimizer.zero_grad()
-        loss = readings.loss(network, among)
-        (loss + SHRINK * sum(p.square().sum() for p in matrices)).backward()
-        optimizer.step()
-        schedule.step()
-    print(f"beats: seed {seed}, loss {loss:.3f}", flush=True)
-    return network
 
 
 def main(pairs: str, solos: str, work: str, *parts: str) -> None:

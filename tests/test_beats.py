@@ -46,6 +46,16 @@ def test_offbeats_lead_no_pulse_astray_that_is_tight() -> None:
     assert error(pulse.TIGHT[0]) > 10
 
 
+def test_trackings_side_by_side_are_those_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    strength = rng.random(3000) ** 8
+    periods = 40 + 10 * np.sin(np.arange(3000) / 400)
+    found = pulse.tracks(strength, periods, pulse.TIGHT)
+    assert len({len(one) for one in found}) > 1 or np.ptp(np.stack(found), axis=0).any()
+    for one, tight in zip(found, pulse.TIGHT, strict=True):
+        np.testing.assert_array_equal(one, pulse.track(strength, periods, tight=tight))
+
+
 @pytest.mark.parametrize("silence_s", range(8, 40))
 def test_silence_after_the_clicks_takes_no_beat_away(silence_s: int) -> None:
     """A running mean over it must not dip below 0, whatever rounding does to its sum."""

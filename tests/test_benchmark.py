@@ -12,9 +12,9 @@ from pytest import approx
 
 from thirdstream.audio import SR
 from thirdstream.cli import main
-from thirdstream.data import benchmark
+from thirdstream.data import benchmark, pairs
 from thirdstream.data.benchmark import Font, Piece, content_sha256
-from thirdstream.evaluation import Settings, evaluate, material, measure
+from thirdstream.evaluation import Settings, evaluate, harmony, material, measure, timing
 from thirdstream.evaluation.summary import summarise
 from thirdstream.evaluation.tagger import Tagger
 from thirdstream.files import ThirdstreamError, sha256
@@ -170,6 +170,48 @@ def test_the_truth_is_what_is_heard(bench: Path) -> None:
     start_s = material.excerpt_start(item.path, 3.0) / SR
     inside = whole.melody.intervals[:, 0] - start_s
     assert part.melody.intervals[:, 0] == approx(inside[(inside >= 0) & (inside < 3)])
+
+
+def test_the_sheet_s_bars_and_chords_are_where_they_are_played(bench: Path) -> None:
+    item = material.open_material(bench).tests["classical"][0]
+    whole = material.truth_of(item, 1000.0)
+    assert whole is not None
+    record = json.loads((bench / "test" / "pairs.json").read_text())["pairs"]["second.1"]
+    bar_s = 4 * 60 / record["beats_per_minute"]
+    assert whole.bars_s == approx(np.arange(9) * bar_s)
+    roots = [label.partition(":")[0] for label in whole.chords.labels]
+    moved = [harmony.ROOTS[(harmony.ROOTS.index(one) + record["semitones"]) % 12] for one in "GCFA"]
+    assert roots == moved * 2 and whole.chords.intervals[:, 0] == approx(whole.bars_s[:8])
+    assert {label.partition(":")[2] for label in whole.chords.labels} == {"maj"}
+    wave = material.excerpt(item.path, 1000.0)
+    about = {"melody": whole.melody, "bars_s": whole.bars_s, "sr": SR}
+    assert timing.bar_lines_kept(wave=wave, **about).mean() == 1
+    late = np.roll(wave, round(bar_s / 3 * SR))
+    assert timing.bar_lines_kept(wave=late, **about).mean() < 0.3
+    part = material.truth_of(item, 3.0)
+    assert part is not None
+    inside = whole.bars_s - material.excerpt_start(item.path, 3.0) / SR
+    assert part.bars_s == approx(inside[(inside >= 0) & (inside < 3)])
+    spans = part.chords.intervals
+    assert (spans >= 0).all() and (spans <= 3).all() and (np.diff(spans) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("n_bars", 0), ("n_bars", 10**9), ("bar_s", 0.0), ("bar_s", 1e9), ("chords", [[0.0, 1.0]]),
+     ("chords", [[0.0, 1.0, 3, ["x"], 3]]), ("chords", None)],
+)  # fmt: skip
+def test_bars_and_chords_that_cannot_be_are_refused(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    record = {"format": "flac", "beats_per_minute": 100.0, "melody": [[0.0, 1.0, 60]],
+              "n_bars": 4, "bar_s": 2.0, "chords": [[0.0, 4.0, 0, [0, 4, 7], 0]]}  # fmt: skip
+    manifest = tmp_path / "pairs.json"
+    manifest.write_text(json.dumps({"pairs": {"a": record}}))
+    assert pairs.listed(manifest).keys() == {"a"}
+    manifest.write_text(json.dumps({"pairs": {"a": record | {field: value}}}))
+    with pytest.raises(ThirdstreamError, match="no manifest of pairs"):
+        pairs.listed(manifest)
 
 
 def test_no_truth_is_claimed_of_other_recordings(recordings: dict[str, Path]) -> None:

@@ -66,17 +66,30 @@ def test_the_page_has_the_original_first_and_every_file_beside_it(tmp_path: Path
     assert len(list(demo.run(systems, [clip], out, force=True))) == 2
 
 
-def test_notes_lie_where_they_sound_and_parts_without_any_are_left_out() -> None:
-    svg = ElementTree.fromstring(piano_roll(Music().notes()))
-    spans = [
+def spans_of(notes: dict[str, dict[str, Notes]], *, duration_s: float) -> list[np.ndarray]:
+    """(n_notes * 2, 2) x and y of where the notes begin and end, by part."""
+    svg = ElementTree.fromstring(piano_roll(notes, duration_s=duration_s))
+    assert "nothing" not in "".join(svg.itertext())
+    return [
         np.array(re.findall(r"[\d.]+", one.attrib["d"]), dtype=float).reshape(2, 2)
         for one in svg.iter("path")
         if "stroke-width: 3" in one.attrib["style"] and "clip-path" in one.attrib
     ]
-    (low, high) = spans
+
+
+def test_notes_lie_where_they_sound_and_parts_without_any_are_left_out() -> None:
+    (low, high) = spans_of(Music().notes(), duration_s=2.0)
     assert low[1, 0] == pytest.approx(high[0, 0], abs=0.01)  # one begins where the other ends
     assert low[0, 1] > high[0, 1]  # SVG counts from the top
-    assert "nothing" not in "".join(svg.itertext())
+
+
+def test_a_piano_roll_ends_where_the_recording_does() -> None:
+    after = {
+        "Arrangement": {"bass": np.array([[0.0, 3.0, 40]]), "nothing": np.array([[2.5, 3, 64]])}
+    }
+    (cut,) = spans_of(after, duration_s=2.0)
+    (whole,) = spans_of({"Arrangement": {"bass": np.array([[0.0, 2.0, 40]])}}, duration_s=2.0)
+    assert cut == pytest.approx(whole)
 
 
 def test_the_demo_has_the_papers_own_networks_and_says_so() -> None:

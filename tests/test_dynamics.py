@@ -105,3 +105,16 @@ def test_a_band_that_does_not_listen_rests_and_fades_with_the_recording() -> Non
     heard, played = np.array(levels).T
     np.testing.assert_allclose(played - played[0], heard - heard[0], atol=2.5)
     assert np.abs(made[0]) < 0.01
+
+
+@given(n_hops=st.integers(1, 5), cuts=st.lists(st.integers(0, 5 * HOP), max_size=4))
+def test_gains_lie_on_straight_lines_between_the_middles_of_hops(
+    n_hops: int, cuts: list[int]
+) -> None:
+    gains, n_samples = np.random.default_rng(n_hops).random(n_hops), n_hops * HOP
+    cut = np.split(
+        np.ones((1, n_samples), np.float32), sorted({min(c, n_samples) for c in cuts}), 1
+    )
+    found = np.concatenate(list(followed(cut, gains, n_samples=n_samples)), axis=1)[0]
+    along = np.interp(np.arange(n_samples), (np.arange(n_hops) + 0.5) * HOP, gains)
+    np.testing.assert_array_equal(found[FADE:-FADE], along.astype(np.float32)[FADE:-FADE])

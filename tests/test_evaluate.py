@@ -17,7 +17,7 @@ from conftest import STYLES, music, tone
 from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.data.corpus import TEST, Corpus
-from thirdstream.evaluation import Settings, evaluate, material, measure
+from thirdstream.evaluation import Settings, evaluate, harmony, material, measure, summary
 from thirdstream.evaluation.pitch import Track
 from thirdstream.evaluation.summary import summarise
 from thirdstream.evaluation.tagger import TaggerOutput
@@ -98,14 +98,21 @@ def test_baselines_score_what_they_must(
         assert copy["pitch_jaccard_distance"] == 0
         assert copy["cover_mrr"] == copy["cover_hit_at_1"] == 1
         assert copy["drift_ms"] == approx(0, abs=0.1) and copy["tempo_kept"] == 1
+        assert copy["key_score"] == 1
         assert copy["tag_difference"] == approx(copy["target_tag"] - copy["source_tag"])
         other = results["scores"]["copy-target"][direction]
         assert other["chroma_cosine"]["mean"] < 0.95
         again = results["scores"]["resynthesis"][direction]
         assert again["chroma_cosine"]["mean"] > other["chroma_cosine"]["mean"]
         assert 0 < again["mel_consistency"]["mean"] < 0.2
+        noise = results["scores"]["noise"][direction]
+        assert noise["noise_floor_db"]["mean"] == approx(0, abs=0.8)
+        assert copy["noise_floor_db"] < -10 and "attack_ms" not in noise
+        for one in (copy, {key: value["mean"] for key, value in other.items()}):
+            assert one["spectral_balance_db"] < noise["spectral_balance_db"]["mean"]
         for scores in results["scores"].values():
             assert {"kad", "fad", "timbre_distance_mfcc"} <= scores[direction].keys()
+            assert {"spectral_balance_db", "loudness_range_lu"} <= scores[direction].keys()
             assert all(one["n"] == 1 for one in scores[direction].values())
     assert {"kad", "fad", "timbre_distance_mfcc"} <= results["floors"]["jazz"].keys()
     jobs = evaluate.plan(material.of_corpus(small_corpus), [], QUICK)
@@ -150,6 +157,52 @@ def test_melodies_are_compared_where_a_pitch_tracker_is_installed_and_one_voice_
     without = replace(TAGGER_ALONE, missing_pitch="not there; type: pip")
     left_out = without.left_out(STYLES)
     assert {left_out[name] for name in measure.MELODY_METRICS} == {"not there; type: pip"}
+
+
+class FakeChords:
+    """A chord for each second, by its level."""
+
+    def about(self) -> dict[str, str]:
+        return {"package": "fake 3", "licence": "MIT"}
+
+    def predict(self, wave: np.ndarray, sr: int) -> harmony.Chords:
+        levels = [part.std() for part in np.array_split(wave, 3)]
+        spans = np.arange(len(levels))[:, None] + np.array([0.0, 1.0])
+        roots = [int(1e4 * one) % 12 for one in levels]
+        return harmony.Chords(spans, [harmony.label_of(root, (0, 4, 7)) for root in roots])
+
+
+def test_chords_are_compared_where_the_recogniser_is_installed(
+    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models: Any = replace(TAGGER_ALONE, chords=FakeChords())  # type: ignore[arg-type]
+    monkeypatch.setattr(measure, "evaluation_models", lambda: models)
+    results = evaluated(small_corpus, tmp_path, [])
+    assert results["evaluation_models"]["chords"] == {"package": "fake 3", "licence": "MIT"}
+    for way in results["chance"]:
+        copy, noise = (results["scores"][name][way] for name in ("copy-content", "noise"))
+        assert copy["chord_root"]["mean"] == copy["chord_majmin"]["mean"] == 1
+        assert noise["chord_root"]["mean"] < 1
+        assert "true_chord_root" not in copy  # nobody knows this corpus's chords
+
+
+def test_results_say_by_hashes_what_they_depend_on(
+    small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = material.of_corpus(small_corpus)
+    jobs = evaluate.plan(found, [evaluate.Entry("copy-content")], QUICK)
+    outcomes = [
+        evaluate.Outcome(job, {"copy-content" if job.entries else "reference": {}}) for job in jobs
+    ]
+    hashes = summary._hashes(outcomes)
+    assert hashes.keys() == {"code", "weights", "voice", "recordings", "references"}
+    assert all(len(one) == 64 for one in hashes.values()) and len(set(hashes.values())) == 5
+    assert summary._hashes(outcomes[::-1]) == hashes  # whatever the order
+    assert summary._hashes(outcomes[1:])["recordings"] != hashes["recordings"]
+    assert summary._hashes(outcomes[:-1])["references"] != hashes["references"]
+    place = evaluate._place(jobs[0], jobs[0].entries[0], QUICK, TAGGER_ALONE)
+    monkeypatch.setattr(evaluate, "weights_digest", lambda: "other")
+    assert evaluate._place(jobs[0], jobs[0].entries[0], QUICK, TAGGER_ALONE) != place
 
 
 def test_noise_is_as_loud_as_all_and_a_recordings_own() -> None:
@@ -279,6 +332,34 @@ def test_a_bad_recording_of_ones_own_stops_no_other(
     assert results["scores"]["copy-content"]["jazz_to_classical"]["chroma_cosine"]["n"] == 2
 
 
+def test_a_folder_of_two_styles_is_a_corpus_of_real_recordings(
+    recordings: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine"
+    for style, place in recordings.items():
+        (folder / style / "deep").mkdir(parents=True)
+        shutil.copy(place / "piece0.wav", folder / style / "deep")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "a.txt").write_text("no recording")
+    found = material.open_material(folder)
+    assert (found.name, found.styles) == ("mine", ("classical", "jazz"))
+    assert {style: [one.path.name for one in items] for style, items in found.tests.items()} == {
+        style: ["piece0.wav"] for style in STYLES
+    }
+    assert found.references == found.tests and not found.has_pairs
+    assert all(material.truth_of(one, 3.0) is None for one in found.tests["jazz"])
+    (folder / "tan go").mkdir()
+    shutil.copy(recordings["jazz"] / "piece0.wav", folder / "tan go")
+    with pytest.raises(ThirdstreamError, match=r"3 styles \(classical, jazz, tan go\)"):
+        material.open_material(folder)
+    shutil.rmtree(folder / "jazz")
+    with pytest.raises(ThirdstreamError, match="no style can be called so"):
+        material.open_material(folder)
+    shutil.rmtree(folder / "tan go")
+    with pytest.raises(ThirdstreamError, match=r"1 styles \(classical\)"):
+        material.open_material(folder)
+
+
 @pytest.mark.parametrize(("seconds", "expected"), [(3.0, 3.0), (60.0, 10.0)])
 def test_an_excerpt_is_the_middle_at_minus_20_db(
     tmp_path: Path, seconds: float, expected: float
@@ -341,3 +422,9 @@ def test_the_command(
     with pytest.raises(SystemExit):
         main.main(["evaluate", "--corpus", str(small_corpus.path), "--out", str(other)])
     assert other.read_text() == '{"a": 1}'
+    third = tmp_path / "third.json"
+    asked = ["evaluate", "--corpus", str(small_corpus.path), "--out", str(third)]
+    with pytest.raises(SystemExit):
+        main.main([*asked, "--classifiers", "no-probe"])
+    assert "no-probe: there is no such classifier; make it with" in capsys.readouterr().err
+    assert not third.exists() and not third.with_suffix(".work").exists()

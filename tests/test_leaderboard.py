@@ -1,6 +1,7 @@
 """The few columns of an evaluation, in the terminal and on the leaderboard."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from test_report import made
 from thirdstream.cli import evaluation
 from thirdstream.evaluation import work_of
-from thirdstream.files import write_json
+from thirdstream.evaluation.measure import METRICS, RATES
+from thirdstream.files import ThirdstreamError, write_json
 from thirdstream.report import columns
 from thirdstream.report.results import Results, Score, benchmark_results, read_results
 
@@ -61,11 +63,70 @@ def test_the_terminal_has_n_intervals_and_a_line_on_each_column(
     assert max(map(len, tables.splitlines())) <= 80 and "…" not in tables
 
 
+def test_all_columns_are_tables_of_a_group_and_a_line_each(
+    results: Results, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    groups = columns.all_metrics(results)
+    assert groups == {"content": ["chroma_cosine"], "style": ["tag_difference"], "sets": ["kad"]}
+    for one in (results, benchmark_results()):
+        evaluation._print_results(one, all_columns=True)
+        said = capsys.readouterr().out
+        for group, names in columns.all_metrics(one).items():
+            for direction in one.directions():
+                title = f"{direction.replace('_', ' ')}: {group}"
+                assert said.count(f" {title}\n") + said.count(f" {title} ") == -(-len(names) // 4)
+            assert all(said.count(f"\n{group}: {name}: ") == 1 for name in names)
+        tables = said.partition("Means, with")[0]
+        assert max(map(len, tables.splitlines())) <= 80 and "…" not in tables
+
+
+def test_the_terminal_shows_the_style_by_each_classifier_that_was_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    evaluation._print_results(benchmark_results())
+    assert "style by classifier" not in capsys.readouterr().out
+    content = made(work_of(tmp_path / "results.json"))
+    content["metrics"] |= {name: METRICS[name]._asdict() for name in (*RATES, "agreement")}
+    for directions in content["scores"].values():
+        for scores in directions.values():
+            scores |= {name: {"mean": 0.5, "low": 0.12, "high": 0.78, "n": 3}
+                       for name in (*RATES, "agreement")}  # fmt: skip
+    write_json(tmp_path / "results.json", content)
+    evaluation._print_results(read_results(tmp_path / "results.json"))
+    said = capsys.readouterr().out
+    table = said.partition("style by classifier")[2].partition("Means, with")[0]
+    assert table.split()[:7] == ["system", "n", "musicnn", "vgg", "big", "probe", "agreement"]
+    assert table.count("0.12-0.78") == 5 * 3
+    assert max(map(len, table.splitlines())) <= 80 and "…" not in table
+    assert f"vgg: target_style_rate_vgg: {METRICS['target_style_rate_vgg'].about}" in said
+    assert "agreement: agreement: share of pairs" in said
+
+
 def test_the_leaderboard_is_that_of_the_bundled_results(tmp_path: Path) -> None:
     done = leaderboard(tmp_path / "page.md")
     assert done.returncode == 0, done.stderr
     kept = (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
     assert (tmp_path / "page.md").read_text(encoding="utf-8") == kept
+
+
+def test_the_leaderboard_has_the_style_by_each_classifier_that_was_asked() -> None:
+    page = runpy.run_path(str(ROOT / "recipes" / "leaderboard.py"))["page"]
+    found = benchmark_results()
+    further = {"target_style_rate_vgg": 0.75, "agreement": 0.8}
+    scores = {
+        name: {
+            way: {**of, **{key: Score(mean=value, n=10) for key, value in further.items()}}
+            for way, of in ways.items()
+        }
+        for name, ways in found.scores.items()
+    }
+    text = page([found.model_copy(update={"scores": scores})])
+    assert text.count("| cost | vgg | agreement |") == 2
+    assert text.count("| 0.75 | 0.80 |\n") == sum(map(len, scores.values()))
+    with pytest.raises(ThirdstreamError, match="different metrics in their columns"):
+        page([found, found.model_copy(update={"scores": scores})])
 
 
 def test_a_submission_is_placed_by_style_then_content_and_no_system_comes_twice(

@@ -115,3 +115,29 @@ def test_nothing_that_makes_sound_imports_what_measures() -> None:
     outside = [one for one in root.rglob("*.py") if "evaluation" not in one.parts]
     for path in outside:  # nor does anything else but the evaluation import such a package
         assert not MEASURING & {name.partition(".")[0] for name in imported(path)}, path
+
+
+def test_nothing_that_makes_sound_reaches_a_classifier_by_any_way() -> None:
+    """Nor by what it imports, or what that imports; nor are their weights' names in it."""
+    root = Path(thirdstream.__file__).parent
+    paths = {}
+    for path in root.rglob("*.py"):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    reached = {name for name in paths if name.split(".")[1:2] and name.split(".")[1] in SOUNDING}
+    ahead = list(reached)
+    while ahead:
+        names = [one.split(".") for one in imported(paths[ahead.pop()])]
+        whole = {".".join(one[:n]) for one in names for n in range(2, len(one) + 1)}
+        new = (whole & paths.keys()) - reached
+        reached |= new
+        ahead += new
+    assert len(reached) > 100 and "thirdstream.files" in reached
+    measuring = {name for name in paths if name.startswith("thirdstream.evaluation")}
+    assert {f"thirdstream.evaluation.{one}" for one in ("classifiers", "tagger")} < measuring
+    assert not reached & measuring
+    weights = [one.name for one in (root / "evaluation").glob("*.safetensors")]
+    assert len(weights) == 2
+    for name in reached:
+        text = paths[name].read_text(encoding="utf-8")
+        assert not any(one in text for one in (*weights, "thirdstream.evaluation")), name

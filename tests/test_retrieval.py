@@ -95,17 +95,38 @@ def test_ranks_and_chance_by_hand() -> None:
     assert retrieval.chance(4) == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
 
 
-def test_states_are_near_where_each_is_among_the_others_nearest() -> None:
-    """By hand: 0.095 of so few is the nearest alone. A silent state, 0, is near nothing."""
-    query, candidate = np.array([[1.0], [2.0]]), np.array([[1.1], [2.2], [6.0]])
-    assert retrieval.recurrence(query, candidate).tolist() == [[1, 0, 0], [0, 1, 0]]
-    assert retrieval.recurrence(np.zeros((2, 1)), candidate).sum() == 0
+def test_the_correlation_is_what_sums_over_frames_give() -> None:
+    rng = np.random.default_rng(0)
+    query, candidate = rng.random((5, 12)), rng.random((7, 12))
+    found = retrieval.correlation(query, candidate)
+    by_hand = {
+        (delay, shift): sum(
+            query[k] @ np.roll(candidate[k - delay], shift) for k in range(5) if 0 <= k - delay < 7
+        )
+        / np.sqrt(sum(0 <= k - delay < 7 for k in range(5)) * 5)
+        for delay in range(-4, 3)  # of which 3 frames overlap, or more
+        for shift in range(12)
+    }
+    rows = [0, 1, 2, -4, -3, -2, -1]
+    for (delay, shift), value in by_hand.items():
+        assert found[rows.index(delay), shift] == pytest.approx(value)
+    assert found.shape == (7, 12)
 
 
-def test_an_alignment_of_a_recording_with_itself_is_as_long_as_its_states() -> None:
-    states = N_FRAMES - retrieval.STACK + 1
-    score = retrieval.match(query=GALLERY["b"], candidate=GALLERY["b"]).score
-    assert score == pytest.approx(states / np.sqrt(N_FRAMES))
+def test_a_copy_scores_1_later_and_shorter_too() -> None:
+    for query in (GALLERY["b"], GALLERY["b"][15:45]):
+        score = retrieval.match(query=query, candidate=GALLERY["b"]).score
+        assert score == pytest.approx(1, abs=0.02)
+
+
+def test_what_sounds_all_the_time_tells_nothing() -> None:
+    """A drone under two pieces makes them no more alike, where it makes plain chroma so."""
+    drone = np.eye(12)[0] * 3
+    plain, droned = (
+        retrieval.match(query=GALLERY["a"] + low, candidate=GALLERY["b"] + low).score
+        for low in (0, drone)
+    )
+    assert droned < plain + 0.1
 
 
 def test_from_sound_to_rank() -> None:

@@ -152,8 +152,8 @@ def test_both_sides_of_a_stereo_sample_begin_together(tmp_path: Path) -> None:
     sides = HELD | {G.PAN: 500}, HELD | {G.PAN: -500, G.ATTACK: -2400}
     voices = Sampler(opened(font(tmp_path / "a.sf3", *sides)), song(Note(1.0, 1.0, 69, 90))).voices
     assert len({voice.start for voice in voices}) == 1
-    assert voices[0].gains[0] == pytest.approx(0.0, abs=1e-9)
-    assert voices[1].gains[1] == pytest.approx(0.0, abs=1e-9)
+    assert voices[0].sides[0] == pytest.approx(0.0, abs=1e-9)
+    assert voices[1].sides[1] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_a_pedal_holds_notes_until_it_is_up(sine: Path) -> None:

@@ -11,7 +11,15 @@ from conftest import tone
 from thirdstream import registry
 from thirdstream.audio import read
 from thirdstream.evaluation import measure, tagger
-from thirdstream.evaluation.tagger import STYLE_TAGS, Tagger, is_target_style, log_mel_patches
+from thirdstream.evaluation.tagger import (
+    STYLE_TAGS,
+    VGG_WEIGHTS,
+    MusiCNN,
+    Tagger,
+    is_target_style,
+    log_mel_patches,
+    network_of,
+)
 from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.files import ThirdstreamError
 from thirdstream.packages import MissingPackage
@@ -38,6 +46,36 @@ def test_the_weights_are_the_published_ones() -> None:
         tags, embedding = network(patches)
         np.testing.assert_allclose(tags, oracle[name], atol=1e-5)
     np.testing.assert_allclose(embedding, oracle["embedding"], atol=1e-5)
+
+
+def test_the_vgg_weights_are_the_published_ones() -> None:
+    """The oracle's outputs are those of musicnn 0.1.0's own program with TensorFlow 2.15.1, whose
+    weights are float32. Ours are float16: tags differ by less than 0.001."""
+    patches = torch.from_numpy(3 * np.random.default_rng(0).random((2, 187, 96)).astype("f4"))
+    oracle = np.load(Path(__file__).with_name("tagger_oracle.npz"))
+    networks = Tagger(VGG_WEIGHTS)._networks
+    assert set(networks) == {"MTT", "MSD"}
+    for name, (network, names) in networks.items():
+        layers = 10 * 128 + 4 * (9 * 128 + 1) * 128 + (256 + 1) * 50
+        norms = 2 * (1 + 5 * 128)
+        assert sum(one.numel() for one in network.parameters()) == layers + norms == 605_748
+        assert names == Tagger()._networks[name][1]
+        tags, embedding = network(patches)
+        np.testing.assert_allclose(tags, oracle[f"{name}_vgg"], atol=5e-4)
+    np.testing.assert_allclose(embedding, oracle["embedding_vgg"], atol=5e-3)
+
+
+def test_the_large_network_has_the_published_number_of_parameters() -> None:
+    """By the shapes in MSD_musicnn_big's index: 204 and 51 filters, 512 and 500 features."""
+    front = 204 * (7 * 38 + 7 * 67 + 2) + 51 * (128 + 64 + 32 + 3)
+    middle = 512 * (7 * (561 + 512 + 512) + 3)
+    dense = (4194 + 1) * 500 + (500 + 1) * 50
+    norms = 2 * (1 + 561 + 3 * 512 + 4194 + 500)
+    network = network_of(MusiCNN(512, 500).state_dict())
+    n_parameters = sum(one.numel() for one in network.parameters())
+    assert n_parameters == front + middle + dense + norms
+    tags, embedding = network(torch.zeros(1, 187, 96))
+    assert tags.shape == (1, 50) and embedding.shape == (1, 500)
 
 
 def test_the_tagger_tells_the_bundled_clips_apart() -> None:

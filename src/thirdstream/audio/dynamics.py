@@ -36,15 +36,18 @@ class Contour:
 
     def of(self, stream: Iterable[Wave]) -> Iterator[Wave]:
         """Pass on (n_channels, n_samples) blocks."""
-        rest = np.zeros(0)
+        rest: Wave | None = None  # less than a hop
         for block in stream:
-            power = np.concatenate([rest, np.square(block, dtype=np.float64).mean(axis=0)])
-            n_whole = len(power) // HOP * HOP
-            self._powers.append(power[:n_whole].reshape(-1, HOP).mean(axis=1))
-            rest = power[n_whole:]
+            rest = block[:, :0] if rest is None else rest
+            n_first = -rest.shape[1] % HOP
+            rest, left = np.concatenate([rest, block[:, :n_first]], axis=1), block[:, n_first:]
+            if rest.shape[1] in (0, HOP):
+                n_whole = left.shape[1] // HOP * HOP
+                self._powers += [_powers(rest), _powers(left[:, :n_whole])]
+                rest = left[:, n_whole:].copy()
             yield block
-        if len(rest):
-            self._powers.append(rest.mean(keepdims=True))
+        if rest is not None and rest.shape[1]:
+            self._powers.append(_powers(rest))
 
 
 def gains(*, recording: Array, made: Array) -> Array:
@@ -70,6 +73,13 @@ def share(*, recording: Array, made: Array) -> float:
     return float(recording[sounds].sum() / max(recording.sum(), 1e-30)) if sounds.any() else 1.0
 
 
+def _powers(wave: Wave) -> Array:
+    """(n_hops,) mean powers of whole hops, or of less than one."""
+    hops = wave.reshape(len(wave), -1, min(HOP, max(wave.shape[1], 1)))
+    total = np.einsum("chs,chs->h", hops, hops, dtype=np.float64)  # no copy in double precision
+    return total / (len(wave) * hops.shape[2])
+
+
 def _level_db(power: Array) -> Array:
     return 10 * np.log10(np.maximum(_smooth(power), 10 ** (FLOOR_DB / 10)))
 
@@ -88,7 +98,7 @@ def followed(stream: Iterable[Wave], gains: Array, *, n_samples: int) -> Iterato
     """A stream of `n_samples` samples with these gains, straight lines between hops, faded in and
     out so briefly that it is no more than no click.
     """
-    places = (np.arange(len(gains)) + 0.5) * HOP
+    curve = _Curve(gains)
 
     def placed() -> Iterator[tuple[int, Wave]]:
         at = 0
@@ -98,10 +108,29 @@ def followed(stream: Iterable[Wave], gains: Array, *, n_samples: int) -> Iterato
 
     def turned(one: tuple[int, Wave]) -> Wave:
         start, block = one
-        times = np.arange(start, start + block.shape[1])
-        gain = np.interp(times, places, gains)
-        if start < FADE or start + len(times) > n_samples - FADE:
+        end = start + block.shape[1]
+        gain = curve.between(start, end)
+        if start < FADE or end > n_samples - FADE:
+            times = np.arange(start, end)
             gain *= np.minimum(1.0, np.minimum(times + 1, n_samples - times) / FADE)
         return block * gain.astype(np.float32)
 
     return mapped(turned, placed())
+
+
+class _Curve:
+    """Straight lines between values that lie in the middle of their hops, level before and after.
+
+    As np.interp, which looks for the place of every sample.
+    """
+
+    def __init__(self, values: Array) -> None:
+        self._values = np.concatenate([values[:1], values])
+        self._slopes = np.diff(self._values, append=values[-1:]) / HOP
+
+    def between(self, start: int, end: int) -> Array:
+        """At samples `start` to `end`: (end - start,)."""
+        first, last = (at + HOP // 2 for at in (start, end))
+        hops = np.minimum(np.arange(first // HOP, -(-last // HOP)), len(self._values) - 1)
+        lines = self._values[hops, None] + self._slopes[hops, None] * np.arange(HOP)
+        return lines.ravel()[first % HOP :][: end - start]

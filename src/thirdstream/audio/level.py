@@ -58,7 +58,7 @@ class Meter:
         """Pass blocks on."""
         for block in stream:
             self.n_samples += block.shape[1]
-            self._power = self._power + np.square(block, dtype=np.float64).sum(axis=1)
+            self._power = self._power + np.einsum("cs,cs->c", block, block, dtype=np.float64)
             self._sum = self._sum + block.sum(axis=1, dtype=np.float64)
             self._low = np.minimum(self._low, block.min(axis=1))
             self._high = np.maximum(self._high, block.max(axis=1))

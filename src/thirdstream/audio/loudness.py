@@ -17,6 +17,7 @@ from thirdstream.audio.dynamics import Contour
 N_MATCHES = 6  # times the result's loudness is measured and corrected
 MATCHED_DB = 0.05  # near enough
 TARGET_RMS = 10 ** (audio.TARGET_RMS_DB / 20)
+LENGTH_BYTES = 8  # of a block that waits in a file
 MAX_STEP_DB = 20.0  # the largest correction at once
 Progress = Callable[[float], None]  # is told the share that is done, 0 to 1
 
@@ -133,7 +134,8 @@ class _Result:
         """The result with a share of the recording, both at -20 dB."""
         gain = (1 - self.blend) * TARGET_RMS / self.level.rms if self.level.rms else 0.0
         recording = _unspool(self.recording, self.n_channels)
-        for block, own in zip(restyled, recording, strict=True):
+        both = (audio.windows(one, size=BLOCK, hop=BLOCK) for one in (restyled, recording))
+        for block, own in zip(*both, strict=True):  # with silence at their end
             yield (gain * block + self.blend * own).astype(np.float32)
 
     def matching_gain(self) -> float:
@@ -164,13 +166,17 @@ class _Result:
 
 
 def _spooled(stream: Iterable[Wave], file: IO[bytes]) -> Iterator[Wave]:
-    """Pass blocks on, and keep them in the file."""
+    """Pass blocks on, and keep them in the file, each behind its length."""
     for block in stream:
-        file.write(block.T.astype(np.float32).tobytes())
+        file.write(block.shape[1].to_bytes(LENGTH_BYTES))
+        file.write(np.ascontiguousarray(block, np.float32).data)
         yield block
 
 
 def _unspool(file: IO[bytes], n_channels: int) -> Iterator[Wave]:
+    """The same blocks again."""
     file.seek(0)
-    while data := file.read(4 * n_channels * BLOCK):
-        yield np.ascontiguousarray(np.frombuffer(data, np.float32).reshape(-1, n_channels).T)
+    while length := file.read(LENGTH_BYTES):
+        n_samples = int.from_bytes(length)
+        data = file.read(4 * n_channels * n_samples)
+        yield np.frombuffer(data, np.float32).reshape(n_channels, n_samples)

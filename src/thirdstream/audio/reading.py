@@ -12,7 +12,7 @@ import soxr
 from thirdstream.audio.decoding import BLOCK, AudioError, Wave, decoded, info
 from thirdstream.audio.level import Level, Meter, level_of
 from thirdstream.audio.mixing import mixed
-from thirdstream.audio.streams import SR
+from thirdstream.audio.streams import SR, ahead
 
 HELD = 1 << 25  # samples that are held rather than decoded twice: 6 minutes of stereo
 MAX_PROMISED_S = 3_600  # seconds for which a header is given memory before they are read
@@ -113,17 +113,17 @@ def measure(path: Path, *, mono: bool = True) -> Level:
 def measured(path: Path, *, sr: int | None = SR, mono: bool = True) -> tuple[Level, Iterator[Wave]]:
     """A recording's level, and then itself as `blocks` gives it.
 
-    It is decoded once and held in memory, or twice where it has more than HELD samples. Raises
-    AudioError.
+    It is decoded once and held in memory, or twice where it has more than HELD samples; ahead, in
+    a thread of its own. Raises AudioError.
     """
     meter, held, n_held = Meter(), deque[Wave](), 0
-    for block in meter.of(blocks(path, sr=None, mono=mono)):
+    for block in meter.of(ahead(blocks(path, sr=None, mono=mono))):
         held.append(block)
         n_held += block.size
         if n_held > HELD:
             held.clear()
     if n_held > HELD:
-        return meter.level, blocks(path, sr=sr, mono=mono)
+        return meter.level, ahead(blocks(path, sr=sr, mono=mono))
     own, n_channels = info(path).sr, len(held[0])
     again = (held.popleft() for _ in range(len(held)))
     return meter.level, resampled(again, sr_in=own, sr_out=sr or own, n_channels=n_channels)

@@ -1,6 +1,6 @@
 """Evaluation, its page, and the paper's figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ def evaluate(
     out: Path,
     models: tuple[str, ...] = (registry.BASELINE,),
     recordings: tuple[str, ...] = (),
+    all_columns: bool = False,
     settings: tyro.conf.OmitArgPrefixes[Evaluation] = Evaluation(),  # noqa: B008
     workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
 ) -> None:
@@ -42,12 +43,14 @@ def evaluate(
     Args:
         corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
             of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too;
-            with --recordings also a corpus by its address.
+            or one with a folder of recordings for each of two styles, which it is named after; with
+            --recordings also a corpus by its address.
         out: file for the results; beside it a folder .work keeps what is done and the excerpts.
         models: names of systems and models, .safetensors files or run folders. For other options
             than the defaults add +style-strength=, +keep-content= or +blend= and a number, as in
             score+keep-content=0.25.
         recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
+        all_columns: show all metrics in the terminal, a table a group, instead of a few.
         settings: what is measured.
         workers: who does the work.
     """
@@ -60,6 +63,7 @@ def evaluate(
         from thirdstream.report.results import read_results
 
     material = open_material(corpus, recordings)
+    evaluation.models_of(settings)  # that their files are there
     entries = evaluation.entries_of(models, material)
     for terms in dict.fromkeys(registry.load(one.model).terms for one in entries if one.model):
         if terms:
@@ -71,7 +75,7 @@ def evaluate(
     outcomes, costs = _measured(entries, jobs, settings, work_of(out), workers)
     results = summarise(outcomes, costs, material, entries, settings)
     write_json(out, results)
-    _print_results(read_results(out))
+    _print_results(read_results(out), all_columns)
     tell(f"the results are in {out}")
     if results["skipped"]:
         raise Failed(f"{len(results['skipped'])} recordings could not be measured; see above")
@@ -101,29 +105,42 @@ def _measured(
     return outcomes, costs
 
 
-def _print_results(results: "Results") -> None:
-    """A table a direction of a few columns, with intervals, and what each column is."""
+def _print_results(results: "Results", all_columns: bool = False) -> None:
+    """A table a direction of a few columns, or some a group of all, and what each column is."""
     from thirdstream.report import columns
 
-    shown = columns.metrics_of(results)
+    styles = columns.by_classifier(results)
+    tables = [("", columns.metrics_of(results)), (": style by classifier", styles)]
+    if all_columns:
+        tables = [(f": {group}", shown) for group, shown in columns.tables_of_all(results)]
     for direction in results.directions():
-        table = Table(title=direction.replace("_", " "), box=SIMPLE_HEAD)
-        table.add_column("system", overflow="fold")
-        for column in ("n", *shown):
-            table.add_column(column, no_wrap=True)
-        for system, scores in results.of(direction).items():
-            found = [scores.get(metric) for metric in shown.values()]
-            cells = (f"{columns.mean(one)}\n{'-'.join(columns.interval(one))}" for one in found)
-            table.add_row(system, columns.n_recordings(scores), *map(str.strip, cells))
-        OUT.print(table)
+        for group, shown in tables:
+            if shown:
+                title = f"{direction.replace('_', ' ')}{group}"
+                OUT.print(_table(title, results, direction, shown))
     tell("Means, with 95 % intervals over n recordings.")
-    for line in columns.definitions(results):
+    for line in (columns.all_definitions if all_columns else columns.definitions)(results):
         tell(line)
     for reason in sorted(set(results.left_out.values())):
         names = [name for name, why in results.left_out.items() if why == reason]
         say(f"left out {', '.join(names)}: {reason}")
     for one in results.skipped:
         complain(f"skipped {one.reason}")
+
+
+def _table(title: str, results: "Results", direction: str, shown: Mapping[str, str]) -> Table:
+    """Systems by columns; shown: column -> metric."""
+    from thirdstream.report import columns
+
+    table = Table(title=title, box=SIMPLE_HEAD)
+    table.add_column("system", overflow="fold")
+    for column in ("n", *shown):
+        table.add_column(column, no_wrap=" " not in column, overflow="fold")
+    for system, scores in results.of(direction).items():
+        found = [scores.get(metric) for metric in shown.values()]
+        cells = (f"{columns.mean(one)}\n{'-'.join(columns.interval(one))}" for one in found)
+        table.add_row(system, columns.n_recordings(scores), *map(str.strip, cells))
+    return table
 
 
 @writes_file

@@ -42,6 +42,7 @@ VERSION = 7  # of the records; raise it too when the same seed gives other notes
 KEYS = ("C", "D flat", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 PACKAGES = ("thirdstream", "numpy", "scipy", "mido")
+MAX_BARS, BAR_S = 100_000, (0.01, 600.0)  # what a manifest may claim
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,11 @@ def listed(manifest: Path) -> dict[str, dict[str, Any]]:
             if not 1 <= one["beats_per_minute"] <= 1000:
                 raise ValueError(f"{name}: has no tempo")
             np.array(one["melody"], np.float64).reshape(-1, 3)
+            if not (1 <= one["n_bars"] <= MAX_BARS and BAR_S[0] <= one["bar_s"] <= BAR_S[1]):
+                raise ValueError(f"{name}: has no bars")
+            for start, length, root, intervals, _ in one["chords"]:
+                np.array([start, length, root, *intervals], np.float64)
+                _ = [int(semitones) % 12 for semitones in (root, *intervals)]
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ThirdstreamError(
             f"{manifest}: is no manifest of pairs ({error!r}); run the same command again"

@@ -39,6 +39,8 @@ class Settings:
     """Recordings a style whose sound is kept for the page."""
     seed: int = 0
     """Of everything that is drawn."""
+    classifiers: tuple[str, ...] = ()
+    """Files of further style classifiers: a probe, the large musicnn (docs/benchmark.md)."""
 
     def __post_init__(self) -> None:
         if not self.excerpt_s >= 3:

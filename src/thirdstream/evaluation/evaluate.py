@@ -12,7 +12,7 @@ name is a hash of all it depends on, so that work can resume; and the excerpts t
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -23,7 +23,7 @@ import joblib
 import numpy as np
 
 import thirdstream
-from thirdstream import audio, checkpoint, registry, shortage
+from thirdstream import audio, checkpoint, notes, registry, shortage
 from thirdstream.audio import SR, Wave
 from thirdstream.evaluation import Settings, measure, metrics
 from thirdstream.evaluation.cost import Cost, cost_of_transfer
@@ -46,6 +46,7 @@ NOISE, TRUE_TARGET = "noise", "true-target"
 BASELINES = (COPY_CONTENT, COPY_TARGET, RESYNTHESIS, NOISE, TRUE_TARGET)
 ORIGINAL, REFERENCE = "original", "reference"
 OPTIONS = ("style-strength", "keep-content", "blend")  # what a model may be evaluated with
+WEIGHTS = (".json", ".onnx", ".safetensors", ".sf3")
 PREVIEW_S = 12.0  # of an excerpt, kept for the page
 
 
@@ -165,6 +166,11 @@ def _drawn(items: Sequence[Item], n_items: int, seed: object) -> list[Item]:
     return order[: n_items or None]
 
 
+def models_of(settings: Settings) -> EvaluationModels:
+    """The networks that measure. Raises ThirdstreamError if a classifier's file is missing."""
+    return measure.evaluation_models().having(settings.classifiers)
+
+
 # --- one recording ------------------------------------------------------------------------------
 
 
@@ -206,8 +212,9 @@ def _place(job: Job, entry: Entry, settings: Settings, models: EvaluationModels)
     copied = job.copied.key if job.copied and entry.name == COPY_TARGET else ""
     about = json.dumps(models.about(), sort_keys=True)
     pair = (str(job.item.pair), job.item.manifest and sha256(job.item.manifest))
-    depends = (versions(), code_digest(), entry.name, entry.identity, job.item.key,
-               pair, job.target, copied, settings.excerpt_s, settings.seed, about)  # fmt: skip
+    depends = (versions(), code_digest(), weights_digest(), entry.name, entry.identity,
+               job.item.key, pair, job.target, copied, settings.excerpt_s, settings.seed,
+               about)  # fmt: skip
     return f"{entry.name}-{short_hash(repr(depends))}"
 
 
@@ -224,7 +231,7 @@ def measure_job(job: Job, settings: Settings, work: Path) -> Outcome:
 
 def _rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]:
     """By entry, what is measured of it on the job's recording."""
-    models, rows = measure.evaluation_models(), {}
+    models, rows = models_of(settings), {}
     original: measure.Analysis | None = None
     truth = truth_of(job.item, settings.excerpt_s)
     kept = work / "audio" / f"{ORIGINAL}-{job.item.key}.mp3"
@@ -256,7 +263,7 @@ def _rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]
 
 def _reference_rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]:
     """Timbre, embeddings and chroma of a recording that sets and results are compared with."""
-    models = measure.evaluation_models()
+    models = models_of(settings)
     path = work / f"{_place(job, Entry(REFERENCE), settings, models)}.json"
     if not path.is_file():
         wave = excerpt(job.item.path, settings.excerpt_s)
@@ -312,7 +319,19 @@ def versions() -> dict[str, str]:
 @lru_cache(1)
 def code_digest() -> str:
     """Of this package's own code, so that another version's work is not used for this one's."""
+    return _digest(Path(thirdstream.__file__).parent.rglob("*.py"))
+
+
+@lru_cache(1)
+def weights_digest() -> str:
+    """Of what `score` has learnt and plays with, which lies beside its code."""
+    return _digest(path for path in Path(notes.__file__).parent.rglob("*.*")
+                   if path.suffix in WEIGHTS)  # fmt: skip
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    """Of files in the order of their paths."""
     digest = hashlib.sha256()
-    for path in sorted(Path(thirdstream.__file__).parent.rglob("*.py")):
+    for path in sorted(paths):
         digest.update(path.read_bytes())
     return digest.hexdigest()

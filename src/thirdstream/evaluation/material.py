@@ -1,7 +1,7 @@
 """What systems are evaluated on: test recordings, their notes where known, and references.
 
 Of a corpus of `thirdstream prepare`, of the benchmark, of a folder of pairs of `thirdstream
-arrange`, or of folders of one's own.
+arrange`, of a folder of recordings by style, or of folders of one's own.
 """
 
 import hashlib
@@ -10,17 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thirdstream import audio
 from thirdstream.audio import SR, Wave
 from thirdstream.data import benchmark, pairs
 from thirdstream.data.corpus import TEST, VARIANT, Corpus
 from thirdstream.evaluation import measure
+from thirdstream.evaluation.harmony import Chords, label_of, without_empty
 from thirdstream.evaluation.measure import Truth
 from thirdstream.evaluation.metrics import Notes
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, is_style
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.io.midi import read_midi
 from thirdstream.storage import place_of
@@ -63,10 +66,11 @@ class Material:
 
 
 def open_material(where: str | Path, own: Sequence[str] = ()) -> Material:
-    """The recordings of a corpus, of the benchmark, or of a folder of pairs.
+    """The recordings of a corpus, of the benchmark, of a folder of pairs, or of real recordings.
 
     where: a folder, or the address of a corpus whose recordings are on this machine or not asked
-    for. own: STYLE=FOLDER of both styles; those recordings are evaluated instead, and are the
+    for. If it has a folder of recordings for each of two styles, these are tests and references.
+    own: STYLE=FOLDER of both styles; those recordings are evaluated instead, and are the
     references, so that copying the target comes out near them. Raises ThirdstreamError where there
     are none, and for a style without any.
     """
@@ -79,6 +83,8 @@ def open_material(where: str | Path, own: Sequence[str] = ()) -> Material:
         found = Material(path.name, STYLES, tests, references)
     elif isinstance(path, Path) and (path / pairs.MANIFEST).is_file():
         found = Material(path.name, STYLES, paired(path), paired(path))
+    elif isinstance(path, Path) and (styles := recorded_styles(path)):
+        found = by_style(path, styles)
     else:
         corpus = Corpus.open(where)
         found = Material(path.name, corpus.styles, {}, {}) if own else of_corpus(corpus)
@@ -104,6 +110,31 @@ def of_corpus(corpus: Corpus) -> Material:
     return Material(corpus.path.name, corpus.styles, tests, references)
 
 
+def recorded_styles(folder: Path) -> list[str]:
+    """The folders in a folder that hold recordings, by name; none in one that a command made."""
+    if not folder.is_dir() or (folder / "corpus.json").is_file():
+        return []
+    inside = (one for one in sorted(folder.iterdir()) if one.is_dir() and one.name[0] != ".")
+    return [one.name for one in inside if audio.find_recordings(one)]
+
+
+def by_style(folder: Path, styles: Sequence[str]) -> Material:
+    """The recordings below FOLDER/STYLE of two styles. Raises ThirdstreamError with fewer or more,
+    and on a name that no style can have."""
+    if len(styles) != 2:
+        raise ThirdstreamError(
+            f"{folder}: holds recordings of {len(styles)} styles ({', '.join(styles)}); two are "
+            "evaluated, so give a folder with two folders of recordings"
+        )
+    for style in styles:
+        if not is_style(style):
+            raise ThirdstreamError(
+                f"{folder / style}: no style can be called so; rename the folder"
+            )
+    tests = own_recordings([f"{one}={folder / one}" for one in styles], (styles[0], styles[1]))
+    return Material(folder.resolve().name, (styles[0], styles[1]), tests, tests)
+
+
 def paired(folder: Path) -> dict[str, list[Item]]:
     """The pairs in a folder that `arrange` or `benchmark` made, by style."""
     manifest = folder / pairs.MANIFEST
@@ -120,7 +151,7 @@ def own_recordings(sources: Sequence[str], styles: tuple[str, str]) -> dict[str,
     found: dict[str, list[Item]] = defaultdict(list)
     for source in sources:
         style, _, folder = source.partition("=")
-        if style not in styles or not Path(folder).is_dir():
+        if style not in styles or not (folder and Path(folder).is_dir()):
             raise ThirdstreamError(
                 f"{source}: is not STYLE=FOLDER with a style of the corpus ({', '.join(styles)})"
             )
@@ -197,7 +228,22 @@ def truth_of(item: Item, excerpt_s: float) -> Truth | None:
         if not track.is_drums
         for note in track.notes
     ]
-    return Truth(*(_cut(notes, beat_s, start_s, excerpt_s) for notes in (record["melody"], played)))
+    melody, notes = (_cut(one, beat_s, start_s, excerpt_s) for one in (record["melody"], played))
+    return Truth(melody, notes, *_bars_and_chords(record, start_s, excerpt_s))
+
+
+def _bars_and_chords(
+    record: Mapping[str, Any], start_s: float, excerpt_s: float
+) -> tuple[NDArray[np.float64], Chords]:
+    """The sheet's bar lines in an excerpt, and its chords there, in the excerpt's seconds."""
+    lines = np.arange(record["n_bars"] + 1) * record["bar_s"] - start_s
+    beat_s = 60 / record["beats_per_minute"]
+    rows = [(start, start + length, label_of(root, intervals))
+            for start, length, root, intervals, _ in record["chords"]]  # fmt: skip
+    spans = np.array([row[:2] for row in rows], np.float64).reshape(-1, 2) * beat_s - start_s
+    spans = np.clip(spans, 0, excerpt_s)
+    chords = without_empty(spans, [row[2] for row in rows])
+    return lines[(lines >= 0) & (lines < excerpt_s)], chords
 
 
 def _cut(

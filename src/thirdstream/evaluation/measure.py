@@ -6,8 +6,8 @@ transcriber's package its metrics are left out.
 """
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,7 +16,16 @@ import torch
 
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, Wave
-from thirdstream.evaluation import metrics, retrieval, timing
+from thirdstream.evaluation import classifiers, metrics, musicality, retrieval, sound, timing
+from thirdstream.evaluation.classifiers import DEFAULT, StyleClassifiers
+from thirdstream.evaluation.harmony import (
+    Chords,
+    LvChordia,
+    chord_scores,
+    key_of_wave,
+    key_score,
+    without_empty,
+)
 from thirdstream.evaluation.metrics import Notes
 from thirdstream.evaluation.pitch import SwiftF0, Track, melody_scores
 from thirdstream.evaluation.tagger import STYLE_TAGS, Tagger, TaggerOutput, is_target_style
@@ -51,14 +60,24 @@ METRICS = {
     "melody_rpa": Metric("content", "higher", "raw pitch accuracy of the melody (SwiftF0), 0 to 1"),
     "melody_rca": Metric("content", "higher", "raw chroma accuracy: the same in any octave"),
     "melody_oa": Metric("content", "higher", "overall accuracy: rests count too"),
+    "chord_root": Metric("content", "higher", "share of time with its chord's root, 0 to 1"),
+    "chord_majmin": Metric("content", "higher", "the same with its third"),
+    "true_chord_root": Metric("content", "higher", "the same against the score: root"),
+    "true_chord_majmin": Metric("content", "higher", "against the score: root and third"),
+    "key_score": Metric("content", "higher", "its key: 1, a fifth .5, relative .3, parallel .2"),
     "cover_mrr": Metric("content", "higher", "cover retrieval: 1 / rank of its original, 0 to 1"),
     "cover_hit_at_1": Metric("content", "higher", "share of results whose original ranks first"),
     "drift_ms": Metric("rhythm", "lower", "how its lag changes from start to end, ms"),
+    "bars_kept": Metric("rhythm", "higher", "share of the score's bar lines in place, 0 to 1"),
     "tempo_kept": Metric("rhythm", "higher", "share with the original's tempo, its half or double"),
     "beat_f_measure": Metric("rhythm", "higher", "the same beats for librosa's tracker, 0 to 1"),
     "target_style_rate": Metric(
         "style", "higher", "target-style classification rate of the tagger, 0 to 1"
     ),
+    "target_style_rate_vgg": Metric("style", "higher", "the same by two VGG networks, 0 to 1"),
+    "target_style_rate_big": Metric("style", "higher", "the same by musicnn's large network"),
+    "target_style_rate_probe": Metric("style", "higher", "the same by a probe of real recordings"),
+    "agreement": Metric("style", "", "share of pairs of classifiers that say the same, 0 to 1"),
     "target_tag": Metric("style", "higher", "the tagger's value for the target style, 0 to 1"),
     "source_tag": Metric("style", "lower", "the tagger's value for the original's style, 0 to 1"),
     "tag_difference": Metric("style", "higher", "target tag less source tag, -1 to 1"),
@@ -71,17 +90,28 @@ METRICS = {
     "mel_consistency": Metric("sound", "lower", "how far the synthesis misses its mel"),
     "reconstruction_log_spectral_distance_db": Metric("sound", "lower", "self-reconstruction, dB"),
     "reconstruction_multi_resolution_stft": Metric("sound", "lower", "self-reconstruction"),
+    "spectral_balance_db": Metric(
+        "sound", "lower", "third octaves off the target's average, dB (see its floor)"
+    ),
+    "loudness_range_lu": Metric("sound", "", "loudness range (EBU Tech 3342), LU"),
+    "noise_floor_db": Metric("sound", "lower", "noise between notes, below the whole, dB"),
+    "attack_ms": Metric("sound", "", "median attack: rise from 10 % to 90 %, ms"),
     "clipping_share": Metric("sound", "lower", "samples at the limiter's ceiling or above, 0 to 1"),
     "dc_offset": Metric("sound", "", "mean of the samples, full scale 1"),
     "silence_share": Metric("sound", "", "frames below -60 dB, 0 to 1"),
+    "large_leap_share": Metric("musicality", "", "melody's intervals beyond a fifth, 0 to 1"),
+    "repetition": Metric("musicality", "", "motifs of the melody that come again, 0 to 1"),
+    "beat_dissonance": Metric("musicality", "", "dissonant pairs of notes on beats, 0 to 1"),
     "speed_audio_s_per_s": Metric("cost", "higher", "seconds of audio a second, file to file"),
     "peak_memory_mb": Metric("cost", "lower", "largest resident memory of that, in MB"),
 }
-TAG_METRICS = ("target_style_rate", "target_tag", "source_tag", "tag_difference")
-# Of one recording either 0 or 1:
-BINARY_METRICS = ("target_style_rate", "cover_hit_at_1", "tempo_kept")
+TAG_METRICS = ("target_style_rate", "target_style_rate_vgg", "agreement", "target_tag",
+               "source_tag", "tag_difference")  # fmt: skip
+RATES = ("target_style_rate", *(f"target_style_rate_{name}" for name in ("vgg", "big", "probe")))
+BINARY_METRICS = (*RATES, "cover_hit_at_1", "tempo_kept")  # of one recording either 0 or 1
 SET_METRICS = ("kad", "fad")
 MELODY_METRICS = ("melody_rpa", "melody_rca", "melody_oa")
+CHORD_METRICS = ("chord_root", "chord_majmin", "true_chord_root", "true_chord_majmin")
 NOTE_METRICS = (
     "pitch_jaccard_distance",
     "note_precision",
@@ -89,23 +119,29 @@ NOTE_METRICS = (
     "note_f1",
     "true_note_f1",
     "melody_recall",
+    "large_leap_share",
+    "repetition",
+    "beat_dissonance",
 )
+NO_CHORDS = without_empty([], [])
 
 
 class Truth(NamedTuple):
     """The notes of a rendered recording, in seconds of its excerpt: the sheet's melody, and all
-    notes that have a pitch."""
+    notes that have a pitch. bars_s: the sheet's bar lines (n_lines,). chords: the sheet's."""
 
     melody: Notes
     notes: Notes
+    bars_s: metrics.Array = np.zeros(0)
+    chords: Chords = NO_CHORDS
 
 
 @dataclass(frozen=True)
 class EvaluationModels:
     """The published networks that measure. Nothing is trained against them.
 
-    transcriber, pitch: None where a package is not installed; `missing` and `missing_pitch` say
-    what to do then.
+    transcriber, pitch, chords: None where a package is not installed; `missing`, `missing_pitch`
+    and `missing_chords` say what to do then. classifiers: further ones of style, if they are asked.
     """
 
     tagger: Tagger
@@ -113,11 +149,20 @@ class EvaluationModels:
     missing: str = ""
     pitch: SwiftF0 | None = None
     missing_pitch: str = ""
+    chords: LvChordia | None = None
+    missing_chords: str = ""
+    classifiers: StyleClassifiers | None = None
+
+    def having(self, files: Sequence[str]) -> "EvaluationModels":
+        """With the classifiers of these files too. Raises ThirdstreamError if one is missing."""
+        return replace(self, classifiers=classifiers.read(files)) if files else self
 
     def about(self) -> dict[str, dict[str, str]]:
         """Packages and weights, for the results."""
-        found = {"tagger": self.tagger, "transcriber": self.transcriber, "pitch": self.pitch}
-        return {name: one.about() for name, one in found.items() if one}
+        found = {"tagger": self.tagger, "transcriber": self.transcriber, "pitch": self.pitch,
+                 "chords": self.chords}  # fmt: skip
+        further = self.classifiers.about() if self.classifiers else {}
+        return {name: one.about() for name, one in found.items() if one} | further
 
     def left_out(self, styles: tuple[str, str]) -> dict[str, str]:
         """Metric -> why it cannot be measured here."""
@@ -129,6 +174,8 @@ class EvaluationModels:
             reasons |= dict.fromkeys(NOTE_METRICS, self.missing)
         if self.pitch is None and self.missing_pitch:
             reasons |= dict.fromkeys(MELODY_METRICS, self.missing_pitch)
+        if self.chords is None and self.missing_chords:
+            reasons |= dict.fromkeys(CHORD_METRICS, self.missing_chords)
         return reasons
 
 
@@ -137,7 +184,17 @@ def evaluation_models() -> EvaluationModels:
     """Those that are installed here, one set a process."""
     transcriber, missing = _installed(BasicPitch)
     pitch, missing_pitch = _installed(SwiftF0)
-    return EvaluationModels(Tagger(), transcriber, missing, pitch, missing_pitch)
+    chords, missing_chords = _installed(LvChordia)
+    return EvaluationModels(
+        Tagger(),
+        transcriber,
+        missing,
+        pitch,
+        missing_pitch,
+        chords,
+        missing_chords,
+        classifiers.read(),
+    )
 
 
 def _installed(kind: Callable[[], T]) -> tuple[T | None, str]:
@@ -149,13 +206,20 @@ def _installed(kind: Callable[[], T]) -> tuple[T | None, str]:
 
 
 class Analysis(NamedTuple):
-    """What comparisons need of one wave; posteriors and melody are None without their network."""
+    """What comparisons need of one wave; posteriors, melody and chords are None without their
+    network.
+
+    styles: of each further classifier, its value of each style.
+    """
 
     wave: Wave
     beats: metrics.Array
     tagged: TaggerOutput
     posteriors: Posteriors | None
     melody: Track | None = None
+    chords: Chords | None = None
+    key: str = ""
+    styles: Mapping[str, classifiers.Values] = {}
 
 
 def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
@@ -166,13 +230,17 @@ def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
         models.tagger.predict(wave, SR),
         models.transcriber.predict(wave, SR) if models.transcriber else None,
         models.pitch.predict(wave, SR) if models.pitch else None,
+        models.chords.predict(wave, SR) if models.chords else None,
+        key_of_wave(wave, SR),
+        models.classifiers.predict(wave, SR) if models.classifiers else {},
     )
 
 
 def set_features(wave: Wave, tagged: TaggerOutput) -> dict[str, Any]:
-    """What the distances between sets need of one recording: timbre and embeddings."""
+    """What the distances between sets need of one recording: timbre, spectrum and embeddings."""
     return {
         "timbre": _rounded(metrics.timbre(wave, SR)),
+        "third_octaves": _rounded(sound.third_octaves_db(wave, SR)),
         "embeddings": [_rounded(row) for row in tagged.embeddings],
     }
 
@@ -195,16 +263,21 @@ def compare(
             reference=original.wave, estimate=output.wave, sr=SR
         ),
         "beat_f_measure": metrics.beat_f_measure(reference=original.beats, estimate=output.beats),
-        "clipping_share": metrics.clipping_share(output.wave),
-        "dc_offset": metrics.dc_offset(output.wave),
-        "silence_share": metrics.silence_share(output.wave, SR),
+        "tempo_kept": timing.tempo_kept(reference=original.beats, estimate=output.beats),
+        "key_score": key_score(reference=original.key, estimate=output.key),
     }
-    row["tempo_kept"] = timing.tempo_kept(reference=original.beats, estimate=output.beats)
+    row |= _sound_metrics(output.wave) | chord_metrics(original.chords, output.chords, truth)
     if len(output.wave) >= timing.LEAST_S * SR:
         found = timing.drift(reference=original.wave, estimate=output.wave, sr=SR)
         row["drift_ms"] = abs(found.drift_ms)
+    if truth and len(truth.bars_s) > 1:
+        kept = timing.bar_lines_kept(
+            melody=truth.melody, bars_s=truth.bars_s, wave=output.wave, sr=SR
+        )
+        row |= {"bars_kept": float(kept.mean())} if len(kept) else {}
     if original.posteriors and output.posteriors:
         row |= _note_metrics(original.posteriors, output.posteriors, truth)
+        row |= _musicality(output.posteriors, output.beats)
     if original.melody and output.melody and original.melody.leads:
         kept = melody_scores(reference=original.melody, estimate=output.melody)
         row |= zip(MELODY_METRICS, kept, strict=True)
@@ -216,7 +289,49 @@ def compare(
             "source_tag": theirs,
             "tag_difference": ours - theirs,
         }
+    if output.styles:
+        known = {DEFAULT: output.tagged.styles(), **output.styles}
+        row |= classifiers.style_scores(known, source=source, target=target)
     return row | set_features(output.wave, output.tagged)
+
+
+def _sound_metrics(wave: Wave) -> dict[str, float]:
+    row = {
+        "noise_floor_db": sound.noise_floor_db(wave, SR),
+        "clipping_share": metrics.clipping_share(wave),
+        "dc_offset": metrics.dc_offset(wave),
+        "silence_share": metrics.silence_share(wave, SR),
+    }
+    if len(wave) >= sound.BLOCK_S * SR:
+        row["loudness_range_lu"] = sound.loudness_range_lu(wave, SR)
+    attack = sound.attack_ms(wave, SR)
+    return row if attack is None else row | {"attack_ms": attack}
+
+
+def chord_metrics(
+    original: Chords | None, output: Chords | None, truth: Truth | None
+) -> dict[str, float]:
+    """Against the original's chords as they are heard, and against the sheet's, as far as there
+    are some."""
+    row: dict[str, float] = {}
+    references = (("", original), ("true_", truth.chords if truth else None))
+    for kind, reference in references:
+        if output is not None and reference is not None and reference.sound:
+            root, majmin = chord_scores(reference=reference, estimate=output)
+            row |= {f"{kind}chord_root": root, f"{kind}chord_majmin": majmin}
+    return row
+
+
+def _musicality(posteriors: Posteriors, beats: metrics.Array) -> dict[str, float]:
+    """Of the notes that are heard; what they are too few for is left out."""
+    found = notes_of(posteriors)
+    notes = Notes(found.intervals, found.pitches)
+    values = {
+        "large_leap_share": musicality.large_leap_share(notes),
+        "repetition": musicality.repetition(notes),
+        "beat_dissonance": musicality.beat_dissonance(notes, beats),
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _note_metrics(

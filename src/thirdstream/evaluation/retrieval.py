@@ -2,33 +2,29 @@
 
 Each transfer is a query; the recordings of a gallery are ranked by how well they match it, and the
 rank of its original says how much of the piece is left. The matcher has no weights and needs no
-beats: chroma, brought to one key by the optimal transposition index (Serra, Gomez and Herrera
-2008), a cross recurrence plot of stacked frames, and in it the longest alignment, Qmax (Serra,
-Serra and Andrzejak, Cross recurrence quantification for cover song identification, New Journal of
-Physics 11, 2009). So another key, tempo or place in the excerpt does no harm.
+beats: it correlates chroma, freed of what lasts, over all delays and transpositions (Ellis and
+Poliner, Identifying cover songs with chroma features and dynamic programming beat tracking, ICASSP
+2007), and over tempi instead of their beats. So another key, tempo or place in the excerpt does no
+harm.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import librosa
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.distance import cdist
 
 from thirdstream.evaluation import metrics
 from thirdstream.evaluation.metrics import Array, MetricError
 
-# Stack, neighbours and penalties are the defaults of Essentia's implementation of Qmax.
 POOLED = 5  # frames of metrics.chroma: 464 ms
-STACK = 9  # pooled frames, a state of 4.2 s; of half a recording where that is shorter
-NEIGHBOURS = 0.095  # share of the other recording's states that count as near
-GAP_ONSET, GAP_EXTEND = 0.5, 0.5
+TEMPI = 2 ** (np.arange(-6, 7) / 24)  # of the query by the candidate's: 0.84 to 1.19
+MIN_OVERLAP = 0.5  # of the shorter recording
 
 
 class Match(NamedTuple):
-    """score: Qmax by the square root of the candidate's length, from 0 up. transposition: semitones
-    (0 to 11) by which the candidate has to be raised to be in the query's key."""
+    """score: correlation, from 0 to 1 (the same). transposition: semitones (0 to 11) by which the
+    candidate has to be raised to be in the query's key."""
 
     score: float
     transposition: int
@@ -49,35 +45,31 @@ def pooled_chroma(wave: ArrayLike, sr: int) -> Array:
 def match(*, query: ArrayLike, candidate: ArrayLike) -> Match:
     """How well a candidate matches a query, both (n_frames, 12) as `pooled_chroma` gives them.
 
-    Not symmetric. Raises MetricError on other shapes, and on what is not finite.
+    The sum of the inner products of frames, over the root of how many overlap times how many the
+    shorter recording has; the best of all tempi, delays and transpositions. Raises MetricError on
+    other shapes, and on what is not finite.
     """
-    first, second = _chroma(query, "query"), _chroma(candidate, "candidate")
-    shift = transposition(query=first, candidate=second)
-    size = max(1, min(STACK, len(first) // 2, len(second) // 2))
-    states = _stacked(first, size), _stacked(np.roll(second, shift, axis=1), size)
-    plot = np.pad(recurrence(*states), (0, 1))  # librosa 0.11 reads beyond a plot of one state
-    alignment = librosa.sequence.rqa(
-        plot, gap_onset=GAP_ONSET, gap_extend=GAP_EXTEND, backtrack=False
-    )
-    return Match(float(alignment.max() / np.sqrt(len(second))), shift)
+    first, second = _free(_chroma(query, "query")), _free(_chroma(candidate, "candidate"))
+    found = [correlation(_read_at(first, tempo), second) for tempo in TEMPI]
+    best = max(found, key=lambda one: one.max())
+    shift = int(np.unravel_index(best.argmax(), best.shape)[1])
+    return Match(float(np.clip(best.max(), 0, 1)), shift)
 
 
-def transposition(*, query: Array, candidate: Array) -> int:
-    """The optimal transposition index: semitones that bring the candidate's mean chroma nearest to
-    the query's, by their inner product."""
-    mean, other = query.mean(axis=0), candidate.mean(axis=0)
-    return int(np.argmax([mean @ np.roll(other, shift) for shift in range(12)]))
+def correlation(query: Array, candidate: Array) -> Array:
+    """Of frames (n, 12) and (m, 12), by delay and transposition, (n_delays, 12).
 
-
-def recurrence(query: Array, candidate: Array) -> Array:
-    """The cross recurrence plot of states (n, d) and (m, d): 1 where each of two states is among
-    the other's nearest, by Euclidean distance, and neither is silent; else 0. (n, m)"""
-    distances = cdist(query, candidate)
-    near = [
-        distances <= np.quantile(distances, NEIGHBOURS, axis=axis, keepdims=True) for axis in (0, 1)
-    ]
-    sounds = [np.asarray(states).any(axis=1) for states in (query, candidate)]
-    return (near[0] & near[1] & np.logical_and.outer(*sounds)).astype(np.float64)
+    Delays are those at which half of the shorter one overlaps, or more.
+    """
+    n, m = len(query), len(candidate)
+    size = n + m - 1  # so that the ends do not meet
+    spectra = [np.fft.fft2(one, (size, 12)) for one in (query, candidate)]
+    products = np.fft.ifft2(spectra[0] * spectra[1].conj()).real
+    delays = np.arange(size)
+    delays[n:] -= size  # by how many frames the query is later
+    overlap = np.minimum(n, m + delays) - np.maximum(0, delays)
+    enough = overlap >= max(1, MIN_OVERLAP * min(n, m))
+    return products[enough] / np.sqrt(overlap[enough, None] * min(n, m))
 
 
 def rank(name: str, query: ArrayLike, gallery: Mapping[str, ArrayLike]) -> int:
@@ -111,7 +103,16 @@ def _unit(rows: Array) -> Array:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
 
 
-def _stacked(chroma: Array, size: int) -> Array:
-    """Each frame with those after it, (n_frames - size + 1, 12 * size)."""
-    windows = np.lib.stride_tricks.sliding_window_view(chroma, size, axis=0)
-    return windows.reshape(len(windows), -1)
+def _free(chroma: Array) -> Array:
+    """Without the mean over time, which a key has more than a piece; silent frames stay silent."""
+    sounds = chroma.any(axis=1, keepdims=True)
+    mean = chroma.sum(axis=0) / max(1, sounds.sum())
+    return _unit((chroma - mean) * sounds)
+
+
+def _read_at(chroma: Array, tempo: float) -> Array:
+    """As if it had been played at another tempo, by linear interpolation."""
+    at = np.linspace(0, len(chroma) - 1, max(1, round(len(chroma) * tempo)))
+    before = np.floor(at).astype(int)
+    after, share = np.minimum(before + 1, len(chroma) - 1), (at - before)[:, None]
+    return (1 - share) * chroma[before] + share * chroma[after]

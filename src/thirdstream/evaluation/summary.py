@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from hashlib import sha256 as new_sha256
 from typing import Any
 
 import numpy as np
 import torch
 
-from thirdstream.evaluation import VERSION, Settings, measure, metrics, retrieval
+from thirdstream.evaluation import VERSION, Settings, metrics, retrieval
 from thirdstream.evaluation.cost import Cost
 from thirdstream.evaluation.evaluate import (
     COPY_CONTENT,
@@ -15,12 +16,16 @@ from thirdstream.evaluation.evaluate import (
     REFERENCE,
     Entry,
     Outcome,
+    code_digest,
     loaded,
+    models_of,
     versions,
+    weights_digest,
 )
 from thirdstream.evaluation.material import Material
 from thirdstream.evaluation.measure import BINARY_METRICS, METRICS
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, sha256
+from thirdstream.notes.rendering import ORCHESTRA
 
 Row = Mapping[str, Any]
 
@@ -47,7 +52,7 @@ def summarise(
                 if REFERENCE in one.rows and one.job.item.style == style]
         for style in material.styles
     }  # fmt: skip
-    models = measure.evaluation_models()
+    models = models_of(settings)
     return {
         "version": VERSION,
         "corpus": material.name,
@@ -59,8 +64,9 @@ def summarise(
         "styles": list(material.styles),
         "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
         "systems": {one.name: _about(one) for one in entries},
-        "recordings": [{"name": one.job.item.path.name, "style": one.job.item.style}
-                       for one in tests],
+        "hashes": _hashes(everything),
+        "recordings": [{"name": one.job.item.path.name, "style": one.job.item.style,
+                        "sha256": sha256(one.job.item.path)} for one in tests],
         "references": {style: len(rows) for style, rows in references.items()},
         "skipped": faults,
         "floors": {style: _floors(rows, settings) for style, rows in references.items()},
@@ -82,6 +88,22 @@ def summarise(
         "costs": {name: cost._asdict() for name, cost in costs.items()},
         "examples": [_example(one) for one in tests if one.job.keep_sound],
     }  # fmt: skip
+
+
+def _hashes(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """SHA-256 of what the results depend on: code, voice, weights, and all recordings by use.
+
+    Checkpoints of models are with `systems`, networks that measure with `evaluation_models`.
+    """
+    uses = {"recordings": [], "references": []}
+    for one in outcomes:
+        if one.rows:
+            uses["recordings" if one.job.entries else "references"].append(one.job.item.path)
+    files = {
+        use: new_sha256("".join(sorted(map(sha256, paths))).encode()).hexdigest()
+        for use, paths in uses.items()
+    }
+    return {"code": code_digest(), "weights": weights_digest(), "voice": sha256(ORCHESTRA)} | files
 
 
 def _galleries(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
@@ -162,6 +184,10 @@ def _scores(rows: Sequence[Row], references: Sequence[Row], settings: Settings) 
             estimate=[row["timbre"] for row in rows],
         )
         values["timbre_distance_mfcc"] = metrics.bootstrap(distances, seed=settings.seed)
+        distances = metrics.timbre_distances(
+            reference=_spectra(references), estimate=_spectra(rows)
+        )
+        values["spectral_balance_db"] = metrics.bootstrap(distances, seed=settings.seed)
     return {key: one._asdict() for key, one in values.items()} | _set_distances(rows, references)
 
 
@@ -179,6 +205,12 @@ def _patches(rows: Sequence[Row]) -> np.ndarray:
     return np.array([patch for row in rows for patch in row["embeddings"]], np.float64)
 
 
+def _spectra(rows: Sequence[Row]) -> np.ndarray:
+    """Third octaves so that the Euclidean distance of two is the RMS of their differences, dB."""
+    found = np.array([row["third_octaves"] for row in rows], np.float64)
+    return found / np.sqrt(found.shape[1])
+
+
 def _cost_scores(cost: Cost | None) -> dict[str, dict[str, float]]:
     if cost is None:
         return {}
@@ -193,6 +225,7 @@ def _floors(rows: Sequence[Row], settings: Settings) -> dict[str, float]:
     floors: dict[str, float] = {}
     if len(rows) >= 2:
         floors["timbre_distance_mfcc"] = metrics.timbre_floor([row["timbre"] for row in rows])
+        floors["spectral_balance_db"] = metrics.timbre_floor(_spectra(rows))
     if len(rows) >= 4:  # two recordings a half, so that no half is a single patch
         groups = [row["embeddings"] for row in rows]
         floors |= metrics.reference_floor(groups, seed=settings.seed)._asdict()

@@ -1,7 +1,7 @@
-"""A published music tagger that classifies styles: musicnn (Pons and Serra, ISMIR 2019).
+"""Published music taggers that classify styles: musicnn (Pons and Serra, ISMIR 2019), and VGG.
 
-Nothing is trained against it. The network is written anew in PyTorch after the paper's
-architecture. Its published weights lie beside this file, with their licence (ISC) in tagger.md;
+Nothing is trained against them. The networks are written anew in PyTorch after the paper's
+architecture. Their published weights lie beside this file, with their licence (ISC) in tagger.md;
 recipes/tagger_weights.py converted them.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import pad, relu
+from torch.nn.functional import max_pool2d, pad, relu
 
 from thirdstream import checkpoint
 from thirdstream.audio import Wave
@@ -23,6 +23,7 @@ from thirdstream.evaluation.metrics import MetricError
 from thirdstream.files import ThirdstreamError, sha256
 
 WEIGHTS = Path(__file__).with_name("tagger.safetensors")
+VGG_WEIGHTS = Path(__file__).with_name("tagger-vgg.safetensors")
 THRESHOLD = 0.25  # the least value of a tag that counts
 # By style: the network, trained on MagnaTagATune or on the Million Song Dataset, and its tag.
 STYLE_TAGS = {"classical": ("MTT", "classical"), "jazz": ("MSD", "jazz")}
@@ -33,20 +34,20 @@ TIMBRAL_WIDTHS = (38, 67)  # mels: 0.4 and 0.7 of all
 TEMPORAL_LENGTHS = (128, 64, 32)  # frames
 
 
-def is_target_style(*, target: float, other: float) -> bool:
+def is_target_style(*, target: float, other: float, threshold: float = THRESHOLD) -> bool:
     """Whether music is classified as the target style: its tag is above the other style's, and at
-    least 0.25.
+    least the threshold.
 
     target, other: tag values 0 to 1 of the two styles.
     """
-    return target > other and target >= THRESHOLD
+    return target > other and target >= threshold
 
 
 class TaggerOutput(NamedTuple):
     """The tagger's output for a recording.
 
-    tags: network -> tag -> 0 to 1, mean over patches of 3 s. embeddings: (n_patches, 200), the MSD
-    network's last layer but one.
+    tags: network -> tag -> 0 to 1, mean over patches of 3 s. embeddings: (n_patches, 200), of VGG
+    (n_patches, 256): the MSD network's last layer but one.
     """
 
     tags: Mapping[str, Mapping[str, float]]
@@ -61,6 +62,10 @@ class TaggerOutput(NamedTuple):
         network, tag = STYLE_TAGS[name]
         return self.tags[network][tag]
 
+    def styles(self) -> dict[str, float]:
+        """The tags of all styles that it knows."""
+        return {name: self.style(name) for name in STYLE_TAGS}
+
 
 class MusiCNN(nn.Module):
     """The network of Pons and Serra: log-mel patches -> tags and embedding.
@@ -68,20 +73,24 @@ class MusiCNN(nn.Module):
     Timbral filters (wide in frequency) and temporal ones (long in time), each pooled over all of
     frequency; three densely connected convolutions over time; maximum and mean over time; two dense
     layers. 787 thousand parameters.
+
+    n_middle, n_dense: features of each convolution over time, and of the embedding; the published
+    MSD_musicnn_big has 512 and 500, and 8.0 million parameters.
     """
 
     norms: nn.ModuleList
 
-    def __init__(self) -> None:
+    def __init__(self, n_middle: int = 64, n_dense: int = 200) -> None:
         super().__init__()
         shapes = [(204, (7, width)) for width in TIMBRAL_WIDTHS]
         shapes += [(51, (length, 1)) for length in TEMPORAL_LENGTHS]
         self.front = nn.ModuleList(nn.Conv2d(1, n, size) for n, size in shapes)
         n_front = sum(n for n, _ in shapes)
-        self.middle = nn.ModuleList(nn.Conv1d(n, 64, 7, padding=3) for n in (n_front, 64, 64))
-        n_pooled = 2 * (n_front + 3 * 64)
-        self.dense, self.tags = nn.Linear(n_pooled, 200), nn.Linear(200, 50)
-        sizes = (1, *(n for n, _ in shapes), 64, 64, 64, n_pooled, 200)
+        inputs = (n_front, n_middle, n_middle)
+        self.middle = nn.ModuleList(nn.Conv1d(n, n_middle, 7, padding=3) for n in inputs)
+        n_pooled = 2 * (n_front + 3 * n_middle)
+        self.dense, self.tags = nn.Linear(n_pooled, n_dense), nn.Linear(n_dense, 50)
+        sizes = (1, *(n for n, _ in shapes), *[n_middle] * 3, n_pooled, n_dense)
         self.norms = nn.ModuleList(nn.BatchNorm1d(n, eps=1e-3) for n in sizes)
 
     def _norm(self, values: Tensor, which: int) -> Tensor:
@@ -89,7 +98,7 @@ class MusiCNN(nn.Module):
         return self.norms[which](values.flatten(2) if values.ndim > 2 else values).view_as(values)
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, n_frames, 96) -> tags (batch, 50) from 0 to 1, embedding (batch, 200)."""
+        """(batch, n_frames, 96) -> tags (batch, 50) from 0 to 1, embedding (batch, n_dense)."""
         image = self._norm(mel[:, None], 0)  # (batch, 1, n_frames, n_mels)
         features = []
         lengths = (*[7] * len(TIMBRAL_WIDTHS), *TEMPORAL_LENGTHS)
@@ -106,27 +115,69 @@ class MusiCNN(nn.Module):
         return torch.sigmoid(self.tags(embedding)), embedding
 
 
+class VGG(nn.Module):
+    """The network that musicnn's authors compare it with: log-mel patches -> tags and embedding.
+
+    Five 3x3 convolutions, each with batch normalisation and pooled by its maximum; one dense layer.
+    606 thousand parameters.
+    """
+
+    POOLS = (((4, 1), (2, 2)), *[((2, 2), (2, 2))] * 3, ((4, 4), (4, 4)))  # size, stride
+
+    def __init__(self, n_features: int = 128) -> None:
+        super().__init__()
+        inputs = (1, *[n_features] * 4)
+        self.convolutions = nn.ModuleList(nn.Conv2d(n, n_features, 3, padding=1) for n in inputs)
+        sizes = (1, *[n_features] * 5)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(n, eps=1e-3) for n in sizes)
+        self.tags = nn.Linear(2 * n_features, 50)  # at the end 2 frames, 1 band
+
+    def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, 187, 96) -> tags (batch, 50) from 0 to 1, embedding (batch, 256)."""
+        image = self.norms[0](mel[:, None])
+        for layer, norm, (size, stride) in zip(
+            self.convolutions, self.norms[1:], self.POOLS, strict=True
+        ):
+            image = max_pool2d(norm(relu(layer(image))), size, stride)
+        embedding = image.permute(0, 2, 3, 1).flatten(1)  # frame, band, feature
+        return torch.sigmoid(self.tags(embedding)), embedding
+
+
+def network_of(state: Mapping[str, Tensor]) -> MusiCNN | VGG:
+    """The network that has these weights, of any precision, ready to predict.
+
+    Raises KeyError or RuntimeError where they are of neither.
+    """
+    if "convolutions.0.weight" in state:
+        network: MusiCNN | VGG = VGG()
+    else:
+        network = MusiCNN(len(state["middle.0.weight"]), len(state["dense.weight"]))
+    network.load_state_dict({key: value.float() for key, value in state.items()})
+    return network.eval().requires_grad_(False)
+
+
 class Tagger:
-    """Tags recordings by both networks; their weights are read when they are first needed."""
+    """Tags recordings by two networks, trained on MagnaTagATune (MTT) and the Million Song Dataset
+    (MSD).
+
+    weights: a file that recipes/tagger_weights.py made; it is read when it is first needed.
+    """
+
+    def __init__(self, weights: Path = WEIGHTS) -> None:
+        self.weights = weights
 
     def about(self) -> dict[str, str]:
         """Which networks, and the SHA-256 of the weights, for the results."""
-        package = checkpoint.read_header(WEIGHTS)["package"]
-        return {"package": package, "licence": "ISC", "sha256": sha256(WEIGHTS)}
+        package = checkpoint.read_header(self.weights)["package"]
+        return {"package": package, "licence": "ISC", "sha256": sha256(self.weights)}
 
     @cached_property
-    def _networks(self) -> dict[str, tuple[MusiCNN, list[str]]]:
+    def _networks(self) -> dict[str, tuple[MusiCNN | VGG, list[str]]]:
         """By name: the network, and its tags in the order of its outputs."""
-        tensors, header = checkpoint.read(WEIGHTS)
-        networks = {}
-        for name, tags in header["tags"].items():
-            network = MusiCNN()
-            network.load_state_dict({
-                key.removeprefix(f"{name}."): value
-                for key, value in tensors.items() if key.startswith(f"{name}.")
-            })  # fmt: skip
-            networks[name] = network.eval().requires_grad_(False), tags
-        return networks
+        tensors, header = checkpoint.read(self.weights)
+        return {
+            name: (network_of(part(tensors, name)), tags) for name, tags in header["tags"].items()
+        }
 
     @torch.inference_mode()
     def predict(self, wave: Wave, sr: int) -> TaggerOutput:
@@ -144,6 +195,13 @@ class Tagger:
             if name == "MSD":
                 embeddings = found.numpy()
         return TaggerOutput(tags, embeddings)
+
+
+def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors called NAME.*, without NAME."""
+    start = f"{name}."
+    return {key.removeprefix(start): value for key, value in tensors.items()
+            if key.startswith(start)}  # fmt: skip
 
 
 def log_mel_patches(wave: Wave, sr: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Does a result keep time with its original? Drift over the whole, and tempo.
+"""Does a result keep time with its original? Drift over the whole, bar lines, and tempo.
 
 No beats are needed, so no tracker can mistake the pulse. Onsets of the same pitch class fall
 together in both recordings, apart from a lag; how that lag changes from the start to the end is the
@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import librosa
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.ndimage import map_coordinates
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import convolve1d, map_coordinates
 
 from thirdstream.evaluation.metrics import (
     ANALYSIS_SR,
     Array,
     MetricError,
+    Notes,
     at_analysis_rate,
     checked_array,
     checked_waves,
@@ -31,6 +32,9 @@ MAX_DRIFT_MS = 400.0  # from the first window to the last
 GRID_MS = 5.0
 LOG_GAIN = 100.0
 TEMPO_TOLERANCE = 0.04
+BAR_TOLERANCE_S = 0.07  # as of beats
+BARS_AROUND = 2  # on each side of a bar line
+ONSET_FRAMES = 7  # over which an onset of the score is spread: 81 ms
 
 
 class Drift(NamedTuple):
@@ -72,6 +76,54 @@ def drift(*, reference: ArrayLike, estimate: ArrayLike, sr: int) -> Drift:
     return Drift(
         float(found * duration_s / span_s) if span_s else 0.0, float(lag), float(along.max())
     )
+
+
+def bar_lines_kept(
+    *, melody: Notes, bars_s: ArrayLike, wave: ArrayLike, sr: int
+) -> NDArray[np.bool_]:
+    """Which bar lines of a score a recording keeps: one answer for each that has melody around it.
+
+    melody: the score's, in seconds. bars_s: its bar lines (n_lines,), at least two. Of each line,
+    the melody of two bars before and after it, by pitch class, is looked for among the recording's
+    onsets, up to half a bar too early and too late. The line is kept if the best place is within
+    70 ms of its own. So it says that the score's bars are where they were; whether a drum accents
+    them is not asked. Unrelated music keeps about a tenth. Raises MetricError on fewer lines, lines
+    that do not rise, and waves that are empty or not finite.
+    """
+    lines = checked_array(bars_s, "bars_s", ndim=1)
+    if len(lines) < 2 or (np.diff(lines) <= 0).any():
+        raise MetricError("bar lines must be two or more, and rise; leave shorter excerpts out")
+    (found,) = checked_waves(wave=wave)
+    onsets, bar_s = _onsets(found, sr), float(np.median(np.diff(lines)))
+    wanted, reach = _onsets_of(melody, onsets.shape[1]), round(bar_s / 2 * FRAMES_PER_S)
+    lags = np.arange(-reach, reach + 1) / FRAMES_PER_S
+    padded = np.pad(onsets, [(0, 0), (reach, reach)])
+    kept = []
+    for line in lines:
+        ends = np.round((line + bar_s * np.array([-BARS_AROUND, BARS_AROUND])) * FRAMES_PER_S)
+        first, last = np.clip(ends.astype(int), 0, onsets.shape[1])
+        here, there = wanted[:, first:last], padded[:, first : last + 2 * reach]
+        if here.any():
+            kept.append(abs(lags[_agreement(here, there).argmax()]) <= BAR_TOLERANCE_S)
+    return np.array(kept, bool)
+
+
+def _onsets_of(melody: Notes, n_frames: int) -> Array:
+    """The onsets of notes by pitch class, as `_onsets` has those of a wave."""
+    found = np.zeros((12, n_frames))
+    frames = np.round(melody.intervals[:, 0] * FRAMES_PER_S).astype(int)
+    inside = (frames >= 0) & (frames < n_frames)
+    classes = np.round(melody.pitches[inside]).astype(int) % 12
+    np.add.at(found, (classes, frames[inside]), 1.0)
+    return convolve1d(found, np.hanning(ONSET_FRAMES), axis=1, mode="constant")
+
+
+def _agreement(here: Array, there: Array) -> Array:
+    """The cosine of `here` (12, n) with each stretch as long of `there` (12, n + n_lags - 1)."""
+    products = sum(np.correlate(b, a, "valid") for a, b in zip(here, there, strict=True))
+    powers = np.cumsum(np.pad(np.square(there).sum(axis=0), (1, 0)))
+    size = here.shape[1]
+    return products / np.sqrt(np.maximum(powers[size:] - powers[:-size], 1e-12))
 
 
 @cache

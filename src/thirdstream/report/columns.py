@@ -1,6 +1,6 @@
 """The few columns that sum up an evaluation: in the terminal, and on the leaderboard."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from thirdstream.report.results import Results, Score
 
@@ -12,33 +12,78 @@ COLUMNS = {
     "sound": ("kad",),
     "cost": ("speed_audio_s_per_s",),
 }
+MOST_COLUMNS = 4  # of all metrics, in one table
+# The style alone, by each classifier, and how far they agree.
+CLASSIFIERS = {
+    "musicnn": ("target_style_rate",),
+    "vgg": ("target_style_rate_vgg",),
+    "big": ("target_style_rate_big",),
+    "probe": ("target_style_rate_probe",),
+    "agreement": ("agreement",),
+}
 ARROWS = {"higher": "higher is better", "lower": "lower is better"}
 
 
-def metrics_of(results: Results) -> dict[str, str]:
+def metrics_of(results: Results, columns: Mapping[str, Sequence[str]] = COLUMNS) -> dict[str, str]:
     """column -> the metric that it shows; columns without any are left out."""
-    measured = {
+    measured = _measured(results)
+    found = {
+        column: next((name for name in names if name in measured), None)
+        for column, names in columns.items()
+    }
+    return {column: name for column, name in found.items() if name}
+
+
+def by_classifier(results: Results) -> dict[str, str]:
+    """The same of the classifiers of style; empty where only the tagger was asked."""
+    found = metrics_of(results, CLASSIFIERS)
+    return found if "agreement" in found else {}
+
+
+def all_metrics(results: Results) -> dict[str, list[str]]:
+    """group -> all its metrics that were measured."""
+    measured, found = _measured(results), dict[str, list[str]]()
+    for name, metric in results.metrics.items():
+        if name in measured:
+            found.setdefault(metric.group, []).append(name)
+    return found
+
+
+def tables_of_all(results: Results) -> Iterator[tuple[str, dict[str, str]]]:
+    """All metrics as tables that a terminal has room for: group, and column -> metric."""
+    for group, names in all_metrics(results).items():
+        for first in range(0, len(names), MOST_COLUMNS):
+            some = names[first : first + MOST_COLUMNS]
+            yield group, {name.replace("_", " "): name for name in some}
+
+
+def _measured(results: Results) -> set[str]:
+    """The metrics that any system has."""
+    return {
         metric
         for directions in results.scores.values()
         for scores in directions.values()
         for metric in scores
     }
-    found = {
-        column: next((name for name in names if name in measured), None)
-        for column, names in COLUMNS.items()
-    }
-    return {column: name for column, name in found.items() if name}
 
 
 def definitions(results: Results) -> list[str]:
     """Of each column a line: what it is, and which way is better."""
-    lines = []
-    for column, name in metrics_of(results).items():
-        metric = results.metrics.get(name)
-        about = f": {metric.about}" if metric else ""
-        better = ARROWS.get(metric.better if metric else "")
-        lines.append(f"{column}: {name}{about}{f'; {better}' if better else ''}")
-    return lines
+    few = metrics_of(results) | by_classifier(results)
+    return [f"{column}: {name}{_about(results, name)}" for column, name in few.items()]
+
+
+def all_definitions(results: Results) -> list[str]:
+    """Of every metric a line, with its group."""
+    return [f"{group}: {name}{_about(results, name)}"
+            for group, names in all_metrics(results).items() for name in names]  # fmt: skip
+
+
+def _about(results: Results, name: str) -> str:
+    metric = results.metrics.get(name)
+    about = f": {metric.about}" if metric else ""
+    better = ARROWS.get(metric.better if metric else "")
+    return f"{about}{f'; {better}' if better else ''}"
 
 
 def mean(score: Score | None) -> str:

@@ -106,7 +106,7 @@ def _transferred(system: System[Any], path: Path, clip: Clip, *, name: str, forc
     transfer_file(system, path, made, Options(to, source=clip.style), force=force)
     clip.sounds[f"{name}: to {to}"] = made
     if music:
-        clip.rolls[name] = piano_roll(music[0].notes())
+        clip.rolls[name] = piano_roll(music[0].notes(), duration_s=clip.seconds)
     wave, _ = audio.read(made)
     peak = float(np.abs(wave).max())
     return Row(path, name, to, made, audio.level_of([wave[None]]).rms_db, peak)

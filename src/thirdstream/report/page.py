@@ -23,7 +23,7 @@ from thirdstream.report.results import Metric, Results, Score, read_results
 from thirdstream.report.spectrograms import mel_picture
 
 MAX_BYTES = 20_000_000
-TABLE_GROUPS = ("content", "rhythm", "style", "sets", "sound", "cost")
+TABLE_GROUPS = ("content", "rhythm", "style", "sets", "sound", "musicality", "cost")
 FLOOR = "floor: the target against itself"
 CHANCE = "chance"
 DIGITS = 3

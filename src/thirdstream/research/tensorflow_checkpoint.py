@@ -32,9 +32,14 @@ FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, s
 def read(prefix: Path) -> dict[str, NDArray[Any]]:
     """The tensors of floats and integers of a checkpoint with one shard, by name.
 
-    Raises ThirdstreamError if a file is missing, damaged, cut short or of another format.
+    prefix: also a folder, of files that are called by these endings alone. Raises ThirdstreamError
+    if a file is missing, damaged, cut short or of another format.
     """
-    index, data = (prefix.with_name(prefix.name + ending) for ending in ENDINGS)
+    index, data = (
+        prefix / ending if (prefix / ENDINGS[0]).is_file()
+        else prefix.with_name(prefix.name + ending)
+        for ending in ENDINGS
+    )  # fmt: skip
     try:
         values = data.read_bytes()
         return {

@@ -51,7 +51,7 @@ def stream(
     duration_s = n_samples / SR
     following = timed(song, timing, duration_s=max(duration_s - RING_S, duration_s / 2))
     dry = ahead(synthesiser.stream(following, soundfont, n_samples))
-    yield from _recorded(dry, scene, n_samples=n_samples, n_channels=n_channels)
+    yield from ahead(_recorded(dry, scene, n_samples=n_samples, n_channels=n_channels))
 
 
 def _recorded(
@@ -61,6 +61,9 @@ def _recorded(
     wet = in_room(dry, scene, n_channels=n_channels)
     n_fade, n_done = min(round(FADE_S * SR), n_samples), 0
     for block in exactly(wet, n_samples=n_samples, n_channels=n_channels):
-        n_left = n_samples - n_done - np.arange(block.shape[1])
         n_done += block.shape[1]
+        if n_done <= n_samples - n_fade:
+            yield block
+            continue
+        n_left = n_samples - n_done + np.arange(block.shape[1], 0, -1)
         yield block * np.minimum(1.0, n_left / n_fade).astype(np.float32)

@@ -1,7 +1,9 @@
 """A room and a microphone: a dry sound in stereo blocks -> as it is recorded there."""
 
+import itertools
 import math
 import random
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,7 @@ COLOUR_HZ = (60.0, 150.0, 400.0, 1000.0, 2500.0, 6000.0, 14000.0)
 N_FIR = 2048  # taps of the microphone's colour
 LOWEST_HZ = 20.0  # below it is nothing but what soundfonts have of DC
 N_HIGH_PASS = SR // 4  # samples for which that filter rings
-ROOM_BLOCK = 1 << 18  # samples that go through the room at a time
+PART = 1 << 15  # samples that go through the room at a time, and of the echoes
 fft: Any = scipy.fft  # its types are not those of arrays
 
 
@@ -61,29 +63,40 @@ def draw_scene(style: str, *, seed: str) -> Scene:
 
 
 def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[Wave]:
-    """Stereo blocks (2, n_samples) in their room, through the microphones, by overlap-add.
+    """Stereo blocks (2, n_samples) in their room, through the microphones, by overlap-save with
+    echoes in parts (uniformly partitioned convolution).
 
     The direct sound keeps its side; each side has echoes of its own, of what all play. Any other
     number of channels than two is one microphone's. Yields (n_channels, n_samples) blocks.
     """
-    colour = _colour(scene.colour_db)
     n_sides = 2 if n_channels == 2 else 1
+    direct, tails = _filters(scene, n_sides)
+    middles = deque[NDArray[np.complex64]](maxlen=len(tails))  # the latest first
+    before, n_early = np.zeros((2, PART), np.float32), N_FIR // 2
+    silence = itertools.repeat(np.zeros((2, PART), np.float32), len(tails))
+    for block in itertools.chain(windows(dry, size=PART, hop=PART), silence):
+        sides = fft.rfft(np.concatenate([before, block], axis=1), axis=1)
+        middles.appendleft((sides[:1] + sides[1:]) / 2)
+        wet = direct * (sides if n_sides == 2 else middles[0])
+        for tail, middle in zip(tails, middles, strict=False):  # fewer at the beginning
+            wet += tail * middle
+        yield _spread(fft.irfft(wet, axis=1)[:, PART + n_early :], n_channels)
+        before, n_early = block, 0
+
+
+def _filters(scene: Scene, n_sides: int) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+    """Spectra of the direct sound's way, (PART + 1,), and of the echoes' ways in parts of PART
+    samples, (n_parts, n_sides, PART + 1)."""
+    colour = _colour(scene.colour_db)
     echoes = np.stack([response(scene.room, seed=scene.seed + side) for side in range(n_sides)])
-    n_tail = echoes.shape[1] + N_FIR + N_HIGH_PASS
-    n_fft = fft.next_fast_len(ROOM_BLOCK + n_tail, real=True)
-    direct = fft.rfft(colour, n_fft) * _high_pass(n_fft)
     echoes[:, 0] = 0.0  # without the direct sound
-    tails = fft.rfft(echoes, n_fft, axis=1) * direct
-    rest, n_early = np.zeros((n_sides, 0), np.float32), N_FIR // 2
-    for block in windows(dry, size=ROOM_BLOCK, hop=ROOM_BLOCK):
-        sides = fft.rfft(block, n_fft, axis=1)
-        middle = sides.mean(axis=0)
-        near = sides if n_sides == 2 else middle[None]
-        wet = fft.irfft(near * direct + tails * middle, n_fft, axis=1).astype(np.float32)
-        wet[:, : rest.shape[1]] += rest
-        yield _spread(wet[:, n_early:ROOM_BLOCK], n_channels)
-        rest, n_early = wet[:, ROOM_BLOCK : ROOM_BLOCK + n_tail], 0
-    yield _spread(rest, n_channels)
+    n_parts = -(-(echoes.shape[1] + N_FIR + N_HIGH_PASS) // PART)
+    n_fft = n_parts * PART
+    spectrum = fft.rfft(colour, n_fft) * _high_pass(n_fft)
+    whole = fft.irfft(fft.rfft(echoes, n_fft, axis=1) * spectrum, axis=1)
+    tails = whole.reshape(n_sides, n_parts, PART).swapaxes(0, 1)
+    near = fft.irfft(spectrum)[:PART]
+    return fft.rfft(near, 2 * PART), fft.rfft(tails, 2 * PART, axis=2)
 
 
 def _high_pass(n_fft: int) -> NDArray[np.complex64]:

@@ -148,6 +148,10 @@ class Region:
     sweep_cents: float
     choke: int
 
+    def __hash__(self) -> int:
+        """Of a few fields, which tell nearly all apart: every note looks its regions up."""
+        return hash((self.sample, self.root, self.tune, self.gain_db))
+
     def sounds(self, key: int, velocity: int) -> bool:
         """Whether this key, struck so hard, plays it."""
         (low, high), (soft, hard) = self.keys, self.velocities

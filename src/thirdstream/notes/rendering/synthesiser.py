@@ -7,6 +7,7 @@ it has grown to some 12 dB below its loudest (Vos and Rasch 1981: 6 to 15 dB).
 """
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -36,13 +37,15 @@ MAX_BYTES = 128_000_000  # of tones that are kept
 class Voice:
     """A tone that sounds: from `start` for n_held samples, then released over release_s (100 dB).
 
-    gains: of the left and the right side. bends: samples after `start`, and semitones from then on.
+    gain: of its tone. sides: shares of the left and the right one. bends: samples after `start`,
+    and semitones from then on.
     """
 
     start: int
     n_held: int
     tone: Tone
-    gains: tuple[float, float]
+    gain: float
+    sides: tuple[float, float]
     release_s: float
     bends: tuple[tuple[int, float], ...] = ()
 
@@ -70,19 +73,46 @@ def stream(song: Song, soundfont: Path, n_samples: int) -> Iterator[Wave]:
     Raises ThirdstreamError where the soundfont is not readable.
     """
     sampler = Sampler(opened(soundfont), song)
-    voices = sampler.voices
-    sides, place = np.zeros((2, BLOCK), np.float32), 0
+    voices, place = sampler.voices, 0
+    lines: dict[tuple[float, float], _Line] = {}
     for start in range(0, n_samples, BLOCK):
         while place < len(voices) and voices[place].start < start + BLOCK:
             voice, place = voices[place], place + 1
-            wave, first = sampler.sound(voice), voice.start - start
-            wave, first = wave[max(-first, 0) :], max(first, 0)
-            if first + len(wave) > sides.shape[1]:
-                sides = np.pad(sides, [(0, 0), (0, len(wave) + BLOCK)])
-            for side, gain in zip(sides, voice.gains, strict=True):
-                side[first : first + len(wave)] += np.float32(gain) * wave
-        yield sides[:, : min(BLOCK, n_samples - start)]
-        sides = np.pad(sides[:, BLOCK:], [(0, 0), (0, max(2 * BLOCK - sides.shape[1], 0))])
+            if voice.sides not in lines:
+                lines[voice.sides] = _Line()
+            line = lines[voice.sides]
+            for at, wave in sampler.sounds(voice):
+                line.add(voice.start + at - start, wave, voice.gain)
+        both = np.zeros((2, BLOCK), np.float32)
+        for sides, line in lines.items():
+            block = line.taken()
+            for number, share in enumerate(sides):
+                both[number] += np.float32(share) * block
+        yield both[:, : min(BLOCK, n_samples - start)]
+
+
+class _Line:
+    """The sum of all that sounds from one place between the sides, from the next block on."""
+
+    def __init__(self) -> None:
+        self._wave, self._n_samples = np.zeros(2 * BLOCK, np.float32), 0
+
+    def add(self, first: int, wave: Wave, gain: float) -> None:
+        """A wave so many samples later, or with so many of its own left out, if it is negative."""
+        wave, first = wave[max(-first, 0) :], max(first, 0)
+        end = first + len(wave)
+        if end > len(self._wave):
+            self._wave = np.pad(self._wave, (0, end))
+        self._wave[first:end] += np.float32(gain) * wave
+        self._n_samples = max(self._n_samples, end)
+
+    def taken(self) -> Wave:
+        """The next BLOCK samples."""
+        block, n_left = self._wave[:BLOCK].copy(), max(self._n_samples - BLOCK, 0)
+        self._wave[:n_left] = self._wave[BLOCK:][:n_left]
+        self._wave[n_left:][:BLOCK] = 0
+        self._n_samples = n_left
+        return block
 
 
 class Sampler:
@@ -98,8 +128,10 @@ class Sampler:
         voices = [voice for track in song.tracks for voice in self._voices(track, song)]
         self.voices = sorted(voices, key=lambda voice: voice.start)
         self._longest: dict[Tone, int] = {}
-        for voice in voices:
+        self._starts: dict[Tone, list[int]] = {}
+        for voice in self.voices:
             self._longest[voice.tone] = max(voice.n_tone, self._longest.get(voice.tone, 0))
+            self._starts.setdefault(voice.tone, []).append(voice.start)
         self._tones: dict[Tone, Wave] = {}
         self._n_bytes = 0
 
@@ -121,9 +153,9 @@ class Sampler:
                 release_s = max(region.release_s, CHOKE_S)
                 over = start + n_held + round(release_s * SR)
                 bends = _bends(track.bends, start=start, end=over, rate=rate)
-                gains = _gains(region, track.pan, note.velocity)
+                gain, sides = GAIN * (note.velocity / 127) ** 2, _sides(region, track.pan)
                 tone = Tone(region, note.pitch, tuning)
-                result.append(Voice(start, n_held, tone, gains, release_s, bends))
+                result.append(Voice(start, n_held, tone, gain, sides, release_s, bends))
         return _choked(result)
 
     def takes(self, track: Track) -> tuple[tuple[int, int], ...]:
@@ -152,31 +184,38 @@ class Sampler:
         lag = int(np.argmax(level >= AUDIBLE**2 * level.max(initial=0.0))) if len(level) else 0
         return min(lag, round(LONGEST_LAG_S * SR))
 
-    def tone(self, tone: Tone) -> Wave:
-        """A tone that is held for as long as the song asks for, or until it is over."""
+    def tone(self, voice: Voice) -> Wave:
+        """A voice's tone, held for as long as the song asks for, or until it is over."""
+        tone = voice.tone
         if tone not in self._tones:
-            if self._n_bytes > MAX_BYTES:
-                self._tones.clear()
-                self._n_bytes = 0
+            while self._n_bytes > MAX_BYTES:  # forget what is asked for again the latest
+                last = max(self._tones, key=lambda one: self._asked_after(voice.start, one))
+                self._n_bytes -= self._tones.pop(last).nbytes
             self._tones[tone] = made(self.font, tone, self._longest[tone])
             self._n_bytes += self._tones[tone].nbytes
         return self._tones[tone]
 
-    def sound(self, voice: Voice) -> Wave:
-        """A voice from its start to its end: (n_samples,), without its gains."""
+    def _asked_after(self, place: int, tone: Tone) -> float:
+        """Where it begins the next time."""
+        starts = self._starts[tone]
+        at = bisect_right(starts, place)
+        return starts[at] if at < len(starts) else math.inf
+
+    def sounds(self, voice: Voice) -> Iterator[tuple[int, Wave]]:
+        """A voice without its gains: as it is held, and as it is released; each with the sample of
+        it that is its first."""
         n_samples = voice.n_held + voice.n_release
-        wave = self._bent(voice, n_samples) if voice.bends else self.tone(voice.tone)[:n_samples]
-        if len(wave) > voice.n_held:
-            wave = wave.copy()
-            wave[voice.n_held :] *= _release(voice.n_release)[: len(wave) - voice.n_held]
-        return wave
+        wave = self._bent(voice, n_samples) if voice.bends else self.tone(voice)[:n_samples]
+        yield 0, wave[: voice.n_held]
+        if len(released := wave[voice.n_held :]):
+            yield voice.n_held, released * _release(voice.n_release)[: len(released)]
 
     def _bent(self, voice: Voice, n_samples: int) -> Wave:
         """The tone along its bends, by linear interpolation."""
         ratio = np.ones(n_samples)
         for after, semitones in voice.bends:
             ratio[max(after, 0) :] = 2 ** (semitones / 12)
-        tone = self.tone(voice.tone)
+        tone = self.tone(voice)
         places = np.cumsum(ratio) - ratio[:1]
         places = places[: np.searchsorted(places, len(tone) - 1)]
         return np.interp(places, np.arange(len(tone)), tone).astype(np.float32)
@@ -189,11 +228,10 @@ def _release(n_samples: int) -> Wave:
     return ((np.geomspace(1, least, n_samples) - least) / (1 - least)).astype(np.float32)
 
 
-def _gains(region: Region, pan: int, velocity: int) -> tuple[float, float]:
-    """Of the left and the right side: equal power between them, the square of the velocity."""
+def _sides(region: Region, pan: int) -> tuple[float, float]:
+    """Shares of the left and the right side: equal power between them."""
     angle = (min(max(region.pan + (pan - 64) / 63, -1), 1) + 1) * math.pi / 4
-    gain = GAIN * (velocity / 127) ** 2
-    return gain * math.cos(angle), gain * math.sin(angle)
+    return math.cos(angle), math.sin(angle)
 
 
 def _bends(

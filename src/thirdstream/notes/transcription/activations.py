@@ -18,7 +18,7 @@ from thirdstream.notes.transcription.transcriber import Posteriors, session
 WEIGHTS = Path(__file__).parent / "activations.onnx"
 POOLED = 2  # frames that the network sees as one
 CONTEXT = 2048  # of its frames before and after one that its answer depends on: 48 s
-KEPT = 4096  # of its frames at a time
+KEPT = 16_384  # of its frames at a time: 6 minutes
 
 Array = NDArray[np.float32]
 
@@ -49,15 +49,17 @@ def pooled(features: FrameFeatures, span: slice = slice(None)) -> FrameFeatures:
     start, stop, _ = span.indices(-(-features.n_frames // POOLED))
     frames = slice(start * POOLED, stop * POOLED)
 
-    def groups(rows: NDArray[np.floating]) -> Array:
+    def groups(rows: NDArray[np.floating]) -> list[Array]:
         part = rows[frames].astype(np.float32)
         part = np.pad(part, [(0, -len(part) % POOLED), *[(0, 0)] * (part.ndim - 1)])
-        return part.reshape(-1, POOLED, *part.shape[1:])
+        return [part[first::POOLED] for first in range(POOLED)]
 
     posteriors = features.posteriors
-    notes, onsets = groups(posteriors.notes).mean(axis=1), groups(posteriors.onsets).max(axis=1)
-    numbers = (features.flux, features.bass_flux, features.level)
-    flux, bass_flux, level = (groups(one).max(axis=1) for one in numbers)
+    notes = np.sum(groups(posteriors.notes), axis=0) / np.float32(POOLED)
+    onsets, flux, bass_flux, level = (
+        np.max(groups(one), axis=0)
+        for one in (posteriors.onsets, features.flux, features.bass_flux, features.level)
+    )
     return replace(
         features,
         posteriors=Posteriors(notes, onsets),

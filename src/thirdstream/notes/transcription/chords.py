@@ -10,7 +10,8 @@ around it speak too (`context`), and the same bars of other choruses (`choruses`
 
 import itertools
 import math
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -136,17 +137,21 @@ def _motion(by_root: Array | None = None) -> Array:
     return found
 
 
+def together(n_beats: Sequence[int]) -> Iterator[slice]:
+    """Lists of so many beats, in runs of as many as have ROWS beats together, or of one."""
+    sums, at = np.cumsum(n_beats), 0
+    while at < len(sums):
+        before = sums[at - 1] if at else 0
+        end = max(int(np.searchsorted(sums, before + ROWS, side="right")), at + 1)
+        yield slice(at, end)
+        at = end
+
+
 def change_probabilities(chroma: Sequence[Array]) -> list[Array]:
     """For each list of beats, (n_beats,): how likely another triad begins at each beat, wherever
-    bar lines are; at the first 1. Lists go side by side, as many as have ROWS beats together."""
-    found, at = list[Array](), 0
-    together = np.cumsum([len(one) for one in chroma])
-    while at < len(chroma):
-        before = together[at - 1] if at else 0
-        end = max(int(np.searchsorted(together, before + ROWS, side="right")), at + 1)
-        found += _side_by_side(chroma[at:end])
-        at = end
-    return found
+    bar lines are; at the first 1. Lists go side by side, as many as `together` says."""
+    runs = together([len(one) for one in chroma])
+    return [found for run in runs for found in _side_by_side(chroma[run])]
 
 
 def _side_by_side(chroma: Sequence[Array]) -> list[Array]:
@@ -323,7 +328,10 @@ def with_evidence(
     than a bar, is the next one's from a bar line on, else the one's before.
     """
     spans: list[list[float]] = []
-    for note in sorted(notes):
+    ordered = sorted(notes)
+    starts = [note.start for note in ordered]
+    reached = list(itertools.accumulate((note.end for note in ordered), max))
+    for note in ordered:
         if spans and note.start <= spans[-1][1] + beats_per_bar:
             spans[-1][1] = max(spans[-1][1], note.end)
         else:
@@ -334,8 +342,11 @@ def with_evidence(
         for first, last in spans:
             start = max(chord.start, math.floor(first + 0.1))
             end = min(chord.start + chord.length, math.ceil(last - 0.1))
-            classes = {n.pitch % 12 for n in notes if n.start < end - 0.1 and n.end > start + 0.1}
-            if start < end and len(members & classes) >= 2:
+            if start >= end:
+                continue
+            near = ordered[bisect_right(reached, start + 0.1) : bisect_left(starts, end - 0.1)]
+            classes = {note.pitch % 12 for note in near if note.end > start + 0.1}
+            if len(members & classes) >= 2:
                 here = replace(chord, start=float(start), length=float(end - start))
                 before = found.pop() if found and found[-1].end >= first else None
                 found += [here] if before is None else _joined(before, here, beats_per_bar)

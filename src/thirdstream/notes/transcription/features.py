@@ -26,7 +26,7 @@ N_FFT = 1024  # samples, 46 ms
 N_MELS = 72
 F_MIN, F_MAX = 40.0, 10_000.0  # Hz
 COMPRESSION = 1000.0  # log(1 + this * magnitude): about as loudness
-TUNED_ON = 20  # windows, a minute, by whose tuning all are transcribed
+TUNED_ON = 10  # windows, a minute, by whose tuning all are transcribed
 LOW_HZ = 180.0  # below it, bass and bass drum
 
 Array = NDArray[np.float32]

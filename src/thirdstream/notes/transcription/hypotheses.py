@@ -8,6 +8,7 @@ best, beats.py decides.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -15,7 +16,12 @@ from numpy.typing import NDArray
 
 from thirdstream.notes.transcription.activations import Activations
 from thirdstream.notes.transcription.anchoring import anchored
-from thirdstream.notes.transcription.chords import ChromaSums, beat_chroma, change_probabilities
+from thirdstream.notes.transcription.chords import (
+    ChromaSums,
+    beat_chroma,
+    change_probabilities,
+    together,
+)
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.known import NOTHING, Known
 from thirdstream.notes.transcription.pulse import (
@@ -60,7 +66,7 @@ class Hypothesis:
     evidence: Array
     parts: int = 2
 
-    @property
+    @cached_property
     def period_s(self) -> float:
         """Of the beat."""
         return _period_s(self.beats)
@@ -70,8 +76,8 @@ class Hypothesis:
 class Levels:
     """A recording at the levels of its pulse: lists of beats, in frames, and what is there.
 
-    lines: the number of a known bar line, if there is one. changes, accents, chroma: of each list's
-    beats, as `downbeat_features` has them, weighed and as pitch classes. per_frame: as of
+    lines: the number of a known bar line, if there is one. changes, accents: of each list's beats,
+    as `downbeat_features` has them, and weighed. rhythms: of each list. per_frame: as of
     `frame_evidence`. pace: onsets a second.
     """
 
@@ -79,7 +85,7 @@ class Levels:
     lines: list[int | None]
     changes: list[Array]
     accents: list[Array]
-    chroma: list[Array]
+    rhythms: list[Rhythm]
     per_frame: tuple[Array, ...]
     pace: float
 
@@ -94,7 +100,7 @@ class Levels:
             kept(self.lines),
             kept(self.changes),
             kept(self.accents),
-            kept(self.chroma),
+            kept(self.rhythms),
             self.per_frame,
             self.pace,
         )
@@ -106,11 +112,6 @@ class Levels:
             path if line is None else bars_from(accents, metre, line)
             for path, line, accents in zip(paths, self.lines, self.accents, strict=True)
         ]
-
-    def rhythms(self) -> list[Rhythm]:
-        """`rhythm_of` each list."""
-        every = zip(self.beats, self.chroma, strict=True)
-        return [rhythm_of(at, self.per_frame, chroma[:-1]) for at, chroma in every]
 
     def pace_of(self, beats: Array) -> list[float]:
         """Their tempo, how many onsets there are a beat, and how unsteady they are."""
@@ -144,11 +145,15 @@ def levels(
     beats, lines = map(list, zip(*placed, strict=True))
     per_frame = frame_evidence(features, heard)
     sums = ChromaSums.of(features.posteriors)
-    chroma = [beat_chroma(sums, np.append(at, 2 * at[-1] - at[-2])) for at in beats]
-    changes = downbeat_features(chroma, beats, per_frame)
+    changes, rhythms = list[Array](), list[Rhythm]()
+    for run in together([len(at) for at in beats]):  # all chroma of an hour is much
+        chroma = [beat_chroma(sums, np.append(at, 2 * at[-1] - at[-2])) for at in beats[run]]
+        changes += downbeat_features(chroma, beats[run], per_frame)
+        every = zip(beats[run], chroma, strict=True)
+        rhythms += [rhythm_of(at, per_frame, one[:-1]) for at, one in every]
     accents = [standard(standard(one[:, :N_ACCENTS]) @ of_downbeats) for one in changes]
     pace = n_peaks(onsets) / features.duration_s
-    return Levels(beats, lines, changes, accents, chroma, per_frame, pace)
+    return Levels(beats, lines, changes, accents, rhythms, per_frame, pace)
 
 
 def hypotheses(
@@ -182,12 +187,12 @@ def hypotheses_by_rhythm(
     for parts in (2, 3):
         pulse = DOTTED if parts == 3 else 1.0
         some = of.among([_is_likely(beats, known, pulse) for beats in of.beats])
-        metres = [metre for metre, n in readings if n == parts and some.beats]
-        rhythms = some.rhythms() if metres else []
-        for metre in metres:
-            ways = zip(some.beats, some.bars(metre), some.changes, rhythms, strict=True)
-            for at, bars, changes, rhythm in ways:
-                of_rhythm = [*some.pace_of(at), *rhythm.evidence(metre)]
+        paces = [some.pace_of(at) for at in some.beats]
+        for metre in [metre for metre, n in readings if n == parts and some.beats]:
+            own = zip(some.rhythms, paces, strict=True)
+            ways = zip(some.beats, some.bars(metre), some.changes, own, strict=True)
+            for at, bars, changes, (rhythm, pace) in ways:
+                of_rhythm = [*pace, *rhythm.evidence(metre)]
                 is_reading = [(metre, parts) == other for other in EVERY]
                 by_bars = [*changes.mean(axis=0), bars[0], *is_reading]
                 evidence = [*of_rhythm, *by_bars, *_by_place(changes, bars[1], metre)]

@@ -5,6 +5,8 @@ programming (Ellis 2007), several times: the tighter they follow the tempo, the 
 leads them astray, and the less they follow rubato. Which of them are beats, beats.py decides.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
@@ -27,7 +29,7 @@ TIGHT = (60.0, 400.0, 1000.0)  # costs of a beat's distance from its tempo: ruba
 FOLLOWING, SURE = 100.0, 6.0  # the same where beats are likely; the strength of a sure one
 BEATS_S = 60 / np.geomspace(40, 330, 140)  # the periods that they have
 NEAR = 7  # frames: the highest strength within 35 ms is a beat's
-AT_ONCE = 256  # frames whose costs are found together
+AT_ONCE = 256  # frames, or windows, that are looked at together
 SAME = 4.0  # frames by which the beats of two trackings differ at most, where they are one
 BASS_BELOW = 52  # MIDI pitch
 
@@ -80,8 +82,8 @@ def levels_of(onsets: Array, beats: Array, known: Known) -> list[Array]:
         periods = _periods(onsets, known.pulse_s * AROUND, usual_s=known.pulse_s)
         factors, trackings = (1.0,), TIGHT[:1]  # it may sway about what is told
     found: list[Array] = []
-    for tight in reversed(trackings):
-        pulses = [track(onsets, factor * periods, tight=tight) for factor in factors]
+    by_factor = [tracks(onsets, factor * periods, trackings[::-1]) for factor in factors]
+    for pulses in zip(*by_factor, strict=True):
         if len(pulses[0]) < 2:
             continue
         if known.pulse_s is None:
@@ -114,10 +116,13 @@ def tempogram(onsets: Array, periods_s: Array = PERIODS_S) -> Array:
     size, hop = round(TEMPO_WINDOW_S * FPS), round(TEMPO_HOP_S * FPS)
     smooth = gaussian_filter1d(onsets, 1.5)
     padded = np.pad(smooth, size // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop] * np.hanning(size)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
     n_fft = 1 << (2 * size - 1).bit_length()
-    power = np.abs(np.fft.rfft(frames, n_fft)) ** 2
-    correlation = np.fft.irfft(power)[:, : size // 2 + 1]
+    correlation = np.empty((len(frames), size // 2 + 1))
+    for first in range(0, len(frames), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        power = np.abs(np.fft.rfft(frames[some] * np.hanning(size), n_fft)) ** 2
+        correlation[some] = np.fft.irfft(power)[:, : size // 2 + 1]
     overlap = np.fft.irfft(np.abs(np.fft.rfft(np.hanning(size), n_fft)) ** 2)[: size // 2 + 1]
     correlation /= overlap * np.maximum(correlation[:, :1], 1e-9) / overlap[0]
     lags = periods_s * FPS
@@ -139,29 +144,38 @@ def tempo_path(gram: Array, periods_s: Array = PERIODS_S, *, usual_s: float = US
 
 
 def track(onsets: Array, periods: Array, *, tight: float) -> Array:
+    """As `tracks`, once."""
+    return tracks(onsets, periods, [tight])[0]
+
+
+def tracks(onsets: Array, periods: Array, every: Sequence[float]) -> list[Array]:
     """Frames of beats that follow the periods (n_frames, in frames) and fall on onsets.
 
-    tight: the cost of a beat's distance from its tempo.
+    every: for each tracking, the cost of a beat's distance from its tempo.
     """
     smooth, n_frames = gaussian_filter1d(onsets, 1.0), len(onsets)
-    whole = np.round(periods).astype(int)
+    whole, of_each = np.round(periods).astype(int), np.array(every)[:, None, None]
     reach = 2 * int(whole.max())
-    score = np.concatenate([np.zeros(reach), smooth])  # from so long before the first frame
-    before = np.lib.stride_tricks.sliding_window_view(score, reach + 1)
-    gain, lag = np.zeros(n_frames), np.zeros(n_frames, int)
+    score = np.pad(np.tile(smooth, (len(every), 1)), ((0, 0), (reach, 0)))  # from before frame 0
+    before = np.lib.stride_tricks.sliding_window_view(score, reach + 1, axis=1)
+    back, numbers = np.full((len(every), n_frames), -1), np.arange(len(every))[:, None]
     for first in range(0, n_frames, AT_ONCE):
         part = slice(first, min(first + AT_ONCE, n_frames))
-        lags, costs = _lag_costs(periods[part], whole[part], tight)
+        lags, distances, outside = _lags(periods[part], whole[part])
+        costs = of_each * distances
+        costs[:, outside] = np.inf
         inside = slice(reach - lags[0], reach + 1 - lags[-1])
         size = max(1, int(lags[-1]))  # frames so near that none is the beat before another
         for start in range(part.start, part.stop, size):
             now = slice(start, min(start + size, part.stop))
-            reached = before[now, inside] - costs[start - first : now.stop - first]
-            best = reached.argmax(axis=1)
-            gain[now] = reached[np.arange(len(best)), best]
-            lag[now] = lags[best]
-            score[reach + start : reach + now.stop] += np.maximum(gain[now], 0)
-    return _followed(score[reach:], np.where(gain > 0, np.arange(n_frames) - lag, -1), periods)
+            reached = before[:, now, inside] - costs[:, start - first : now.stop - first]
+            best = reached.argmax(axis=2)
+            gain = reached[numbers, np.arange(best.shape[1]), best]
+            back[:, now] = np.where(gain > 0, np.arange(now.start, now.stop) - lags[best], -1)
+            score[:, reach + start : reach + now.stop] += np.maximum(gain, 0)
+    return [
+        _followed(one, places, periods) for one, places in zip(score[:, reach:], back, strict=True)
+    ]
 
 
 def _followed(score: Array, back: Places, periods: Array) -> Array:
@@ -175,13 +189,12 @@ def _followed(score: Array, back: Places, periods: Array) -> Array:
     return np.array(beats[::-1], float)
 
 
-def _lag_costs(periods: Array, whole: Places, tight: float) -> tuple[Places, Array]:
-    """Frames back to the beat before, the most first, and what each costs at each frame of a few;
-    infinite beyond half a period and two. whole: the periods, rounded."""
+def _lags(periods: Array, whole: Places) -> tuple[Places, Array, NDArray[np.bool_]]:
+    """Frames back to the beat before, the most first; how far each is from the tempo at each frame
+    of a few, and which lie outside of half a period to two. whole: the periods, rounded."""
     lags = np.arange(2 * whole.max(), max(whole.min() // 2, 1) - 1, -1)
-    costs = tight * (np.log(lags) - np.log(periods)[:, None]) ** 2
-    costs[(lags < whole[:, None] // 2) | (lags > 2 * whole[:, None])] = np.inf
-    return lags, costs
+    outside = (lags < whole[:, None] // 2) | (lags > 2 * whole[:, None])
+    return lags, (np.log(lags) - np.log(periods)[:, None]) ** 2, outside
 
 
 def _of_pulse(pulse: Array, *others: Array) -> list[Array]:

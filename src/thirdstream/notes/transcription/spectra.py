@@ -23,6 +23,7 @@ N_SEMITONES = 103  # up to 10.5 kHz
 N_BINS = PER_SEMITONE * N_SEMITONES
 LOWEST_HZ = 27.5  # A0, in the middle of its three bins
 COMPRESSION = 1000.0  # log(1 + this * magnitude), where a sine's magnitude is its amplitude
+CACHED = 1 << 17  # samples that are transformed at a time, so that they stay in the cache
 REACH = N_LONG // 2  # samples before and after a column's centre that it covers
 
 Array = NDArray[np.float32]
@@ -37,18 +38,32 @@ def columns(wave: Wave, n_columns: int, *, tuning: float = 0.0) -> Array:
     Column t is centred on sample REACH + t * COLUMN; rows of the first axis are the long spectrum,
     the short one there, and the short one HOP later. The wave reaches REACH beyond the last centre.
     """
-    long = _magnitudes(wave, N_LONG, COLUMN, n_columns, tuning)
-    short = _magnitudes(wave[REACH - N_SHORT // 2 :], N_SHORT, HOP, 2 * n_columns, tuning)
-    found = np.stack([long, short[:, ::2], short[:, 1::2]])
-    return np.log1p(np.float32(COMPRESSION) * found)
+    found = np.empty((3, N_BINS, n_columns), np.float32)
+    short = np.empty((N_BINS, 2 * n_columns), np.float32)
+    _magnitudes(wave, N_LONG, COLUMN, tuning, found[0])
+    _magnitudes(wave[REACH - N_SHORT // 2 :], N_SHORT, HOP, tuning, short)
+    found[1], found[2] = short[:, ::2], short[:, 1::2]
+    found *= np.float32(COMPRESSION)
+    return np.log1p(found, out=found)
 
 
-def _magnitudes(wave: Wave, n_fft: int, hop: int, n_frames: int, tuning: float) -> Array:
+def _magnitudes(wave: Wave, n_fft: int, hop: int, tuning: float, out: NDArray[np.float32]) -> None:
+    """Into `out`, (N_BINS, n_frames)."""
+    n_frames = out.shape[1]
     frames = np.lib.stride_tricks.sliding_window_view(wave, n_fft)[::hop][:n_frames]
     window, bank = _window_and_bank(n_fft, tuning)
-    spectrum = fft.rfft(frames * window)
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
-    return np.sqrt(bank @ power.T)
+    at_once = CACHED // n_fft
+    for first in range(0, n_frames, at_once):
+        part = slice(first, min(first + at_once, n_frames))
+        out[:, part] = bank @ power_of(fft.rfft(frames[part] * window)).T
+    np.sqrt(out, out=out)
+
+
+def power_of(spectrum: NDArray[np.complex64]) -> Array:
+    """Its squared magnitude."""
+    power = np.square(spectrum.real)
+    power += np.square(spectrum.imag)
+    return power
 
 
 @lru_cache(4)

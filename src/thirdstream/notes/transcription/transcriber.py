@@ -21,9 +21,10 @@ from thirdstream.packages import folder_of, onnxruntime
 
 WEIGHTS = Path(__file__).parent / "transcriber.onnx"
 CONTEXT = 7  # columns before and after one that an answer about it depends on
-KEPT = 256  # frames of a window that are used: 3 s
+KEPT = 512  # frames of a window that are used: 6 s
 EDGE = 2 * CONTEXT + REACH // HOP  # frames at each end of a window that are not
 WINDOW = 2 * REACH + (KEPT // 2 + 2 * CONTEXT - 1) * COLUMN  # samples
+SPARE = 4  # frames after the recording's last that are transcribed at least
 LOWEST = 21  # MIDI number of the first of 88 pitches
 NOTE_AT = 0.3  # posterior from which a note sounds
 
@@ -84,6 +85,7 @@ def cut(stream: Iterable[Wave]) -> Iterator[Wave]:
     KEPT frames are used, so that joints are exact. Together these are all frames of the recording,
     and some of the silence after it.
     """
-    before, after = (np.zeros((1, n), np.float32) for n in (EDGE * HOP, WINDOW))
+    n_after = WINDOW - (EDGE + KEPT - SPARE) * HOP
+    before, after = (np.zeros((1, n), np.float32) for n in (EDGE * HOP, n_after))
     padded = itertools.chain([before], stream, [after])
     return (window[0] for window in windows(padded, size=WINDOW, hop=KEPT * HOP))
