@@ -4,8 +4,8 @@ PAIRS: folders of `thirdstream benchmark` or of `recipes/combos.py`, to learn fr
 to report on. WORK keeps their features. Maximum likelihood of what is played, by triads (sevenths
 are left open), given the beats, which are right or a little beside. A network sees what sounds
 around each beat; a linear-chain random field has the changes (`Context`). It begins as the field of
-`recipes/transcription_weights.py`, which sees the beat alone, and is held to it. The mean of
-N_NETWORKS goes to `context` in notes/transcription/weights.json.
+`recipes/transcription_weights.py`, which sees the beat alone, and is held to it. The mean of that
+field and of N_NETWORKS goes to `context` in notes/transcription/weights.json.
 """
 
 import json
@@ -28,6 +28,7 @@ from thirdstream.notes.transcription import chords, weights
 from thirdstream.notes.transcription.chords import KINDS, MEMBERS, N_STATES, PLACES
 from thirdstream.notes.transcription.context import REACH, around
 from thirdstream.notes.transcription.features import FPS
+from thirdstream.notes.transcription.weights import ChordWeights
 
 N_SEEN = 12 * 3 * (2 * REACH + 1)
 N_HIDDEN, N_NETWORKS, DROPPED = 24, 1, 0.1
@@ -178,6 +179,19 @@ def mean_of(networks: list[Context]) -> dict[str, Any]:
     }
 
 
+def tempered(found: dict[str, Any], field: ChordWeights) -> dict[str, Any]:
+    """The mean of the network and of the field of single beats, which is a linear network that sees
+    one beat: a smooth answer, and one that has less of what renderings alone have."""
+    linear = np.zeros_like(found["linear"]).reshape(len(KINDS), 2 * REACH + 1, 3, 12)
+    linear[:, REACH] = np.moveaxis(field.chroma, 0, 1)
+    both = {name: (np.asarray(found[name]) + getattr(field, name)) / 2
+            for name in ("kinds", "change", "change_bass", "motion")}  # fmt: skip
+    both["linear"] = (np.asarray(found["linear"]) + linear.reshape(len(KINDS), -1)) / 2
+    both["out"] = np.asarray(found["out"]) / 2
+    rounded = {name: np.round(one, DIGITS).tolist() for name, one in both.items()}
+    return found | rounded
+
+
 def report(rows: list[Row]) -> None:
     """The share of beats with the right triad, given the beats, mean over recordings."""
     found: dict[str, list[float]] = defaultdict(list)
@@ -202,7 +216,8 @@ def main(work: str, *folders: str) -> None:
             for row in rows_of(one, "/".join(Path(name).parts[-2:]), others=others)
         ])  # fmt: skip
     known = json.loads(weights.PATH.read_text())
-    known["context"] = mean_of([trained(rows[0], seed) for seed in range(N_NETWORKS)])
+    found = mean_of([trained(rows[0], seed) for seed in range(N_NETWORKS)])
+    known["context"] = tempered(found, weights.chord_weights())
     weights.PATH.write_text(json.dumps(known) + "\n")
     weights.context_weights.cache_clear()
     report(rows[1])
