@@ -3,7 +3,9 @@
 A state is a root and one of CHORDS. What sounds is weighed by its interval above the root, for each
 kind of chord, above and in the bass: the ninths and thirteenths of jazz speak for a chord whose
 root is left out. A change costs the less the stronger its place in the bar, and the bass likes to
-mark it by the root. `recipes/transcription_weights.py` finds the weights.
+mark it by the root. Where bar lines are looked for, weights are those of
+`recipes/transcription_weights.py`, and a beat speaks for itself; once there are bars, the beats
+around it speak too (`context`), and the same bars of other choruses (`choruses`).
 """
 
 import itertools
@@ -16,8 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from thirdstream.notes.transcription import context
+from thirdstream.notes.transcription.choruses import with_other_times
 from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
-from thirdstream.notes.transcription.weights import chord_weights
+from thirdstream.notes.transcription.weights import chord_weights, context_weights
 from thirdstream.notes.types import CHORDS, Chord, Note, without_gaps
 from thirdstream.notes.viterbi import best_path
 
@@ -51,6 +55,7 @@ def _alike() -> NDArray[np.bool_]:
 
 
 MEMBERS, ALIKE = _members(), _alike()
+ABOVE_ROOT = (np.arange(12)[:, None] - np.arange(12)) % 12  # of each pitch class, from each root
 
 
 class ChromaSums(NamedTuple):
@@ -110,17 +115,24 @@ def _means(frames: NDArray[np.floating], first: NDArray[np.int_], last: NDArray[
 def _potentials(chroma: Array) -> tuple[Array, Array]:
     """How well each chord suits each beat, and how well it begins there; (n_beats, N_STATES)."""
     of = chord_weights()
-    above = (np.arange(12)[:, None] - np.arange(12)) % 12  # of each pitch class, from each root
-    suits = np.moveaxis(of.chroma[:, :, above], 1, 3).reshape(-1, N_STATES)
-    begins = np.moveaxis(of.change_bass[MEMBERS][:, above], 0, 2).reshape(-1, N_STATES)
+    suits = np.moveaxis(of.chroma[:, :, ABOVE_ROOT], 1, 3).reshape(-1, N_STATES)
     found = chroma.reshape(len(chroma), -1) @ suits + np.tile(of.kinds, 12)
-    return found, chroma[:, 2] @ begins
+    return found, chroma[:, 2] @ _begins(of.change_bass)
 
 
-def _motion() -> Array:
-    """What a change of the root is worth, (N_STATES, N_STATES); -inf from a chord to itself."""
+def _begins(by_role: Array) -> Array:
+    """(12, N_STATES): what a lowest note brings a chord that begins there, by its role."""
+    return np.moveaxis(by_role[MEMBERS][:, ABOVE_ROOT], 0, 2).reshape(-1, N_STATES)
+
+
+def _motion(by_root: Array | None = None) -> Array:
+    """What a change of the root is worth, (N_STATES, N_STATES); -inf from a chord to itself.
+
+    by_root: (12,), by the semitones that it goes up; by default those of `context_weights`.
+    """
     roots = np.arange(N_STATES) // len(KINDS)
-    found = chord_weights().motion[(roots[None] - roots[:, None]) % 12]
+    of = context_weights().motion if by_root is None else by_root
+    found = of[(roots[None] - roots[:, None]) % 12]
     np.fill_diagonal(found, -np.inf)
     return found
 
@@ -164,7 +176,8 @@ def _stays(suits: Array32, entered: Array32, starts: NDArray[np.int_]) -> Array:
     suits, entered: (n_rows, N_STATES), odds of chords and of their beginnings. Rows of a beat begin
     at its `starts`; each goes on from the row of the same number of the beat before.
     """
-    moved = np.exp(_motion() - chord_weights().change[PLACES.index("half")]).astype(np.float32)
+    of = chord_weights()
+    moved = np.exp(_motion(of.motion) - of.change[PLACES.index("half")]).astype(np.float32)
     within = moved * ALIKE
     beats = [slice(*pair) for pair in itertools.pairwise(starts.tolist())]
     forward = suits.copy()
@@ -194,25 +207,43 @@ class ChordBeats(NamedTuple):
 
 
 def decode(
-    chroma: Array, beats_per_bar: int, *, sounding: NDArray[np.bool_] | None = None
+    chroma: Array,
+    beats_per_bar: int,
+    *,
+    sounding: NDArray[np.bool_] | None = None,
+    alone: bool = False,
 ) -> tuple[Chord, ...]:
     """The best sequence of chords (Viterbi), inverted as the bass has it; beat 0 is a bar line.
 
     sounding: (n_beats,) whether there are notes; the other beats say nothing. By default all have.
+    alone: each beat speaks for itself alone, as where bar lines are looked for.
     """
-    suits, changes = _weighed(chroma, beats_per_bar, sounding)
-    return _chords(best_path(suits, _motion(), changes), chroma)
+    weighed, of = (_alone, chord_weights()) if alone else (_weighed, context_weights())
+    suits, changes = weighed(chroma, beats_per_bar, sounding)
+    return _chords(best_path(suits, _motion(of.motion), changes), chroma)
+
+
+def _alone(
+    chroma: Array, beats_per_bar: int, sounding: NDArray[np.bool_] | None
+) -> tuple[Array, Array]:
+    """As `_weighed`, of beats alone."""
+    suits, begins = _potentials(chroma)
+    if sounding is not None:
+        suits, begins = suits * sounding[:, None], begins * sounding[:, None]
+    return suits, begins - chord_weights().change[_places(len(suits), beats_per_bar)][:, None]
 
 
 def _weighed(
     chroma: Array, beats_per_bar: int, sounding: NDArray[np.bool_] | None
 ) -> tuple[Array, Array]:
     """What each chord is worth at each beat, and a change into it there; (n_beats, N_STATES)."""
-    suits, begins = _potentials(chroma)
+    of = context_weights()
+    places = _places(len(chroma), beats_per_bar)
+    suits, begins = context.suits(chroma, places, of), chroma[:, 2] @ _begins(of.change_bass)
     if sounding is not None:
         suits, begins = suits * sounding[:, None], begins * sounding[:, None]
-    places = [place_of(beat, beats_per_bar) for beat in range(len(suits))]
-    return suits, begins - chord_weights().change[places][:, None]
+    suits = with_other_times(suits, beats_per_bar)
+    return suits, begins - of.change[places][:, None]
 
 
 def posterior_of(
@@ -235,6 +266,10 @@ def posterior_of(
         backward[beat] /= backward[beat].sum()
     both = forward * backward
     return both / both.sum(axis=1, keepdims=True)
+
+
+def _places(n_beats: int, beats_per_bar: int) -> NDArray[np.int_]:
+    return np.array([place_of(beat, beats_per_bar) for beat in range(n_beats)], int)
 
 
 def place_of(beat: int, beats_per_bar: int) -> int:

@@ -60,7 +60,7 @@ from thirdstream.notes.transcription.quantisation import (
 )
 from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.notes.transcription.upbeat import begun, pickup_of
-from thirdstream.notes.types import Note, Score, Span
+from thirdstream.notes.types import Chord, Note, Score, Span
 
 Array = NDArray[np.float64]
 Timed = TypeVar("Timed", bound=Span)
@@ -135,13 +135,16 @@ def _counted(
     known = known if known.metre else Known(metre=bars.signature)
     timing = Timing(tuple(bars.beats_s.tolist()))
     notes = _as_played(found, features, timing)
-    harmony = _harmony(features.posteriors, bars, notes)
+    harmony, by_beats = _harmony(features.posteriors, bars, notes)
     melody = NoteEvents(*(part[line] for part in found))
     beat = known.pulse
     grid = DOTTED if known.is_compound else QUARTERS if beat == 1 else SHORTER
     swing = swing_of(np.array([note.start % 1.0 for note in notes])) if grid.may_swing else 0.5
     tune = _in_quarters(quantised([notes[k] for k in line], timing, grid, swing), beat)
-    chords = begun(_in_quarters(harmony.chords, beat), tune, _in_quarters(notes, beat))
+    played = _in_quarters(notes, beat)
+    chords, plain = (
+        begun(_in_quarters(some, beat), tune, played) for some in (harmony.chords, by_beats)
+    )
     metres = Metres.steady(known.signature or metre(bars.beats_per_bar, 4))
     score = Score(
         title=title,
@@ -151,16 +154,17 @@ def _counted(
         pickup=pickup_of((*tune, *chords), metres),
         beats_per_minute=round(bars.beats_per_minute * beat, 1),
     )
+    for_key = replace(score, chords=plain)
     return Transcription(
         score,
         replace(timing, beat=beat),
-        notes=_in_quarters(sorted(notes), beat),
-        key=key_of(score),
+        notes=tuple(sorted(played)),
+        key=key_of(for_key),
         duration_s=features.duration_s,
         tuning=features.tuning,
         confidence=confidence_of(features, bars, harmony, melody=melody),
         swing=swing,
-        keys=keys_of(score),
+        keys=keys_of(for_key),
     )
 
 
@@ -198,8 +202,11 @@ def transcribe_file(
         raise ThirdstreamError(f"{path}: {error}") from error
 
 
-def _harmony(posteriors: Posteriors, bars: Bars, notes: Sequence[Note]) -> ChordBeats:
-    """The chords of the beats in which a note sounds."""
+def _harmony(
+    posteriors: Posteriors, bars: Bars, notes: Sequence[Note]
+) -> tuple[ChordBeats, tuple[Chord, ...]]:
+    """The chords of the beats in which a note sounds; and those that each beat tells alone, from
+    which the key's weights were learnt."""
     n_beats = len(bars.beats_s) - 1
     edges = np.zeros(n_beats + 1, int)
     for note in notes:
@@ -208,9 +215,16 @@ def _harmony(posteriors: Posteriors, bars: Bars, notes: Sequence[Note]) -> Chord
         edges[min(max(math.ceil(note.end), first), n_beats)] -= 1
     sounding = np.cumsum(edges)[:-1] > 0
     chroma = beat_chroma(ChromaSums.of(posteriors), bars.beats_s * FPS)
-    found = decode(chroma, bars.beats_per_bar, sounding=sounding)
-    chords = with_evidence(found, notes, bars.beats_per_bar)
-    return ChordBeats(chords, posterior_of(chroma, bars.beats_per_bar, sounding=sounding), sounding)
+    chords, by_beats = (
+        with_evidence(
+            decode(chroma, bars.beats_per_bar, sounding=sounding, alone=alone),
+            notes,
+            bars.beats_per_bar,
+        )
+        for alone in (False, True)
+    )
+    posterior = posterior_of(chroma, bars.beats_per_bar, sounding=sounding)
+    return ChordBeats(chords, posterior, sounding), by_beats
 
 
 def _as_played(found: NoteEvents, features: FrameFeatures, timing: Timing) -> list[Note]:

@@ -28,6 +28,26 @@ class ChordWeights(NamedTuple):
     motion: Array
 
 
+class ContextWeights(NamedTuple):
+    """What speaks for a chord in a beat, of a network over `n_seen` numbers: what `around` finds,
+    by semitones above the root (see `context.suits`).
+
+    hidden: (n_hidden, n_seen). place: (n_hidden, 3), of the place in the bar. bias: (n_hidden,).
+    out: (n_kinds, n_hidden). linear: (n_kinds, n_seen). kinds, change, change_bass, motion: as of
+    `ChordWeights`.
+    """
+
+    hidden: Array
+    place: Array
+    bias: Array
+    out: Array
+    linear: Array
+    kinds: Array
+    change: Array
+    change_bass: Array
+    motion: Array
+
+
 class RankWeights(NamedTuple):
     """A network of one hidden layer over the evidence of a hypothesis, which is taken from its
     `mean`, in units of its `deviation`. constant: added to all."""
@@ -61,8 +81,14 @@ def rank_weights(of: str) -> RankWeights:
 
 @lru_cache
 def chord_weights() -> ChordWeights:
-    """Those of weights.json."""
+    """Those by which bar lines are found."""
     return ChordWeights(**_arrays("chords"))
+
+
+@lru_cache
+def context_weights() -> ContextWeights:
+    """Those by which chords are found, once there are bars."""
+    return ContextWeights(**_arrays("context"))
 
 
 def _arrays(of: str) -> dict[str, Any]:
