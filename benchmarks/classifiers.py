@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("--to", help="results in this style alone, and their originals")
     parser.add_argument("--originals", action="store_true")
     parser.add_argument("--excerpt-s", type=float, default=20.0)
-    parser.add_argument("--every", type=int, default=1, help="take each so manieth recording")
+    parser.add_argument(
+        "--every", type=int, default=1, help="1 takes all recordings, 2 every second one"
+    )
     given = parser.parse_args()
     tagger, further = Tagger(), classifiers.read(given.classifiers)
     found: dict[Key, list[dict[str, bool]]] = defaultdict(list)

@@ -21,21 +21,22 @@ from growth import Cost, cost_of, run
 from machine import State, state
 
 SR = 44_100
-LENGTHS = {"3 s": 3, "4 min": 240, "60 min": 3600}
+HOUR = "60 min"
+LENGTHS = {"3 s": 3, "4 min": 240, HOUR: 3600}
 ANCHOR = "import librosa, sys; y, sr = librosa.load(sys.argv[1], sr=None); \
 librosa.feature.melspectrogram(y=y, sr=sr)"
 SCORE, LISTEN = ("transfer", "--to", "classical"), ("listen",)
 FIGURES = {  # command, and length of the recording
     "transfer by score, 3 s": (SCORE, "3 s"),
     "transfer by score, 4 min": (SCORE, "4 min"),
-    "transfer by score, 60 min": (SCORE, "60 min"),
+    "transfer by score, 60 min": (SCORE, HOUR),
     "listen, 4 min": (LISTEN, "4 min"),
     "transfer by twin-paired, 4 min": ((*SCORE, "--model", "twin-paired"), "4 min"),
     "transfer by twin-cnn, 4 min": ((*SCORE, "--model", "twin-cnn"), "4 min"),
 }
 
 
-def make_music(folder: Path) -> None:
+def make_music(folder: Path, lengths: Sequence[str]) -> None:
     """Stereo recordings: the bundled clips in turn, the right side later and softer."""
     import numpy as np
     import soundfile as sf
@@ -43,9 +44,9 @@ def make_music(folder: Path) -> None:
     from thirdstream import audio, registry
 
     wave = np.concatenate([audio.read(clip)[0] for clip in registry.bundled_clips()])
-    for name, seconds in LENGTHS.items():
+    for name in lengths:
         with sf.SoundFile(folder / f"{name}.wav", "w", SR, 2, "PCM_16") as file:
-            n_left = seconds * SR
+            n_left = LENGTHS[name] * SR
             while n_left > 0:
                 part = wave[:n_left]
                 file.write(np.stack([part, 0.8 * np.roll(part, 200)], axis=1))
@@ -81,7 +82,7 @@ def measured(given: argparse.Namespace, folder: Path) -> list[list[str]]:
     """The table's rows, each printed as it comes."""
     rows = []
     for name, (command, length) in FIGURES.items():
-        if given.only not in name or (length == "60 min" and not given.hour):
+        if given.only not in name or (length == HOUR and not given.hour):
             continue
         recording, out = folder / f"{length}.wav", folder / "out"
         result = out if command == LISTEN else out / "made.wav"
@@ -107,10 +108,11 @@ def main() -> None:
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.make:  # a process begins with its parent's peak memory
-        make_music(given.make)
+        make_music(given.make, [one for one in LENGTHS if given.hour or one != HOUR])
         return
     with tempfile.TemporaryDirectory() as temporary:
-        subprocess.run([sys.executable, __file__, "--make", temporary], check=True)
+        making = [sys.executable, __file__, "--make", temporary]
+        subprocess.run([*making, *["--hour"] * given.hour], check=True)
         rows = measured(given, Path(temporary))
     from tables import show
 

@@ -1,4 +1,4 @@
-"""mel -> wave, 32 iterations: ours against librosa's mel_to_audio on the same mels.
+"""mel -> wave: ours, with its own numbers of iterations, against librosa's mel_to_audio with 32.
 
 Spectral convergence is the relative error of the STFT magnitudes of the result against those of the
 recording the mels come from (Frobenius norms): what a listener would compare. librosa's time hangs

@@ -95,7 +95,7 @@ def chords(*labels: str) -> Chords:
     ("estimate", "expected"),
     [
         (chords("C:maj", "F:maj", "G:7", "A:min"), (1, 1)),
-        (chords("C:7", "F:maj7", "G:maj", "A:min7"), (1, 1)),  # sevenths make no other third
+        (chords("C:7", "F:maj7", "G:maj", "A:min7"), (1, 1)),  # sevenths make no other triad
         (chords("C:min", "F:maj", "G:7", "A:min"), (1, 0.75)),
         (chords("C:maj", "F:maj", "D:7", "A:maj"), (0.75, 0.5)),
         (chords("C:maj", "F:maj"), (0.5, 0.5)),  # no chord from there
@@ -108,9 +108,11 @@ def test_chords_by_hand(estimate: Chords, expected: tuple[float, float]) -> None
     assert chord_scores(reference=reference, estimate=estimate) == approx(expected)
 
 
-def test_only_major_and_minor_count_for_the_third_and_no_chord_has_no_score() -> None:
+def test_only_major_and_minor_count_for_the_triad_and_no_chord_has_no_score() -> None:
     found = chord_scores(reference=chords("C:dim", "F:maj"), estimate=chords("C:maj", "F:min"))
     assert found == approx((1, 0))
+    found = chord_scores(reference=chords("C:min", "F:maj"), estimate=chords("C:dim", "F:aug"))
+    assert found == approx((1, 0))  # the fifth counts, too
     with pytest.raises(MetricError, match="no chord"):
         chord_scores(reference=chords("N", "N"), estimate=chords("C:maj"))
 

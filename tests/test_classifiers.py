@@ -196,6 +196,15 @@ def test_files_that_are_no_classifiers_are_refused(tmp_path: Path) -> None:
     assert isinstance(classifiers.read([first]).probe, Probe)
 
 
+def test_a_probe_of_other_weights_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = probe_of(tmp_path / "probe.safetensors")
+    monkeypatch.setattr(classifiers, "VGG_WEIGHTS", tagger_weights.WEIGHTS)
+    with pytest.raises(ThirdstreamError, match="was fitted to other weights of VGG; make it again"):
+        classifiers.read([str(path)])
+
+
 def test_the_large_network_is_read_from_a_checkpoint_of_ones_own(tmp_path: Path) -> None:
     """Of random weights in the published form; the names of files are those of the repository."""
     with pytest.raises(ThirdstreamError, match="has no MSD_musicnn_big, as all releases on PyPI"):

@@ -104,6 +104,18 @@ def test_the_terminal_shows_the_style_by_each_classifier_that_was_asked(
     assert "agreement: agreement: share of pairs" in said
 
 
+def test_intervals_below_zero_can_be_read(
+    results: Results, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    low = Score(mean=-50.2, low=-52.3, high=-48.1, n=3)
+    scores = {name: {way: {**of, "kad": low} for way, of in ways.items()}
+              for name, ways in results.scores.items()}  # fmt: skip
+    evaluation._print_results(results.model_copy(update={"scores": scores}))
+    said = capsys.readouterr().out
+    assert "-52 to -48" in said and "--" not in said
+
+
 def test_the_leaderboard_is_that_of_the_bundled_results(tmp_path: Path) -> None:
     done = leaderboard(tmp_path / "page.md")
     assert done.returncode == 0, done.stderr

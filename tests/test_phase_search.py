@@ -80,6 +80,12 @@ def test_channels_are_found_alike_in_any_number_of_threads() -> None:
     assert torch.equal(*made)
 
 
+def test_of_no_spectra_there_are_no_waves() -> None:
+    magnitude = torch.zeros(0, 1025, 3)
+    start = torch.zeros(magnitude.shape, dtype=torch.complex64)
+    assert SYNTHESISER.griffin_lim(magnitude, start=start).shape == (0, 2 * 512)
+
+
 def test_an_error_in_a_thread_is_raised_and_torch_keeps_its_threads() -> None:
     n_before = torch.get_num_threads()
 

@@ -57,7 +57,8 @@ def test_the_inverse_transform_is_torchs(synthesiser: Synthesiser, n_frames: int
     """Also of a spectrogram that no wave has."""
     spectrum = torch.randn(2, 1025, n_frames, dtype=torch.complex64)
     expected = torch.istft(spectrum, 2048, 512, window=synthesiser.window)
-    torch.testing.assert_close(synthesiser.istft(spectrum), expected, atol=1e-5, rtol=1e-4)
+    found = synthesiser.griffin_lim(spectrum.abs(), start=spectrum, n_iter=0)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_silence_stays_silence(synthesiser: Synthesiser) -> None:

@@ -43,8 +43,8 @@ def evaluate(
     Args:
         corpus: folder that `thirdstream prepare` made, with its recordings still in place; or one
             of `thirdstream benchmark` or `thirdstream arrange`, where the true notes are known too;
-            or one with a folder of recordings for each of two styles, which it is named after; with
-            --recordings also a corpus by its address.
+            or one of your own that holds two folders of recordings, each named after its style;
+            with --recordings also a corpus by its address.
         out: file for the results; beside it a folder .work keeps what is done and the excerpts.
         models: names of systems and models, .safetensors files or run folders. For other options
             than the defaults add +style-strength=, +keep-content= or +blend= and a number, as in
@@ -138,9 +138,14 @@ def _table(title: str, results: "Results", direction: str, shown: Mapping[str, s
         table.add_column(column, no_wrap=" " not in column, overflow="fold")
     for system, scores in results.of(direction).items():
         found = [scores.get(metric) for metric in shown.values()]
-        cells = (f"{columns.mean(one)}\n{'-'.join(columns.interval(one))}" for one in found)
+        cells = (f"{columns.mean(one)}\n{_range(columns.interval(one))}" for one in found)
         table.add_row(system, columns.n_recordings(scores), *map(str.strip, cells))
     return table
+
+
+def _range(ends: tuple[str, ...]) -> str:
+    """`0.12-0.78`, but `-52 to -48`: a minus after a hyphen cannot be read."""
+    return (" to " if any(end.startswith("-") for end in ends) else "-").join(ends)
 
 
 @writes_file

@@ -93,11 +93,16 @@ def read(files: Sequence[str] = ()) -> StyleClassifiers:
         if not path.is_file():
             made = " or ".join(f"`{command}`" for command in OWN.values())
             raise ThirdstreamError(f"{path}: there is no such classifier; make it with {made}")
-        kind = checkpoint.read_header(path).get("classifier")
+        header = checkpoint.read_header(path)
+        kind = header.get("classifier")
         if kind not in OWN:
             raise ThirdstreamError(
                 f"{path}: holds no classifier of styles; give a file that recipes/style_probe.py "
                 "or recipes/tagger_weights.py --big made"
+            )
+        if kind == "probe" and header.get("network") != sha256(VGG_WEIGHTS):
+            raise ThirdstreamError(
+                f"{path}: was fitted to other weights of VGG; make it again with `{OWN[kind]}`"
             )
         if kind in found:
             raise ThirdstreamError(f"{path}: is a second {kind}, after {found[kind]}; give one")

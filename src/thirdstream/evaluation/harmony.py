@@ -50,7 +50,7 @@ class Chords(NamedTuple):
 
 
 class ChordScores(NamedTuple):
-    """Shares of time from 0 to 1: with the same root, and with the same root and third."""
+    """Shares of time from 0 to 1: with the same root, and with the same major or minor triad."""
 
     root: float
     majmin: float
@@ -123,8 +123,9 @@ def label_of(root: int, intervals: Sequence[int]) -> str:
 def chord_scores(*, reference: Chords, estimate: Chords) -> ChordScores:
     """How long two recordings have the same chords, as a share of the reference's time.
 
-    Root: the same root, or no chord in both. Major/minor: root and third too, where the reference
-    has a major or minor triad, with a seventh or without, or no chord; other chords are left out.
+    Root: the same root, or no chord in both. Major/minor: third and fifth too (mir_eval's
+    `majmin`), where the reference has a major or minor triad, with a seventh or without, or no
+    chord; other chords are left out.
     Range 0 to 1 (the same). Another style may reharmonise: then less is not worse. Raises
     MetricError on a reference without chords. Source: mir_eval; Pauwels and Peeters, Evaluating
     automatically estimated chord sequences (ICASSP 2013).

@@ -61,9 +61,9 @@ METRICS = {
     "melody_rca": Metric("content", "higher", "raw chroma accuracy: the same in any octave"),
     "melody_oa": Metric("content", "higher", "overall accuracy: rests count too"),
     "chord_root": Metric("content", "higher", "share of time with its chord's root, 0 to 1"),
-    "chord_majmin": Metric("content", "higher", "the same with its third"),
+    "chord_majmin": Metric("content", "higher", "the same with its major or minor triad"),
     "true_chord_root": Metric("content", "higher", "the same against the score: root"),
-    "true_chord_majmin": Metric("content", "higher", "against the score: root and third"),
+    "true_chord_majmin": Metric("content", "higher", "against the score: major or minor triad"),
     "key_score": Metric("content", "higher", "its key: 1, a fifth .5, relative .3, parallel .2"),
     "cover_mrr": Metric("content", "higher", "cover retrieval: 1 / rank of its original, 0 to 1"),
     "cover_hit_at_1": Metric("content", "higher", "share of results whose original ranks first"),
@@ -281,6 +281,13 @@ def compare(
     if original.melody and output.melody and original.melody.leads:
         kept = melody_scores(reference=original.melody, estimate=output.melody)
         row |= zip(MELODY_METRICS, kept, strict=True)
+    row |= _style_metrics(output, source=source, target=target)
+    return row | set_features(output.wave, output.tagged)
+
+
+def _style_metrics(output: Analysis, *, source: str, target: str) -> dict[str, float]:
+    """By the tagger where it knows both styles, and by the further classifiers that were asked."""
+    row: dict[str, float] = {}
     if {source, target} <= STYLE_TAGS.keys():
         ours, theirs = output.tagged.style(target), output.tagged.style(source)
         row |= {
@@ -292,7 +299,7 @@ def compare(
     if output.styles:
         known = {DEFAULT: output.tagged.styles(), **output.styles}
         row |= classifiers.style_scores(known, source=source, target=target)
-    return row | set_features(output.wave, output.tagged)
+    return row
 
 
 def _sound_metrics(wave: Wave) -> dict[str, float]:

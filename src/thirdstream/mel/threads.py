@@ -13,7 +13,7 @@ def in_threads(work: Callable[[int], object], n_rows: int) -> None:
     """
     n_all = torch.get_num_threads()
     n_threads = min(n_all, n_rows)
-    if n_threads == 1:
+    if n_threads <= 1:  # of one row, or none
         for row in range(n_rows):
             work(row)
         return

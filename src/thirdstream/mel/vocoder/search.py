@@ -90,14 +90,6 @@ class Transform:
         return torch.fft.rfft(torch.from_numpy(frames))
 
 
-def inverse(spectrum: Tensor, *, window: Tensor, hop: int) -> Tensor:
-    """Complex (batch, n_freqs, n_frames) -> (batch, (n_frames - 1) * hop)."""
-    transform = Transform(window.cpu().numpy(), hop, spectrum.shape[2])
-    nothing = np.empty(0, np.float32)
-    waves = [transform.samples(transform.wave(_frames_first(s), nothing)) for s in spectrum]
-    return torch.from_numpy(np.stack(waves)).to(spectrum.device)
-
-
 def searched(
     magnitude: Tensor,
     *,

@@ -1,4 +1,4 @@
-"""Mel power back to sound: magnitudes by non-negative least squares, phases by fast Griffin-Lim.
+"""Mel power back to sound: magnitudes by non-negative least squares, phases by Griffin-Lim.
 
 Conventions: mel power (batch, n_frames, n_mels); magnitude (batch, n_freqs, n_frames) with
 n_freqs = 1 + n_fft // 2; wave (batch, n_samples). Frame t is centred on sample t * hop_length.
@@ -23,7 +23,6 @@ from thirdstream.mel.vocoder.search import (
     FROM_PROPAGATED,
     Search,
     Steps,
-    inverse,
     searched,
 )
 
@@ -155,10 +154,6 @@ class Synthesiser(nn.Module):
             return_complex=True,
         )
 
-    def istft(self, spectrum: Tensor) -> Tensor:
-        """The inverse of `stft`, with (n_frames - 1) * hop_length samples."""
-        return inverse(spectrum, window=self.window, hop=self.config.hop_length)
-
     def griffin_lim(
         self,
         magnitude: Tensor,
@@ -168,11 +163,11 @@ class Synthesiser(nn.Module):
         known: Tensor | None = None,
         steps: Steps = FROM_NOISE.steps,
     ) -> Tensor:
-        """Find a wave with these magnitudes by fast Griffin-Lim (Perraudin et al. 2013, alg. 2).
+        """Find a wave with these magnitudes: fast Griffin-Lim (Perraudin et al. 2013, alg. 2).
 
         start: complex, shaped as `magnitude`; only its phase counts.
         known: (batch, n_known) first samples that are already fixed, kept as they are.
-        steps: FAST, or ACCELERATED, which comes as near in fewer iterations.
+        steps: FAST, or ACCELERATED (Nenov et al. 2023), which comes as near in fewer iterations.
 
         Returns (batch, (n_frames - 1) * hop_length).
         """
