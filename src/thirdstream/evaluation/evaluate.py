@@ -320,7 +320,7 @@ def measured_cost(entry: Entry, job: Job, work: Path) -> Cost:
 
 def versions() -> dict[str, str]:
     """What the results depend on."""
-    names = ("mir_eval", "auraloss", "scipy")
+    names = ("mir_eval", "auraloss", "pyloudnorm", "scipy")
     return checkpoint.versions() | {name: version(name) for name in names}
 
 

@@ -109,7 +109,6 @@ TAG_METRICS = ("target_style_rate", "target_style_rate_vgg", "agreement", "targe
                "source_tag", "tag_difference")  # fmt: skip
 RATES = ("target_style_rate", *(f"target_style_rate_{name}" for name in ("vgg", "big", "probe")))
 BINARY_METRICS = (*RATES, "cover_hit_at_1", "tempo_kept")  # of one recording either 0 or 1
-SET_METRICS = ("kad", "fad")
 MELODY_METRICS = ("melody_rpa", "melody_rca", "melody_oa")
 CHORD_METRICS = ("chord_root", "chord_majmin", "true_chord_root", "true_chord_majmin")
 NOTE_METRICS = (
