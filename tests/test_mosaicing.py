@@ -1,6 +1,7 @@
 """Concatenative synthesis: what must hold of its parts, and of what it plays with whose sound."""
 
 import itertools
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 import thirdstream
 from conftest import tone
 from test_cli import run
+from thirdstream import audio
 from thirdstream.audio import BLOCK, SR, Wave
+from thirdstream.checkpoint import CheckpointError, read, read_header, save
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.mosaicing import indexing
 from thirdstream.notes.mosaicing.collection import from_arrays
@@ -173,6 +176,61 @@ def test_folders_of_no_use_are_said(
     assert not indexing.parts_of(out).exists()
     sf.write(bad / "tune.flac", 0.5 * tune(1, PIANO)[:, : 5 * SR].T, SR)
     assert "a: has 5 s of music that can be used, and 20 s are needed" in refused(f"a={bad}")
+
+
+def test_a_recording_that_is_damaged_and_of_no_known_length_is_said_to_be_damaged(
+    tmp_path: Path,
+) -> None:
+    path, out = tmp_path / "stream.flac", tmp_path / "stream.safetensors"
+    sf.write(path, tone(40 * SR), SR)
+    data = path.read_bytes()
+    at, noise = len(data) // 2, np.random.default_rng(0).bytes(len(data) // 8)
+    start = data[:21] + bytes([data[21] & 0xF0]) + bytes(4)  # of an unknown number of samples
+    path.write_bytes(start + data[len(start) : at] + noise + data[at + len(noise) :])
+    assert audio.info(path).n_samples == 0
+    [one] = indexing.index(indexing.excerpts_of([path]), out)
+    assert one.fault is not None and "is damaged after" in one.fault
+
+
+def test_an_excerpt_after_the_end_is_said_to_be_short(tmp_path: Path) -> None:
+    path, out = tmp_path / "short.wav", tmp_path / "short.safetensors"
+    sf.write(path, tone(10 * SR), SR)
+    after = indexing.Excerpt(path, 300.0, 300.0)  # as of a length that a header only guesses
+    [one] = indexing.index([after], out)
+    assert one.fault is not None and "lasts 0.0 s after the first 300 s" in one.fault
+
+
+def test_what_is_left_out_is_not_in_the_index(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed, out = tmp_path / "mixed", tmp_path / "mixed.safetensors"
+    mixed.mkdir()
+    shutil.copy(folders / "piano" / "0.flac", mixed)
+    sf.write(mixed / "silence.wav", np.zeros(301 * 8_000), 8_000)  # two excerpts
+    assert run("index", f"piano={mixed}", "--out", out) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "places of 1 recording" in said
+    assert "1 of 2 recordings was left out" in said
+    assert read_header(out)["recordings"] == {"piano": ["0.flac"]}
+
+
+def test_a_part_that_was_cut_short_is_made_again(folders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "piano.safetensors"
+    excerpts = indexing.excerpts_of([folders / "piano" / "0.flac"])
+    assert [one.fault for one in indexing.index(excerpts, out)] == [None]
+    [part] = indexing.parts_of(out).iterdir()
+    whole = part.read_bytes()
+    part.write_bytes(whole[: len(whole) // 2])
+    assert [one.fault for one in indexing.index(excerpts, out)] == [None]
+    assert indexing.collection_of(excerpts, out, style="piano").sounds.read(0, SR, SR).any()
+
+
+def test_an_index_of_another_version_is_refused(index: Path, tmp_path: Path) -> None:
+    tensors, header = read(index)
+    other = tmp_path / "other.safetensors"
+    save(other, tensors, header | {"version": indexing.INDEXING + 1})
+    with pytest.raises(CheckpointError, match="make it again with: thirdstream index"):
+        load(other)
 
 
 def test_an_index_has_no_network_to_export(index: Path, tmp_path: Path, capsys) -> None:

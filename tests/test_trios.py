@@ -124,6 +124,11 @@ def test_the_bass_walks_in_the_trios_rhythm_and_begins_every_chord(bar: int, see
         assert any(note.pitch % 12 == one.chord.bass for note in root)
 
 
+def test_without_a_walking_line_the_bass_is_silent() -> None:
+    rows = trio_bars(bars([4]), tempo=140, fullness=np.full(1, 0.5), rng=random.Random(0))
+    assert bass_line([], rows, [0.0], random.Random(0)) == []
+
+
 def test_drummers_comment_beside_their_pattern_and_leave_fills_alone() -> None:
     rng, piece = random.Random(0), bars([4] * 16)
     rows = trio_bars(piece, tempo=200, fullness=np.ones(16), rng=rng)

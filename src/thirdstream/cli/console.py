@@ -98,6 +98,11 @@ def say(text: str) -> None:
     TALK.print(shown(text), soft_wrap=True)
 
 
+def counted(n: int) -> str:
+    """Recordings with their number."""
+    return f"{n} recording" + "s" * (n != 1)
+
+
 def complain(text: str) -> None:
     """A fault, which --quiet does not silence. It goes above a bar, where there is one."""
     console = ERR if TALK.quiet else TALK

@@ -1,10 +1,14 @@
 """Recordings that are played with: an index of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from thirdstream.cli.console import Failed, complain, progress_bar, say
+from thirdstream.cli.console import Failed, complain, counted, progress_bar, say
 from thirdstream.cli.locks import writes_file
+
+if TYPE_CHECKING:
+    from thirdstream.notes.mosaicing.indexing import Excerpt
 
 SUFFIX = ".safetensors"
 
@@ -42,26 +46,42 @@ def _index(sources: Sequence[str], out: Path) -> None:
     Transcriber()  # says what is missing before there is any work
     excerpts = {style: indexing.excerpts_of(paths)
                 for style, paths in indexing.find(sources).items()}  # fmt: skip
-    n_left, n_all = 0, sum(map(len, excerpts.values()))
+    left = _heard(excerpts, out)
+    found = {style: indexing.collection_of(some, out, style=style)
+             for style, some in excerpts.items()}  # fmt: skip
+    used = {style: _files(one for one in some if one not in left)
+            for style, some in excerpts.items()}  # fmt: skip
+    names = {style: sorted({path.name for path in paths}) for style, paths in used.items()}
+    indexing.write(out, found, names)
+    indexing.forget(out)
+    for style, one in found.items():
+        say(f"{style}: {len(one.units.frames):,} places of {counted(len(used[style]))}")
+    if left:
+        n_left = len(_files(left))
+        n_all = len(_files(one for some in excerpts.values() for one in some))
+        verb = "was" if n_left == 1 else "were"
+        say(f"{n_left} of {counted(n_all)} {verb} left out, wholly or in part")
+
+
+def _files(excerpts: Iterable["Excerpt"]) -> set[Path]:
+    return {one.path for one in excerpts}
+
+
+def _heard(excerpts: Mapping[str, Sequence["Excerpt"]], out: Path) -> set["Excerpt"]:
+    """Hear all excerpts; those that are left out, each of which is said."""
+    from thirdstream.notes.mosaicing import indexing
+
+    left: set[Excerpt] = set()
     with progress_bar() as bar:
-        task = bar.add_task("indexing", total=n_all)
+        task = bar.add_task("indexing", total=sum(map(len, excerpts.values())))
 
         def show(path: Path, share: float) -> None:
             bar.update(task, description=f"{path.name} {share:.0%}")
 
-        for one in (one for some in excerpts.values() for one in indexing.index(
-            some, out, progress=show
-        )):  # fmt: skip
-            bar.advance(task)
-            if one.fault is not None:
-                n_left += 1
-                complain(f"left out: {one.fault}")
-    found = {style: indexing.collection_of(some, out, style=style)
-             for style, some in excerpts.items()}  # fmt: skip
-    names = {style: sorted({one.path.name for one in some}) for style, some in excerpts.items()}
-    indexing.write(out, found, names)
-    indexing.forget(out)
-    for style, one in found.items():
-        say(f"{style}: {len(one.units.frames):,} places of {len(one.tunings)} recordings")
-    if n_left:
-        say(f"{n_left} of {n_all} recordings were left out")
+        for some in excerpts.values():
+            for one in indexing.index(some, out, progress=show):
+                bar.advance(task)
+                if one.fault is not None:
+                    left.add(one.excerpt)
+                    complain(f"left out: {one.fault}")
+    return left

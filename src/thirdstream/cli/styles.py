@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from thirdstream.cli.console import Failed, complain, progress_bar, say
+from thirdstream.cli.console import Failed, complain, counted, progress_bar, say
 from thirdstream.cli.locks import writes_file
 
 
@@ -56,14 +56,9 @@ def _learn(recordings: Sequence[Path], out: Path) -> None:
     style = learning.style_of(paths, out, name=out.stem)
     write_learned(out, style)
     learning.forget(out)
-    say(f"{out} has {len(style.bars)} bars of {_counted(len(style.recordings))}")
+    say(f"{out} has {len(style.bars)} bars of {counted(len(style.recordings))}")
     if n_left:
-        say(f"{n_left} of {_counted(len(paths))} {'was' if n_left == 1 else 'were'} left out")
-
-
-def _counted(n: int) -> str:
-    """Recordings with their number."""
-    return f"{n} recording" + "s" * (n != 1)
+        say(f"{n_left} of {counted(len(paths))} {'was' if n_left == 1 else 'were'} left out")
 
 
 def learned_from(folder: Path, beside: Path) -> Path:

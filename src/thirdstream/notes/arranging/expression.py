@@ -21,7 +21,6 @@ PHRASE_BARS = 4
 SHORT = 0.5  # beats
 ON = 0.13  # quarter notes from a beat
 MOST_HIGH = 1.0  # octaves from the middle that count
-ROLLED = 0.005  # quarter notes between the notes of a chord
 
 
 class Performer:

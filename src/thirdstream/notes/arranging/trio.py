@@ -106,7 +106,7 @@ def bass_line(
         if change in of_beat and change - 0.5 not in places:
             places.add(float(change))
     ordered = sorted(places)
-    ends = [*ordered[1:], float(last + 1)]
+    ends = [*ordered, float(last + 1)][1:]
     return [
         _note(place, end, of_beat, places, rng) for place, end in zip(ordered, ends, strict=True)
     ]

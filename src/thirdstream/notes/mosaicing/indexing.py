@@ -6,6 +6,7 @@ share.
 """
 
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -150,9 +151,9 @@ def _part_of(one: Excerpt, out: Path) -> Path:
 
 def _readable(part: Path) -> bool:
     try:
-        with np.load(part, allow_pickle=False) as found:
+        with part.open("rb") as file, np.load(file, allow_pickle=False) as found:
             return set(found.files) == set(SHAPES)
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return False
 
 
@@ -189,17 +190,22 @@ def _read(one: Excerpt) -> Wave:
     """(n_channels, n_samples) at 44.1 kHz; more than two channels are mixed to one."""
     first, n_wanted = round(one.start_s * SR), round(one.length_s * SR)
     mono = audio.info(one.path).n_channels > 2
-    if 0 < n_wanted < SHORTEST_S * SR:
-        raise ThirdstreamError(
-            f"{one.path}: lasts {one.length_s:.1f} s; give recordings of {SHORTEST_S:.0f} s or more"
-        )
+    if not n_wanted:
+        audio.measure(one.path)  # says why its length is not known
     at, parts = 0, []
     for block in audio.blocks(one.path, mono=mono):
         parts.append(block[:, max(first - at, 0) : max(first + n_wanted - at, 0)])
         at += block.shape[1]
         if at >= first + n_wanted:
             break
-    return np.concatenate(parts, axis=1)
+    wave = np.concatenate(parts, axis=1)
+    if wave.shape[1] < SHORTEST_S * SR:  # a header may promise more than there is
+        after = f" after the first {one.start_s:.0f} s" if first else ""
+        raise ThirdstreamError(
+            f"{one.path}: lasts {wave.shape[1] / SR:.1f} s{after}; give recordings of "
+            f"{SHORTEST_S:.0f} s or more"
+        )
+    return wave
 
 
 def collection_of(excerpts: Sequence[Excerpt], out: Path, *, style: str) -> Collection:
@@ -216,7 +222,12 @@ def collection_of(excerpts: Sequence[Excerpt], out: Path, *, style: str) -> Coll
             f"{style}: has {seconds:.0f} s of music that can be used, and {LEAST_S:.0f} s are "
             "needed at least; give more recordings (an hour is best)"
         )
-    return joined([dict(np.load(part, allow_pickle=False)) for part in used])
+    return joined([_arrays(part) for part in used])
+
+
+def _arrays(part: Path) -> dict[str, NDArray[Any]]:
+    with np.load(part, allow_pickle=False) as found:
+        return dict(found)
 
 
 def _part_of_known(one: Excerpt, out: Path) -> Path:

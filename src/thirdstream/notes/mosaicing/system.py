@@ -11,7 +11,7 @@ from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError, is_style
 from thirdstream.notes.mosaicing.collection import Collection, from_arrays
 from thirdstream.notes.mosaicing.grains import melody
-from thirdstream.notes.mosaicing.indexing import NAME
+from thirdstream.notes.mosaicing.indexing import INDEXING, NAME
 from thirdstream.notes.mosaicing.options import ConcatenativeOptions
 from thirdstream.notes.mosaicing.selection import choose, choose_grains, wanted
 from thirdstream.notes.mosaicing.synthesis import (
@@ -120,6 +120,8 @@ def load(path: Path | None = None) -> Concatenative:
 
     tensors, header = checkpoint.read(path)
     try:
+        if header["version"] != INDEXING:
+            raise ValueError(f"its version is {header['version']!r:.20}, and not {INDEXING}")
         styles = list(header["styles"])
         if not styles or not all(isinstance(one, str) and is_style(one) for one in styles):
             raise ValueError("its styles have no names")
