@@ -396,7 +396,10 @@ def _pairs(folder: Path) -> Path:
     for style in STYLES:
         make_folder(folder / style)
         sf.write(folder / style / "a.wav", _wave(), SR)
-    record = {"format": "wav", "beats_per_minute": 120.0, "melody": [[0.0, 1.0, 60]]}
+    record = {
+        "format": "wav", "beats_per_minute": 120.0, "melody": [[0.0, 1.0, 60]], "n_bars": 1,
+        "bar_s": 2.0, "chords": [[0.0, 4.0, 0, [0, 4, 7], None]],
+    }  # fmt: skip
     write_json(folder / "pairs.json", {"pairs": {"a": record}, "left_out": []})
     return folder / "pairs.json"
 

@@ -79,9 +79,9 @@ def test_a_run_that_fails_has_no_full_bar(
 
 
 def test_the_bar_of_one_long_recording_moves(bars: list[Watched], tmp_path: Path) -> None:
-    """Of nine seconds, three at a time."""
-    beats = np.arange(0, 9, 0.5)
-    t = np.arange(9 * SR) / SR
+    """Of eighteen seconds, six at a time."""
+    beats = np.arange(0, 18, 0.5)
+    t = np.arange(18 * SR) / SR
     wave = sum(np.where(t >= at, np.sin(2 * np.pi * 440 * t) * np.exp(-6 * (t - at)), 0)
                for at in beats)  # fmt: skip
     sf.write(tmp_path / "song.wav", 0.2 * wave, SR)

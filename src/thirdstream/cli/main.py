@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -199,6 +199,13 @@ def _join_lines(function: Callable[..., None]) -> None:
             for one in docstring_parser.parse_from_object(kind).params:
                 text = " ".join((one.description or "").split())
                 kind.__dataclass_fields__[one.arg_name].metadata = MappingProxyType({"help": text})
+            for field in fields(kind):
+                if field.default == ():
+                    kind.__annotations__[field.name] = _saying(field.type, "(optional)")
+
+
+def _saying(hint: Any, said: str) -> Any:
+    return Annotated[hint, tyro.conf.arg(help_behavior_hint=said)]
 
 
 def _say_what_may_be_empty(function: Callable[..., None]) -> None:
@@ -207,7 +214,7 @@ def _say_what_may_be_empty(function: Callable[..., None]) -> None:
     for one in inspect.signature(function).parameters.values():
         if get_origin(hints[one.name]) is tuple and one.default in ((), one.empty):
             said = "(required)" if one.default is one.empty else "(optional)"
-            hints[one.name] = Annotated[hints[one.name], tyro.conf.arg(help_behavior_hint=said)]
+            hints[one.name] = _saying(hints[one.name], said)
     function.__annotations__ = hints
 
 

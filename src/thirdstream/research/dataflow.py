@@ -21,6 +21,7 @@ from thirdstream.mel.models.adversarial import Adversarial
 from thirdstream.mel.models.model import as_image
 from thirdstream.mel.models.twin import Pass, TwinAutoencoder
 from thirdstream.mel.networks.blocks import Block, Residual
+from thirdstream.mel.networks.resizing import resized
 
 BLOCK, RESIDUAL, TRANSPOSED = "block", "residual block", "transposed"
 LAYERS = (Block, Residual, nn.Conv2d, nn.PixelUnshuffle, nn.PixelShuffle)
@@ -28,6 +29,7 @@ RESIZING = {
     functional.avg_pool2d: "average\npooling by 2",
     functional.interpolate: "upsampling\nby 2, nearest",
 }
+OF = {"halve": functional.avg_pool2d, "double": functional.interpolate}
 
 
 class Layer(NamedTuple):
@@ -43,17 +45,17 @@ class Layer(NamedTuple):
 
 
 class _Resizings(TorchFunctionMode):
-    """Tells of every call of a function in RESIZING."""
+    """Tells of every call of a function in RESIZING, but of a block, which resizes by itself."""
 
-    def __init__(self, layers: list[Layer]) -> None:
+    def __init__(self, layers: list[Layer], inside: list[nn.Module]) -> None:
         super().__init__()
-        self.layers = layers
+        self.layers, self.inside = layers, inside
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         made = func(*args, **(kwargs or {}))
-        if func in RESIZING:
+        if func in RESIZING and not self.inside:
             self.layers.append(Layer(RESIZING[func], (), size_of(made)))
         return made
 
@@ -64,8 +66,11 @@ def layers_of(network: nn.Module, run: Callable[[], object]) -> list[Layer]:
     found: list[Layer] = []
     inside: list[nn.Module] = []
 
-    def enter(module: nn.Module, _: Any) -> None:
+    def enter(module: nn.Module, given: Any) -> None:
         inside.append(module)
+        if len(inside) == 1 and isinstance(module, Block) and module.resize != "no":
+            made = resized(given[0], module.resize)
+            found.append(Layer(RESIZING[OF[module.resize]], (), size_of(made)))
 
     def leave(module: nn.Module, _: Any, made: Tensor) -> None:
         inside.pop()
@@ -77,7 +82,7 @@ def layers_of(network: nn.Module, run: Callable[[], object]) -> list[Layer]:
             if isinstance(module, LAYERS):
                 stack.callback(module.register_forward_pre_hook(enter).remove)
                 stack.callback(module.register_forward_hook(leave).remove)
-        stack.enter_context(_Resizings(found))
+        stack.enter_context(_Resizings(found, inside))
         run()
     return found
 

@@ -34,7 +34,7 @@ from thirdstream.notes.arranging.lines import folded, midi_velocity, outside, pl
 from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.parts import Part, ending
 from thirdstream.notes.arranging.piece import Piece
-from thirdstream.notes.arranging.pulse import Pulse
+from thirdstream.notes.arranging.pulse import Pulse, in_thirds
 from thirdstream.notes.arranging.trio import bass_line, comments, trio_bars
 from thirdstream.notes.styles.classical import ClassicalStyle, Doubling
 from thirdstream.notes.styles.jazz import Horns, JazzStyle
@@ -111,7 +111,9 @@ class _JazzCover(BaseCover[JazzStyle]):
         walks = groove.bass in ("walking", "waltz")
         rows = trio_bars(pulse.bars, tempo=tempo, fullness=full if walks else full / 3, rng=rng)
         walked = list(BassPlayer(style.bass, rng).walking(chords))
-        line = bass_line(walked, rows, [change.chord.start for change in chords], rng)
+        changes = [change.chord.start for change in chords]
+        pushes = not in_thirds(pulse.length)
+        line = bass_line(walked, rows, changes, rng, pushes=pushes)
         strokes = sorted([*strokes, *comments(rows, strokes, full, rng), *self._last(pulse)])
         melody = pulse.counted(self.score.melody)
         answers = answering_strokes(groove.comping.rhythms, pulse.bars, melody, full.tolist(), rng)

@@ -92,18 +92,24 @@ def _cheapest(phrases: _Phrases, tempo: float, wanted: float, drawn: np.random.G
 
 
 def bass_line(
-    walked: Sequence[Note], rows: Sequence[TrioBar], changes: Sequence[float], rng: random.Random
+    walked: Sequence[Note],
+    rows: Sequence[TrioBar],
+    changes: Sequence[float],
+    rng: random.Random,
+    *,
+    pushes: bool = True,
 ) -> list[Note]:
     """A walking line in the rhythm of trios' bars; what begins with a chord is always played.
 
-    walked: a note on every beat. changes: where chords begin. A note between beats is that of the
-    beat to come, where that has none, or else repeats the one before, softly.
+    walked: a note on every beat. changes: where chords begin. pushes: whether the note between
+    beats before a chord may stand for its beginning, as in the trios' metres. A note between beats
+    is that of the beat to come, where that has none, or else repeats the one before, softly.
     """
     of_beat = {round(note.start): note for note in walked}
     last = max(of_beat, default=-1)
     places = {place for row in rows for place in row.bass if int(place) in of_beat}
     for change in map(round, changes):
-        if change in of_beat and change - 0.5 not in places:
+        if change in of_beat and not (pushes and change - 0.5 in places):
             places.add(float(change))
     ordered = sorted(places)
     ends = [*ordered, float(last + 1)][1:]

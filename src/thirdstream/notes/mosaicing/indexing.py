@@ -6,7 +6,6 @@ share.
 """
 
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 from thirdstream import audio
@@ -127,8 +128,8 @@ def index(
             part = _part_of(one, out)
             if not _readable(part):
                 arrays = _heard(one, progress)
-                with whole_file(part) as temporary, temporary.open("wb") as file:
-                    np.savez(file, **arrays)  # type: ignore[arg-type]
+                with whole_file(part) as temporary:
+                    save_file(arrays, temporary)
             yield Indexed(one)
         except Exception as error:  # whatever it is, the others are indexed
             yield Indexed(one, fault_of(one.path, error))
@@ -146,14 +147,14 @@ def forget(out: Path) -> None:
 
 def _part_of(one: Excerpt, out: Path) -> Path:
     place = f"{round(one.start_s * SR)}-{round(one.length_s * SR)}"
-    return parts_of(out) / f"{sha256(one.path)[:32]}.{place}.{INDEXING}.npz"
+    return parts_of(out) / f"{sha256(one.path)[:32]}.{place}.{INDEXING}.safetensors"
 
 
 def _readable(part: Path) -> bool:
     try:
-        with part.open("rb") as file, np.load(file, allow_pickle=False) as found:
-            return set(found.files) == set(SHAPES)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        with safe_open(part, framework="numpy") as found:
+            return set(found.keys()) == set(SHAPES)
+    except (OSError, SafetensorError):
         return False
 
 
@@ -222,12 +223,7 @@ def collection_of(excerpts: Sequence[Excerpt], out: Path, *, style: str) -> Coll
             f"{style}: has {seconds:.0f} s of music that can be used, and {LEAST_S:.0f} s are "
             "needed at least; give more recordings (an hour is best)"
         )
-    return joined([_arrays(part) for part in used])
-
-
-def _arrays(part: Path) -> dict[str, NDArray[Any]]:
-    with np.load(part, allow_pickle=False) as found:
-        return dict(found)
+    return joined([load_file(part) for part in used])
 
 
 def _part_of_known(one: Excerpt, out: Path) -> Path:
