@@ -82,10 +82,13 @@ def test_all_columns_are_tables_of_a_group_and_a_line_each(
 
 
 def test_the_terminal_shows_the_style_by_each_classifier_that_was_asked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    results: Results,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    evaluation._print_results(benchmark_results())
+    evaluation._print_results(results)
     assert "style by classifier" not in capsys.readouterr().out
     content = made(work_of(tmp_path / "results.json"))
     content["metrics"] |= {name: METRICS[name]._asdict() for name in (*RATES, "agreement")}
@@ -127,18 +130,21 @@ def test_the_leaderboard_has_the_style_by_each_classifier_that_was_asked() -> No
     page = runpy.run_path(str(ROOT / "recipes" / "leaderboard.py"))["page"]
     found = benchmark_results()
     further = {"target_style_rate_vgg": 0.75, "agreement": 0.8}
-    scores = {
-        name: {
-            way: {**of, **{key: Score(mean=value, n=10) for key, value in further.items()}}
-            for way, of in ways.items()
+    bare, scores = (
+        {
+            name: {
+                way: {key: one for key, one in of.items() if key not in further} | more
+                for way, of in ways.items()
+            }
+            for name, ways in found.scores.items()
         }
-        for name, ways in found.scores.items()
-    }
+        for more in ({}, {key: Score(mean=value, n=10) for key, value in further.items()})
+    )
     text = page([found.model_copy(update={"scores": scores})])
     assert text.count("| cost | vgg | agreement |") == 2
     assert text.count("| 0.75 | 0.80 |\n") == sum(map(len, scores.values()))
     with pytest.raises(ThirdstreamError, match="different metrics in their columns"):
-        page([found, found.model_copy(update={"scores": scores})])
+        page([found.model_copy(update={"scores": one}) for one in (bare, scores)])
 
 
 def test_a_submission_is_placed_by_style_then_content_and_no_system_comes_twice(
