@@ -142,3 +142,14 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / lock.NAME).mkdir()  # so too for those whom no mode of a folder stops
     with pytest.raises(ThirdstreamError, match="cannot be written"), lock.of_folder(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("out", [".", "", "/"])
+@pytest.mark.parametrize("name", [name for name, (is_file, _) in WRITING.items() if is_file])
+def test_a_folder_is_no_name_of_a_file(
+    name: str, out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        main.main([name, *WRITING[name][1], "--out", out])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is a folder; give the name of a file in it" in said

@@ -38,7 +38,12 @@ def of_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def of_file(path: Path) -> Iterator[None]:
-    """As `of_folder`, for a file: others may be written beside it. Its folder is made."""
+    """As `of_folder`, for a file: others may be written beside it. Its folder is made.
+
+    Raises ThirdstreamError on what names no file, such as the working folder.
+    """
+    if not path.name:
+        raise ThirdstreamError(f"{path}: is a folder; give the name of a file in it")
     mark = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]  # a name may be as long as may be
     file = path.with_name(f".thirdstream-{mark}.lock")
     with _made(path.parent), _locked(file, path):

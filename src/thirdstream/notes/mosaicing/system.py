@@ -64,7 +64,7 @@ class Concatenative(System[ConcatenativeOptions]):
         if style not in self.styles:
             raise ThirdstreamError(
                 f"this index has no recordings of {style!r}; it has some of "
-                f"{' and '.join(self.styles)}, and others are added with: {HOW}"
+                f"{' and '.join(self.styles)}; make one of all styles that you want with: {HOW}"
             )
 
     def stream(self, blocks: Iterable[Wave], options: ConcatenativeOptions) -> Iterator[Wave]:
