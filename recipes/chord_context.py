@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chord_chain import log_sum  # a script beside this one
 from combos import score_of  # a script beside this one
 from pair_features import Recording, beats_of, material_of  # a script beside this one
 from thirdstream.notes.arranging.harmony import changes
@@ -95,8 +96,6 @@ class Context(nn.Module):
             nn.Parameter(torch.tensor(one).float())
             for one in (known.kinds, known.change, known.change_bass, known.motion)
         )
-        roots = torch.arange(N_STATES) // len(KINDS)
-        self.steps = (roots[None] - roots[:, None]) % 12
 
     def forward(self, seen: Tensor, right: Tensor, places: Tensor, there: Tensor) -> Tensor:
         """Of batches (n_beats, n, ...), the negative logarithm of the likelihood a beat."""
@@ -110,18 +109,10 @@ class Context(nn.Module):
         enters = torch.einsum("tbrp,kp->tbrk", rolled[:, :, :, 3 * REACH + 2], bass).flatten(2)
         enters = enters - self.change[places][..., None]
         n, both = seen.shape[1], torch.cat([suits, suits.masked_fill(~right, -1e4)], dim=1)
-        sums = self.log_sum(both, torch.cat([enters, enters], 1), torch.cat([there, there], 1))
+        sums = log_sum(
+            self.motion, both, torch.cat([enters, enters], 1), torch.cat([there, there], 1)
+        )
         return (sums[:n] - sums[n:]).sum() / there.sum()
-
-    def log_sum(self, suits: Tensor, enters: Tensor, there: Tensor) -> Tensor:
-        moved = self.motion[self.steps].exp() * (1 - torch.eye(N_STATES))
-        reached = suits[0]
-        for now, enter, is_there in zip(suits[1:], enters[1:], there[1:], strict=True):
-            top = reached.max(dim=1, keepdim=True).values
-            changed = ((reached - top).exp() @ moved + 1e-30).log() + enter + top
-            after = torch.logaddexp(changed, reached) + now
-            reached = torch.where(is_there[:, None], after, reached)
-        return reached.logsumexp(dim=1)
 
     def squares(self) -> Tensor:
         parts = (self.hidden.weight, self.out.weight, self.linear - self.before)

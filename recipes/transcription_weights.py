@@ -24,6 +24,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from chord_chain import log_sum  # a script beside this one
 from pair_features import Recording, beats_of, half_of, material_of  # a script beside this one
 from performances import Performance, performances, quick  # a script beside this one
 from ranking import Settings, mean_of, trained  # a script beside this one
@@ -94,8 +95,6 @@ class Field(nn.Module):
                  "change_bass": (5,), "motion": (12,)}  # fmt: skip
         for name, size in sizes.items():
             setattr(self, name, nn.Parameter(torch.zeros(size)))
-        roots = torch.arange(N_STATES) // len(KINDS)
-        self.steps = (roots[None] - roots[:, None]) % 12
 
     def forward(self, chroma: Tensor, right: Tensor, places: Tensor, there: Tensor) -> Tensor:
         """Of batches (n_beats, n, ...), the negative logarithm of the likelihood a beat."""
@@ -105,20 +104,10 @@ class Field(nn.Module):
         enters = torch.einsum("tbrp,kp->tbrk", rolled[:, :, :, 2], bass).flatten(2)
         enters = enters - self.change[places][..., None]
         every, some = (
-            self.log_sum(suits.flatten(2).masked_fill(~among, -1e4), enters, there).sum()
+            log_sum(self.motion, suits.flatten(2).masked_fill(~among, -1e4), enters, there).sum()
             for among in (torch.ones_like(right), right)
         )
         return (every - some) / there.sum()
-
-    def log_sum(self, suits: Tensor, enters: Tensor, there: Tensor) -> Tensor:
-        moved = self.motion[self.steps].exp() * (1 - torch.eye(N_STATES))
-        reached = suits[0]
-        for now, enter, is_there in zip(suits[1:], enters[1:], there[1:], strict=True):
-            top = reached.max(dim=1, keepdim=True).values
-            changed = ((reached - top).exp() @ moved + 1e-30).log() + enter + top
-            after = torch.logaddexp(changed, reached) + now
-            reached = torch.where(is_there[:, None], after, reached)
-        return reached.logsumexp(dim=1)
 
 
 def chord_weights(material: list[Recording]) -> dict[str, Any]:

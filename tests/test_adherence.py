@@ -127,6 +127,8 @@ def test_a_sheet_s_chord_has_root_and_triad(root: int, intervals: list[int], lab
     assert label_of(root, intervals) == label
     both = chords(label)
     assert chord_scores(reference=both, estimate=both).root == 1
+    neither = chords("C:dim", "F:aug")  # has no major and no minor triad
+    assert chord_scores(reference=neither, estimate=neither) == (1, None)
 
 
 def test_chords_that_last_no_time_are_left_out() -> None:

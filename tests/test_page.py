@@ -139,12 +139,18 @@ def test_the_first_screen_has_an_example_to_play_and_says_what_systems_do(tab: T
     page.wait_for_function("() => !document.querySelector('#system-paper input:checked')")
 
 
-def test_a_wav_becomes_jazz_and_can_be_taken_away(tab: Tab, song: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def transferred(tab: Tab, song: Path) -> None:
+    """The song's transfer is on the page, whichever test came before."""
     tab.choose("twin-cnn")
     tab.upload(song)
     tab.page.get_by_label("Measure the result", exact=True).uncheck()
     tab.start()
     tab.status("Done")
+
+
+@pytest.mark.usefixtures("transferred")
+def test_a_wav_becomes_jazz_and_can_be_taken_away(tab: Tab, song: Path, tmp_path: Path) -> None:
     heading = tab.page.locator("#transfer-result h2").inner_text().replace("\n", " ")
     assert heading == "my song.wav: classical to jazz, by twin-cnn"
     for label, ending in (("WAV", ".wav"), ("MP3", ".mp3")):
@@ -168,6 +174,7 @@ SOUNDS = """() => [...document.querySelectorAll('#transfer-result audio')].map(
     (one) => ({now: one.currentTime, muted: one.muted, paused: one.paused}))"""
 
 
+@pytest.mark.usefixtures("transferred")
 def test_players_change_at_the_same_moment_from_the_keyboard(tab: Tab) -> None:
     page = tab.page
     page.locator("#transfer-result .ts-play").focus()

@@ -21,6 +21,7 @@ from thirdstream.audio.reading import (
 from thirdstream.audio.streams import (
     SEGMENT,
     SR,
+    Counted,
     ahead,
     channels_of,
     exactly,
@@ -33,7 +34,7 @@ from thirdstream.audio.writing import WRITERS, ceiling_of, write
 
 __all__ = [
     "BLOCK", "SEGMENT", "SR", "SUFFIXES", "TARGET_RMS_DB", "VIDEO_SUFFIXES", "WRITERS",
-    "AudioError", "Level", "Meter", "Wave", "ahead", "blocks", "ceiling_of", "centred",
+    "AudioError", "Counted", "Level", "Meter", "Wave", "ahead", "blocks", "ceiling_of", "centred",
     "channels_of", "exactly", "find_recordings", "info", "level_of", "limited", "mapped",
     "measure", "measured", "mixed", "overlap_add", "read", "resampled", "title_of", "windows",
     "write",

@@ -69,6 +69,20 @@ def channels_of(stream: Iterable[Wave]) -> tuple[int, Iterator[Wave]]:
     return len(first), itertools.chain([first], blocks)
 
 
+class Counted:
+    """The same blocks (n_channels, n_samples), once; how many channels they have, and how many
+    samples have passed."""
+
+    def __init__(self, stream: Iterable[Wave]) -> None:
+        self.n_channels = self.n_samples = 0
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[Wave]:
+        for block in self._stream:
+            self.n_channels, self.n_samples = len(block), self.n_samples + block.shape[1]
+            yield block
+
+
 def windows(stream: Iterable[NDArray], *, size: int, hop: int) -> Iterator[NDArray]:
     """Cut a stream along its last axis into overlapping windows of `size`, one every `hop`.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from thirdstream.cli.console import tell
 from thirdstream.cli.locks import writes_file
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import check_free
 
 
 @writes_file
@@ -24,7 +24,6 @@ def convert(model: Path, /, *, out: Path, force: bool = False) -> None:
     from thirdstream import registry
     from thirdstream.mel.convert import convert as write
 
-    if out.exists() and not force:
-        raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
+    check_free(out, force=force)
     write(registry.find(model), out)
     tell(str(out))

@@ -12,7 +12,7 @@ from thirdstream import registry
 from thirdstream.cli.console import OUT, Failed, complain, progress_bar, say, tell
 from thirdstream.cli.locks import writes_file
 from thirdstream.evaluation import Settings as Evaluation
-from thirdstream.files import ThirdstreamError, read_json, write_json
+from thirdstream.files import ThirdstreamError, check_free, read_json, write_json
 from thirdstream.parallel import Workers
 
 if TYPE_CHECKING:
@@ -175,8 +175,7 @@ def report(
 
     if len(results) == 0:
         raise ThirdstreamError("nothing to report; give a results file, or files of answers")
-    if out.exists() and not force:
-        raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
+    check_free(out, force=force)
     if any(is_answers(path) for path in results):
         _report_answers(results, test, out)
     elif len(results) > 1:

@@ -10,7 +10,7 @@ import tyro
 from thirdstream import registry
 from thirdstream.cli.console import print_json, tell
 from thirdstream.cli.locks import writes_file
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, check_free
 from thirdstream.mel.system import MelSystem, load
 
 
@@ -62,8 +62,7 @@ def export(
     if registry.entry_of(path).is_indexed:
         raise ThirdstreamError(f"{model}: is an index of recordings, without a network to export")
     system = load(path)
-    if out.exists() and not force:
-        raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
+    check_free(out, force=force)
     source, condition = _resolved(system, direction)
     difference = write(
         system, out, source=source, target=direction.to, condition=condition, format=format

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thirdstream.cli.console import Failed, complain, counted, progress_bar, say
+from thirdstream.cli.console import FilesBar, complain, counted, progress_bar, say
 from thirdstream.cli.locks import writes_file
+from thirdstream.files import check_free
 
 if TYPE_CHECKING:
     from thirdstream.notes.mosaicing.indexing import Excerpt
@@ -30,12 +31,7 @@ def index(sources: tuple[str, ...], /, *, out: Path, force: bool = False) -> Non
             hour is 150 MB of mono, or 300 of stereo.
         force: replace an index that exists.
     """
-    if out.suffix != SUFFIX:
-        raise Failed(f"{out}: an index ends in {SUFFIX}; call it {out.stem}{SUFFIX}")
-    if out.is_dir():
-        raise Failed(f"{out}: is a folder; choose another name")
-    if out.exists() and not force:
-        raise Failed(f"{out}: exists already; add --force to replace it")
+    check_free(out, force=force, suffix=SUFFIX)
     _index(sources, out)
 
 
@@ -72,16 +68,13 @@ def _heard(excerpts: Mapping[str, Sequence["Excerpt"]], out: Path) -> set["Excer
     from thirdstream.notes.mosaicing import indexing
 
     left: set[Excerpt] = set()
-    with progress_bar() as bar:
-        task = bar.add_task("indexing", total=sum(map(len, excerpts.values())))
-
-        def show(path: Path, share: float) -> None:
-            bar.update(task, description=f"{path.name} {share:.0%}")
-
+    with progress_bar() as progress:
+        bar = FilesBar(progress, "indexing", sum(map(len, excerpts.values())))
         for some in excerpts.values():
-            for one in indexing.index(some, out, progress=show):
-                bar.advance(task)
-                if one.fault is not None:
+            for one in indexing.index(some, out, progress=bar.show):
+                if one.fault is None:
+                    bar.done(one.excerpt.path)
+                else:
                     left.add(one.excerpt)
                     complain(f"left out: {one.fault}")
     return left

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from thirdstream.cli.console import Failed, complain, counted, progress_bar, say
+from thirdstream.cli.console import Failed, FilesBar, complain, counted, progress_bar, say
 from thirdstream.cli.locks import writes_file
+from thirdstream.files import check_free
 
 
 @writes_file
@@ -25,12 +26,7 @@ def learn_style(recordings: tuple[Path, ...], /, *, out: Path, force: bool = Fal
     """
     from thirdstream.notes.styles.learned import SUFFIX
 
-    if out.suffix != SUFFIX:
-        raise Failed(f"{out}: a style's file ends in {SUFFIX}; call it {out.stem}{SUFFIX}")
-    if out.is_dir():
-        raise Failed(f"{out}: is a folder; choose another name")
-    if out.exists() and not force:
-        raise Failed(f"{out}: exists already; add --force to replace it")
+    check_free(out, force=force, suffix=SUFFIX)
     _learn(recordings, out)
 
 
@@ -40,19 +36,15 @@ def _learn(recordings: Sequence[Path], out: Path) -> None:
 
     paths = learning.find_music(recordings)
     n_left = 0
-    with progress_bar() as bar:
-        task = bar.add_task("learning", total=len(paths))
-
-        def show(path: Path, share: float) -> None:
-            bar.update(task, description=f"{path.name} {share:.0%}")
-
-        for one in learning.learn(paths, out, progress=show):
-            bar.advance(task)
-            if one.fault is not None:
+    with progress_bar() as progress:
+        bar = FilesBar(progress, "learning", len(paths))
+        for one in learning.learn(paths, out, progress=bar.show):
+            if one.fault is None:
+                bar.done(one.path)
+                say(f"{one.path}: {one.n_bars} bars")
+            else:
                 n_left += 1
                 complain(f"left out: {one.fault}")
-            else:
-                say(f"{one.path}: {one.n_bars} bars")
     style = learning.style_of(paths, out, name=out.stem)
     write_learned(out, style)
     learning.forget(out)

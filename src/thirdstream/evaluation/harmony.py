@@ -50,10 +50,11 @@ class Chords(NamedTuple):
 
 
 class ChordScores(NamedTuple):
-    """Shares of time from 0 to 1: with the same root, and with the same major or minor triad."""
+    """Shares of time from 0 to 1: with the same root, and with the same major or minor triad; None
+    where the reference has nothing to compare."""
 
-    root: float
-    majmin: float
+    root: float | None
+    majmin: float | None
 
 
 class LvChordia:
@@ -146,11 +147,11 @@ def chord_scores(*, reference: Chords, estimate: Chords) -> ChordScores:
     return ChordScores(*(_share(one, lengths) for one in alike))
 
 
-def _share(alike: NDArray[np.float64], lengths: NDArray[np.float64]) -> float:
+def _share(alike: NDArray[np.float64], lengths: NDArray[np.float64]) -> float | None:
     """Of the time that can be compared; mir_eval marks what cannot by -1."""
     compared = alike >= 0
     total = float(lengths[compared].sum())
-    return float((alike * lengths)[compared].sum()) / total if total else 0.0
+    return float((alike * lengths)[compared].sum()) / total if total else None
 
 
 def key_of_wave(wave: ArrayLike, sr: int) -> str:

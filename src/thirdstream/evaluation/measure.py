@@ -323,8 +323,9 @@ def chord_metrics(
     references = (("", original), ("true_", truth.chords if truth else None))
     for kind, reference in references:
         if output is not None and reference is not None and reference.sound:
-            root, majmin = chord_scores(reference=reference, estimate=output)
-            row |= {f"{kind}chord_root": root, f"{kind}chord_majmin": majmin}
+            scores = chord_scores(reference=reference, estimate=output)._asdict()
+            row |= {f"{kind}chord_{name}": value
+                    for name, value in scores.items() if value is not None}  # fmt: skip
     return row
 
 

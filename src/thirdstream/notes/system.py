@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from thirdstream import audio
 from thirdstream.audio import Wave, title_of
 from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes.arranging import STYLES, Arrangement
@@ -129,15 +130,8 @@ class ScoreSystem(System[ScoreOptions]):
         The whole recording is transcribed before the first block comes. Two channels come back as
         stereo, any other number as copies of one. Raises ThirdstreamError where no notes are found.
         """
-        n_channels = n_samples = 0
-
-        def counted() -> Iterator[Wave]:
-            nonlocal n_channels, n_samples
-            for block in blocks:
-                n_channels, n_samples = block.shape[0], n_samples + block.shape[1]
-                yield block
-
-        found = transcribe(counted(), known=options.known)
+        recording = audio.Counted(blocks)
+        found = transcribe(recording, known=options.known)
         if options.score is not None:
             score = read_score(options.score)
             for remark in score.remarks:
@@ -151,8 +145,8 @@ class ScoreSystem(System[ScoreOptions]):
             timing,
             options.soundfont or ORCHESTRA,
             draw_scene(_room_of(options), seed=str(options.seed)),
-            n_samples=n_samples,
-            n_channels=n_channels,
+            n_samples=recording.n_samples,
+            n_channels=recording.n_channels,
         )
 
 

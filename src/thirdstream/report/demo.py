@@ -13,7 +13,7 @@ import torch
 from markupsafe import Markup
 
 from thirdstream import audio
-from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.files import check_free, whole_file
 from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.system import MelSystem
 from thirdstream.registry import SYSTEMS
@@ -68,8 +68,7 @@ def run(
     At the end OUT/index.html has everything to see and to hear. Yields a row for each file. Raises
     ThirdstreamError if a result exists and `force` is not given.
     """
-    if (out / PAGE).exists() and not force:
-        raise ThirdstreamError(f"{out / PAGE}: exists already; add --force to replace it")
+    check_free(out / PAGE, force=force)
     shown = []
     for path in clips:
         style, _, title = path.stem.partition("_")

@@ -11,7 +11,14 @@ from thirdstream import audio
 from thirdstream.audio import Level, dynamics
 from thirdstream.audio.dynamics import Contour
 from thirdstream.audio.loudness import Progress, match_loudness
-from thirdstream.files import ThirdstreamError, apart, fault_of, make_folder, remove_orphans
+from thirdstream.files import (
+    ThirdstreamError,
+    apart,
+    check_free,
+    fault_of,
+    make_folder,
+    remove_orphans,
+)
 from thirdstream.system import Options, System
 
 REMARKED_DB = 1.0  # how much softer a result must be for that to be said
@@ -38,8 +45,7 @@ def transfer_file(
     header = audio.info(path)
     if out.exists() and out.samefile(path):
         raise ThirdstreamError(f"{out}: is the recording itself; choose another place")
-    if out.exists() and not force:
-        raise ThirdstreamError(f"{out}: exists already; add --force to replace it")
+    check_free(out, force=force)
     mono = header.n_channels > 2
     n_channels = 1 if mono else header.n_channels
     level, blocks = audio.measured(path, sr=None, mono=mono)

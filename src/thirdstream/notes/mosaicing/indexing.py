@@ -219,9 +219,12 @@ def collection_of(excerpts: Sequence[Excerpt], out: Path, *, style: str) -> Coll
     if seconds < LEAST_S:
         with suppress(OSError):  # others' parts may be in it
             parts_of(out).rmdir()
+        kept = f"; what was found stays in {parts_of(out)} for the next run"
         raise ThirdstreamError(
             f"{style}: has {seconds:.0f} s of music that can be used, and {LEAST_S:.0f} s are "
             "needed at least; give more recordings (an hour is best)"
+            + kept
+            * parts_of(out).exists()
         )
     return joined([load_file(part) for part in used])
 

@@ -66,11 +66,10 @@ class Wanted(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """units: (n,) for each segment; shifts: (n,) in semitones; costs: (n,) of what differs."""
+    """units: (n,) for each segment; shifts: (n,) in semitones."""
 
     units: Ints
     shifts: Ints
-    costs: Array
 
 
 def wanted(features: FrameFeatures, costs: Costs = Costs()) -> Wanted:
@@ -244,8 +243,8 @@ def choose(query: Wanted, units: Units, *, seed: int = 0, costs: Costs = Costs()
                 here = np.union1d(here, joins.following(last, length))
                 between = joins.between(last, here, length)
             lattice.add(here, row[here], between)
-    states, own = lattice.cheapest()
-    return Chosen(*_parts(states), own)
+    states, _ = lattice.cheapest()
+    return Chosen(*_parts(states))
 
 
 def choose_grains(melody: NoteEvents, grains: Grains, costs: Costs = Costs()) -> Ints:

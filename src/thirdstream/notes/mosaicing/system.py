@@ -7,6 +7,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError, is_style
 from thirdstream.notes.mosaicing.collection import Collection, from_arrays
@@ -73,20 +74,17 @@ class Concatenative(System[ConcatenativeOptions]):
         The whole recording is transcribed before the first block comes. Two channels come back as
         stereo, any other number as copies of one. Raises ThirdstreamError where no notes are found.
         """
-        n_channels = n_samples = 0
-
-        def counted() -> Iterator[Wave]:
-            nonlocal n_channels, n_samples
-            for block in blocks:
-                n_channels, n_samples = block.shape[0], n_samples + block.shape[1]
-                yield block
-
+        recording = audio.Counted(blocks)
         with threadpool_limits(1, "blas"):
-            features = frame_features(counted())
-            played = 2 if n_channels == 2 else 1
+            features = frame_features(recording)
+            played = 2 if recording.n_channels == 2 else 1
             events = self._events(features, options, played)
-        for block in summed(events, n_samples=n_samples, n_channels=played):
-            yield block if played == n_channels else block.repeat(n_channels, axis=0)
+        for block in summed(events, n_samples=recording.n_samples, n_channels=played):
+            yield (
+                block
+                if played == recording.n_channels
+                else block.repeat(recording.n_channels, axis=0)
+            )
 
     def _events(
         self, features: FrameFeatures, options: ConcatenativeOptions, n_channels: int

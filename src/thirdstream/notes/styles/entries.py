@@ -197,8 +197,8 @@ class Expression(Entry):
     phrase: by which the middle of four bars is louder than its ends; form: the fullest bar than the
     thinnest. high: an octave above the part's middle. first, strong, weak, off: on the bar line, on
     the bar's other strong beats, on its weak ones, and between beats. short: of notes up to half a
-    beat. drawn: deviation of what is drawn. late: beats that the part is behind. apart: deviation,
-    in beats, of what is drawn of its timing.
+    beat. drawn: deviation of what is drawn. late: quarter notes that the part is behind. apart:
+    deviation, in quarter notes, of what is drawn of its timing.
     """
 
     phrase: float = 0.0

@@ -27,8 +27,8 @@ class Trio:
 
 
 @dataclass(frozen=True)
-class Swing:
-    """Quartiles of swing ratios at a tempo, in beats a minute."""
+class SwingQuartiles:
+    """Of swing ratios at a tempo, in beats a minute."""
 
     tempo: float
     low: float
@@ -57,6 +57,7 @@ def trios() -> tuple[Trio, ...]:
 
 
 @lru_cache(1)
-def swings() -> tuple[Swing, ...]:
+def swings() -> tuple[SwingQuartiles, ...]:
     """From slow to fast."""
-    return tuple(Swing(*row) for row in json.loads(PATH.read_text(encoding="utf-8"))["swing"])
+    rows = json.loads(PATH.read_text(encoding="utf-8"))["swing"]
+    return tuple(SwingQuartiles(*row) for row in rows)

@@ -65,20 +65,15 @@ def frame_features(
     progress: told the seconds done so far. Raises MissingPackage without the transcriber.
     """
     transcriber = Transcriber()
-    n_samples = 0
-
-    def mono() -> Iterable[Wave]:
-        nonlocal n_samples
-        for block in blocks:
-            n_samples += block.shape[1]
-            yield audio.mixed(block)
+    recording = audio.Counted(blocks)
+    mono = (audio.mixed(block) for block in recording)
 
     def features(window: Wave) -> tuple[NDArray[Any], ...]:
         posteriors, melody = transcriber.run(window, tuning=tuning)
         halves = (part.astype(np.float16) for part in (*posteriors, melody))
         return (*halves, *_spectral(window), _shares(window))
 
-    windows = cut(audio.resampled(mono(), sr_in=audio.SR, sr_out=SR, n_channels=1))
+    windows = cut(audio.resampled(mono, sr_in=audio.SR, sr_out=SR, n_channels=1))
     first = list(itertools.islice(windows, TUNED_ON))
     tuning = tuning_of(np.concatenate([_shares(window) for window in first]))
     windows = itertools.chain(first, windows)
@@ -87,7 +82,7 @@ def frame_features(
         for column, one in zip(columns, part, strict=True):
             column.append(one)
         progress((number + 1) * KEPT / FPS)
-    n_frames = 1 + math.ceil(n_samples / audio.SR * FPS)
+    n_frames = 1 + math.ceil(recording.n_samples / audio.SR * FPS)
 
     def whole(column: list[NDArray[Any]]) -> NDArray[Any]:
         joined = np.concatenate(column)[:n_frames]
@@ -95,7 +90,7 @@ def frame_features(
         return joined
 
     notes, onsets, melody, flux, bass_flux, level, tuned = map(whole, columns)
-    posteriors, duration_s = Posteriors(notes, onsets), n_samples / audio.SR
+    posteriors, duration_s = Posteriors(notes, onsets), recording.n_samples / audio.SR
     return FrameFeatures(posteriors, melody, flux, bass_flux, level, duration_s, tuning_of(tuned))
 
 

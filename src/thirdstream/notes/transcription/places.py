@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import check_free
 from thirdstream.notes.io.engraving import can_engrave
 
 SHEETS, PDF = (".mid", ".musicxml", ".png", ".json"), ".pdf"
@@ -23,6 +23,5 @@ def check_paths(out: Path, name: str, *, force: bool = False) -> list[Path]:
 def _free(out: Path, name: str, endings: Iterable[str], *, force: bool) -> list[Path]:
     paths = [out / f"{name}{ending}" for ending in endings]
     for path in paths:
-        if path.exists() and not force:
-            raise ThirdstreamError(f"{path}: exists already; add --force to replace it")
+        check_free(path, force=force)
     return paths
