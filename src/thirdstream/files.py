@@ -135,7 +135,7 @@ def check_free(out: Path, *, force: bool = False, suffix: str = "") -> None:
     """Raise ThirdstreamError where `out` exists and is not to be replaced, is a folder, or has
     another suffix than the one that is asked for."""
     if suffix and out.suffix != suffix:
-        raise ThirdstreamError(f"{out}: is no name that ends in {suffix}; call it {out.stem}{suffix}")
+        raise ThirdstreamError(f"{out}: is no name that ends in {suffix}; try {out.stem}{suffix}")
     if out.is_dir():
         raise ThirdstreamError(f"{out}: is a folder; choose another name")
     if out.exists() and not force:
