@@ -380,3 +380,30 @@ def test_without_the_melody_there_are_fewer_notes(index: Path) -> None:
     louder = np.concatenate(list(system.stream([wave], replace(options, melody_level=1.0))), axis=1)
     assert without.shape == louder.shape == wave.shape
     assert np.square(louder).mean() > np.square(without).mean()
+
+
+def test_a_long_recording_is_decoded_once_whatever_is_taken_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three parts; each is what lies there."""
+    rng = np.random.default_rng(0)
+    wave = 0.1 * rng.standard_normal((2, 3 * BLOCK + 1234)).astype(np.float32)
+    path = tmp_path / "long.wav"
+    sf.write(path, wave.T, SR, subtype="FLOAT")
+    monkeypatch.setattr(indexing, "SHORTEST_S", 0.1)
+    seconds = wave.shape[1] / SR
+    excerpts = [indexing.Excerpt(path, seconds * at, seconds / 4) for at in (0.1, 0.35, 0.7)]
+    decoded, whole = [], audio.blocks
+    monkeypatch.setattr(audio, "blocks", lambda *a, **k: decoded.append(a) or whole(*a, **k))
+    seen: list[Wave] = []
+
+    def heard(one: indexing.Excerpt, part: Wave, progress: object) -> dict[str, np.ndarray]:
+        seen.append(part)
+        return {"rows": np.zeros(1)}
+
+    monkeypatch.setattr(indexing, "_heard", heard)
+    assert all(one.fault is None for one in indexing.index(excerpts, tmp_path / "x.safetensors"))
+    assert len(decoded) == 1
+    for one, part in zip(excerpts, seen, strict=True):
+        first = round(one.start_s * SR)
+        np.testing.assert_array_equal(part, wave[:, first : first + round(one.length_s * SR)])

@@ -123,15 +123,19 @@ def index(
     fault is in what is yielded.
     """
     make_folder(parts_of(out))
+    reader: Reader | None = None
     for one in excerpts:
         try:
             part = _part_of(one, out)
             if not _readable(part):
-                arrays = _heard(one, progress)
+                if reader is None or reader.path != one.path:
+                    reader = Reader(one.path)
+                arrays = _heard(one, reader.read(one), progress)
                 with whole_file(part) as temporary:
                     save_file(arrays, temporary)
             yield Indexed(one)
         except Exception as error:  # whatever it is, the others are indexed
+            reader = None  # the next excerpt of the file is decoded anew
             yield Indexed(one, fault_of(one.path, error))
 
 
@@ -158,8 +162,7 @@ def _readable(part: Path) -> bool:
         return False
 
 
-def _heard(one: Excerpt, progress: Progress) -> dict[str, NDArray[Any]]:
-    wave = _read(one)
+def _heard(one: Excerpt, wave: Wave, progress: Progress) -> dict[str, NDArray[Any]]:
     level = audio.level_of([wave])
     if level.silent:
         raise ThirdstreamError(f"{one.path}: is silent; give recordings with music in them")
@@ -187,26 +190,41 @@ def _check(one: Excerpt, grains: Grains, duration_s: float) -> None:
         )
 
 
-def _read(one: Excerpt) -> Wave:
-    """(n_channels, n_samples) at 44.1 kHz; more than two channels are mixed to one."""
-    first, n_wanted = round(one.start_s * SR), round(one.length_s * SR)
-    mono = audio.info(one.path).n_channels > 2
-    if not n_wanted:
-        audio.measure(one.path)  # says why its length is not known
-    at, parts = 0, []
-    for block in audio.blocks(one.path, mono=mono):
-        parts.append(block[:, max(first - at, 0) : max(first + n_wanted - at, 0)])
-        at += block.shape[1]
-        if at >= first + n_wanted:
-            break
-    wave = np.concatenate(parts, axis=1)
-    if wave.shape[1] < SHORTEST_S * SR:  # a header may promise more than there is
-        after = f" after the first {one.start_s:.0f} s" if first else ""
-        raise ThirdstreamError(
-            f"{one.path}: lasts {wave.shape[1] / SR:.1f} s{after}; give recordings of "
-            f"{SHORTEST_S:.0f} s or more"
-        )
-    return wave
+class Reader:
+    """A recording at 44.1 kHz, decoded once, of which parts are read one after the other. More than
+    two channels are mixed to one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._blocks = audio.blocks(path, mono=audio.info(path).n_channels > 2)
+        self._start, self._block = 0, np.zeros((1, 0), np.float32)
+
+    def read(self, one: Excerpt) -> Wave:
+        """(n_channels, n_samples) of an excerpt that begins no earlier than the last one ended.
+
+        Raises ThirdstreamError where there is too little of it.
+        """
+        first, n_wanted = round(one.start_s * SR), round(one.length_s * SR)
+        if not n_wanted:
+            audio.measure(one.path)  # says why its length is not known
+        parts = [self._inside(first, first + n_wanted)]
+        while self._start + self._block.shape[1] < first + n_wanted:
+            following = next(self._blocks, None)
+            if following is None:
+                break
+            self._start, self._block = self._start + self._block.shape[1], following
+            parts.append(self._inside(first, first + n_wanted))
+        wave = np.concatenate([part for part in parts if part.size] or parts[:1], axis=1)
+        if wave.shape[1] < SHORTEST_S * SR:  # a header may promise more than there is
+            after = f" after the first {one.start_s:.0f} s" if first else ""
+            raise ThirdstreamError(
+                f"{one.path}: lasts {wave.shape[1] / SR:.1f} s{after}; give recordings of "
+                f"{SHORTEST_S:.0f} s or more"
+            )
+        return wave
+
+    def _inside(self, first: int, end: int) -> Wave:
+        return self._block[:, max(first - self._start, 0) : max(end - self._start, 0)]
 
 
 def collection_of(excerpts: Sequence[Excerpt], out: Path, *, style: str) -> Collection:
@@ -222,9 +240,7 @@ def collection_of(excerpts: Sequence[Excerpt], out: Path, *, style: str) -> Coll
         kept = f"; what was found stays in {parts_of(out)} for the next run"
         raise ThirdstreamError(
             f"{style}: has {seconds:.0f} s of music that can be used, and {LEAST_S:.0f} s are "
-            "needed at least; give more recordings (an hour is best)"
-            + kept
-            * parts_of(out).exists()
+            f"needed at least; give more recordings (an hour is best){kept if used else ''}"
         )
     return joined([load_file(part) for part in used])
 
