@@ -140,7 +140,7 @@ def test_work_that_was_interrupted_goes_on(
     heard: list[Path] = []
     whole = indexing._heard
     monkeypatch.setattr(
-        indexing, "_heard", lambda one, told: heard.append(one.path) or whole(one, told)
+        indexing, "_heard", lambda one, *more: heard.append(one.path) or whole(one, *more)
     )
     assert run("index", f"flute={folders / 'flute'}", "--out", out) == 0
     assert heard == paths[1:]
@@ -175,7 +175,9 @@ def test_folders_of_no_use_are_said(
         assert fault in said
     assert not indexing.parts_of(out).exists()
     sf.write(bad / "tune.flac", 0.5 * tune(1, PIANO)[:, : 5 * SR].T, SR)
-    assert "a: has 5 s of music that can be used, and 20 s are needed" in refused(f"a={bad}")
+    said = refused(f"a={bad}")
+    assert "a: has 5 s of music that can be used, and 20 s are needed" in said
+    assert f"stays in {indexing.parts_of(out)}" in said and indexing.parts_of(out).exists()
 
 
 def test_a_recording_that_is_damaged_and_of_no_known_length_is_said_to_be_damaged(
