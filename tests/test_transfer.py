@@ -308,7 +308,7 @@ def test_a_recording_that_was_heard_is_half_done(tmp_path: Path) -> None:
 def test_blocks_made_ahead_are_the_same_blocks() -> None:
     made = [np.full((1, 3), k, np.float32) for k in range(20)]
     for n_blocks in (1, 4, 50):
-        assert [b[0, 0] for b in audio.ahead(iter(made), n_blocks=n_blocks)] == list(range(20))
+        assert [b[0, 0] for b in audio.ahead(iter(made), n_items=n_blocks)] == list(range(20))
     assert list(audio.ahead([])) == []
 
 

@@ -79,13 +79,14 @@ def match_loudness(  # noqa: PLR0913  # what the recording, the system and the f
 
 def _counting(n_samples: int, progress: Progress) -> Callable[[Iterable[Wave]], Iterator[Wave]]:
     """What blocks pass through, of one stream or several, to be counted together."""
-    n_done = 0
+    n_done: list[int] = []  # of each stream: they may be in different threads
 
     def counted(blocks: Iterable[Wave]) -> Iterator[Wave]:
-        nonlocal n_done
+        number = len(n_done)
+        n_done.append(0)
         for block in blocks:
-            n_done += block.shape[1]
-            progress(min(1.0, n_done / n_samples))
+            n_done[number] += block.shape[1]
+            progress(min(1.0, sum(n_done) / n_samples))
             yield block
 
     return counted

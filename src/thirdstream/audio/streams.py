@@ -19,23 +19,23 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def ahead(stream: Iterable[Wave], *, n_blocks: int = 4) -> Iterator[Wave]:
-    """The same blocks, made in a thread of their own, up to `n_blocks` before they are asked for.
+def ahead(stream: Iterable[Item], *, n_items: int = 4) -> Iterator[Item]:
+    """The same items, made in a thread of their own, up to `n_items` before they are asked for.
 
     It begins at once. Worth it where what makes them, or uses them, runs outside Python.
     """
     iterator, thread = iter(stream), ThreadPoolExecutor(1)
 
-    def one() -> Wave | None:
+    def one() -> Item | None:
         return next(iterator, None)
 
-    made = deque(thread.submit(one) for _ in range(n_blocks))
+    made = deque(thread.submit(one) for _ in range(n_items))
 
-    def asked() -> Iterator[Wave]:
+    def asked() -> Iterator[Item]:
         with thread:
-            while (block := made.popleft().result()) is not None:
+            while (item := made.popleft().result()) is not None:
                 made.append(thread.submit(one))
-                yield block
+                yield item
 
     return asked()
 

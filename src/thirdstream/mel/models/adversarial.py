@@ -1,7 +1,7 @@
 """Adversarial training: a discriminator per style plays against the model (paper, section 3.3)."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +24,6 @@ ADVERSARIAL, GRADIENT_PENALTY = "adversarial", "gradient_penalty"
 DISCRIMINATOR_WINS = 0.025
 
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def eager(function: Function) -> Function:
-    """Never compiled: torch's compiler takes no second derivatives."""
-    return cast(Function, torch.compiler.disable(function))
-
-
 class Adversarial(MelModel):
     """A model with a discriminator per style.
 
@@ -42,6 +34,7 @@ class Adversarial(MelModel):
     """
 
     TRAINING_ONLY = ("discriminators",)
+    EAGER = ("adversarial_loss", "discriminator_losses")  # the compiler takes no second derivatives
     REMEDY = "raise the weight of the reconstruction or lower the learning rate"
     n_batches: Tensor
 
@@ -95,7 +88,6 @@ class Adversarial(MelModel):
         grown = min(1.0, float(self.n_batches) / warm_up) if warm_up else 1.0
         return {**weights, ADVERSARIAL: grown * weights[ADVERSARIAL]}
 
-    @eager
     def adversarial_loss(self, *, real: Mels, fake: Mels) -> Tensor:
         """Eq. 6, averaged over the styles. No gradient reaches the discriminators."""
         values = []
@@ -106,7 +98,6 @@ class Adversarial(MelModel):
             )
         return mean_over(values)
 
-    @eager
     def discriminator_losses(self, *, real: Mels, fake: Mels) -> dict[str, Tensor]:
         """Eq. 5, averaged over the styles. No gradient reaches the model.
 

@@ -69,6 +69,7 @@ class MelModel(nn.Module, ABC):
     SELECTION_METRIC: ClassVar[str | None] = RECONSTRUCTION  # the validation loss that chooses the
     # epoch; None: the latest is the best, where no loss says which is
     TRAINING_ONLY: ClassVar[tuple[str, ...]] = ()  # its modules that no transfer uses
+    EAGER: ClassVar[tuple[str, ...]] = ()  # its methods that are never compiled
     REMEDY: ClassVar[str] = "lower the learning rate"  # where it has collapsed
     PHASE: ClassVar[Phase] = "content"  # where the search for phases starts by default
     FOLLOWS_DYNAMICS: ClassVar[bool] = True  # whether transfers are as loud, at any moment

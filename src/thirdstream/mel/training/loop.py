@@ -270,7 +270,11 @@ def fit(
 def _prepared(model: MelModel, config: TrainingConfig, accelerator: "Accelerator") -> Any:
     """The model as training calls it: prepared as for evaluation, see `_average_gradients`."""
     ready = accelerator.prepare_model(model, evaluation_mode=True)
-    return torch.compile(ready) if config.compile else ready
+    if not config.compile:
+        return ready
+    for method in model.EAGER:
+        setattr(model, method, torch.compiler.disable(getattr(model, method)))
+    return torch.compile(ready)
 
 
 def _seed(config: TrainingConfig, state: State, accelerator: "Accelerator") -> int:

@@ -11,6 +11,8 @@ from thirdstream.mel.compiled import compiled
 
 COLUMNS = 128  # of a spectrum that are updated together: they stay in a core's own memory
 LEAST = np.float32(1e-30)  # of what is divided by
+QUIET = np.float32(1e-12)  # a magnitude as good as none
+TURN = np.float32(2 * np.pi)
 
 
 @compiled
@@ -104,3 +106,65 @@ def accelerate(projected, spectrum, before, ahead, magnitude, steps):
             re, im = re + alpha * more_re, im + alpha * more_im
             scale = wanted[k] / np.sqrt(max(re * re + im * im, tiny))
             s[2 * k], s[2 * k + 1] = scale * re, scale * im
+
+
+@compiled
+def propagate(magnitude, angle, units, advance, goes_on):
+    """Phases that are propagated from frame to frame, see `phases`.
+
+    angle: (n_freqs,) of the frame before, of its middle, which becomes the last one's. units: as a
+    spectrum, filled with unit numbers. advance: by how much the phase of bin 1 grows in a hop.
+    goes_on: whether there is a frame before; else the first frame's phases are `angle`.
+    """
+    n_frames, n_freqs = magnitude.shape
+    peaks = np.empty(n_freqs, np.int64)
+    grown = np.empty_like(angle)
+    for t in range(n_frames):
+        own = magnitude[t]
+        n_peaks = _find_peaks(own, peaks)
+        first = 0
+        for number in range(n_peaks):
+            peak, end = peaks[number], n_freqs
+            if number + 1 < n_peaks:
+                end = (peak + peaks[number + 1]) // 2 + 1
+            if t > 0 or goes_on:
+                turn = angle[peak] + advance * (np.float32(peak) + _offset(own, peak))
+                grown[first:end] = turn - TURN * np.floor(turn / TURN)
+            else:
+                grown[first:end] = angle[first:end]
+            re, im = np.cos(grown[peak]), np.sin(grown[peak])
+            for k in range(first, end):
+                sign = np.float32(1 - 2 * (k % 2))
+                units[t, 2 * k], units[t, 2 * k + 1] = sign * re, sign * im
+            first = end
+        angle[:] = grown
+
+
+@compiled
+def _find_peaks(own, peaks):
+    """The bins above both their neighbours, in `peaks`; how many. Without any, every bin is one."""
+    n_peaks = 0
+    for k in range(1, len(own) - 1):
+        if own[k] >= own[k - 1] and own[k] > own[k + 1]:
+            peaks[n_peaks] = k
+            n_peaks += 1
+    if n_peaks:
+        return n_peaks
+    peaks[:] = np.arange(len(own))
+    return len(own)
+
+
+@compiled
+def _offset(own, peak):
+    """How far above its bin a peak lies, from -0.5 to 0.5, by a parabola through logarithms."""
+    if peak in (0, len(own) - 1):
+        return np.float32(0)
+    below, middle, above = (
+        np.log(max(own[peak - 1], QUIET)),
+        np.log(max(own[peak], QUIET)),
+        np.log(max(own[peak + 1], QUIET)),
+    )
+    bend = below - 2 * middle + above
+    if bend >= 0:
+        return np.float32(0)
+    return min(max((below - above) / 2 / min(bend, -QUIET), np.float32(-0.5)), np.float32(0.5))

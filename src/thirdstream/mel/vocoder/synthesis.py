@@ -110,29 +110,24 @@ class Synthesiser(nn.Module):
         Starts from the clipped pseudo-inverse and refines by the multiplicative updates of Lee and
         Seung (2001), which keep every value at or above zero and never raise the error.
         """
-        n_batch, n_frames, n_mels = power.shape
-        target = power.reshape(-1, n_mels).T.contiguous()  # (n_mels, batch * n_frames)
-        numerator = self.filters.spread(target)
-        # A bin clipped to 0 would stay 0 for ever: give it a trace of what its filters hold.
-        floor = 1e-2 * numerator / self.filters.energy.add(1e-12)
-        spectrum = torch.maximum(self.inverse @ target, floor)
-        columns = (one.reshape(-1, n_batch, n_frames) for one in (spectrum, numerator))
-        return self._updated(*columns, n_iter=n_iter).sqrt_()
-
-    def _updated(self, spectrum: Tensor, numerator: Tensor, *, n_iter: int) -> Tensor:
-        """Both (n_freqs, batch, n_frames); returns (batch, n_freqs, n_frames)."""
         from thirdstream.mel.vocoder import loops  # numba takes a third of a second
 
         bank = self.filters
         index, weight = (one.cpu().numpy() for one in (bank.index, bank.weight[..., 0]))
-        updated, wanted = (one.transpose(0, 1).contiguous().cpu() for one in (spectrum, numerator))
+        found = torch.empty(*power.shape[:2], len(self.inverse))  # each frame's bins in a row
 
         def work(row: int) -> None:
-            own, of = updated[row].numpy(), wanted[row].numpy()
+            target = power[row].T.contiguous()
+            numerator = bank.spread(target)
+            # A bin clipped to 0 would stay 0 for ever: give it a trace of what its filters hold.
+            floor = numerator * (1e-2 / bank.energy.add(1e-12))
+            spectrum = torch.maximum(self.inverse @ target, floor)
+            own, of = (one.cpu().numpy() for one in (spectrum, numerator))
             loops.update(own, of, index, weight, bank.n_mels, n_iter)
+            np.sqrt(own.T, out=found[row].numpy())
 
-        in_threads(work, len(updated))
-        return updated.to(spectrum.device)
+        in_threads(work, len(power))
+        return found.mT.to(power.device)
 
     def detail(self, power: Tensor, spectrum: Tensor) -> Tensor:
         """What a recording's magnitudes have that its mel power does not tell, as a factor.
@@ -217,13 +212,11 @@ class Synthesiser(nn.Module):
         Yields (batch, n_samples) blocks, together (n_frames - 1) * hop_length samples.
         """
         hop, reach = self.config.hop_length, self.config.n_fft // (2 * self.config.hop_length)
-        before: Chunk | None = None  # the frames that the next chunk repeats
-        found = torch.zeros(1, 0, 0)  # the spectrum of those of them that all samples are known of
+        found = torch.zeros(1, 0, 0)  # spectrum of the repeated frames whose samples are all known
         known = held = torch.zeros(1, 0)
         search = FROM_PROPAGATED if propagation == 1 else search
-        for chunk in chunks:
-            whole = chunk if before is None else before.joined(chunk)
-            magnitude = whole.magnitude(self, n_iter=search.n_updates)
+        wholes = self._wholes(chunks, n_updates=search.n_updates)
+        for number, (whole, magnitude) in enumerate(audio.ahead(wholes, n_items=2)):
             wave = self.griffin_lim(
                 magnitude,
                 start=self._start(
@@ -231,21 +224,29 @@ class Synthesiser(nn.Module):
                 ),
                 n_iter=search.n_iter,
                 steps=search.steps,
-                known=None if before is None else known,
+                known=known if number else None,
             )
-            n_known = 0 if before is None else known.shape[1]
+            n_known = known.shape[1]
             n_final = max(n_known, wave.shape[1] - HELD_BACK * hop)
             n_fade = min(N_FADE, held.shape[1], n_final - n_known)
             seam = wave[:, n_known : n_known + n_fade]  # both ways on from `known` are alike here
             seam.copy_(torch.lerp(held[:, :n_fade], seam, torch.linspace(0, 1, n_fade)))
             yield wave[:, n_known:n_final].numpy()
-            before = whole.last(OVERLAP)
             if propagation:
                 end = wave[:, -(OVERLAP + reach) * hop :]
                 found = self.stft(end)[:, :, -OVERLAP : -HELD_BACK - reach]
-            n_repeated = (before.power.shape[2] - 1) * hop
+            n_repeated = (min(OVERLAP, magnitude.shape[2]) - 1) * hop
             known, held = wave[:, wave.shape[1] - n_repeated : n_final], wave[:, n_final:]
         yield held.numpy()
+
+    @torch.inference_mode()
+    def _wholes(self, chunks: Iterable[Chunk], *, n_updates: int) -> Iterator[tuple[Chunk, Tensor]]:
+        """Each chunk behind the last OVERLAP frames of the one before, and its magnitudes."""
+        before: Chunk | None = None
+        for chunk in chunks:
+            whole = chunk if before is None else before.joined(chunk)
+            yield whole, whole.magnitude(self, n_iter=n_updates)
+            before = whole.last(OVERLAP)
 
     def _start(
         self, magnitude: Tensor, *, given: Tensor | None, found: Tensor, propagation: float
