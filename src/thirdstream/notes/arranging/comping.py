@@ -1,7 +1,9 @@
 """Comping: the pianist's voicings, in varied rhythms."""
 
 import random
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 
 from thirdstream.notes.arranging.harmony import Change
 from thirdstream.notes.arranging.lines import midi_velocity, nearest
@@ -38,11 +40,13 @@ def voiced(
 ) -> Iterator[Note]:
     """Chords at given strokes; what is struck an eighth before a new chord belongs to that one."""
     pitches: tuple[int, ...] = ()
+    strokes = sorted(strokes, key=itemgetter(0))
+    starts = [start for start, _ in strokes]
     for change in harmony:
         chord = change.chord
         pitches = comping_pitches(change, pitches, voicings)
-        own = [s for s in strokes if chord.start - 0.5 <= s[0] < chord.end - 0.5]
-        for start, length in own or [(chord.start, 0.8)]:
+        first, last = (bisect_left(starts, at - 0.5) for at in (chord.start, chord.end))
+        for start, length in strokes[first:last] or [(chord.start, 0.8)]:
             velocity = comping.velocity + rng.uniform(-8, 8)
             for pitch in pitches:
                 struck = midi_velocity(velocity + rng.uniform(-3, 3))

@@ -5,7 +5,7 @@ neither melody nor style plays them, those first that would be missed most.
 """
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
@@ -163,11 +163,12 @@ def _give_way(part: Part) -> None:
     """
     if not part.added:
         return
-    spans = _joined(part.added)
+    spans, added = _joined(part.added), sorted(part.added)
     kept: list[Note] = []
     for note, transcribed in zip(part.styled, part.transcribed, strict=True):
         if part.polyphonic:
-            near = (n for n in part.added if abs(n.start - note.start) < 0.3)
+            first = bisect_right(added, note.start - 0.3, key=_start)
+            near = added[first : bisect_left(added, note.start + 0.3, key=_start)]
             if transcribed or all(abs(n.pitch - note.pitch) > 2 for n in near):
                 kept.append(note)
             continue
@@ -202,6 +203,10 @@ def _walk_on(part: Part) -> None:
     ]
 
 
+def _start(note: Note) -> float:
+    return note.start
+
+
 def _joined(notes: Iterable[Note]) -> list[tuple[float, float]]:
     """Where notes sound, short gaps included; in order."""
     spans: list[tuple[float, float]] = []
@@ -214,8 +219,10 @@ def _joined(notes: Iterable[Note]) -> list[tuple[float, float]]:
 
 
 def _without(note: Note, spans: Sequence[tuple[float, float]]) -> list[Note]:
-    """What is left of a note outside of some spans, in pieces of half a beat or more."""
-    inside = [(start, end) for start, end in spans if end > note.start and start < note.end]
+    """What is left of a note outside of some spans that are in order, in pieces of half a beat or
+    more."""
+    first = bisect_right(spans, note.start, key=lambda span: span[1])
+    inside = spans[first : bisect_left(spans, note.end, key=lambda span: span[0])]
     edges = [note.start, *(at for span in inside for at in span), note.end]
     shortest = min(0.5, note.length)
     return [

@@ -33,6 +33,7 @@ N_STATES = 12 * len(KINDS)
 ABOVE, BELOW = 48, 55  # MIDI pitch: of chords from the one up, of basses up to the other
 ROWS = 1 << 16  # beats whose chords are looked for side by side: 85 MB
 N_LOW = 48  # pitches, of which the lowest note is found
+STEPS = 4096  # of a posterior from 0 to 1, when many are summed
 SEVENTH_AT = 0.8  # of what the triad's notes sound on average, a seventh sounds at least
 
 
@@ -62,12 +63,13 @@ class ChromaSums(NamedTuple):
     """Running sums over frames of the posteriors of notes: any span's mean is of two rows.
 
     upper, bass: (n_frames + 1, 12) by pitch class, of the pitches from ABOVE on, and below BELOW.
-    low: (n_frames, N_LOW), the posteriors of the lowest pitches, not summed.
+    low: (n_frames + 1, N_LOW), of the lowest pitches, in steps of 1 / STEPS: these sums are exact,
+    and may overflow, for differences of them do not.
     """
 
     upper: Array
     bass: Array
-    low: Array32
+    low: NDArray[np.uint32]
 
     @classmethod
     def of(cls, posteriors: Posteriors) -> "ChromaSums":
@@ -79,7 +81,10 @@ class ChromaSums(NamedTuple):
             np.cumsum(np.pad(notes @ (fold * kept[:, None]), ((1, 0), (0, 0))), 0, np.float64)
             for kept in (pitches >= ABOVE, pitches < BELOW)
         )
-        return cls(upper, bass, notes[:, :N_LOW].astype(np.float32))
+        low = np.zeros((len(notes) + 1, N_LOW), np.uint32)
+        steps = np.rint(notes[:, :N_LOW] * np.float32(STEPS))
+        np.cumsum(steps, axis=0, dtype=np.uint32, out=low[1:])
+        return cls(upper, bass, low)
 
 
 def beat_chroma(sums: ChromaSums, edges: Array) -> Array:
@@ -88,7 +93,7 @@ def beat_chroma(sums: ChromaSums, edges: Array) -> Array:
     Of the pitches above, of the bass, both as log(1 + 5 * sum of posteriors), and of the lowest
     note at each beat's beginning, 0 to 1.
     """
-    starts, ends, n_frames = edges[:-1], edges[1:], len(sums.low)
+    starts, ends, n_frames = edges[:-1], edges[1:], len(sums.low) - 1
     first = np.clip(np.round(starts + 3), 0, n_frames - 2).astype(int)
     last, soon = (
         np.clip(np.round(end), first + 1, n_frames - 1).astype(int)
@@ -98,18 +103,12 @@ def beat_chroma(sums: ChromaSums, edges: Array) -> Array:
         np.log1p(5 * np.maximum(part[last] - part[first], 0) / (last - first)[:, None])
         for part in (sums.upper, sums.bass)
     )
-    there = np.clip((_means(sums.low, first, soon) - 0.15) / 0.35, 0, 1)
+    lows = (sums.low[soon] - sums.low[first]) / (STEPS * (soon - first)[:, None])
+    there = np.clip((lows - 0.15) / 0.35, 0, 1)
     free = np.cumprod(1 - there, axis=1)
     free = np.hstack([np.ones((len(free), 1)), free[:, :-1]])  # no lower note
     lowest = (free * there) @ np.eye(12)[(np.arange(there.shape[1]) + LOWEST) % 12]
     return np.stack([upper, bass, lowest], axis=1)
-
-
-def _means(frames: NDArray[np.floating], first: NDArray[np.int_], last: NDArray[np.int_]) -> Array:
-    """(n_spans, n_columns): of each span from its first frame to the one before its last."""
-    spans = np.stack([first, last], axis=1).ravel()
-    sums = np.add.reduceat(frames, spans, dtype=np.float32)[::2]
-    return sums.astype(np.float64) / (last - first)[:, None]
 
 
 def _potentials(chroma: Array) -> tuple[Array, Array]:
