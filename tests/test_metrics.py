@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from conftest import music, tone
 from thirdstream.evaluation import metrics
@@ -272,6 +273,27 @@ def test_ten_of_ten_are_no_certainty() -> None:
     assert metrics.proportion([0] * 10) == pytest.approx((0, 0, z2 / (10 + z2), 10))
     with pytest.raises(MetricError, match="must be 0 or 1"):
         metrics.proportion([0.5])
+
+
+def test_recordings_of_one_piece_tell_as_much_as_one() -> None:
+    """A second take of each piece that comes out the same makes no interval narrower."""
+    values, pieces = [0.1, 0.4, 0.5, 0.9], ["a", "b", "c", "d"]
+    twice = metrics.bootstrap(2 * values, seed=3, pieces=2 * pieces)
+    assert twice[:3] == pytest.approx(metrics.bootstrap(values, seed=3)[:3])
+    assert twice.n == 8
+    alone = metrics.bootstrap(2 * values, seed=3)
+    assert alone.high - alone.low < twice.high - twice.low
+    shares = metrics.proportion([1, 0, 1, 1] * 2, pieces=2 * pieces)
+    assert shares[:3] == pytest.approx(metrics.proportion([1, 0, 1, 1])[:3])
+    with pytest.raises(MetricError, match="give one for each"):
+        metrics.bootstrap(values, seed=3, pieces=pieces[:2])
+
+
+def test_a_share_has_the_interval_of_scipy() -> None:
+    for n_right in range(8):
+        expected = binomtest(n_right, 7).proportion_ci(method="wilson")
+        found = metrics.proportion([1] * n_right + [0] * (7 - n_right))
+        assert found[1:3] == pytest.approx((expected.low, expected.high))
 
 
 # --- good x bad ---------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import mir_eval
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist, pdist
-from scipy.stats import binomtest
+from scipy.stats import norm
 
 from thirdstream.files import ThirdstreamError
 
@@ -448,34 +448,57 @@ def silence_share(wave: ArrayLike, sr: int) -> float:
 
 
 def bootstrap(
-    values: ArrayLike, *, seed: int, n_resamples: int = 10_000, level: float = 0.95
+    values: ArrayLike,
+    *,
+    seed: int,
+    pieces: Sequence[str] | None = None,
+    n_resamples: int = 10_000,
+    level: float = 0.95,
 ) -> Interval:
     """The mean of values, one a recording, and its percentile bootstrap interval.
 
-    With one value the interval is that value, which says nothing: see `n`. Of values that are 0 or
-    1 see `proportion`. Raises MetricError on no values. Source: Efron and Tibshirani, An
-    Introduction to the Bootstrap (1993), chapter 13.
+    pieces: of which piece each recording is; those of one are drawn together, for they are alike.
+    By default each is a piece of its own. With one piece the interval is its mean, which says
+    nothing: see `n`. Of values that are 0 or 1 see `proportion`. Raises MetricError on no values.
+    Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
     """
     found = checked_array(values, "values", ndim=1)
-    draws = np.random.default_rng(seed).integers(len(found), size=(n_resamples, len(found)))
-    tail = (1 - level) / 2
-    low, high = np.quantile(found[draws].mean(axis=1), [tail, 1 - tail])
+    piece = _numbered(pieces, len(found))
+    sums, counts = np.bincount(piece, found), np.bincount(piece)
+    draws = np.random.default_rng(seed).integers(len(sums), size=(n_resamples, len(sums)))
+    means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(found.mean()), float(low), float(high), len(found))
 
 
-def proportion(values: ArrayLike, *, level: float = 0.95) -> Interval:
+def proportion(
+    values: ArrayLike, *, pieces: Sequence[str] | None = None, level: float = 0.95
+) -> Interval:
     """The share of ones among values that are 0 or 1, one a recording, and Wilson's interval.
 
     A bootstrap of ten ones has no width; ten of ten may well be eight of ten in the long run.
-    Raises MetricError on no values, and on others. Source: Wilson, Probable inference, the law of
-    succession, and statistical inference (1927).
+    pieces: as of `bootstrap`; the interval is that of as many trials as there are pieces, as if
+    recordings of one always agreed, so it is never too narrow. Raises MetricError on no values,
+    and on others. Source: Wilson, Probable inference, the law of succession, and statistical
+    inference (1927).
     """
     found = checked_array(values, "values", ndim=1)
     if not np.isin(found, (0, 1)).all():
         raise MetricError("values: must be 0 or 1; take the bootstrap for others")
-    test = binomtest(int(found.sum()), len(found))
-    low, high = test.proportion_ci(level, method="wilson")
-    return Interval(float(found.mean()), float(low), float(high), len(found))
+    share, n = float(found.mean()), int(_numbered(pieces, len(found)).max()) + 1
+    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    reach = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
+    return Interval(share, float(max(middle - reach, 0)), float(min(middle + reach, 1)), len(found))
+
+
+def _numbered(pieces: Sequence[str] | None, n: int) -> NDArray[np.int_]:
+    """(n,): the number of each recording's piece, from 0."""
+    if pieces is None:
+        return np.arange(n)
+    if len(pieces) != n:
+        raise MetricError(f"pieces: {len(pieces)} for {n} values; give one for each")
+    return np.unique(list(pieces), return_inverse=True)[1]
 
 
 # --- validation ---------------------------------------------------------------------------------

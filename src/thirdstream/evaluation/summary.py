@@ -22,7 +22,7 @@ from thirdstream.evaluation.evaluate import (
     versions,
     weights_digest,
 )
-from thirdstream.evaluation.material import Material
+from thirdstream.evaluation.material import Item, Material
 from thirdstream.evaluation.measure import BINARY_METRICS, METRICS
 from thirdstream.files import ThirdstreamError, sha256
 from thirdstream.notes.rendering import ORCHESTRA
@@ -79,8 +79,8 @@ def summarise(
             one.name: {
                 f"{source}_to_{target}": scores | _cost_scores(costs.get(one.name))
                 for source, target in (material.styles, material.styles[::-1])
-                if (scores := _scores([test.rows[one.name] for test in tests
-                                       if test.job.item.style == source],
+                if (scores := _scores({test.job.item: test.rows[one.name] for test in tests
+                                       if test.job.item.style == source},
                                       references[target], settings))
             }
             for one in entries
@@ -167,27 +167,36 @@ def _about(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _scores(rows: Sequence[Row], references: Sequence[Row], settings: Settings) -> dict[str, Any]:
+def _scores(
+    tests: Mapping[Item, Row], references: Sequence[Row], settings: Settings
+) -> dict[str, Any]:
     """metric -> mean, interval and n in one direction; of sets the value alone."""
-    if not rows:
+    if not tests:
         return {}
-    values: dict[str, metrics.Interval] = {
-        key: metrics.proportion(measured)
-        if key in BINARY_METRICS
-        else metrics.bootstrap(measured, seed=settings.seed)
-        for key in METRICS
-        if (measured := [row[key] for row in rows if key in row])
-    }
+    pieces, rows = [item.piece for item in tests], list(tests.values())
+
+    def interval(key: str) -> metrics.Interval:
+        there = [(piece, row[key]) for piece, row in zip(pieces, rows, strict=True) if key in row]
+        own, measured = zip(*there, strict=True)
+        if key in BINARY_METRICS:
+            return metrics.proportion(measured, pieces=own)
+        return metrics.bootstrap(measured, seed=settings.seed, pieces=own)
+
+    values = {key: interval(key) for key in METRICS if any(key in row for row in rows)}
     if references:
         distances = metrics.timbre_distances(
             reference=[row["timbre"] for row in references],
             estimate=[row["timbre"] for row in rows],
         )
-        values["timbre_distance_mfcc"] = metrics.bootstrap(distances, seed=settings.seed)
+        values["timbre_distance_mfcc"] = metrics.bootstrap(
+            distances, seed=settings.seed, pieces=pieces
+        )
         distances = metrics.timbre_distances(
             reference=_spectra(references), estimate=_spectra(rows)
         )
-        values["spectral_balance_db"] = metrics.bootstrap(distances, seed=settings.seed)
+        values["spectral_balance_db"] = metrics.bootstrap(
+            distances, seed=settings.seed, pieces=pieces
+        )
     return {key: one._asdict() for key, one in values.items()} | _set_distances(rows, references)
 
 
