@@ -16,6 +16,7 @@ from thirdstream.files import ThirdstreamError, read_json
 BENCHMARK = "benchmark-results.json"
 INTERVALS = ("chroma_cosine", "melody_recall", "tag_difference", "target_tag", "target_style_rate")
 Sound = Annotated[str, Field(pattern=r"^audio/[^/\\:]+\.mp3$")]  # in the work folder
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256
 Direction = Annotated[str, Field(pattern=r"^(?s:.*)_to_(?s:.*)$")]  # STYLE_to_STYLE
 
 
@@ -92,11 +93,13 @@ class Example(Record):
 
 class Results(Record):
     """scores: by system, direction and metric. chance: of the metrics that it has a part in.
-    gallery: how many recordings a result's original is looked for among, at most."""
+    gallery: how many recordings a result's original is looked for among, at most. hashes: of what
+    the results depend on."""
 
     corpus: str
     settings: Settings
     versions: Mapping[str, str]
+    hashes: Mapping[str, Hash] = {}
     evaluation_models: Mapping[str, EvaluationModel]
     left_out: Mapping[str, str]
     styles: Annotated[list[str], Field(min_length=2)]
