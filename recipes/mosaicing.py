@@ -38,7 +38,7 @@ def rows_of(job: Job, settings: Settings) -> dict[str, Row]:
     models = measure.evaluation_models()
     original = measure.analyse(excerpt(job.item.path, settings.excerpt_s), models)
     truth = truth_of(job.item, settings.excerpt_s)
-    rows: dict[str, Row] = {"original": {"chroma": measure.chroma_of(original.wave)}}
+    rows: dict[str, Row] = {"original": {"chroma": measure.chroma_of(original.chroma)}}
     for entry in job.entries:
         wave, _ = output_of(entry, original.wave, job, settings)
         rows[entry.name] = measure.compare(
@@ -52,7 +52,8 @@ def reference_row(job: Job) -> Row:
     """The embeddings and the chroma of a recording that others are compared with."""
     wave = excerpt(job.item.path, EXCERPT_S)
     tagged = measure.evaluation_models().tagger.predict(wave, measure.SR)
-    return measure.set_features(wave, tagged) | {"chroma": measure.chroma_of(wave)}
+    chroma = measure.chroma_of(metrics.chroma(wave, measure.SR))
+    return measure.set_features(wave, tagged) | {"chroma": chroma}
 
 
 def shown(name: str, style: str, found: Mapping[Job, dict[str, Row]]) -> None:

@@ -254,9 +254,10 @@ def _rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]
             wave, alone = output_of(entry, original.wave, job, settings)
             if job.keep_sound:
                 _write_preview(sound, wave)
+            is_same = entry.name == COPY_CONTENT
             compared = measure.compare(
                 original=original,
-                output=measure.analyse(wave, models),
+                output=original if is_same else measure.analyse(wave, models),
                 source=job.item.style,
                 target=job.target,
                 truth=truth,
@@ -275,7 +276,7 @@ def _reference_rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[
     if not path.is_file():
         wave = excerpt(job.item.path, settings.excerpt_s)
         row = measure.set_features(wave, models.tagger.predict(wave, SR))
-        write_json(path, row | {"chroma": measure.chroma_of(wave)})
+        write_json(path, row | {"chroma": measure.chroma_of(metrics.chroma(wave, SR))})
     return {REFERENCE: read_json(path, kind="measured recording")}
 
 

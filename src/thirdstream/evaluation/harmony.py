@@ -22,7 +22,7 @@ import soundfile
 from numpy.typing import ArrayLike, NDArray
 
 from thirdstream.audio import Wave
-from thirdstream.evaluation.metrics import MetricError, chroma
+from thirdstream.evaluation.metrics import Chroma, MetricError, chroma
 from thirdstream.evaluation.tagger import checked
 from thirdstream.files import sha256
 from thirdstream.notes.key import PROFILES
@@ -160,7 +160,12 @@ def key_of_wave(wave: ArrayLike, sr: int) -> str:
     An estimate. Raises MetricError on a wave that is empty or not finite. Source: Krumhansl and
     Kessler (1982); chroma as of `metrics.chroma`.
     """
-    frames, sounds = chroma(wave, sr)
+    return key_of_chroma(chroma(wave, sr))
+
+
+def key_of_chroma(found: Chroma) -> str:
+    """`key_of_wave` of what `metrics.chroma` has found."""
+    frames, sounds = found
     mean = frames[:, sounds].mean(axis=1) if sounds.any() else np.zeros(12)
     keys = [(tonic, minor) for minor in (0, 1) for tonic in range(12)]
     profiles = np.array([np.roll(PROFILES[minor], tonic) for tonic, minor in keys])

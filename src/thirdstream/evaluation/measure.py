@@ -22,7 +22,7 @@ from thirdstream.evaluation.harmony import (
     Chords,
     LvChordia,
     chord_scores,
-    key_of_wave,
+    key_of_chroma,
     key_score,
     without_empty,
 )
@@ -215,9 +215,9 @@ class Analysis(NamedTuple):
     beats: metrics.Array
     tagged: TaggerOutput
     posteriors: Posteriors | None
+    chroma: metrics.Chroma
     melody: Track | None = None
     chords: Chords | None = None
-    key: str = ""
     styles: Mapping[str, classifiers.Values] = {}
 
 
@@ -228,9 +228,9 @@ def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
         metrics.beat_times(wave, SR),
         models.tagger.predict(wave, SR),
         models.transcriber.predict(wave, SR) if models.transcriber else None,
+        metrics.chroma(wave, SR),
         models.pitch.predict(wave, SR) if models.pitch else None,
         models.chords.predict(wave, SR) if models.chords else None,
-        key_of_wave(wave, SR),
         models.classifiers.predict(wave, SR) if models.classifiers else {},
     )
 
@@ -244,9 +244,9 @@ def set_features(wave: Wave, tagged: TaggerOutput) -> dict[str, Any]:
     }
 
 
-def chroma_of(wave: Wave) -> list[list[float]]:
+def chroma_of(chroma: metrics.Chroma) -> list[list[float]]:
     """What cover retrieval needs of one recording."""
-    return [_rounded(frame) for frame in retrieval.pooled_chroma(wave, SR)]
+    return [_rounded(frame) for frame in retrieval.pooled(chroma)]
 
 
 def compare(
@@ -257,13 +257,13 @@ def compare(
     truth: the notes of the original, if they are known.
     """
     row: dict[str, Any] = {
-        "chroma": chroma_of(output.wave),
-        "chroma_cosine": metrics.chroma_cosine(
-            reference=original.wave, estimate=output.wave, sr=SR
-        ),
+        "chroma": chroma_of(output.chroma),
+        "chroma_cosine": metrics.cosine_of(reference=original.chroma, estimate=output.chroma),
         "beat_f_measure": metrics.beat_f_measure(reference=original.beats, estimate=output.beats),
         "tempo_kept": timing.tempo_kept(reference=original.beats, estimate=output.beats),
-        "key_score": key_score(reference=original.key, estimate=output.key),
+        "key_score": key_score(
+            reference=key_of_chroma(original.chroma), estimate=key_of_chroma(output.chroma)
+        ),
     }
     row |= _sound_metrics(output.wave) | chord_metrics(original.chords, output.chords, truth)
     if len(output.wave) >= timing.LEAST_S * SR:

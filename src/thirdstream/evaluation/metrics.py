@@ -63,6 +63,13 @@ class Interval(NamedTuple):
     n: int
 
 
+class Chroma(NamedTuple):
+    """frames: (12, n_frames), each of unit length. sounds: (n_frames,) which of them sound."""
+
+    frames: Array
+    sounds: NDArray[np.bool_]
+
+
 # --- content ------------------------------------------------------------------------------------
 
 
@@ -80,16 +87,22 @@ def chroma_cosine(*, reference: ArrayLike, estimate: ArrayLike, sr: int) -> floa
     (2015), chapter 3.
     """
     waves = checked_waves(reference=reference, estimate=estimate)
-    (first, sounds_1), (second, sounds_2) = (chroma(wave, sr) for wave in waves)
-    either = sounds_1 | sounds_2
+    first, second = (chroma(wave, sr) for wave in waves)
+    return cosine_of(reference=first, estimate=second)
+
+
+def cosine_of(*, reference: Chroma, estimate: Chroma) -> float:
+    """`chroma_cosine` of what `chroma` has found of two waves of one length."""
+    either = reference.sounds | estimate.sounds
     if not either.any():
         raise MetricError("nothing sounds in either wave; leave silent recordings out")
-    cosines = (first * second).sum(axis=0) * (sounds_1 & sounds_2)
+    both = reference.sounds & estimate.sounds
+    cosines = (reference.frames * estimate.frames).sum(axis=0) * both
     return float(np.clip(cosines[either].mean(), 0, 1))
 
 
-def chroma(wave: ArrayLike, sr: int) -> tuple[Array, NDArray[np.bool_]]:
-    """Chroma (12, n_frames) of unit length, and which frames sound (n_frames,): see above."""
+def chroma(wave: ArrayLike, sr: int) -> Chroma:
+    """The chroma of a wave and which frames sound: see `chroma_cosine`."""
     (found,) = checked_waves(wave=wave)
     low = at_analysis_rate(found, sr, at_least=1 << 16)  # the lowest octave is analysed at a 64th
     frames = librosa.feature.chroma_cqt(
@@ -103,7 +116,8 @@ def chroma(wave: ArrayLike, sr: int) -> tuple[Array, NDArray[np.bool_]]:
     )
     rms = librosa.feature.rms(y=low, frame_length=2 * CHROMA_HOP, hop_length=CHROMA_HOP)[0]
     rms = rms[: frames.shape[1]]
-    return frames[:, : len(rms)], (rms > 0) & (rms >= rms.max() * 10 ** (SILENT_DB / 20))
+    sounds = (rms > 0) & (rms >= rms.max() * 10 ** (SILENT_DB / 20))
+    return Chroma(frames[:, : len(rms)], sounds)
 
 
 def pitch_jaccard_distance(*, reference: ArrayLike, estimate: ArrayLike) -> float:

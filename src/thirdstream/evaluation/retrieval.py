@@ -36,8 +36,12 @@ def pooled_chroma(wave: ArrayLike, sr: int) -> Array:
     The mean of every five frames of `metrics.chroma`; a rest at the end is left out, unless it is
     all. Raises MetricError as that does.
     """
-    found, _ = metrics.chroma(wave, sr)
-    frames = found.T[: max(1, found.shape[1] // POOLED * POOLED)]
+    return pooled(metrics.chroma(wave, sr))
+
+
+def pooled(chroma: metrics.Chroma) -> Array:
+    """`pooled_chroma` of what `metrics.chroma` has found."""
+    frames = chroma.frames.T[: max(1, chroma.frames.shape[1] // POOLED * POOLED)]
     groups = np.array_split(frames, max(1, len(frames) // POOLED))
     return _unit(np.stack([group.mean(axis=0) for group in groups]))
 

@@ -8,7 +8,7 @@ recipes/tagger_weights.py converted them.
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import librosa
 import numpy as np
@@ -97,6 +97,12 @@ class MusiCNN(nn.Module):
         """Batch normalisation over axis 1, whatever axes follow."""
         return self.norms[which](values.flatten(2) if values.ndim > 2 else values).view_as(values)
 
+    def _highest(self, values: Tensor, which: int) -> Tensor:
+        """Over axis 3, of values whose rectified normalisation is wanted: that of the highest ones,
+        where it has a negative weight that of the lowest."""
+        weight = cast(Tensor, self.norms[which].weight)[:, None]
+        return torch.where(weight < 0, values.amin(3), values.amax(3))
+
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, n_frames, 96) -> tags (batch, 50) from 0 to 1, embedding (batch, n_dense)."""
         image = self._norm(mel[:, None], 0)  # (batch, 1, n_frames, n_mels)
@@ -104,7 +110,7 @@ class MusiCNN(nn.Module):
         lengths = (*[7] * len(TIMBRAL_WIDTHS), *TEMPORAL_LENGTHS)
         for which, (convolution, length) in enumerate(zip(self.front, lengths, strict=True), 1):
             padded = pad(image, (0, 0, (length - 1) // 2, length // 2))  # as many frames as before
-            features.append(self._norm(relu(convolution(padded)), which).amax(3))
+            features.append(self._norm(relu(self._highest(convolution(padded), which)), which))
         layers = [torch.cat(features, 1)]  # (batch, 561, n_frames)
         for which, convolution in enumerate(self.middle, start=6):
             found = self._norm(relu(convolution(layers[-1])), which)
