@@ -18,7 +18,8 @@ BUNDLED = Path(evaluation.__file__).with_name(BENCHMARK)
 HEAD = """# Leaderboard
 
 Results on [the benchmark](benchmark.md), by direction, best classification rate first, then
-content. In brackets are 95 % intervals over n recordings. Baselines are in italics.
+content. Means over n recordings, with 95 % intervals over pieces in brackets. Baselines are in
+italics.
 
 """
 FOOT = """

@@ -118,7 +118,7 @@ def _print_results(results: "Results", all_columns: bool = False) -> None:
             if shown:
                 title = f"{direction.replace('_', ' ')}{group}"
                 OUT.print(_table(title, results, direction, shown))
-    tell("Means, with 95 % intervals over n recordings.")
+    tell("Means, with 95 % intervals over pieces; n recordings.")
     for line in (columns.all_definitions if all_columns else columns.definitions)(results):
         tell(line)
     for reason in sorted(set(results.left_out.values())):
