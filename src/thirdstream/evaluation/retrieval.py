@@ -8,7 +8,8 @@ Poliner, Identifying cover songs with chroma features and dynamic programming be
 harm.
 """
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from thirdstream.evaluation.metrics import Array, MetricError
 POOLED = 5  # frames of metrics.chroma: 464 ms
 TEMPI = 2 ** (np.arange(-6, 7) / 24)  # of the query by the candidate's: 0.84 to 1.19
 MIN_OVERLAP = 0.5  # of the shorter recording
+AT_ONCE = 8192  # frames of a gallery that go side by side
 
 
 class Match(NamedTuple):
@@ -53,19 +55,40 @@ def match(*, query: ArrayLike, candidate: ArrayLike) -> Match:
     shorter recording has; the best of all tempi, delays and transpositions. Raises MetricError on
     other shapes, and on what is not finite.
     """
-    first, second = _free(_chroma(query, "query")), _free(_chroma(candidate, "candidate"))
-    found = [correlation(_read_at(first, tempo), second) for tempo in TEMPI]
-    best = max(found, key=lambda one: one.max())
+    return matches(query=query, gallery={"": candidate})[""]
+
+
+def matches(*, query: ArrayLike, gallery: Mapping[str, ArrayLike]) -> dict[str, Match]:
+    """`match` of a query with each recording of a gallery, by its name: those of one length go
+    side by side.
+    """
+    first = _free(_chroma(query, "query"))
+    read = [_read_at(first, tempo) for tempo in TEMPI]
+    freed = {name: _free(_chroma(one, "candidate")) for name, one in gallery.items()}
+    by_length = sorted(freed, key=lambda name: len(freed[name]))
+    found: dict[str, Match] = {}
+    for n_frames, names in itertools.groupby(by_length, lambda name: len(freed[name])):
+        alike, step = list(names), max(1, AT_ONCE // n_frames)
+        for some in (alike[k : k + step] for k in range(0, len(alike), step)):
+            candidates = np.stack([freed[name] for name in some])
+            by_tempo = [correlation(one, candidates) for one in read]
+            found |= zip(some, map(_best, zip(*by_tempo, strict=True)), strict=True)
+    return {name: found[name] for name in gallery}
+
+
+def _best(by_tempo: Sequence[Array]) -> Match:
+    """Of correlations (n_delays, 12) at each tempo."""
+    best = max(by_tempo, key=lambda one: one.max())
     shift = int(np.unravel_index(best.argmax(), best.shape)[1])
     return Match(float(np.clip(best.max(), 0, 1)), shift)
 
 
 def correlation(query: Array, candidate: Array) -> Array:
-    """Of frames (n, 12) and (m, 12), by delay and transposition, (n_delays, 12).
+    """Of frames (n, 12) and (..., m, 12), by delay and transposition, (..., n_delays, 12).
 
     Delays are those at which half of the shorter one overlaps, or more.
     """
-    n, m = len(query), len(candidate)
+    n, m = len(query), candidate.shape[-2]
     size = n + m - 1  # so that the ends do not meet
     spectra = [np.fft.fft2(one, (size, 12)) for one in (query, candidate)]
     products = np.fft.ifft2(spectra[0] * spectra[1].conj()).real
@@ -73,7 +96,7 @@ def correlation(query: Array, candidate: Array) -> Array:
     delays[n:] -= size  # by how many frames the query is later
     overlap = np.minimum(n, m + delays) - np.maximum(0, delays)
     enough = overlap >= max(1, MIN_OVERLAP * min(n, m))
-    return products[enough] / np.sqrt(overlap[enough, None] * min(n, m))
+    return products[..., enough, :] / np.sqrt(overlap[enough, None] * min(n, m))
 
 
 def rank(name: str, query: ArrayLike, gallery: Mapping[str, ArrayLike]) -> int:
@@ -82,7 +105,7 @@ def rank(name: str, query: ArrayLike, gallery: Mapping[str, ArrayLike]) -> int:
     What matches as well as it counts as better, so a silent query is last. Raises KeyError where
     the gallery has no such recording.
     """
-    scores = {key: match(query=query, candidate=one).score for key, one in gallery.items()}
+    scores = {key: one.score for key, one in matches(query=query, gallery=gallery).items()}
     return sum(score >= scores[name] for score in scores.values())
 
 
