@@ -262,15 +262,15 @@ def test_the_bootstrap_covers_the_mean_as_often_as_it_says() -> None:
         assert found.low <= found.mean <= found.high
         hits += found.low <= 0 <= found.high
     assert 0.88 < hits / 200 < 0.99
-    assert metrics.bootstrap([3.0], seed=0) == (3.0, 3.0, 3.0, 1)
+    assert metrics.bootstrap([3.0], seed=0) == (3.0, 3.0, 3.0, 1, 1)
     assert metrics.bootstrap([1, 2, 5], seed=7) == metrics.bootstrap([1, 2, 5], seed=7)
 
 
 def test_ten_of_ten_are_no_certainty() -> None:
     """Wilson's bounds of n of n are n / (n + z^2) and 1; of none, mirrored."""
     z2 = 1.959964**2
-    assert metrics.proportion([1] * 10) == pytest.approx((1, 10 / (10 + z2), 1, 10))
-    assert metrics.proportion([0] * 10) == pytest.approx((0, 0, z2 / (10 + z2), 10))
+    assert metrics.proportion([1] * 10) == pytest.approx((1, 10 / (10 + z2), 1, 10, 10))
+    assert metrics.proportion([0] * 10) == pytest.approx((0, 0, z2 / (10 + z2), 10, 10))
     with pytest.raises(MetricError, match="must be 0 or 1"):
         metrics.proportion([0.5])
 
@@ -280,10 +280,12 @@ def test_recordings_of_one_piece_tell_as_much_as_one() -> None:
     values, pieces = [0.1, 0.4, 0.5, 0.9], ["a", "b", "c", "d"]
     twice = metrics.bootstrap(2 * values, seed=3, pieces=2 * pieces)
     assert twice[:3] == pytest.approx(metrics.bootstrap(values, seed=3)[:3])
-    assert twice.n == 8
+    assert (twice.n, twice.n_pieces) == (8, 4)
+    assert metrics.bootstrap(values, seed=3, pieces=4 * ["a"]).n_pieces == 1  # says nothing
     alone = metrics.bootstrap(2 * values, seed=3)
     assert alone.high - alone.low < twice.high - twice.low
     shares = metrics.proportion([1, 0, 1, 1] * 2, pieces=2 * pieces)
+    assert (shares.n, shares.n_pieces) == (8, 4)
     assert shares[:3] == pytest.approx(metrics.proportion([1, 0, 1, 1])[:3])
     with pytest.raises(MetricError, match="give one for each"):
         metrics.bootstrap(values, seed=3, pieces=pieces[:2])

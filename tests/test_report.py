@@ -27,8 +27,8 @@ from thirdstream.cli import main
 from thirdstream.evaluation import VERSION, work_of
 from thirdstream.files import ThirdstreamError, read_json, write_json
 from thirdstream.mel.features.logmel import LogMel
+from thirdstream.report import columns, plots, spectrograms
 from thirdstream.report import page as report
-from thirdstream.report import plots, spectrograms
 from thirdstream.report.results import Results
 from thirdstream.shown import shown
 
@@ -110,6 +110,19 @@ def test_the_page_is_whole_and_fetches_nothing(results: Path, tmp_path: Path) ->
     assert "<b>&'" not in text
     for svg in re.findall(r"<svg.*?</svg>", text, re.S):
         ElementTree.fromstring(svg)
+
+
+def test_takes_of_one_piece_have_no_interval(results: Path, tmp_path: Path) -> None:
+    """It would have no width, as if nothing were uncertain."""
+    content = read_json(results, kind="results")
+    content["scores"]["copy-content"]["classical_to_jazz"]["chroma_cosine"]["n_pieces"] = 1
+    write_json(results, content)
+    report.write(results, tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert ">0.200" in text and "[0.100, 0.300]" not in text
+    scores = results_of(results).of("classical_to_jazz")
+    assert columns.interval(scores["copy-content"]["chroma_cosine"]) == ()
+    assert columns.interval(scores["copy-target"]["chroma_cosine"]) == ("0.43", "0.63")
 
 
 def results_of(path: Path) -> Results:

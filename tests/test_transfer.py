@@ -1,12 +1,16 @@
 import itertools
 import math
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +21,7 @@ from hypothesis import strategies as st
 
 from conftest import music, tone
 from thirdstream import audio
-from thirdstream.audio import SEGMENT, SR, AudioError
+from thirdstream.audio import SEGMENT, SR, AudioError, decoding, reading
 from thirdstream.audio.streams import MOST_THREADS
 from thirdstream.files import ThirdstreamError, apart
 from thirdstream.mel.features.logmel import Statistics
@@ -323,6 +327,27 @@ def test_a_fault_ahead_is_raised_where_the_block_is_asked_for() -> None:
         next(blocks)
 
 
+def test_what_waits_to_be_made_ahead_is_not_made_when_nobody_asks_any_more() -> None:
+    made, is_first_taken = list[int](), threading.Event()
+
+    def slow() -> Iterator[int]:
+        yield 0
+        is_first_taken.wait()
+        while not stream.gi_running:  # it is being closed
+            time.sleep(0.001)
+        for number in range(1, 2000):
+            time.sleep(0.001)
+            made.append(number)
+            yield number
+
+    stream: Any = audio.ahead(slow(), n_items=1000)
+    assert next(stream) == 0
+    is_first_taken.set()
+    stream.close()
+    assert len(made) < 999
+    assert not [one for one in threading.enumerate() if "ThreadPool" in one.name]
+
+
 def test_threads_keep_the_order_and_are_few_items_ahead() -> None:
     taken = []
 
@@ -360,6 +385,35 @@ def test_one_bad_file_does_not_stop_the_others(system: MelSystem, tmp_path: Path
     assert not (tmp_path / "out" / "b.wav").exists()
     again = list(transfer_files(system, pairs, JAZZ, skip_existing=True))
     assert [outcome.remark for outcome in again] == ["is there already", None, "is there already"]
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        (FileNotFoundError(2, "No such file"), r"is gone\.flac: cannot be read .*\(No such"),
+        (OSError(5, "Input/output error"), r"is gone\.flac: cannot be read .*\(Input"),
+        (OSError(24, "Too many open files"), "file handles are short"),
+    ],
+)
+def test_a_recording_that_goes_away_on_the_way_is_not_taken_for_a_full_disk(
+    gone: OSError, said: str, system: MelSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long one is read twice; the second time while its result is written."""
+    recording, n_times = tmp_path / "is gone.flac", itertools.count(1)
+    sf.write(recording, tone(3 * SR), SR)
+
+    def checked(path: Path, header: Any) -> Iterator[np.ndarray]:
+        yield from real(path, header)
+        if next(n_times) == 2:
+            raise gone
+
+    real = decoding._checked
+    monkeypatch.setattr(decoding, "_checked", checked)
+    monkeypatch.setattr(reading, "HELD", 1)
+    pairs = [(recording, tmp_path / "out" / "a.wav")]
+    [outcome] = transfer_files(system, pairs, system.choose(to="jazz"))
+    assert re.search(said, outcome.error or "")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_the_plan(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from av.audio.resampler import AudioResampler
 from av.error import FFmpegError, InvalidDataError, UndefinedError
 from numpy.typing import NDArray
 
+from thirdstream import shortage
 from thirdstream.audio.mixing import mixed, spread
 from thirdstream.files import ThirdstreamError
 
@@ -103,10 +104,11 @@ def decoded(path: Path, header: AudioInfo) -> Iterator[Wave]:
     A channel's samples lie side by side: numpy is ten times as quick with them as where channels
     are interleaved. Where the rate or the number of channels changes on the way, it is brought to
     the header's. Raises AudioError on what is not audio, empty, cut short, damaged, NaN or
-    infinite.
+    infinite, and where the file or its disk is gone on the way.
     """
     held, n_held = list[Wave](), 0
-    for part in _checked(path, header):  # of FFmpeg, frames of a thousand samples
+    parts = _checked(path, header)
+    while (part := _next(parts, path)) is not None:  # of FFmpeg, frames of a thousand samples
         held.append(part)
         n_held += part.shape[1]
         if n_held >= BLOCK:
@@ -114,6 +116,22 @@ def decoded(path: Path, header: AudioInfo) -> Iterator[Wave]:
             held, n_held = [], 0
     if held:
         yield _joined(held)
+
+
+def _next(parts: Iterator[Wave], path: Path) -> Wave | None:
+    """The next part, None after the last. A fault of the system names the recording, for whoever
+    writes a result meanwhile would take it for the result's; but for shortages, which are said
+    as such.
+    """
+    try:
+        return next(parts, None)
+    except OSError as error:
+        if shortage.said(error):
+            raise
+        raise AudioError(
+            f"{path}: cannot be read to its end ({error.strerror or error}); see whether it and "
+            "its disk are still there, then run the same command again"
+        ) from error
 
 
 def _joined(parts: list[Wave]) -> Wave:

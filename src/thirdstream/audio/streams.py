@@ -22,7 +22,8 @@ Made = TypeVar("Made")
 def ahead(stream: Iterable[Item], *, n_items: int = 4) -> Iterator[Item]:
     """The same items, made in a thread of their own, up to `n_items` before they are asked for.
 
-    It begins at once. Worth it where what makes them, or uses them, runs outside Python.
+    It begins at once, and ends where this is closed: what waits to be made is not made then. Worth
+    it where what makes them, or uses them, runs outside Python.
     """
     iterator, thread = iter(stream), ThreadPoolExecutor(1)
 
@@ -32,10 +33,12 @@ def ahead(stream: Iterable[Item], *, n_items: int = 4) -> Iterator[Item]:
     made = deque(thread.submit(one) for _ in range(n_items))
 
     def asked() -> Iterator[Item]:
-        with thread:
+        try:
             while (item := made.popleft().result()) is not None:
                 made.append(thread.submit(one))
                 yield item
+        finally:
+            thread.shutdown(cancel_futures=True)
 
     return asked()
 

@@ -55,12 +55,13 @@ class NoteScores(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A mean and the bounds of its confidence interval, over `n` values."""
+    """A mean and the bounds of its confidence interval, over `n` values of `n_pieces` pieces."""
 
     mean: float
     low: float
     high: float
     n: int
+    n_pieces: int
 
 
 class Chroma(NamedTuple):
@@ -472,8 +473,8 @@ def bootstrap(
     """The mean of values, one a recording, and its percentile bootstrap interval.
 
     pieces: of which piece each recording is; those of one are drawn together, for they are alike.
-    By default each is a piece of its own. With one piece the interval is its mean, which says
-    nothing: see `n`. Of values that are 0 or 1 see `proportion`. Raises MetricError on no values.
+    By default each is a piece of its own. With one piece (see `n_pieces`) the interval is its mean,
+    which says nothing. Of values that are 0 or 1 see `proportion`. Raises MetricError on no values.
     Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
     """
     found = checked_array(values, "values", ndim=1)
@@ -482,7 +483,7 @@ def bootstrap(
     draws = np.random.default_rng(seed).integers(len(sums), size=(n_resamples, len(sums)))
     means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(found.mean()), float(low), float(high), len(found))
+    return Interval(float(found.mean()), float(low), float(high), len(found), len(sums))
 
 
 def proportion(
@@ -503,7 +504,8 @@ def proportion(
     z2 = float(norm.ppf((1 + level) / 2)) ** 2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     reach = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
-    return Interval(share, float(max(middle - reach, 0)), float(min(middle + reach, 1)), len(found))
+    low, high = max(middle - reach, 0), min(middle + reach, 1)
+    return Interval(share, float(low), float(high), len(found), n)
 
 
 def _numbered(pieces: Sequence[str] | None, n: int) -> NDArray[np.int_]:

@@ -92,10 +92,11 @@ def mean(score: Score | None) -> str:
 
 
 def interval(score: Score | None) -> tuple[str, ...]:
-    """Its ends as text; empty where there is none, as of one recording or of sets."""
-    if score is None or score.low is None or score.high is None or score.n == 1:
+    """Its ends as text; empty where there is none, as of one piece or of sets."""
+    if score is None or score.interval is None:
         return ()
-    return _number(score.low), _number(score.high)
+    low, high = score.interval
+    return _number(low), _number(high)
 
 
 def n_recordings(scores: Mapping[str, Score]) -> str:

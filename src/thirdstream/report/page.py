@@ -116,11 +116,11 @@ def _tables(results: Results, direction: str) -> list[Table]:
 
 
 def _cell(score: Score | None) -> tuple[str, str]:
-    """Mean and interval; of one recording there is none."""
+    """Mean and interval; of one piece there is none."""
     if score is None:
         return "", ""
-    has_interval = score.low is not None and score.n != 1
-    interval = f"[{score.low:.{DIGITS}f}, {score.high:.{DIGITS}f}]" if has_interval else ""
+    ends = score.interval
+    interval = f"[{ends[0]:.{DIGITS}f}, {ends[1]:.{DIGITS}f}]" if ends else ""
     return f"{score.mean:.{DIGITS}f}", interval
 
 

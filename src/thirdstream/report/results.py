@@ -27,12 +27,23 @@ class Record(BaseModel):
 
 
 class Score(Record):
-    """A mean over n recordings, with its 95 % interval; of sets of recordings the value alone."""
+    """A mean over n recordings, with its 95 % interval; of sets of recordings the value alone.
+
+    n_pieces: how many pieces these recordings are of; results of before do not say.
+    """
 
     mean: float
     n: int | None = None
     low: float | None = None
     high: float | None = None
+    n_pieces: int | None = None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """None where there is none, as of sets, or where it says nothing, as of one piece."""
+        if self.low is None or self.high is None or 1 in (self.n, self.n_pieces):
+            return None
+        return self.low, self.high
 
 
 class Metric(Record):
