@@ -82,7 +82,8 @@ class ChromaSums(NamedTuple):
             for kept in (pitches >= ABOVE, pitches < BELOW)
         )
         low = np.zeros((len(notes) + 1, N_LOW), np.uint32)
-        steps = np.rint(notes[:, :N_LOW] * np.float32(STEPS))
+        steps = notes[:, :N_LOW] * np.float32(STEPS)
+        np.rint(steps, out=steps)  # of an hour, each of these is 60 MB
         np.cumsum(steps, axis=0, dtype=np.uint32, out=low[1:])
         return cls(upper, bass, low)
 
