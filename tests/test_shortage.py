@@ -165,6 +165,7 @@ def test_a_full_disk_is_no_fault_of_a_recording_or_a_score(
     monkeypatch.setattr(evaluate, "write_json", full)
     monkeypatch.setattr(evaluate.measure, "set_features", lambda *given: {})
     monkeypatch.setattr(evaluate.measure, "chroma_of", lambda *given: [])
+    monkeypatch.setattr(evaluate.metrics, "chroma", lambda *given: None)
     monkeypatch.setattr(evaluate.measure.Tagger, "predict", lambda *given: None)
     monkeypatch.setattr(evaluate, "_place", lambda *given: "a")
     monkeypatch.setattr(evaluate, "excerpt", lambda *given: None)
