@@ -82,9 +82,11 @@ class ChromaSums(NamedTuple):
             for kept in (pitches >= ABOVE, pitches < BELOW)
         )
         low = np.zeros((len(notes) + 1, N_LOW), np.uint32)
-        steps = notes[:, :N_LOW] * np.float32(STEPS)
-        np.rint(steps, out=steps)  # of an hour, each of these is 60 MB
-        np.cumsum(steps, axis=0, dtype=np.uint32, out=low[1:])
+        for first in range(0, len(notes), ROWS):  # of an hour, all at once would be 60 MB more
+            steps = np.rint(notes[first : first + ROWS, :N_LOW] * np.float32(STEPS))
+            own = low[first + 1 :][: len(steps)]
+            np.cumsum(steps, axis=0, dtype=np.uint32, out=own)
+            own += low[first]
         return cls(upper, bass, low)
 
 
