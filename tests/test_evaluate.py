@@ -17,6 +17,7 @@ from conftest import STYLES, music, tone
 from thirdstream import registry
 from thirdstream.audio import SR
 from thirdstream.cli import main
+from thirdstream.data import pairs
 from thirdstream.data.corpus import TEST, Corpus
 from thirdstream.evaluation import (
     Settings,
@@ -30,7 +31,7 @@ from thirdstream.evaluation import (
 from thirdstream.evaluation.pitch import Track
 from thirdstream.evaluation.summary import summarise
 from thirdstream.evaluation.tagger import TaggerOutput
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, write_json
 from thirdstream.mel.system import MelSystem
 from thirdstream.notes.transcription.transcriber import Posteriors
 
@@ -306,7 +307,7 @@ def test_copies_are_of_other_pieces_and_none_comes_twice(
 ) -> None:
     """As long as there are enough: to the last ones only their own piece may be left."""
     here, there = (
-        [material.Item(Path(style, f"{n}.{k}.flac"), style, "") for n, k in names]
+        [material.Item(Path(style, f"{n}.{k}.flac"), style, "", piece=str(n)) for n, k in names]
         for style in STYLES
     )
     copied = list(evaluate._others(here, there, seed))
@@ -315,6 +316,23 @@ def test_copies_are_of_other_pieces_and_none_comes_twice(
     sure = max(1, len(copied) - 2)  # so far others than a piece's own two are left
     assert len({one.path for one in copied[:sure]}) == sure
     assert copied == list(evaluate._others(here, there, seed))
+
+
+def test_numbers_in_names_are_takes_of_one_piece_in_pairs_alone(tmp_path: Path) -> None:
+    """Of symphonies with a number each is a piece of its own."""
+    for style in STYLES:
+        for name in ("Symphony No.5", "Symphony No.7"):
+            (tmp_path / style).mkdir(exist_ok=True)
+            sf.write(tmp_path / style / f"{name}.wav", np.zeros(8), SR)
+    found = material.by_style(tmp_path, STYLES)
+    assert {one.piece for one in found.tests["jazz"]} == {"Symphony No.5", "Symphony No.7"}
+    record = {"format": "wav", "beats_per_minute": 90, "n_bars": 1, "bar_s": 2.0}
+    listed = dict.fromkeys(
+        ("Symphony No.5", "Symphony No.7"), record | {"melody": [], "chords": []}
+    )
+    write_json(tmp_path / pairs.MANIFEST, {"pairs": listed})
+    found = material.open_material(tmp_path)
+    assert {one.piece for one in found.tests["jazz"]} == {"Symphony No"}
 
 
 def test_tests_and_references_share_no_recording(small_corpus: Corpus) -> None:

@@ -254,10 +254,9 @@ def _rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]
             wave, alone = output_of(entry, original.wave, job, settings)
             if job.keep_sound:
                 _write_preview(sound, wave)
-            is_same = entry.name == COPY_CONTENT
             compared = measure.compare(
                 original=original,
-                output=original if is_same else measure.analyse(wave, models),
+                output=original if wave is original.wave else measure.analyse(wave, models),
                 source=job.item.style,
                 target=job.target,
                 truth=truth,

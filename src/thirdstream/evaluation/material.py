@@ -33,7 +33,8 @@ REFERENCE_SPLITS = ("train", "validation")  # of the benchmark
 
 @dataclass(frozen=True)
 class Item:
-    """A recording to be evaluated. key: from path, size and time of change.
+    """A recording to be evaluated. key: from path, size and time of change. piece: its name, which
+    those of one piece share, be they of either style.
 
     pair: the same piece in the other style, bar by bar. manifest: says what its notes are.
     """
@@ -41,13 +42,9 @@ class Item:
     path: Path
     style: str
     key: str
+    piece: str
     pair: Path | None = None
     manifest: Path | None = None
-
-    @property
-    def piece(self) -> str:
-        """Its name without a variant's number: NAME.1 and NAME.2 are one piece."""
-        return VARIANT.sub("", self.path.stem)
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,8 @@ def of_corpus(corpus: Corpus) -> Material:
     references: dict[str, list[Item]] = defaultdict(list)
     for one in corpus.recordings:
         kind = tests if one.split == TEST else references
-        kind[one.style].append(item_of(Path(one.path), one.style))
+        piece = VARIANT.sub("", one.piece)
+        kind[one.style].append(item_of(Path(one.path), one.style, piece=piece))
     return Material(corpus.path.name, corpus.styles, tests, references)
 
 
@@ -142,7 +140,9 @@ def paired(folder: Path) -> dict[str, list[Item]]:
     for name, record in pairs.listed(manifest).items():
         for style, other in (STYLES, STYLES[::-1]):
             path, pair = (folder / one / f"{name}.{record['format']}" for one in (style, other))
-            found[style].append(item_of(path, style, pair=pair, manifest=manifest))
+            piece = VARIANT.sub("", name)
+            item = item_of(path, style, piece=piece, pair=pair, manifest=manifest)
+            found[style].append(item)
     return found
 
 
@@ -163,9 +163,15 @@ def own_recordings(sources: Sequence[str], styles: tuple[str, str]) -> dict[str,
 
 
 def item_of(
-    path: Path, style: str, *, pair: Path | None = None, manifest: Path | None = None
+    path: Path,
+    style: str,
+    *,
+    piece: str = "",
+    pair: Path | None = None,
+    manifest: Path | None = None,
 ) -> Item:
-    """A recording on disk. Raises ThirdstreamError if it is gone."""
+    """A recording on disk; without a piece its file's name is that. Raises ThirdstreamError if it
+    is gone."""
     try:
         stat = path.stat()
     except OSError as error:
@@ -174,7 +180,7 @@ def item_of(
             "corpus again"
         ) from error
     place = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {style}"
-    return Item(path, style, short_hash(place), pair, manifest)
+    return Item(path, style, short_hash(place), piece or path.stem, pair, manifest)
 
 
 def short_hash(text: str) -> str:

@@ -113,7 +113,7 @@ def label_heights(points: Sequence[tuple[float, float]]) -> list[float]:
     placed: list[tuple[float, float]] = []
     for which in sorted(range(len(points)), key=lambda one: points[one][1]):
         x, y = points[which]
-        in_the_way = [(at, LABEL_HEIGHT) for to, at in placed if abs(x - to) < LABEL_WIDTH]
+        in_the_way = [(at, LABEL_HEIGHT) for to, at in placed if _meet(x, to)]
         in_the_way += [(at, POINT_HEIGHT) for to, at in points if _beside(x, to)]
         for at, needed in sorted(in_the_way):  # from the top down
             if abs(y - at) < needed:
@@ -123,9 +123,21 @@ def label_heights(points: Sequence[tuple[float, float]]) -> list[float]:
     return heights
 
 
+def _meet(x: float, other: float) -> bool:
+    """Whether names of points at these places, at one height, may cover each other."""
+    (left, right), (other_left, other_right) = _span(x), _span(other)
+    return left < other_right and other_left < right
+
+
+def _span(x: float) -> tuple[float, float]:
+    """From where to where the name of a point may go: towards the middle."""
+    return (x - LABEL_WIDTH, x) if x > WIDTH / 2 else (x, x + LABEL_WIDTH)
+
+
 def _beside(x: float, other: float) -> bool:
     """Whether a point at `other` lies where the name of one at `x` may be."""
-    return 5 < (x - other if x > WIDTH / 2 else other - x) < LABEL_WIDTH
+    left, right = _span(x)
+    return left < other < right and abs(x - other) > 5
 
 
 # --- curves of an option --------------------------------------------------------------------------

@@ -199,7 +199,7 @@ class Synthesiser(nn.Module):
     def stream(
         self, chunks: Iterable[Chunk], *, search: Search = FROM_NOISE, propagation: float = 0.0
     ) -> Iterator[np.ndarray]:
-        """Synthesise mel power that comes in chunks, without seams, in the memory of one chunk.
+        """Synthesise mel power that comes in chunks, without seams, in the memory of three of them.
 
         Every chunk is computed from OVERLAP frames before its own first: there the samples found
         before are held fixed, so that the phases go on from them. A cross-fade would cancel where
@@ -217,11 +217,11 @@ class Synthesiser(nn.Module):
         search = FROM_PROPAGATED if propagation == 1 else search
         wholes = self._wholes(chunks, n_updates=search.n_updates)
         for number, (whole, magnitude) in enumerate(audio.ahead(wholes, n_items=2)):
+            given = whole.start
+            start = self._start(magnitude, given=given, found=found, propagation=propagation)
             wave = self.griffin_lim(
                 magnitude,
-                start=self._start(
-                    magnitude, given=whole.start, found=found, propagation=propagation
-                ),
+                start=start,
                 n_iter=search.n_iter,
                 steps=search.steps,
                 known=known if number else None,

@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from operator import attrgetter
 
 from thirdstream.notes.arranging.coverage import Onsets, by_salience
 from thirdstream.notes.arranging.lines import folded
@@ -21,6 +22,7 @@ from thirdstream.notes.styles.entries import Entrance, Instrument
 from thirdstream.notes.types import Note, Score
 
 TOGETHER = 0.3  # quarter notes within which one player does not begin two notes
+START = attrgetter("start")
 
 
 @dataclass
@@ -167,8 +169,8 @@ def _give_way(part: Part) -> None:
     kept: list[Note] = []
     for note, transcribed in zip(part.styled, part.transcribed, strict=True):
         if part.polyphonic:
-            first = bisect_right(added, note.start - 0.3, key=_start)
-            near = added[first : bisect_left(added, note.start + 0.3, key=_start)]
+            first = bisect_right(added, note.start - 0.3, key=START)
+            near = added[first : bisect_left(added, note.start + 0.3, key=START)]
             if transcribed or all(abs(n.pitch - note.pitch) > 2 for n in near):
                 kept.append(note)
             continue
@@ -201,10 +203,6 @@ def _walk_on(part: Part) -> None:
         replace(note, length=min(note.length, after(styled, note.start + 0.1) - note.start))
         for note in part.added
     ]
-
-
-def _start(note: Note) -> float:
-    return note.start
 
 
 def _joined(notes: Iterable[Note]) -> list[tuple[float, float]]:
