@@ -19,7 +19,7 @@ from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.piece import Piece, metrical_level
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.options import ScoreOptions
-from thirdstream.notes.rendering import ORCHESTRA, VERSION, draw_scene, stream
+from thirdstream.notes.rendering import ORCHESTRA, VERSION, Scene, draw_scene, stream
 from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.styles import read_style
 from thirdstream.notes.styles.learned import SUFFIX, LearnedStyle, read_learned
@@ -30,6 +30,8 @@ from thirdstream.notes.types import Note, Score
 from thirdstream.system import Notes, Sheet, System
 
 LOGGER = logging.getLogger("thirdstream")
+
+HALL_S = 1.05  # decay from which a room is a hall; those of `ROOMS` lie on either side
 
 
 class Played(NamedTuple):
@@ -144,18 +146,25 @@ class ScoreSystem(System[ScoreOptions]):
             replace(arrangement.song, tuning=found.tuning),
             timing,
             options.soundfont or ORCHESTRA,
-            draw_scene(_room_of(options), seed=str(options.seed)),
+            scene_of(options),
             n_samples=recording.n_samples,
             n_channels=recording.n_channels,
         )
 
 
-def _room_of(options: ScoreOptions) -> str:
-    """The style in whose rooms the target style is played: jazz's where there are drums."""
-    style = read_style(options.to, options.style_file)
-    if isinstance(style, LearnedStyle):
-        return "jazz" if style.has_drums else "classical"
-    return options.to
+def scene_of(options: ScoreOptions) -> Scene:
+    """Where the result is played: in a room as the target style's are. Of one that was learned from
+    MIDI files nothing is known: jazz's where there are drums, else classical music's.
+    """
+    style, seed = read_style(options.to, options.style_file), str(options.seed)
+    if not isinstance(style, LearnedStyle):
+        return draw_scene(options.to, seed=seed)
+    known = style.reverberation
+    is_studio = style.has_drums if known is None else known.decay_s < HALL_S
+    scene = draw_scene("jazz" if is_studio else "classical", seed=seed)
+    if known is None:
+        return scene
+    return replace(scene, room=replace(scene.room, decay_s=known.decay_s, wet=known.wet))
 
 
 def arranged(found: Transcription, options: ScoreOptions) -> tuple[Arrangement, Timing]:

@@ -30,6 +30,7 @@ def source_of(performance: Performance) -> Source:
         thirds=in_thirds(pulse.length),
         tempo=round(performance.beats_per_minute / pulse.length, 2),
         swing=round(swing_of(notes), 3) if performance.score.metres.is_plain else 1.0,
+        reverberation=performance.reverberation,
         players=tuple(_player(part) for part in performance.parts),
         **phrasing_of(performance, swing_of(notes)),
     )

@@ -13,12 +13,15 @@ from statistics import fmean
 
 import numpy as np
 
+from thirdstream import audio
+from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging.phrasing import sources
 from thirdstream.notes.io.midi import read_midi, read_score_midi
 from thirdstream.notes.learning.percussion import strokes_of
+from thirdstream.notes.learning.reverberation import reverberation_of
 from thirdstream.notes.learning.timbre import Spans, programs_of
-from thirdstream.notes.styles.learned import Role
+from thirdstream.notes.styles.learned import Reverberation, Role
 from thirdstream.notes.transcription.transcribe import Transcription, transcribe_file
 from thirdstream.notes.types import Note, Score
 
@@ -40,7 +43,7 @@ class Played:
 class Performance:
     """A piece as it was played. score: melody, chords and metres; parts: all that was played, the
     melody among it; positions in quarter notes, unquantised. clarity: how sure its beats and
-    chords are, 0 to 1. duration_s: of a recording.
+    chords are, 0 to 1. duration_s, reverberation: of a recording.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Performance:
     beats_per_minute: float
     clarity: float = 1.0
     duration_s: float = math.inf
+    reverberation: Reverberation | None = None
 
 
 def performance_of(
@@ -67,7 +71,8 @@ def _of_recording(path: Path, found: Transcription) -> Performance:
     bass, harmony = _by_register([note for note in found.notes if id(note) not in line])
     parts: dict[Role, list[Note]] = {"melody": melody, "bass": bass, "harmony": harmony}
     heard: dict[Role, list[Note]] = {role: notes for role, notes in parts.items() if notes}
-    programs = programs_of(path, {role: _spans(found, notes) for role, notes in heard.items()})
+    wave = _mono(path)
+    programs = programs_of(wave, {role: _spans(found, notes) for role, notes in heard.items()})
     played = [Played(role, programs[role], tuple(notes)) for role, notes in heard.items()]
     if drums := _strokes(path, found):
         played.append(Played("drums", 0, drums))
@@ -75,8 +80,21 @@ def _of_recording(path: Path, found: Transcription) -> Performance:
     sure = [value for bar in found.confidence for value in (bar.beats, bar.chords)]
     clarity = fmean(sure) if sure else 0.0
     return Performance(
-        path.stem, found.score, tuple(played), tempo, clarity, duration_s=found.duration_s
+        path.stem,
+        found.score,
+        tuple(played),
+        tempo,
+        clarity,
+        duration_s=found.duration_s,
+        reverberation=reverberation_of(wave),
     )
+
+
+def _mono(path: Path) -> Wave:
+    """A recording at the level that all have."""
+    level, blocks = audio.measured(path)
+    parts = [audio.mixed(block)[0] for block in audio.centred(blocks, level)]
+    return np.concatenate(parts) * np.float32(level.gain)
 
 
 def _spans(found: Transcription, notes: Sequence[Note]) -> Spans:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
-from thirdstream import audio
 from thirdstream.audio import SR, Wave
 from thirdstream.notes.styles import instrument
 from thirdstream.notes.styles.learned import Role
@@ -63,24 +62,17 @@ def instrument_weights() -> InstrumentWeights:
     return InstrumentWeights(**{name: np.array(values) for name, values in found.items()})
 
 
-def programs_of(path: Path, parts: Mapping[Role, Spans]) -> dict[Role, int]:
+def programs_of(wave: Wave, parts: Mapping[Role, Spans]) -> dict[Role, int]:
     """For each part of a recording, by its role, the program that it sounds most like.
 
-    A bass is a keyboard's only where another part is: a tuba or a double bass below others sounds
-    much like a piano. Raises AudioError where the recording cannot be read.
+    wave: mono, at 44,100 Hz. A bass is a keyboard's only where another part is: a tuba or a double
+    bass below others sounds much like a piano.
     """
-    wave = _mono(path)
     found: dict[Role, int] = {role: program_of(wave, spans) for role, spans in parts.items()}
     others = [program for role, program in found.items() if role != "bass"]
     if "bass" in found and others and all(program >= N_KEYBOARDS for program in others):
         found["bass"] = program_of(wave, parts["bass"], keyboards=False)
     return found
-
-
-def _mono(path: Path) -> Wave:
-    level, blocks = audio.measured(path)
-    parts = [audio.mixed(block)[0] for block in audio.centred(blocks, level)]
-    return np.concatenate(parts) * np.float32(level.gain)
 
 
 def program_of(wave: Wave, spans: Spans, *, keyboards: bool = True) -> int:

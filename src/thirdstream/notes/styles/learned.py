@@ -6,7 +6,7 @@ numbers are counted in beats from the bar line, whatever note the metre counts i
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
@@ -66,13 +66,30 @@ class Player(Entry):
     highest: MidiNumber
 
 
+class Reverberation(Entry):
+    """Of a room. decay_s: until the sound is 60 dB weaker. wet: room against direct sound, as
+    amplitudes.
+    """
+
+    decay_s: Annotated[float, Field(ge=0.05, le=10)]
+    wet: Annotated[float, Field(ge=0, le=2)]
+
+
+def middle_of(rooms: Sequence[Reverberation]) -> Reverberation:
+    """The median decay and the median strength."""
+    return Reverberation(
+        decay_s=median(one.decay_s for one in rooms), wet=median(one.wet for one in rooms)
+    )
+
+
 class Source(Entry):
     """A recording that the style was learned from.
 
     beats_per_bar: of most bars. thirds: whether its beats divide in three, as in 6/8. tempo: beats
     a minute. swing: length of a beat's first eighth over its second; 1 is even. short: how much of
     the way to the next a short note of the melody is held. approach, anticipation: the shares of
-    the melody's notes that are approached by a semitone, or come an eighth early.
+    the melody's notes that are approached by a semitone, or come an eighth early. reverberation:
+    its room's; of a MIDI file there is none.
     """
 
     name: str
@@ -83,6 +100,7 @@ class Source(Entry):
     short: Share = 0.97
     approach: Share = 0.0
     anticipation: Share = 0.0
+    reverberation: Reverberation | None = None
     players: tuple[Player, ...]
 
 
@@ -165,6 +183,12 @@ class LearnedStyle(Entry):
         """Whether most of its recordings have."""
         n = sum(any(p.role == "drums" for p in one.players) for one in self.recordings)
         return 2 * n > len(self.recordings)
+
+    @property
+    def reverberation(self) -> Reverberation | None:
+        """The median of its recordings; None where all are MIDI files."""
+        rooms = [one.reverberation for one in self.recordings if one.reverberation is not None]
+        return middle_of(rooms) if rooms else None
 
     @property
     def in_covers(self) -> Style:

@@ -1,0 +1,105 @@
+"""Weights of `notes/learning/reverberation.py`: reverberation_weights.py MIDI_FOLDER SOUNDFONT...
+
+MIDI_FOLDER: any songs of several parts, such as the MIDI files of `thirdstream benchmark` (its
+training pieces). A stretch of each is played by drawn instruments, by the soundfonts and the
+bundled orchestra in turn, in two drawn rooms. Prints the correlation with the true decay and
+strength, for songs that were left out (five folds). Writes notes/learning/reverberation.json.
+"""
+
+import json
+import math
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
+
+from instrument_weights import LENGTH_S, excerpt  # a script beside this one
+from thirdstream.audio import SR, Wave
+from thirdstream.notes.io.midi import read_midi
+from thirdstream.notes.learning.reverberation import WEIGHTS, falls
+from thirdstream.notes.rendering import ORCHESTRA, Room, Scene, draw_scene, play
+from thirdstream.notes.rendering.room import in_room
+from thirdstream.notes.types import Song
+
+N_SONGS, N_ROOMS = 200, 2
+DECAY_S, WET = (0.25, 2.6), (0.06, 0.65)
+WITHOUT_DRUMS, ALIKE = 0.3, 0.2  # shares of the songs: no drums; all parts by one instrument
+RINGING = (0, 24, 6, 19, 46)  # programs of these
+RIDGE = 30.0
+
+
+class Take(NamedTuple):
+    """A song in a room: its description, and logarithms of decay and strength."""
+
+    song: str
+    described: np.ndarray
+    room: tuple[float, float]
+
+
+def drawn(song: Song, rng: random.Random) -> Song:
+    """A stretch of a song with other instruments; some without drums, some all on one."""
+    found = excerpt(song, rng)
+    tracks = found.tracks
+    if rng.random() < WITHOUT_DRUMS:
+        tracks = tuple(one for one in tracks if not one.is_drums)
+    if rng.random() < ALIKE:
+        program = rng.choice(RINGING)
+        tracks = tuple(one if one.is_drums else replace(one, program=program) for one in tracks)
+    return replace(found, tracks=tracks)
+
+
+def scene(rng: random.Random) -> Scene:
+    """A room of any decay and strength."""
+    decay_s, wet = (math.exp(rng.uniform(*map(math.log, ends))) for ends in (DECAY_S, WET))
+    seed = f"{decay_s} {wet}"
+    room = Room(decay_s, wet, rng.uniform(0.004, 0.03), rng.uniform(3000, 8000))
+    return replace(draw_scene("jazz", seed=seed), room=room)
+
+
+def takes(path: Path, font: Path, rng: random.Random) -> Iterator[Take]:
+    """A song in N_ROOMS rooms."""
+    song = drawn(read_midi(path), rng)
+    if all(track.is_drums for track in song.tracks):
+        return
+    dry = play(song, font, round(LENGTH_S * SR))
+    for _ in range(N_ROOMS):
+        where = scene(rng)
+        wave: Wave = np.concatenate(list(in_room([dry], where, n_channels=1)), axis=1)[0]
+        wave = wave[: round(LENGTH_S * SR)]
+        wave *= 0.1 / max(float(np.sqrt(np.square(wave).mean())), 1e-6)
+        yield Take(path.stem, falls(wave), (math.log(where.room.decay_s), math.log(where.room.wet)))
+
+
+def main(folder: str, *fonts: str) -> None:
+    rng = random.Random(0)
+    paths = sorted(Path(folder).rglob("*.mid"))
+    rng.shuffle(paths)
+    voices = [ORCHESTRA, *map(Path, fonts)]
+    found: list[Take] = []
+    for number, path in enumerate(tqdm(paths[:N_SONGS], unit="song")):
+        found += takes(path, voices[number % len(voices)], rng)
+    rows = np.array([one.described for one in found])
+    rooms = np.array([one.room for one in found])
+    songs = [one.song.partition(".")[0] for one in found]
+    model = make_pipeline(StandardScaler(), Ridge(RIDGE))
+    apart = cross_val_predict(model, rows, rooms, groups=songs, cv=GroupKFold(5))
+    for name, true, told in zip(("decay", "strength"), rooms.T, apart.T, strict=True):
+        print(f"{name}: r = {np.corrcoef(true, told)[0, 1]:.2f}, n = {len(rows)}")
+    scaler, ridge = model.fit(rows, rooms)[0], model[1]
+    slopes = (ridge.coef_ / scaler.scale_).T
+    mean = ridge.intercept_ - scaler.mean_ @ slopes
+    content = {"mean": np.round(mean, 4).tolist(), "slopes": np.round(slopes, 5).tolist()}
+    WEIGHTS.write_text(json.dumps(content) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
