@@ -135,6 +135,32 @@ def test_faults_are_one_clear_sentence_and_exit_code_1(
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["transfer", "", "--to", "jazz", "--out", "o"], "an argument: is empty"),
+        (["transfer", "a.wav", "--to", "jazz", "--out=o", ""], "an argument: is empty"),
+        (["transfer", "a.wav", "--to", "jazz", "--style-file", "", "--out", "o"], "--style-file: "),
+        (["transfer", "a.wav", "--model=", "--to", "jazz", "--out", "o"], "--model: is empty"),
+        (["evaluate", "--corpus", "", "--out", "o.json"], "--corpus: is empty"),
+        (["report", "a.json", "--out", "o.html", "--test="], "--test: is empty"),
+        (["prepare", "classical=", "jazz=b", "--out", "o"], "classical=: is not STYLE=DIR"),
+        (["prepare", "a=musicnet:", "b=b", "--out", "o"], "musicnet:: there is no such folder"),
+        (["index", "jazz=", "--out", "o.safetensors"], "jazz=: is not STYLE=FOLDER"),
+        (["listen-test", "jazz=", "--out", "o"], "jazz=: is not STYLE=FILE or STYLE=FOLDER"),
+        (["listen-test", "--results", "mine=", "--out", "o"], "mine=: is not NAME=FOLDER"),
+    ],
+)  # fmt: skip
+def test_a_name_with_nothing_in_it_is_not_the_working_folder(
+    arguments: list[str], fault: str, song: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "song.wav").write_bytes(song.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 1
+    assert fault in capsys.readouterr().err.replace("\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
+
+
 @pytest.mark.parametrize("weights", [("reconstruction", 1), ("nonsense", 1)])
 def test_train_refuses_weights_of_other_losses_and_begins_no_run(
     small_corpus, tmp_path, capsys, weights

@@ -176,6 +176,7 @@ def _parsed_command(command: str, given: Sequence[str]) -> Callable[[], Any]:
         return functools.partial(function, *values, **named)
 
     options.note(given)
+    options.refuse_empty()
     written = io.StringIO()
     try:
         with ExitStack() as redirected:

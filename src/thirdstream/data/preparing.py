@@ -85,8 +85,8 @@ def find(sources: Sequence[str], *, paired: bool = False) -> list[Found]:
     """
     found: list[Found] = []
     for source in sources:
-        style, equals, where = source.partition("=")
-        if not equals or not is_style(style):
+        style, _, where = source.partition("=")
+        if not where or not is_style(style):
             raise CorpusError(f"{source}: is not STYLE=DIR; write for example jazz=recordings/jazz")
         new = _find_in(where, style)
         if not new:
@@ -116,8 +116,8 @@ def _with_pieces(found: Sequence[Found]) -> list[Found]:
 
 
 def _find_in(where: str, style: str) -> list[Found]:
-    if where.startswith("musicnet:"):
-        return find_musicnet(_folder(where.removeprefix("musicnet:")), style)
+    if musicnet := re.fullmatch("musicnet:(.+)", where):
+        return find_musicnet(_folder(musicnet[1]), style)
     if fma := re.fullmatch(r"fma(?:/([^:]+))?:(.+)", where):
         return find_fma(_folder(fma[2]), style, genre=fma[1] or style)
     folder = _folder(where)

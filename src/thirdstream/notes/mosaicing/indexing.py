@@ -68,8 +68,8 @@ def find(sources: Sequence[str]) -> dict[str, list[Path]]:
     none, and where a source is something else."""
     found: dict[str, list[Path]] = {}
     for source in sources:
-        style, equals, where = source.partition("=")
-        if not equals or not is_style(style):
+        style, _, where = source.partition("=")
+        if not where or not is_style(style):
             raise ThirdstreamError(
                 f"{source}: is not STYLE=FOLDER; write for example jazz=recordings/jazz"
             )
