@@ -335,6 +335,51 @@ def test_a_signal_ends_it_without_traceback_and_leaves_nothing(
     assert not (tmp_path / "o").exists() or not list((tmp_path / "o").iterdir())
 
 
+TWICE = """
+import atexit, signal, sys
+from contextlib import contextmanager
+from thirdstream.cli import main, serve, systems
+
+def press(*said):
+    print(*said, flush=True)
+    signal.raise_signal(signal.SIGINT)
+
+@contextmanager
+def running(**given):
+    yield "http://nowhere"
+    press("closing")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+atexit.register(press, "ending")
+if sys.argv[1] == "serve":
+    from thirdstream.web import server
+    server.running = running
+    serve.threading.Event.wait = lambda self: press("serving")
+    main.main(["serve"])
+else:
+    systems.options_of = lambda *given, **named: press("listing")
+    complain = main._complain
+    main._complain = lambda text: (press("complaining"), complain(text))
+    main.main(["systems"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "code", "out", "err"),
+    [("systems", 130, "listing complaining ending",
+      "thirdstream: interrupted; run the same command again to go on"),
+     ("serve", 0, "the page is at http://nowhere (Ctrl-C ends it) serving the page is closed "
+      "closing ending", "starting the page, which takes some seconds; its address follows")],
+)  # fmt: skip
+def test_a_second_ctrl_c_shows_no_traceback(command: str, code: int, out: str, err: str) -> None:
+    """While the message is written, while it is cleaned up, and while the interpreter ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE, command], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr.strip()) == (code, out.split(), err)
+
+
 # --- the bundled model --------------------------------------------------------------------------
 
 
