@@ -7,7 +7,7 @@ models also the change of timing (`drift_ms`). The middle of ten recordings a st
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,29 @@ def ranks(
     return found
 
 
+class Transferred:
+    """Results of a model. drifts: how far each one's timing changes, in milliseconds."""
+
+    def __init__(self, model: str, waves: Mapping[str, Wave], styles: Sequence[str]) -> None:
+        self.model, self.waves, self.styles = model, waves, styles
+        self.drifts: list[float] = []
+
+    def __call__(self, item: Item) -> Wave:
+        wave = self.waves[item.key]
+        target = next(one for one in self.styles if one != item.style)
+        made = registry.load(self.model).transfer(wave, SR, to=target, source=item.style)
+        self.drifts.append(abs(timing.drift(reference=wave, estimate=made, sr=SR).drift_ms))
+        return made
+
+
+def row(name: str, found: Sequence[int], drifts: Sequence[float]) -> str:
+    """Of the table: places, and the change of timing where there is any."""
+    hits = np.mean([place == 1 for place in found])
+    timed = f"{np.median(drifts):.1f} | {max(drifts):.1f}" if drifts else " | "
+    mrr = retrieval.mean_reciprocal_rank(found)
+    return f"| {name} | {len(found)} | {mrr:.3f} | {hits:.2f} | {timed} |"
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -69,38 +92,19 @@ def main() -> None:
     for one in references_of(given.bench, given.references):
         gallery[one.key] = (one.piece, chroma_of(excerpt(one.path, length_s)))
     print(f"gallery: {len(gallery)}; MRR of chance {retrieval.chance(len(gallery)):.3f}")
-    print(
-        "| query | n | mAP, which is MRR | Hit@1 | drift_ms: median | largest |\n"
-        + "|---" * 6
-        + "|"
-    )
-    drifts: list[float] = []
-
-    def transferred(item: Item) -> Wave:
-        style, target = (item.style, next(one for one in tests if one != item.style))
-        wave = waves[item.key]
-        made = registry.load(model).transfer(wave, SR, to=target, source=style)
-        drifts.append(abs(timing.drift(reference=wave, estimate=made, sr=SR).drift_ms))
-        return made
-
-    def other_piece(item: Item) -> Wave:
-        return waves[items[(items.index(item) + 7) % len(items)].key]
-
+    print("| query | n | mAP, which is MRR | Hit@1 | drift_ms: median | largest |")
+    print("|---" * 6 + "|")
     queries: dict[str, Callable[[Item], Wave]] = {
         "original": lambda item: waves[item.key],
         "other version": lambda item: excerpt(item.pair or item.path, length_s),
-        "another piece": other_piece,
+        "another piece": lambda item: waves[items[(items.index(item) + 7) % len(items)].key],
         "noise": lambda item: measure.white_noise(len(waves[item.key]), seed=item.key),
     }
-    for model in given.models:
-        queries[model] = transferred
+    queries |= {model: Transferred(model, waves, list(tests)) for model in given.models}
     for name, make in queries.items():
-        model, drifts[:] = name, []
         found = ranks(items, gallery, make)
-        hits = np.mean([place == 1 for place in found])
-        timed = f"{np.median(drifts):.1f} | {max(drifts):.1f}" if drifts else " | "
-        mrr = retrieval.mean_reciprocal_rank(found)
-        print(f"| {name} | {len(found)} | {mrr:.3f} | {hits:.2f} | {timed} |", flush=True)
+        drifts = make.drifts if isinstance(make, Transferred) else []
+        print(row(name, found, drifts), flush=True)
 
 
 if __name__ == "__main__":

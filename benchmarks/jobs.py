@@ -38,24 +38,12 @@ class Job:
 
 def material(place: Path) -> dict[str, Job]:
     """Make recordings, a corpus, a model and scores in an empty folder; returns jobs by command."""
-    sounds, made, model = place / "recordings", place / "corpus", place / "model.safetensors"
-    rng = np.random.default_rng(0)
-    for style in STYLES:
-        make_folder(sounds / style)
-        for number in range(4):
-            wave = 0.1 * rng.standard_normal(SEGMENT + 9_000 * number)
-            sf.write(sounds / style / f"{number}.wav", wave, SR)
-    sources = [f"{style}={sounds / style}" for style in STYLES]
+    made, model = place / "corpus", place / "model.safetensors"
+    sources = [f"{style}={place / 'recordings' / style}" for style in STYLES]
+    _write_music(place)
     list(preparing.prepare(preparing.find(sources), made, n_jobs=1))
     specimens.model().save(model)
     results = specimens.Specimen.made("results.json", place).path
-    _write_tune(place / "tune.wav")
-    make_folder(place / "songs")
-    for number in range(4):
-        sf.write(place / "songs" / f"{number}.wav", 0.1 * rng.standard_normal(20_000), SR)
-    make_folder(place / "scores")
-    for number in range(2):
-        (place / "scores" / f"tune {number}.musicxml").write_text(specimens.sheet())
 
     def trained(out: Path) -> list[str]:
         begun = ["--resume"] if (out / "resume.safetensors").exists() else NETWORK
@@ -87,6 +75,23 @@ def material(place: Path) -> dict[str, Job]:
             str(out)], varies=("study.log", "trials.json")),
         "demo": Job(lambda out: ["demo", "--force", "--out", str(out)]),
     }  # fmt: skip
+
+
+def _write_music(place: Path) -> None:
+    """Recordings of both styles, songs, a tune and scores."""
+    rng = np.random.default_rng(0)
+    for style in STYLES:
+        make_folder(place / "recordings" / style)
+        for number in range(4):
+            wave = 0.1 * rng.standard_normal(SEGMENT + 9_000 * number)
+            sf.write(place / "recordings" / style / f"{number}.wav", wave, SR)
+    make_folder(place / "songs")
+    for number in range(4):
+        sf.write(place / "songs" / f"{number}.wav", 0.1 * rng.standard_normal(20_000), SR)
+    _write_tune(place / "tune.wav")
+    make_folder(place / "scores")
+    for number in range(2):
+        (place / "scores" / f"tune {number}.musicxml").write_text(specimens.sheet())
 
 
 def _write_tune(path: Path) -> None:

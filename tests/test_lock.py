@@ -144,7 +144,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("out", [".", "", "/"])
+@pytest.mark.parametrize("out", [".", "./", "/"])
 @pytest.mark.parametrize("name", [name for name, (is_file, _) in WRITING.items() if is_file])
 def test_a_folder_is_no_name_of_a_file(
     name: str, out: str, capsys: pytest.CaptureFixture[str]
@@ -153,3 +153,15 @@ def test_a_folder_is_no_name_of_a_file(
         main.main([name, *WRITING[name][1], "--out", out])
     said = " ".join(capsys.readouterr().err.split())
     assert "is a folder; give the name of a file in it" in said
+
+
+@pytest.mark.parametrize("empty", [["--out", ""], ["--out="]])
+@pytest.mark.parametrize("name", WRITING)
+def test_an_empty_name_is_not_the_working_folder(
+    name: str, empty: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="1"):
+        main.main([name, *WRITING[name][1], *empty])
+    assert capsys.readouterr().err.startswith("thirdstream: --out: is empty; give what is meant")
+    assert not list(tmp_path.iterdir())

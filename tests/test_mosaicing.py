@@ -180,6 +180,28 @@ def test_folders_of_no_use_are_said(
     assert f"stays in {indexing.parts_of(out)}" in said and indexing.parts_of(out).exists()
 
 
+def test_what_stays_of_one_style_is_said_where_another_has_nothing(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad").mkdir()
+    sf.write(tmp_path / "bad" / "silence.wav", np.zeros(8 * SR), SR)
+    out = tmp_path / "two.safetensors"
+    assert run("index", f"piano={folders / 'piano'}", f"a={tmp_path / 'bad'}", "--out", out) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "a: has 0 s of music that can be used" in said
+    assert f"stays in {indexing.parts_of(out)} for the next run" in said
+    assert list(indexing.parts_of(out).iterdir())
+
+
+def test_an_index_that_was_stopped_before_anything_was_found_leaves_nothing(tmp_path: Path) -> None:
+    sf.write(tmp_path / "silence.wav", np.zeros(8 * SR), SR)
+    out = tmp_path / "none" / "index.safetensors"
+    heard = indexing.index([indexing.Excerpt(tmp_path / "silence.wav", 0.0, 8.0)], out)
+    assert next(heard).fault is not None
+    heard.close()
+    assert not out.parent.exists()
+
+
 def test_a_recording_that_is_damaged_and_of_no_known_length_is_said_to_be_damaged(
     tmp_path: Path,
 ) -> None:

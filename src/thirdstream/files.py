@@ -152,6 +152,19 @@ def make_folder(path: Path) -> None:
         ) from error
 
 
+@contextmanager
+def new_folder(path: Path) -> Iterator[None]:
+    """Make a folder; of it and those above it that were made, the empty ones go at the end."""
+    new = [one for one in (path, *path.parents) if not one.exists()]
+    make_folder(path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # this one is not empty, nor are those above it
+            for one in new:
+                one.rmdir()
+
+
 def fault_of(path: Path, error: Exception) -> str:
     """What is said of one file of many, which failed alone: its name, the fault, the remedy.
 

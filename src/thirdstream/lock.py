@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from thirdstream.files import ThirdstreamError, from_json, make_folder, remove_orphans, unwritable
+from thirdstream.files import ThirdstreamError, from_json, new_folder, remove_orphans, unwritable
 
 NAME = ".thirdstream.lock"
 PATIENCE_S = 0.5  # for a holder that is about to end, or that has not yet said who it is
@@ -32,7 +32,7 @@ def of_folder(folder: Path) -> Iterator[None]:
     Raises Held where another process has it, which is named, and
     ThirdstreamError where the folder cannot be written.
     """
-    with _made(folder), _locked(folder / NAME, folder):
+    with new_folder(folder), _locked(folder / NAME, folder):
         yield
 
 
@@ -46,26 +46,13 @@ def of_file(path: Path) -> Iterator[None]:
         raise ThirdstreamError(f"{path}: is a folder; give the name of a file in it")
     mark = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]  # a name may be as long as may be
     file = path.with_name(f".thirdstream-{mark}.lock")
-    with _made(path.parent), _locked(file, path):
+    with new_folder(path.parent), _locked(file, path):
         yield
 
 
 def is_empty(folder: Path) -> bool:
     """Whether nothing but a lock is in the folder."""
     return all(path.name == NAME for path in folder.iterdir())
-
-
-@contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """Make a folder; of it and those above it that were made, the empty ones go at the end."""
-    new = [one for one in (folder, *folder.parents) if not one.exists()]
-    make_folder(folder)
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # this one is not empty, nor are those above it
-            for one in new:
-                one.rmdir()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -57,23 +58,19 @@ def match_loudness(  # noqa: PLR0913  # what the recording, the system and the f
         tempfile.TemporaryFile(dir=spool_in) as recording_file,
     ):
         before, after = Contour(), Contour()
-        original = audio.exactly(levelled, n_samples=n_inside, n_channels=n_channels)
-        original = counted(before.of(original))
+        exactly = partial(audio.exactly, n_samples=n_inside, n_channels=n_channels)
+        original = counted(before.of(exactly(levelled)))
         if blend:
             original = _spooled(original, recording_file)
-        restyled = audio.exactly(restyle(original), n_samples=n_inside, n_channels=n_channels)
-        measured = audio.level_of(_spooled(after.of(counted(restyled)), result_file))
+        restyled = after.of(counted(exactly(restyle(original))))
+        measured = audio.level_of(_spooled(restyled, result_file))
         for _ in original:  # what the system did not ask for is kept too
             pass
         result = _Result(
             result_file, recording_file, n_channels, sr, measured, level, blend, ceiling
         )
         if not keeps_dynamics:
-            gains = dynamics.gains(recording=before.powers, made=after.powers)
-            result = result.following(gains)
-            if not blend:
-                share = dynamics.share(recording=before.powers, made=after.powers * gains**2)
-                result = replace(result, wanted=replace(level, rms=level.rms * math.sqrt(share)))
+            result = result.with_dynamics(recording=before.powers, made=after.powers)
         yield from audio.ahead(result.finished(result.matching_gain()))
 
 
@@ -110,10 +107,19 @@ class _Result:
     ceiling: float
     gains: NDArray[np.float64] | None = None
 
-    def following(self, gains: NDArray[np.float64]) -> "_Result":
-        """With these gains (see `dynamics`), and the level that it has with them."""
+    def with_dynamics(
+        self, *, recording: NDArray[np.float64], made: NDArray[np.float64]
+    ) -> "_Result":
+        """With the recording's dynamics, the level that it has with them, and, unless it is
+        blended, the level that is wanted then. recording, made: powers, as `dynamics` has them."""
+        gains = dynamics.gains(recording=recording, made=made)
         result = replace(self, gains=gains)
-        return replace(result, level=audio.level_of(result._inside()))
+        result = replace(result, level=audio.level_of(result._inside()))
+        if self.blend:
+            return result
+        share = dynamics.share(recording=recording, made=made * gains**2)
+        wanted = replace(self.wanted, rms=self.wanted.rms * math.sqrt(share))
+        return replace(result, wanted=wanted)
 
     def _inside(self) -> Iterator[Wave]:
         stream = _unspool(self.file, self.n_channels)

@@ -1,6 +1,7 @@
 """Recordings into a corpus, and what is in one."""
 
 import dataclasses
+from contextlib import closing
 from pathlib import Path
 
 import tyro
@@ -41,9 +42,13 @@ def prepare(
         json: print what is in the corpus, and what was skipped, as JSON on standard output.
     """
     found = preparing.find(sources, paired=paired)
-    with workers.ready() as n_jobs, progress_bar() as bar:
+    with (
+        workers.ready() as n_jobs,
+        progress_bar() as bar,
+        closing(preparing.prepare(found, out, n_jobs=n_jobs, seed=seed)) as outcomes,
+    ):
         task = bar.add_task("preparing", total=len(found))
-        for outcome in preparing.prepare(found, out, n_jobs=n_jobs, seed=seed):
+        for outcome in outcomes:
             bar.advance(task)
             if isinstance(outcome, Skipped):
                 _report(outcome)

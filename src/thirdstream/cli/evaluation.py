@@ -69,9 +69,7 @@ def evaluate(
         if terms:
             say(terms)
     jobs = evaluation.plan(material, entries, settings)
-    before = read_json(out, kind="results file; choose another --out") if out.exists() else None
-    if out.exists() and not (isinstance(before, dict) and "scores" in before):
-        raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
+    _check_replaceable(out)
     outcomes, costs = _measured(entries, jobs, settings, work_of(out), workers)
     results = summarise(outcomes, costs, material, entries, settings)
     write_json(out, results)
@@ -79,6 +77,13 @@ def evaluate(
     tell(f"the results are in {out}")
     if results["skipped"]:
         raise Failed(f"{len(results['skipped'])} recordings could not be measured; see above")
+
+
+def _check_replaceable(out: Path) -> None:
+    """Raise ThirdstreamError where something else than results would be replaced."""
+    before = read_json(out, kind="results file; choose another --out") if out.exists() else None
+    if out.exists() and not (isinstance(before, dict) and "scores" in before):
+        raise ThirdstreamError(f"{out}: exists and holds no results; choose another --out")
 
 
 def _measured(

@@ -70,9 +70,8 @@ def export(
     if json:
         about = {"path": str(out), "format": format, "source": source, "target": direction.to}
         print_json(about | {"difference": difference})
-        return
-    text = f"{out}: {source} to {direction.to}, at most {difference:.2g} from the model"
-    tell(text)
+    else:
+        tell(f"{out}: {source} to {direction.to}, at most {difference:.2g} from the model")
 
 
 def _resolved(system: MelSystem, direction: Direction) -> tuple[str, torch.Tensor | None]:

@@ -29,6 +29,7 @@ from rich.table import Table
 from thirdstream import shortage
 from thirdstream.cli import options
 from thirdstream.cli.console import ERR, OUT, Failed, set_loudness, tell
+from thirdstream.cli.interrupts import ignore_interrupts
 from thirdstream.cli.pipes import close_output
 from thirdstream.files import Interrupted, ThirdstreamError
 from thirdstream.shown import shown
@@ -119,6 +120,7 @@ def _faults_explained(*, debug: bool) -> Iterator[None]:
     try:
         yield
     except (Interrupted, KeyboardInterrupt) as error:
+        ignore_interrupts()
         _complain(str(error) or "interrupted; run the same command again to go on")
         raise SystemExit(130) from None
     except BrokenPipeError:  # who read our output has had enough of it, as `head` has
@@ -176,6 +178,7 @@ def _parsed_command(command: str, given: Sequence[str]) -> Callable[[], Any]:
         return functools.partial(function, *values, **named)
 
     options.note(given)
+    options.refuse_empty()
     written = io.StringIO()
     try:
         with ExitStack() as redirected:

@@ -2,6 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from contextvars import ContextVar
+from itertools import pairwise
+
+from thirdstream.cli.console import Failed
 
 _GIVEN: ContextVar[tuple[str, ...]] = ContextVar("given", default=())
 
@@ -9,6 +12,17 @@ _GIVEN: ContextVar[tuple[str, ...]] = ContextVar("given", default=())
 def note(arguments: Sequence[str]) -> None:
     """Remember what was typed after the command that is about to be read and run."""
     _GIVEN.set(tuple(arguments))
+
+
+def refuse_empty() -> None:
+    """Raise Failed on an argument with nothing in it, such as a shell makes of a variable that is
+    not set: as a path it would be the folder one is in."""
+    for before, one in pairwise(["", *_GIVEN.get()]):
+        of_flag = one.startswith("--") and one.endswith("=")
+        if of_flag or not one:
+            flag = one[:-1] if of_flag else before
+            what = flag if flag.startswith("--") and "=" not in flag else "an argument"
+            raise Failed(f"{what}: is empty; give what is meant ('.' is the folder you are in)")
 
 
 def first_of(names: Collection[str]) -> str | None:

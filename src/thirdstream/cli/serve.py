@@ -5,6 +5,7 @@ import threading
 import tyro
 
 from thirdstream.cli.console import say, tell
+from thirdstream.cli.interrupts import ignore_interrupts
 from thirdstream.web.limits import Limits
 
 
@@ -39,4 +40,5 @@ def serve(
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
+            ignore_interrupts()
             tell("the page is closed")

@@ -108,13 +108,7 @@ def transfer(
                 outcomes.append(one)
     if json:
         print_json({"results": [_as_json(one) for one in outcomes]})
-    faults = [one.error for one in outcomes if one.error is not None]
-    n_failed = len(faults)
-    if len(outcomes) == 1 and faults:
-        raise Failed(faults[0])
-    if n_failed:
-        rest = f"; the others are in {out}" if n_failed < len(outcomes) else ""
-        raise Failed(f"{n_failed} of {len(outcomes)} recordings failed{rest}")
+    _check(outcomes, out)
 
 
 def _with_folder_learned(
@@ -190,6 +184,16 @@ def _piped(
     done = Outcome(path, out if out == pipes.DASH else target, remark)
     _report(done)
     return done
+
+
+def _check(outcomes: Sequence[Outcome], out: Path) -> None:
+    """Raise Failed where recordings failed: with the fault of a single one, or their number."""
+    faults = [one.error for one in outcomes if one.error is not None]
+    if len(outcomes) == 1 and faults:
+        raise Failed(faults[0])
+    if faults:
+        rest = f"; the others are in {out}" if len(faults) < len(outcomes) else ""
+        raise Failed(f"{len(faults)} of {len(outcomes)} recordings failed{rest}")
 
 
 def _as_json(one: Outcome) -> dict[str, str | None]:

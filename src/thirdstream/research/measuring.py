@@ -95,7 +95,7 @@ def _made(
     seed: int,
 ) -> dict[str, Any]:
     """One style's reconstructions and transfers, measured."""
-    model, target = system.model, system.model.other(style)
+    target = system.model.other(style)
     own, others = samples[style], samples[target].power
     generator = torch.Generator().manual_seed(seed)
     usual = {name: one["mean"] for name, one in originals[target].items()}
@@ -103,22 +103,11 @@ def _made(
     rows: dict[str, list[dict[str, Tensor]]] = defaultdict(list)
     for at in range(0, len(own.power), BATCH):
         power = own.power[at : at + BATCH]
-        mel = system.log_mel(style).normalise(power)
-        rebuilt = model.reconstruct(mel, style)
-        condition = model.default_condition(target, generator=generator)
-        restyled = model.transfer(mel, source=style, target=target, condition=condition)
-        loud = system.log_mel(target).denormalise(restyled.double())
         another = others[torch.arange(at, at + len(power)) % len(others)]
-        losses = {"reconstruction": (rebuilt - mel).abs().mean((1, 2))}
-        if isinstance(model, TwinAutoencoder):
-            came = model.content(restyled, target) - model.content(mel, style)
-            losses["latent"] = came.abs().flatten(1).mean(1)
-        rows["losses"].append(losses)
-        rows["rebuilt"].append(measures.of_reconstruction(rebuilt, mel, system.mel))
-        rows["transfer"].append(
-            measures.of_transfer(loud, power, another, system.mel, usual=usual)
-            | measures.of_lines(restyled, mel, system.log_mel(target).normalise(another))
-        )
+        condition = system.model.default_condition(target, generator=generator)
+        of_batch = _rows(system, power, another, style=style, condition=condition, usual=usual)
+        for what, row in of_batch.items():
+            rows[what].append(row)
     joined = {what: _joined(parts) for what, parts in rows.items()}
     means = {name: float(values.mean()) for name, values in joined["losses"].items()}
     if not all(map(math.isfinite, means.values())):
@@ -130,6 +119,36 @@ def _made(
         "latent": means.get("latent"),
         "rebuilt": _summary(joined["rebuilt"], own),
         "transfer": _summary(joined["transfer"], own),
+    }
+
+
+def _rows(
+    system: MelSystem,
+    power: Tensor,
+    another: Tensor,
+    *,
+    style: str,
+    condition: Tensor | None,
+    usual: Mapping[str, float],
+) -> dict[str, dict[str, Tensor]]:
+    """Of each of some segments: losses, and measures of its reconstruction and of its transfer.
+
+    another: as much of the target style. usual: means of the target's originals.
+    """
+    model, target = system.model, system.model.other(style)
+    mel = system.log_mel(style).normalise(power)
+    rebuilt = model.reconstruct(mel, style)
+    restyled = model.transfer(mel, source=style, target=target, condition=condition)
+    loud = system.log_mel(target).denormalise(restyled.double())
+    losses = {"reconstruction": (rebuilt - mel).abs().mean((1, 2))}
+    if isinstance(model, TwinAutoencoder):
+        came = model.content(restyled, target) - model.content(mel, style)
+        losses["latent"] = came.abs().flatten(1).mean(1)
+    return {
+        "losses": losses,
+        "rebuilt": measures.of_reconstruction(rebuilt, mel, system.mel),
+        "transfer": measures.of_transfer(loud, power, another, system.mel, usual=usual)
+        | measures.of_lines(restyled, mel, system.log_mel(target).normalise(another)),
     }
 
 

@@ -43,9 +43,7 @@ def transfer_file(
     accepted = system.accept(options)
     ceiling = audio.ceiling_of(out)
     header = audio.info(path)
-    if out.exists() and out.samefile(path):
-        raise ThirdstreamError(f"{out}: is the recording itself; choose another place")
-    check_free(out, force=force)
+    _check_place(out, path, force=force)
     mono = header.n_channels > 2
     n_channels = 1 if mono else header.n_channels
     level, blocks = audio.measured(path, sr=None, mono=mono)
@@ -67,6 +65,13 @@ def transfer_file(
     )
     audio.write(out, after.of(result), sr=header.sr, n_channels=n_channels)
     return _remark(level, before, after, n_mixed=header.n_channels if mono else 0)
+
+
+def _check_place(out: Path, path: Path, *, force: bool) -> None:
+    """Raise ThirdstreamError where the result of a recording may not be written."""
+    if out.exists() and out.samefile(path):
+        raise ThirdstreamError(f"{out}: is the recording itself; choose another place")
+    check_free(out, force=force)
 
 
 def _remark(level: Level, before: Contour, after: Contour, *, n_mixed: int) -> str | None:

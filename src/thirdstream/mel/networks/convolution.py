@@ -109,62 +109,71 @@ class _VectorCode:
 
 
 def _convolve_rows(n_out: int) -> Any:
-    """The inner loop of a convolution into n_out planes, whose sums all stay in registers."""
+    """The inner loop of a convolution into n_out planes, whose sums all stay in registers.
+
+    It sets ROWS rows of planes of y to the convolution of planes of x. In Python:
+
+        for column in range(width):  # LANES at a time
+            for o, row in product(range(n_out), range(ROWS)):
+                total = bias[o]
+                for i, v, u in product(range(n_in), range(SIZE), range(SIZE)):
+                    total += w[o, i, u, v] * x[i, row + u, column + v]
+                y[o, row, column] = floor if total < floor else total
+
+    Each vector of x is read once, and used for all sums that it counts in.
+    places: addresses of y, x, w and bias; x's is at the kernel's first row and column. floor: a
+    float32. sizes: from a plane of y to the next, the same of x, from a row to the next of both,
+    and the width of what is computed, a multiple of LANES, all in bytes; n_in.
+    """
+
+    def code(target, builder, signature, arguments):
+        places, floor, sizes = arguments
+        y, x, w, bias = (builder.extract_value(places, k) for k in range(4))
+        of_y, of_x, stride, width, n_in = (builder.extract_value(sizes, k) for k in range(5))
+        to = _VectorCode(builder, y.type)
+        kernel, outs = BYTES * SIZE * SIZE, range(n_out)
+        rows = [to.times(stride, row) for row in range(ROWS + SIZE - 1)]
+        taps = [to.times(n_in, o * kernel) for o in outs]
+        starts = [to.broadcast(to.plus(bias, BYTES * o)) for o in outs]
+        least = to.spread(floor)
+        totals = {one: cgutils.alloca_once(builder, VECTOR)
+                  for one in itertools.product(outs, range(ROWS))}  # fmt: skip
+        with to.loop(width, BYTES * LANES) as (column, _):
+            for (o, _), total in totals.items():
+                builder.store(starts[o], total)
+            with to.loop(n_in, 1) as (i, _):
+                plane = to.plus(to.plus(x, column), builder.mul(of_x, i))
+                weights = [to.plus(to.plus(w, taps[o]), to.times(i, kernel)) for o in outs]
+                sums = {one: builder.load(total) for one, total in totals.items()}
+                _add_plane(to, sums, [to.plus(plane, row) for row in rows], weights)
+                for one, total in totals.items():
+                    builder.store(sums[one], total)
+            for (o, row), total in totals.items():
+                found = builder.load(total)
+                below = builder.fcmp_ordered("<", found, least)  # what is no number stays so
+                place = to.plus(to.plus(y, column), to.plus(to.times(of_y, o), rows[row]))
+                to.store(builder.select(below, least, found), place)
+        return target.get_dummy_value()  # None
 
     @llvm
     def convolve(context, places, floor, sizes):
-        """Set ROWS rows of planes of y to the convolution of planes of x. In Python:
-
-            for column in range(width):  # LANES at a time
-                for o, row in product(range(n_out), range(ROWS)):
-                    total = bias[o]
-                    for i, v, u in product(range(n_in), range(SIZE), range(SIZE)):
-                        total += w[o, i, u, v] * x[i, row + u, column + v]
-                    y[o, row, column] = floor if total < floor else total
-
-        Each vector of x is read once, and used for all sums that it counts in.
-        places: addresses of y, x, w and bias; x's is at the kernel's first row and column. floor: a
-        float32. sizes: from a plane of y to the next, the same of x, from a row to the next of
-        both, and the width of what is computed, a multiple of LANES, all in bytes; n_in.
-        """
-
-        def code(target, builder, signature, arguments):
-            places, floor, sizes = arguments
-            y, x, w, bias = (builder.extract_value(places, k) for k in range(4))
-            of_y, of_x, stride, width, n_in = (builder.extract_value(sizes, k) for k in range(5))
-            to = _VectorCode(builder, y.type)
-            kernel, outs, made = BYTES * SIZE * SIZE, range(n_out), range(ROWS)
-            rows = [to.times(stride, row) for row in range(ROWS + SIZE - 1)]
-            taps = [to.times(n_in, o * kernel) for o in outs]
-            starts = [to.broadcast(to.plus(bias, BYTES * o)) for o in outs]
-            least = to.spread(floor)
-            totals = [[cgutils.alloca_once(builder, VECTOR) for _ in made] for _ in outs]
-            with to.loop(width, BYTES * LANES) as (column, _):
-                for o, row in itertools.product(outs, made):
-                    builder.store(starts[o], totals[o][row])
-                with to.loop(n_in, 1) as (i, _):
-                    plane = to.plus(to.plus(x, column), builder.mul(of_x, i))
-                    weights = [to.plus(to.plus(w, taps[o]), to.times(i, kernel)) for o in outs]
-                    sums = [[builder.load(totals[o][row]) for row in made] for o in outs]
-                    for v in range(SIZE):
-                        found = [to.load(to.plus(to.plus(plane, row), BYTES * v)) for row in rows]
-                        for u, o in itertools.product(range(SIZE), outs):
-                            tap = to.broadcast(to.plus(weights[o], BYTES * (u * SIZE + v)))
-                            for row in made:
-                                sums[o][row] = to.multiply_add(sums[o][row], found[row + u], tap)
-                    for o, row in itertools.product(outs, made):
-                        builder.store(sums[o][row], totals[o][row])
-                for o, row in itertools.product(outs, made):
-                    total = builder.load(totals[o][row])
-                    below = builder.fcmp_ordered("<", total, least)  # what is no number stays so
-                    place = to.plus(to.plus(y, column), to.plus(to.times(of_y, o), rows[row]))
-                    to.store(builder.select(below, least, total), place)
-            return target.get_dummy_value()  # None
-
         four, five = (types.UniTuple(types.intp, n) for n in (4, 5))
         return types.void(four, types.float32, five), code
 
     return convolve
+
+
+def _add_plane(to: _VectorCode, sums: dict[tuple[int, int], Any], x: Sequence[Any], w: Any) -> None:
+    """Add to `sums`, by output and row, what a plane of x gives at a column.
+
+    x: the addresses there of the rows that the kernel reaches. w: of the kernel for each output.
+    """
+    for v in range(SIZE):
+        found = [to.load(to.plus(row, BYTES * v)) for row in x]
+        for u, o in itertools.product(range(SIZE), range(len(w))):
+            tap = to.broadcast(to.plus(w[o], BYTES * (u * SIZE + v)))
+            for row in range(ROWS):
+                sums[o, row] = to.multiply_add(sums[o, row], found[row + u], tap)
 
 
 _convolve_rows_1, _convolve_rows_2, _convolve_rows_4 = map(_convolve_rows, (1, 2, 4))

@@ -238,12 +238,9 @@ def fit(
     optimizers = {name: accelerator.prepare(one) for name, one in state.optimizers.items()}
     since_s = process_time()
     while state.step < n_steps:
-        epoch, first = divmod(state.step, per_epoch)
-        pairs = system.model.training_set(corpus, TRAIN, seed=config.seed, epoch=epoch)
-        left = range(first * config.batch_size, per_epoch * config.batch_size)
-        loader = accelerator.prepare(DataLoader(pairs, config.batch_size, sampler=left))  # type: ignore[arg-type]
+        epoch = state.step // per_epoch
         model.train()
-        for powers in loader:
+        for powers in _left_of_epoch(state, corpus, config, accelerator, per_epoch):
             torch.manual_seed(_seed(config, state, accelerator))
             lr, batch = config.lr_at(state.step / n_steps), batch_of(system, powers)
             record: dict[str, float] = {}
@@ -264,7 +261,22 @@ def fit(
                 step = _ended(step, state, corpus, config, batch)
             state.cpu_s, since_s = state.cpu_s + process_time() - since_s, process_time()
             yield step
-        accelerator._dataloaders.remove(loader)  # it would keep every epoch's order of pairs
+
+
+def _left_of_epoch(
+    state: State,
+    corpus: Corpus,
+    config: TrainingConfig,
+    accelerator: "Accelerator",
+    per_epoch: int,
+) -> Iterator[dict[str, Tensor]]:
+    """Mel power of the batches that are left of the epoch in which the state is."""
+    epoch, first = divmod(state.step, per_epoch)
+    pairs = state.system.model.training_set(corpus, TRAIN, seed=config.seed, epoch=epoch)
+    left = range(first * config.batch_size, per_epoch * config.batch_size)
+    loader = accelerator.prepare(DataLoader(pairs, config.batch_size, sampler=left))  # type: ignore[arg-type]
+    yield from loader
+    accelerator._dataloaders.remove(loader)  # it would keep every epoch's order of pairs
 
 
 def _prepared(model: MelModel, config: TrainingConfig, accelerator: "Accelerator") -> Any:

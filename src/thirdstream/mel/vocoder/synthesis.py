@@ -226,12 +226,10 @@ class Synthesiser(nn.Module):
                 steps=search.steps,
                 known=known if number else None,
             )
-            n_known = known.shape[1]
-            n_final = max(n_known, wave.shape[1] - HELD_BACK * hop)
-            n_fade = min(N_FADE, held.shape[1], n_final - n_known)
-            seam = wave[:, n_known : n_known + n_fade]  # both ways on from `known` are alike here
-            seam.copy_(torch.lerp(held[:, :n_fade], seam, torch.linspace(0, 1, n_fade)))
-            yield wave[:, n_known:n_final].numpy()
+            n_final = max(known.shape[1], wave.shape[1] - HELD_BACK * hop)
+            new = wave[:, known.shape[1] : n_final]
+            _fade(new, held)
+            yield new.numpy()
             if propagation:
                 end = wave[:, -(OVERLAP + reach) * hop :]
                 found = self.stft(end)[:, :, -OVERLAP : -HELD_BACK - reach]
@@ -265,6 +263,14 @@ class Synthesiser(nn.Module):
         )
         phases = torch.cat([torch.sgn(found), fresh], dim=2) if n_found else fresh
         return phases if given is None else torch.lerp(torch.sgn(given), phases, propagation)
+
+
+def _fade(new: Tensor, held: Tensor) -> None:
+    """From what was held back into new samples, (batch, n_samples), which begin in the same place:
+    there both ways on from what is known are alike."""
+    n_fade = min(N_FADE, held.shape[1], new.shape[1])
+    seam = new[:, :n_fade]
+    seam.copy_(torch.lerp(held[:, :n_fade], seam, torch.linspace(0, 1, n_fade)))
 
 
 def _cat(before: Tensor | None, after: Tensor | None) -> Tensor | None:

@@ -101,6 +101,8 @@ class _JazzCover(BaseCover[JazzStyle]):
     ) -> tuple[Line, Line, list[Note]]:
         """Who comps, the bass, and the drums' strokes, in even beats."""
         groove, style, rng = self.groove, self.style, self.rng
+        # A trio's lines are replaced below. They are drawn all the same: what is drawn after them,
+        # and so every arrangement, would be another.
         comping, (bass, line) = rhythm_section(pulse, chords, style, groove, rng)
         strokes = list(drums(groove, style.fills, pulse.bars, rng))
         if not groove.trio:

@@ -8,14 +8,13 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from thirdstream import audio
-from thirdstream.files import ThirdstreamError, fault_of, make_folder, read_json, sha256, write_json
+from thirdstream.files import ThirdstreamError, fault_of, new_folder, read_json, sha256, write_json
 from thirdstream.notes.learning.bars import bars_of, source_of
 from thirdstream.notes.learning.performance import (
     MIDI_SUFFIXES,
@@ -91,13 +90,13 @@ def learn(
     here: its fault is in what is yielded.
     """
     folder = parts_of(out)
-    make_folder(folder)
-    for path in paths:
-        try:
-            heard = _heard(path, folder, progress)
-            yield Learned(path, n_bars=len(heard.bars))
-        except Exception as error:  # whatever it is, the others are learned from
-            yield Learned(path, fault=fault_of(path, error))
+    with new_folder(folder):
+        for path in paths:
+            try:
+                heard = _heard(path, folder, progress)
+                yield Learned(path, n_bars=len(heard.bars))
+            except Exception as error:  # whatever it is, the others are learned from
+                yield Learned(path, fault=fault_of(path, error))
 
 
 def parts_of(out: Path) -> Path:
@@ -147,8 +146,6 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
     parts = [parts_of(out) / f"{sha256(path)[:32]}.{LEARNING}.json" for path in paths]
     parts = [part for part in dict.fromkeys(parts) if part.exists()]
     if not parts:
-        with suppress(OSError):  # others' parts may be in it
-            parts_of(out).rmdir()
         raise ThirdstreamError(
             f"{out}: {_none_of(len(paths))} a style; give music with a beat, of several voices "
             "and of 10 s or longer"

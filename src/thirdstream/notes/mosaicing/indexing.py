@@ -7,7 +7,6 @@ share.
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from thirdstream.files import (
     ThirdstreamError,
     fault_of,
     is_style,
-    make_folder,
+    new_folder,
     sha256,
     whole_file,
 )
@@ -68,8 +67,8 @@ def find(sources: Sequence[str]) -> dict[str, list[Path]]:
     none, and where a source is something else."""
     found: dict[str, list[Path]] = {}
     for source in sources:
-        style, equals, where = source.partition("=")
-        if not equals or not is_style(style):
+        style, _, where = source.partition("=")
+        if not where or not is_style(style):
             raise ThirdstreamError(
                 f"{source}: is not STYLE=FOLDER; write for example jazz=recordings/jazz"
             )
@@ -122,21 +121,21 @@ def index(
     progress: told the file and the share of it done. A recording of no use is no error here: its
     fault is in what is yielded.
     """
-    make_folder(parts_of(out))
     reader: Reader | None = None
-    for one in excerpts:
-        try:
-            part = _part_of(one, out)
-            if not _readable(part):
-                if reader is None or reader.path != one.path:
-                    reader = Reader(one.path)
-                arrays = _heard(one, reader.read(one), progress)
-                with whole_file(part) as temporary:
-                    save_file(arrays, temporary)
-            yield Indexed(one)
-        except Exception as error:  # whatever it is, the others are indexed
-            reader = None  # the next excerpt of the file is decoded anew
-            yield Indexed(one, fault_of(one.path, error))
+    with new_folder(parts_of(out)):
+        for one in excerpts:
+            try:
+                part = _part_of(one, out)
+                if not _readable(part):
+                    if reader is None or reader.path != one.path:
+                        reader = Reader(one.path)
+                    arrays = _heard(one, reader.read(one), progress)
+                    with whole_file(part) as temporary:
+                        save_file(arrays, temporary)
+                yield Indexed(one)
+            except Exception as error:  # whatever it is, the others are indexed
+                reader = None  # the next excerpt of the file is decoded anew
+                yield Indexed(one, fault_of(one.path, error))
 
 
 def parts_of(out: Path) -> Path:
@@ -235,12 +234,12 @@ def collection_of(excerpts: Sequence[Excerpt], out: Path, *, style: str) -> Coll
     used = {part: one for one in excerpts if _readable(part := _part_of_known(one, out))}
     seconds = sum(one.length_s for one in used.values())
     if seconds < LEAST_S:
-        with suppress(OSError):  # others' parts may be in it
-            parts_of(out).rmdir()
-        kept = f"; what was found stays in {parts_of(out)} for the next run"
+        place = parts_of(out)
+        stays = f"; what was found stays in {place} for the next run"
+        kept = stays if any(place.glob("*")) else ""
         raise ThirdstreamError(
             f"{style}: has {seconds:.0f} s of music that can be used, and {LEAST_S:.0f} s are "
-            f"needed at least; give more recordings (an hour is best){kept if used else ''}"
+            f"needed at least; give more recordings (an hour is best){kept}"
         )
     return joined([load_file(part) for part in used])
 

@@ -133,14 +133,11 @@ def _counted(
 ) -> Transcription:
     """Notes, and which of them are the melody, with beats, bars and chords."""
     known = known if known.metre else Known(metre=bars.signature)
-    timing = Timing(tuple(bars.beats_s.tolist()))
+    timing, beat = Timing(tuple(bars.beats_s.tolist())), known.pulse
     notes = _as_played(found, features, timing)
     harmony, by_beats = _harmony(features.posteriors, bars, notes)
     melody = NoteEvents(*(part[line] for part in found))
-    beat = known.pulse
-    grid = DOTTED if known.is_compound else QUARTERS if beat == 1 else SHORTER
-    swing = swing_of(np.array([note.start % 1.0 for note in notes])) if grid.may_swing else 0.5
-    tune = _in_quarters(quantised([notes[k] for k in line], timing, grid, swing), beat)
+    tune, swing = _tune(notes, line, timing, known)
     played = _in_quarters(notes, beat)
     chords, plain = (
         begun(_in_quarters(some, beat), tune, played) for some in (harmony.chords, by_beats)
@@ -166,6 +163,16 @@ def _counted(
         swing=swing,
         keys=keys_of(for_key),
     )
+
+
+def _tune(
+    notes: Sequence[Note], line: NDArray[np.int_], timing: Timing, known: Known
+) -> tuple[tuple[Note, ...], float]:
+    """The melody on the grid, in quarter notes; and where second eighths are played in the beat."""
+    grid = DOTTED if known.is_compound else QUARTERS if known.pulse == 1 else SHORTER
+    swing = swing_of(np.array([note.start % 1.0 for note in notes])) if grid.may_swing else 0.5
+    written = quantised([notes[k] for k in line], timing, grid, swing)
+    return _in_quarters(written, known.pulse), swing
 
 
 def _in_quarters(parts: Iterable[Timed], beat: float) -> tuple[Timed, ...]:
