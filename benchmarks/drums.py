@@ -1,21 +1,21 @@
 """Whether `learn-style` finds drums where there are some: python benchmarks/drums.py BENCH/test
 
-Of each style's recordings of the benchmark, the share in which drum strokes are found. Jazz has
-drums in all, classical music in none.
+Of each style's recordings of the benchmark, the share in which drums are found. Jazz has drums in
+all, classical music in none.
 """
 
 import sys
 from pathlib import Path
 
 from tables import show
-from thirdstream.notes.learning.percussion import strokes_of
+from thirdstream.notes.learning.performance import performance_of
 
 
 def main(folder: str) -> None:
     rows = []
     for style in ("classical", "jazz"):
         paths = sorted((Path(folder) / style).glob("*.flac"))
-        n = sum(bool(strokes_of(path)) for path in paths)
+        n = sum("drums" in {part.role for part in performance_of(path).parts} for path in paths)
         rows.append([style, str(len(paths)), f"{n / len(paths):.2f}"])
     show("Recordings in which drums are found", ["style", "n", "share"], rows)
 

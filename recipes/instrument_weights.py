@@ -1,120 +1,156 @@
 """Weights of `notes/learning/timbre.py`: instrument_weights.py MIDI_FOLDER SOUNDFONT...
 
 MIDI_FOLDER: any songs of several parts, such as the MIDI files of `thirdstream benchmark` (its
-training pieces). Stretches of them are played by instruments that are drawn anew, by each of the
-soundfonts and by the bundled orchestra, in a room. Every fifth song is kept for the score that is
-printed. Writes notes/learning/instruments.json.
+training pieces). Stretches of them are played by instruments and drums that are drawn anew
+(`drawn_ensembles.py`), by one of the soundfonts or the bundled orchestra, in a room, and then
+transcribed: the network learns from notes as it will be given them. Titles are kept aside for the
+score that is printed: how often a part of melody, bass or harmony is given to who plays most of it.
+Writes notes/learning/instruments.json.
 """
 
 import json
-import random
 import sys
-from dataclasses import replace
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from thirdstream.audio import SR
-from thirdstream.notes.io.midi import read_midi
-from thirdstream.notes.learning.timbre import INSIDE, WEIGHTS, described, spread
-from thirdstream.notes.rendering import ORCHESTRA, draw_scene, play
-from thirdstream.notes.rendering.recording import in_room
-from thirdstream.notes.styles import instrument
-from thirdstream.notes.types import Note, Song, Track
+from drawn_ensembles import BASSES, Drawn, drawn, written
+from own_styles import title_of
+from thirdstream.files import ThirdstreamError
+from thirdstream.notes.learning.performance import ROLES, parts_of, sounded
+from thirdstream.notes.learning.timbre import (
+    WEIGHTS,
+    InstrumentWeights,
+    Sounded,
+    described,
+    instrument_weights,
+    is_able,
+    spread,
+)
+from thirdstream.notes.rendering import ORCHESTRA
+from thirdstream.notes.transcription.transcribe import transcribe_file
 
-PROGRAMS = (0, 4, 6, 11, 19, 24, 26, 32, 40, 41, 42, 43, 46, 48, 56, 57, 58, 59, 60, 61, 65, 66,
-            68, 69, 70, 71, 72, 73)  # fmt: skip
-LENGTH_S = 20.0
+N_DRAWS = 2  # of each song
+KEPT_ASIDE = 5  # one of so many titles
+NEAR_S = 0.1  # that a transcribed note begins from who played it
+FEWEST = 5  # notes of a part that counts
 N_HIDDEN = 64
 
 
-def suitable(notes: tuple[Note, ...], rng: random.Random) -> int:
-    """A program in whose range the notes lie."""
-    able = []
-    for program in PROGRAMS:
-        one = instrument(program)
-        inside = np.mean([one.lowest <= note.pitch <= one.highest for note in notes])
-        able += [program] * bool(inside >= INSIDE)
-    return rng.choice(able or [0])
+class Part(NamedTuple):
+    """A part as it was transcribed. programs: who played each note that was found; rows and
+    of_rows: descriptions of some of its notes, and who played these."""
+
+    role: str
+    is_kept_aside: bool
+    notes: Sequence[Sounded]
+    programs: tuple[int, ...]
+    rows: NDArray[np.float64]
+    of_rows: tuple[int, ...]
 
 
-def excerpt(song: Song, rng: random.Random) -> Song:
-    """LENGTH_S of a song, by other instruments, each part as loud as it may be."""
-    beats = LENGTH_S * song.beats_per_minute / 60
-    end = max(note.end for track in song.tracks for note in track.notes)
-    first = rng.uniform(0, max(end - beats, 0))
-    tracks = []
-    for track in song.tracks:
-        louder = rng.randint(-18, 18)
-        notes = tuple(
-            replace(
-                note, start=note.start - first, velocity=min(max(note.velocity + louder, 20), 120)
-            )
-            for note in track.notes
-            if first <= note.start < first + beats - 1
-        )
-        if len(notes) >= 8:
-            program = 0 if track.is_drums else suitable(notes, rng)
-            tracks.append(Track(track.name, program, notes, track.is_drums, rng.randint(30, 98)))
-    return replace(song, tracks=tuple(tracks))
+def players(one: Drawn, notes: Sequence[Sounded]) -> dict[Sounded, int]:
+    """Who played notes: of the same pitch, and begun at the same time."""
+    beat_s = 60 / one.song.beats_per_minute
+    every = [(note.start * beat_s, note.pitch, track.program)
+             for track in one.song.tracks for note in track.notes]  # fmt: skip
+    starts, pitches, programs = (np.array(column) for column in zip(*every, strict=True))
+    found = {}
+    for heard in notes:
+        far = np.abs(starts - heard.start_s) + 1000 * (pitches != heard.pitch)
+        if far.min() < NEAR_S:
+            found[heard] = int(programs[far.argmin()])
+    return found
 
 
-def rows_of(song: Song, font: Path, seed: str) -> tuple[np.ndarray, np.ndarray]:
-    """Descriptions of notes, and who plays them."""
-    dry = play(song, font, round((LENGTH_S + 1) * SR))
-    style = "jazz" if any(track.is_drums for track in song.tracks) else "classical"
-    wet = in_room([dry], draw_scene(style, seed=seed), n_channels=1)
-    wave = np.concatenate(list(wet), axis=1)[0]
-    wave *= 0.1 / max(float(np.sqrt(np.square(wave).mean())), 1e-6)
-    beat_s, rows, names = 60 / song.beats_per_minute, [], []
-    for track in song.tracks:
-        if track.is_drums:
-            continue
-        spans = [(n.start * beat_s, n.end * beat_s, n.pitch) for n in track.notes]
-        found = described(wave, spread(spans))
-        rows.append(found)
-        names += [track.program] * len(found)
-    return np.concatenate(rows), np.array(names)
+def by_role(path: Path) -> dict[str, list[Sounded]]:
+    """The notes of a recording's melody, bass and harmony."""
+    found = transcribe_file(path)
+    notes: dict[str, list[Sounded]] = {}
+    for name, some in parts_of(found).items():
+        notes.setdefault(ROLES[name], []).extend(sounded(found, some))
+    return notes
+
+
+def described_parts(one: Drawn, path: Path, *, is_kept_aside: bool) -> list[Part]:
+    """Of an excerpt that is in a file."""
+    parts = []
+    for role, notes in by_role(path).items():
+        known = players(one, notes)
+        some = [note for note in spread(notes) if note in known]
+        kept = [(note, row) for note in some for row in described(one.wave, [note])]
+        if kept:
+            rows = np.array([row for _, row in kept])
+            of_rows = tuple(known[note] for note, _ in kept)
+            parts.append(Part(role, is_kept_aside, notes, tuple(known.values()), rows, of_rows))
+    return parts
+
+
+def all_parts(folder: Path, fonts: Sequence[Path]) -> list[Part]:
+    parts = []
+    jobs = [(path, n) for path in sorted(folder.rglob("*.mid")) for n in range(N_DRAWS)]
+    with tempfile.TemporaryDirectory() as place:
+        for path, number in tqdm(jobs, unit="excerpt"):
+            one = drawn(path, fonts, seed=f"{path.parent.name} {path.stem} {number}")
+            if one is None:
+                continue
+            title = title_of(Path(path.stem).with_suffix(".mid"))  # NAME.VERSION.mid
+            is_kept_aside = crc32(title.encode()) % KEPT_ASIDE == 0
+            try:
+                file = written(one, Path(place) / "one.flac")
+                parts += described_parts(one, file, is_kept_aside=is_kept_aside)
+            except ThirdstreamError as error:  # nothing is found in it
+                print(f"{path}: {error}", file=sys.stderr)
+    return parts
 
 
 def main(folder: str, *fonts: str) -> None:
-    rng = random.Random(0)
-    training, test = [], []
-    files = sorted(Path(folder).rglob("*.mid"))
-    for number, path in enumerate(tqdm(files, unit="song")):
-        song = read_midi(path)
-        for font in (ORCHESTRA, *map(Path, fonts)):
-            drawn = excerpt(song, rng)
-            if any(not track.is_drums for track in drawn.tracks):
-                rows = rows_of(drawn, font, f"{path.stem} {font.stem}")
-                (test if number % 5 == 0 else training).append(rows)
-    rows, names = (np.concatenate(part) for part in zip(*training, strict=True))
+    parts = all_parts(Path(folder), (ORCHESTRA, *map(Path, fonts)))
+    training = [part for part in parts if not part.is_kept_aside]
+    test = [part for part in parts if part.is_kept_aside]
+    print("the weights of before:")
+    score(instrument_weights(), test)
+    rows = np.concatenate([part.rows for part in training])
+    names = np.concatenate([part.of_rows for part in training])
     scaler = StandardScaler().fit(rows)
     network = MLPClassifier((N_HIDDEN,), alpha=1e-2, early_stopping=True, random_state=0)
     network.fit(scaler.transform(rows), names)
-    score_test(network, scaler, test)
     (hidden, out), (bias, out_bias) = network.coefs_, network.intercepts_
     arrays = {
         "programs": network.classes_, "mean": scaler.mean_, "deviation": scaler.scale_,
         "hidden": hidden, "bias": bias, "out": out, "out_bias": out_bias,
     }  # fmt: skip
     content = {name: np.round(values, 3).tolist() for name, values in arrays.items()}
+    print("these:")
+    score(InstrumentWeights(**{name: np.array(value) for name, value in content.items()}), test)
     WEIGHTS.write_text(json.dumps(content) + "\n", encoding="utf-8")
 
 
-def score_test(network: MLPClassifier, scaler: StandardScaler, test: list) -> None:
-    """Print how often the vote of a part's notes is right: the program, and its family."""
-    right = []
-    for rows, names in test:
-        for program in np.unique(names):
-            votes = network.predict_log_proba(scaler.transform(rows[names == program])).sum(axis=0)
-            found = network.classes_[votes.argmax()]
-            right.append((found == program, found // 8 == program // 8))
-    share, family = np.mean(right, axis=0)
-    print(f"{len(right)} parts: program right {share:.2f}, family {family:.2f}")
+def score(weights: InstrumentWeights, test: Sequence[Part]) -> None:
+    """Print how often who plays most of a part is the likeliest of those that are able to."""
+    right: dict[str, list[bool]] = {}
+    for part in test:
+        (program, n), *_ = Counter(part.programs).most_common(1)
+        if min(len(part.rows), len(part.programs)) < FEWEST or n < len(part.programs) / 2:
+            continue
+        votes = weights.log_probabilities(part.rows).sum(axis=0)
+        able = [is_able(int(one), part.notes) for one in weights.programs]
+        result = int(weights.programs[np.where(able, votes, -np.inf).argmax()]) == program
+        for kind in ("all", part.role):
+            right.setdefault(kind, []).append(result)
+        if part.role == "bass" and program in BASSES:
+            right.setdefault("bass, by those that play basses", []).append(result)
+    for kind, results in right.items():
+        print(f"{kind}: {len(results)} parts: program right {np.mean(results):.2f}")
 
 
 if __name__ == "__main__":

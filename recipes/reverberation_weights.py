@@ -1,8 +1,8 @@
 """Weights of `notes/learning/reverberation.py`: reverberation_weights.py MIDI_FOLDER SOUNDFONT...
 
 MIDI_FOLDER: any songs of several parts, such as the MIDI files of `thirdstream benchmark` (its
-training pieces). A stretch of each is played by drawn instruments, by the soundfonts and the
-bundled orchestra in turn, in two drawn rooms. Prints the correlation with the true decay and
+training pieces). A stretch of each is played by drawn instruments, by one of the soundfonts or the
+bundled orchestra, in two drawn rooms. Prints the correlation with the true decay and
 strength, for songs that were left out (five folds). Writes notes/learning/reverberation.json.
 """
 
@@ -10,7 +10,7 @@ import json
 import math
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -22,18 +22,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
-from instrument_weights import LENGTH_S, excerpt  # a script beside this one
-from thirdstream.audio import SR, Wave
-from thirdstream.notes.io.midi import read_midi
+from drawn_ensembles import LENGTH_S, at_level, played, recorded  # a script beside this one
+from thirdstream.audio import SR
 from thirdstream.notes.learning.reverberation import WEIGHTS, falls
-from thirdstream.notes.rendering import ORCHESTRA, Room, Scene, draw_scene, play
-from thirdstream.notes.rendering.room import in_room
-from thirdstream.notes.types import Song
+from thirdstream.notes.rendering import ORCHESTRA, Room, Scene, draw_scene
 
 N_SONGS, N_ROOMS = 200, 2
 DECAY_S, WET = (0.25, 2.6), (0.06, 0.65)
-WITHOUT_DRUMS, ALIKE = 0.3, 0.2  # shares of the songs: no drums; all parts by one instrument
-RINGING = (0, 24, 6, 19, 46)  # programs of these
 RIDGE = 30.0
 
 
@@ -45,18 +40,6 @@ class Take(NamedTuple):
     room: tuple[float, float]
 
 
-def drawn(song: Song, rng: random.Random) -> Song:
-    """A stretch of a song with other instruments; some without drums, some all on one."""
-    found = excerpt(song, rng)
-    tracks = found.tracks
-    if rng.random() < WITHOUT_DRUMS:
-        tracks = tuple(one for one in tracks if not one.is_drums)
-    if rng.random() < ALIKE:
-        program = rng.choice(RINGING)
-        tracks = tuple(one if one.is_drums else replace(one, program=program) for one in tracks)
-    return replace(found, tracks=tracks)
-
-
 def scene(rng: random.Random) -> Scene:
     """A room of any decay and strength."""
     decay_s, wet = (math.exp(rng.uniform(*map(math.log, ends))) for ends in (DECAY_S, WET))
@@ -65,17 +48,12 @@ def scene(rng: random.Random) -> Scene:
     return replace(draw_scene("jazz", seed=seed), room=room)
 
 
-def takes(path: Path, font: Path, rng: random.Random) -> Iterator[Take]:
-    """A song in N_ROOMS rooms."""
-    song = drawn(read_midi(path), rng)
-    if all(track.is_drums for track in song.tracks):
-        return
-    dry = play(song, font, round(LENGTH_S * SR))
-    for _ in range(N_ROOMS):
+def takes(path: Path, fonts: Sequence[Path], rng: random.Random) -> Iterator[Take]:
+    """A stretch of a song in N_ROOMS rooms; none where it has too few notes."""
+    found = played(path, fonts, rng)
+    for _ in range(N_ROOMS if found else 0):
         where = scene(rng)
-        wave: Wave = np.concatenate(list(in_room([dry], where, n_channels=1)), axis=1)[0]
-        wave = wave[: round(LENGTH_S * SR)]
-        wave *= 0.1 / max(float(np.sqrt(np.square(wave).mean())), 1e-6)
+        wave = at_level(recorded(found[1], where)[: round(LENGTH_S * SR)])
         yield Take(path.stem, falls(wave), (math.log(where.room.decay_s), math.log(where.room.wet)))
 
 
@@ -84,9 +62,8 @@ def main(folder: str, *fonts: str) -> None:
     paths = sorted(Path(folder).rglob("*.mid"))
     rng.shuffle(paths)
     voices = [ORCHESTRA, *map(Path, fonts)]
-    found: list[Take] = []
-    for number, path in enumerate(tqdm(paths[:N_SONGS], unit="song")):
-        found += takes(path, voices[number % len(voices)], rng)
+    found = [take for path in tqdm(paths[:N_SONGS], unit="song")
+             for take in takes(path, voices, rng)]  # fmt: skip
     rows = np.array([one.described for one in found])
     rooms = np.array([one.room for one in found])
     songs = [one.song.partition(".")[0] for one in found]

@@ -179,3 +179,19 @@ def test_a_melody_lies_where_the_styles_melodies_lie(tmp_path: Path) -> None:
         for note in track.notes
     ]
     assert pitches and min(pitches) >= 69
+
+
+@pytest.mark.parametrize("program", [19, 43, 58])
+def test_low_instruments_play_low(program: int, tmp_path: Path) -> None:
+    """A pedal, a bowed double bass and a tuba reach down to where they lay in the recordings."""
+    path = tmp_path / "own.style"
+    write_learned(path, learned(USUAL | {"bass": program}))
+    song = cover(transcribed("classical", 4), ArrangementOptions(str(path))).song
+    pitches = [n.pitch for track in song.tracks if track.program == program for n in track.notes]
+    assert pitches and min(pitches) < 48
+
+
+def test_every_program_is_an_instrument_of_its_own() -> None:
+    every = [instrument(program) for program in range(128)]
+    assert [one.program for one in every] == list(range(128))
+    assert len({one.name for one in every}) == 128

@@ -16,7 +16,7 @@ from thirdstream.notes.learning.reverberation import (
 )
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, Room, Scene, draw_scene, play
-from thirdstream.notes.rendering.room import in_room
+from thirdstream.notes.rendering.room import HALL_S, in_room
 from thirdstream.notes.styles.learned import (
     Bar,
     LearnedStyle,
@@ -25,7 +25,7 @@ from thirdstream.notes.styles.learned import (
     Source,
     write_learned,
 )
-from thirdstream.notes.system import HALL_S, scene_of
+from thirdstream.notes.system import scene_of
 from thirdstream.notes.types import Note, Song, Track
 
 N_SECONDS = 21

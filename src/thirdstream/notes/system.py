@@ -19,7 +19,7 @@ from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.piece import Piece, metrical_level
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.options import ScoreOptions
-from thirdstream.notes.rendering import ORCHESTRA, VERSION, Scene, draw_scene, stream
+from thirdstream.notes.rendering import ORCHESTRA, VERSION, Scene, draw_scene, scene_with, stream
 from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.styles import read_style
 from thirdstream.notes.styles.learned import SUFFIX, LearnedStyle, read_learned
@@ -30,8 +30,6 @@ from thirdstream.notes.types import Note, Score
 from thirdstream.system import Notes, Sheet, System
 
 LOGGER = logging.getLogger("thirdstream")
-
-HALL_S = 1.05  # decay from which a room is a hall; those of `ROOMS` lie on either side
 
 
 class Played(NamedTuple):
@@ -160,11 +158,9 @@ def scene_of(options: ScoreOptions) -> Scene:
     if not isinstance(style, LearnedStyle):
         return draw_scene(options.to, seed=seed)
     known = style.reverberation
-    is_studio = style.has_drums if known is None else known.decay_s < HALL_S
-    scene = draw_scene("jazz" if is_studio else "classical", seed=seed)
     if known is None:
-        return scene
-    return replace(scene, room=replace(scene.room, decay_s=known.decay_s, wet=known.wet))
+        return draw_scene("jazz" if style.has_drums else "classical", seed=seed)
+    return scene_with(decay_s=known.decay_s, wet=known.wet, seed=seed)
 
 
 def arranged(found: Transcription, options: ScoreOptions) -> tuple[Arrangement, Timing]:

@@ -27,7 +27,8 @@ LEVELS: dict[Role, int] = {"bass": 84, "harmony": 66, "drums": 76}  # velocities
 SEVENTHS = 0.4  # share of a style's chords with a seventh from which all of a piece's get one
 EVEN = 1.2  # swing below which halves of beats become thirds where a beat has three
 DRUMS = Instrument("drums", 0, 0, 127)
-USUAL = 0.25  # share of the recordings from which an instrument has a role; below it was misheard
+# Share of the recordings from which an instrument has a role; below it was misheard.
+USUAL: dict[Role, float] = {"melody": 0.25, "bass": 0.5, "harmony": 0.5, "drums": 0.0}
 AROUND = 3  # semitones beyond where melodies of the style lie in which a soloist plays, too
 LEAST_RANGE = 24  # semitones of a soloist
 
@@ -94,7 +95,7 @@ class LearnedCover(BaseCover[Style]):
             for one in recordings
             for program in {p.program for p in one.players if p.role == player.role}
         )
-        if self.options.ensemble or having[player.program] >= USUAL * len(recordings):
+        if self.options.ensemble or having[player.program] >= USUAL[player.role] * len(recordings):
             return player.program
         return having.most_common(1)[0][0]
 

@@ -1,7 +1,8 @@
 """The drums of a recording: what strikes in the low, middle and high bands beside its notes.
 
-A stroke is a peak of a band's flux. A recording has drums where its high band is struck often and
-is bright then, and its low band is struck hard: a harpsichord does the first, a piano the last.
+A stroke is a peak of a band's flux. Drums are sure where the high band is struck often and is
+bright then, and the low band is struck hard: a harpsichord does the first, a piano the last. Drums
+without cymbals are told by resynthesis.py.
 """
 
 from collections.abc import Iterator
@@ -50,20 +51,23 @@ class _Bands:
     flux: Array
 
 
-def strokes_of(path: Path) -> list[Stroke]:
-    """The drum strokes of a recording, in order; none where it has no drums.
+class Strokes(NamedTuple):
+    """What may be drum strokes of a recording, in order, and whether it has drums for sure."""
 
-    Raises AudioError where it cannot be read.
-    """
+    strokes: list[Stroke]
+    is_sure: bool
+
+
+def strokes_of(path: Path) -> Strokes:
+    """Those of a recording. Raises AudioError where it cannot be read."""
     bands = _bands(path)
     low, middle, high = (_peaks(*band) for band in zip(bands.flux, LEAST, PEAK_S, strict=True))
     often = len(high) >= OFTEN * bands.flux.shape[1] / FPS
-    if not often or np.percentile(bands.flux[0], STRONGEST) < HARD or not _is_bright(bands, high):
-        return []
+    hard = np.percentile(bands.flux[0], STRONGEST) >= HARD
     strokes = [_stroke(bands, 0, at, KICK) for at in low]
     strokes += [_stroke(bands, 1, at, SNARE) for at in middle if _is_noise(bands, at)]
     strokes += [_stroke(bands, 2, at, _cymbal(bands, at)) for at in high]
-    return sorted(strokes)
+    return Strokes(sorted(strokes), bool(often and hard and _is_bright(bands, high)))
 
 
 def _is_bright(bands: _Bands, strokes: NDArray[np.int_]) -> bool:

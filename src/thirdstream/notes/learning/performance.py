@@ -7,7 +7,7 @@ the one that lies lowest, if it is no chordal part, the bass.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -18,15 +18,24 @@ from thirdstream.audio import Wave
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging.phrasing import sources
 from thirdstream.notes.io.midi import read_midi, read_score_midi
-from thirdstream.notes.learning.percussion import strokes_of
+from thirdstream.notes.learning.percussion import Stroke, strokes_of
+from thirdstream.notes.learning.resynthesis import DRUMS, has_drums, programs_of
 from thirdstream.notes.learning.reverberation import reverberation_of
-from thirdstream.notes.learning.timbre import Spans, programs_of
+from thirdstream.notes.learning.timbre import Sounded
+from thirdstream.notes.rendering import scene_with
+from thirdstream.notes.rendering.room import COLOUR_HZ
 from thirdstream.notes.styles.learned import Reverberation, Role
 from thirdstream.notes.transcription.transcribe import Transcription, transcribe_file
 from thirdstream.notes.types import Note, Score
 
 MIDI_SUFFIXES = (".mid", ".midi")
 BASS_TOP = 55  # G3: what is higher is never a recording's bass
+HELD = 1.0  # quarter notes from which harmony is held, rather than struck
+STROKE_S = 0.1
+ROLES: dict[str, Role] = {
+    "melody": "melody", "bass": "bass", "harmony": "harmony", "held harmony": "harmony"
+}  # fmt: skip
+FLAT = (0.0,) * len(COLOUR_HZ)  # a microphone without colour
 BASS_GAP = 3  # semitones that a bass lies below all else that sounds
 
 
@@ -65,29 +74,54 @@ def performance_of(
     return _of_recording(path, transcribe_file(path, progress=lambda done: progress(0.8 * done)))
 
 
-def _of_recording(path: Path, found: Transcription) -> Performance:
+def parts_of(found: Transcription) -> dict[str, list[Note]]:
+    """The notes of a recording by part, of those that have some; ROLES has the parts' names."""
     line = {id(note) for note in sources(found.score.melody, found.notes) if note is not None}
-    melody = [note for note in found.notes if id(note) in line]
     bass, harmony = _by_register([note for note in found.notes if id(note) not in line])
-    parts: dict[Role, list[Note]] = {"melody": melody, "bass": bass, "harmony": harmony}
-    heard: dict[Role, list[Note]] = {role: notes for role, notes in parts.items() if notes}
+    parts = {
+        "melody": [note for note in found.notes if id(note) in line],
+        "bass": bass,
+        "harmony": [note for note in harmony if note.length < HELD],
+        "held harmony": [note for note in harmony if note.length >= HELD],
+    }
+    return {name: notes for name, notes in parts.items() if notes}
+
+
+def _of_recording(path: Path, found: Transcription) -> Performance:
     wave = _mono(path)
-    programs = programs_of(wave, {role: _spans(found, notes) for role, notes in heard.items()})
-    played = [Played(role, programs[role], tuple(notes)) for role, notes in heard.items()]
-    if drums := _strokes(path, found):
-        played.append(Played("drums", 0, drums))
+    room = reverberation_of(wave)
     tempo = found.score.beats_per_minute or 120.0
     sure = [value for bar in found.confidence for value in (bar.beats, bar.chords)]
-    clarity = fmean(sure) if sure else 0.0
     return Performance(
         path.stem,
         found.score,
-        tuple(played),
+        tuple(_played(path, wave, found, room)),
         tempo,
-        clarity,
+        fmean(sure) if sure else 0.0,
         duration_s=found.duration_s,
-        reverberation=reverberation_of(wave),
+        reverberation=room,
     )
+
+
+def _played(path: Path, wave: Wave, found: Transcription, room: Reverberation) -> list[Played]:
+    """The parts that were found, and drums if there are any, with who plays them. Harmony that is
+    held is another player's where it sounds so."""
+    scene = scene_with(decay_s=room.decay_s, wet=room.wet, seed=path.stem)
+    scene = replace(scene, colour_db=FLAT)
+    heard = parts_of(found)
+    pitched = {name: sounded(found, notes) for name, notes in heard.items()}
+    strokes, is_sure = strokes_of(path)
+    struck = {**pitched, DRUMS: [Sounded(at, at + STROKE_S, *rest) for at, *rest in strokes]}
+    drums = is_sure or has_drums(wave, struck, scene)
+    programs = programs_of(wave, struck if drums else pitched, scene)
+    players: dict[tuple[Role, int], list[Note]] = {}
+    for name, notes in heard.items():
+        players.setdefault((ROLES[name], programs[name]), []).extend(notes)
+    played = [Played(role, program, tuple(sorted(notes)))
+              for (role, program), notes in players.items()]  # fmt: skip
+    if drums and strokes:
+        played.append(Played("drums", 0, _in_quarters(strokes, found)))
+    return played
 
 
 def _mono(path: Path) -> Wave:
@@ -97,16 +131,15 @@ def _mono(path: Path) -> Wave:
     return np.concatenate(parts) * np.float32(level.gain)
 
 
-def _spans(found: Transcription, notes: Sequence[Note]) -> Spans:
-    """Start and end in seconds, and pitch."""
+def sounded(found: Transcription, notes: Sequence[Note]) -> list[Sounded]:
+    """Notes in seconds."""
     edges = found.timing.seconds([(note.start, note.end) for note in notes])
-    return [(float(start), float(end), note.pitch)
+    return [Sounded(float(start), float(end), note.pitch, note.velocity)
             for (start, end), note in zip(edges, notes, strict=True)]  # fmt: skip
 
 
-def _strokes(path: Path, found: Transcription) -> tuple[Note, ...]:
-    """The drums of a recording, in quarter notes."""
-    strokes = strokes_of(path)
+def _in_quarters(strokes: Sequence[Stroke], found: Transcription) -> tuple[Note, ...]:
+    """Drums in quarter notes."""
     starts = found.timing.beats([one.at_s for one in strokes])
     return tuple(
         Note(float(start), 0.2, one.drum, one.velocity)

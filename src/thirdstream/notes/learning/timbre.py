@@ -1,27 +1,24 @@
-"""Which instrument plays a part, by a small network over its notes.
+"""How likely each instrument plays a part, by a small network over its notes.
 
 Each note is described by its first harmonics, by how they begin and how they decay. The network
-(`recipes/instrument_weights.py`) tells how likely each of the bundled orchestra's instruments is;
-the notes of a part vote. What other instruments play at the same time is in the description too: it
-was trained on ensembles.
+(`recipes/instrument_weights.py`) tells how likely each of the bundled orchestra's instruments is.
+What other instruments play at the same time is in the description too: it was trained on ensembles.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 
 from thirdstream.audio import SR, Wave
 from thirdstream.notes.styles import instrument
-from thirdstream.notes.styles.learned import Role
 
 Array = NDArray[np.float64]
-Spans = Sequence[tuple[float, float, int]]  # start and end in seconds, MIDI pitch
 
 WEIGHTS = Path(__file__).parent / "instruments.json"
 N_HARMONICS = 12
@@ -30,9 +27,16 @@ AT_S = (-0.01, 0.05, 0.12, 0.24)  # after a note's onset, where its spectra begi
 FLOOR_DB = 60.0  # below the strongest harmonic
 N_FEATURES = len(AT_S) * N_HARMONICS + len(AT_S) + 2
 MOST_NOTES = 80  # of a part that are described
-FAMILIES = {6: 5}  # General MIDI's, of eight programs: ensembles of strings are strings
-N_KEYBOARDS = 8  # General MIDI's first programs
 INSIDE = 0.9  # share of a part's notes that lie in an instrument's range
+
+
+class Sounded(NamedTuple):
+    """A note in seconds, with MIDI pitch and velocity."""
+
+    start_s: float
+    end_s: float
+    pitch: int
+    velocity: int
 
 
 class InstrumentWeights(NamedTuple):
@@ -62,64 +66,43 @@ def instrument_weights() -> InstrumentWeights:
     return InstrumentWeights(**{name: np.array(values) for name, values in found.items()})
 
 
-def programs_of(wave: Wave, parts: Mapping[Role, Spans]) -> dict[Role, int]:
-    """For each part of a recording, by its role, the program that it sounds most like.
-
-    wave: mono, at 44,100 Hz. A bass is a keyboard's only where another part is: a tuba or a double
-    bass below others sounds much like a piano.
+def likelihoods(wave: Wave, notes: Sequence[Sounded]) -> dict[int, float]:
+    """Programs that are able to play these notes of a mono wave at 44,100 Hz, each with the mean of
+    the notes' log likelihoods. None where the wave is too short to tell.
     """
-    found: dict[Role, int] = {role: program_of(wave, spans) for role, spans in parts.items()}
-    others = [program for role, program in found.items() if role != "bass"]
-    if "bass" in found and others and all(program >= N_KEYBOARDS for program in others):
-        found["bass"] = program_of(wave, parts["bass"], keyboards=False)
-    return found
-
-
-def program_of(wave: Wave, spans: Spans, *, keyboards: bool = True) -> int:
-    """The program that plays these notes of a mono wave at 44,100 Hz: of those in whose range they
-    lie, the likeliest of the likeliest family. Piano where the wave is too short to tell.
-
-    keyboards: whether it may be one.
-    """
-    weights, rows = instrument_weights(), described(wave, spread(spans))
-    able = np.array([
-        _is_able(int(program), spans) and (keyboards or program >= N_KEYBOARDS)
-        for program in weights.programs
-    ])  # fmt: skip
-    if not able.any() or not len(rows):
-        return 0
-    programs = weights.programs[able].astype(int)
-    votes = weights.log_probabilities(rows)[:, able]
-    families = np.array([FAMILIES.get(program // 8, program // 8) for program in programs])
-    of_family = {
-        family: float(np.sum(logsumexp(votes[:, families == family], axis=1)))
-        for family in np.unique(families)
+    weights, rows = instrument_weights(), described(wave, spread(notes))
+    if not len(rows):
+        return {}
+    votes = weights.log_probabilities(rows).mean(axis=0)
+    programs = weights.programs.astype(int).tolist()
+    return {
+        program: float(vote)
+        for program, vote in zip(programs, votes, strict=True)
+        if is_able(program, notes)
     }
-    best = families == max(of_family, key=lambda family: of_family[family])
-    return int(programs[best][votes[:, best].sum(axis=0).argmax()])
 
 
-def _is_able(program: int, spans: Spans) -> bool:
+def is_able(program: int, notes: Sequence[Sounded]) -> bool:
     """Whether most of the notes lie in an instrument's range."""
     one = instrument(program)
-    inside = [one.lowest <= pitch <= one.highest for _, _, pitch in spans]
+    inside = [one.lowest <= note.pitch <= one.highest for note in notes]
     return sum(inside) >= INSIDE * len(inside)
 
 
-def spread(spans: Spans) -> Spans:
+def spread(notes: Sequence[Sounded]) -> list[Sounded]:
     """The longest note of each stretch of a part, MOST_NOTES in all at most."""
-    ordered = sorted(spans)
+    ordered = sorted(notes)
     step = max(-(-len(ordered) // MOST_NOTES), 1)
     groups = (ordered[at : at + step] for at in range(0, len(ordered), step))
-    return [max(group, key=lambda one: one[1] - one[0]) for group in groups]
+    return [max(group, key=lambda one: one.end_s - one.start_s) for group in groups]
 
 
-def described(wave: Wave, spans: Spans) -> Array:
+def described(wave: Wave, notes: Sequence[Sounded]) -> Array:
     """(n_notes, N_FEATURES): levels of harmonics at each of AT_S, from the strongest of all, how
     much of the spectrum they are, the pitch and the length; notes that the wave cuts are left out.
     """
     rows = []
-    for start, end, pitch in spans:
+    for start, end, pitch, _ in notes:
         spectra = [_spectrum(wave, start + at_s) for at_s in AT_S]
         if any(one is None for one in spectra):
             continue

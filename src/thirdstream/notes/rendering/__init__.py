@@ -7,7 +7,7 @@ is played.
 """
 
 from thirdstream.notes.rendering.recording import TAIL_S, render, stream
-from thirdstream.notes.rendering.room import Room, Scene, draw_scene
+from thirdstream.notes.rendering.room import Room, Scene, draw_scene, scene_with
 from thirdstream.notes.rendering.synthesiser import ORCHESTRA, VERSION, play
 
 __all__ = [
@@ -19,5 +19,6 @@ __all__ = [
     "draw_scene",
     "play",
     "render",
+    "scene_with",
     "stream",
 ]

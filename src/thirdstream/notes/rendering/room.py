@@ -5,7 +5,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,9 @@ ROOMS: dict[str, tuple[Room, Room]] = {
 }
 
 
+HALL_S = 1.05  # decay from which a room is a hall: between those of both styles
+
+
 @dataclass(frozen=True)
 class Scene:
     """Where and how a version is recorded: room, the microphone's gains in dB at COLOUR_HZ, and the
@@ -60,6 +63,14 @@ def draw_scene(style: str, *, seed: str) -> Scene:
              for name, value in vars(low).items()}  # fmt: skip
     colour = tuple(round(rng.uniform(-3.0, 3.0), 2) for _ in COLOUR_HZ)
     return Scene(Room(**drawn), colour, rng.getrandbits(32))
+
+
+def scene_with(*, decay_s: float, wet: float, seed: str) -> Scene:
+    """A scene that is drawn for halls, or for studios where the sound decays as soon as there, but
+    with this decay and strength of the room."""
+    style = "jazz" if decay_s < HALL_S else "classical"
+    scene = draw_scene(style, seed=seed)
+    return replace(scene, room=replace(scene.room, decay_s=decay_s, wet=wet))
 
 
 def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[Wave]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.styles.classical import ClassicalStyle
@@ -20,6 +20,7 @@ from thirdstream.notes.styles.learned import SUFFIX, LearnedStyle, read_learned
 
 FOLDER = Path(__file__).parent
 STYLES = ("classical", "jazz")
+SYNTHESISER = (36, 96)  # lowest and highest pitch of General MIDI's programs from 80 on
 S = TypeVar("S", bound=Style)
 SEE = "docs/styles.md explains it"
 
@@ -64,13 +65,24 @@ def jazz_style() -> JazzStyle:
 
 @lru_cache(128)
 def instrument(program: int) -> Instrument:
-    """That of a General MIDI program, with its range: the bundled styles', or the nearest's."""
+    """That of a General MIDI program, with the notes it can play; where a bundled style has it, its
+    place on the stage is that style's."""
+    one = _general_midi()[program] if program in _general_midi() else _synthesiser(program)
     both = (*classical_style().instruments.values(), *jazz_style().instruments.values())
-    families = [one for one in both if one.program // 8 == program // 8] or both
-    nearest = min(families, key=lambda one: abs(one.program - program))
-    if nearest.program == program:
-        return nearest
-    return replace(nearest, name=f"{nearest.name} ({program})", program=program)
+    staged = next((own for own in both if own.program == program), one)
+    return replace(one, pan=staged.pan, comping_pan=staged.comping_pan)
+
+
+def _synthesiser(program: int) -> Instrument:
+    return Instrument(f"program {program}", program, *SYNTHESISER)
+
+
+@lru_cache
+def _general_midi() -> dict[int, Instrument]:
+    """Programs 0 to 79."""
+    tables = tomllib.loads((FOLDER / "general_midi.toml").read_text(encoding="utf-8"))
+    numbered = {key: {**table, "program": int(key)} for key, table in tables.items()}
+    return TypeAdapter(dict[int, Instrument]).validate_python(numbered)
 
 
 def _read(schema: type[S], name: str, path: Path) -> S:

@@ -1,0 +1,189 @@
+"""Who plays a recording: each part is played by the instruments that it may be, and those whose sum
+is most like the recording are kept (analysis by synthesis).
+
+A small network's word on each part (timbre.py) says which instruments are tried, and counts a
+little. What is compared is where the parts' notes sound: a note that was missed is nobody's fault.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from thirdstream.audio import SR, Wave
+from thirdstream.audio.melscale import mel_places_hz, triangles
+from thirdstream.notes.learning.timbre import Sounded, likelihoods
+from thirdstream.notes.rendering import ORCHESTRA, Scene, play
+from thirdstream.notes.rendering.room import in_room
+from thirdstream.notes.types import Note, Song, Track
+
+Array = NDArray[np.float64]
+DRUMS = "drums"
+Parts = Mapping[str, Sequence[Sounded]]
+"""Notes by the part's name; those of drums by DRUMS."""
+
+PART_S = 12.0  # of a recording that is compared, where its rarest part has most notes
+STEP_S = 2.0  # between the beginnings of which that is chosen
+N_FFT, HOP_LENGTH, N_MELS, F_MIN, F_MAX = 4096, 2048, 72, 40.0, 14_000.0
+N_TRIED = 8  # instruments a part
+TRUST = 0.01  # in the network: what a factor of e in a note's likelihood is worth in divergence
+ANOTHER = 0.005  # divergence that one more instrument must be worth
+SOUNDING = 0.03  # share of the parts' loudest moment from which a place in time and pitch counts
+N_ROUNDS, N_STEPS = 2, 20  # over the parts; of the gains
+FLOOR = 1e-4  # of the mean, below which nothing counts
+STRIKING = 0.2  # share of the divergence that drums must explain
+OFTEN = 1.5  # strokes a second of drums
+
+
+def programs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, int]:
+    """For each part but drums, the General MIDI program that plays it.
+
+    wave: mono, at 44,100 Hz. scene: the recording's room. A part without an instrument that is
+    able to play it, or a recording too short to tell, has a piano.
+    """
+    likely = _likely(wave, parts)
+    best = {name: max(found, key=found.__getitem__) for name, found in likely.items() if found}
+    heard = _Heard.of(wave, parts, scene)
+    stems = {
+        name: {one: heard.stem(name, one) for one in _most_likely(likely[name])}
+        for name in best
+        if heard.notes[name]
+    }
+    if heard.notes.get(DRUMS):
+        stems[DRUMS] = {0: heard.stem(DRUMS, 0)}
+    if stems:
+        best |= _Fit(heard.magnitudes, stems, {DRUMS: {0: 0.0}, **likely}).programs()
+    return {name: best.get(name, 0) for name in likely}
+
+
+def has_drums(wave: Wave, parts: Parts, scene: Scene) -> bool:
+    """Whether strokes explain what the other parts, by their likeliest instruments, do not."""
+    heard = _Heard.of(wave, parts, scene)
+    if len(heard.notes[DRUMS]) < OFTEN * heard.n_samples / SR:
+        return False
+    likely = _likely(wave, parts)
+    stems = {name: {one: heard.stem(name, one) for one in _most_likely(found)[:1]}
+             for name, found in likely.items() if found and heard.notes[name]}  # fmt: skip
+    fit = _Fit(heard.magnitudes, {**stems, DRUMS: {0: heard.stem(DRUMS, 0)}}, {})
+    pitched = {name: next(iter(tried)) for name, tried in stems.items()}
+    if not pitched:
+        return False
+    without = fit.divergence(pitched)
+    return without - fit.divergence({**pitched, DRUMS: 0}) >= STRIKING * without
+
+
+def _likely(wave: Wave, parts: Parts) -> dict[str, dict[int, float]]:
+    return {name: likelihoods(wave, notes) for name, notes in parts.items() if name != DRUMS}
+
+
+def _most_likely(likely: Mapping[int, float]) -> list[int]:
+    return sorted(likely, key=lambda one: -likely[one])[:N_TRIED]
+
+
+def _densest(parts: Parts, duration_s: float) -> float:
+    """Where the stretch of PART_S begins in which the pitched part with fewest notes has most."""
+    starts = np.arange(0, max(duration_s - PART_S, 0) + STEP_S / 2, STEP_S)
+    onsets = [np.array([note.start_s for note in notes])
+              for name, notes in parts.items() if name != DRUMS]  # fmt: skip
+    if not onsets:
+        return 0.0
+    n_notes = [
+        min(int(((start <= of) & (of < start + PART_S)).sum()) for of in onsets) for start in starts
+    ]
+    return float(starts[int(np.argmax(n_notes))])
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """A stretch of a recording: its magnitudes (N_MELS, n_frames), and the notes of each part from
+    its beginning on."""
+
+    magnitudes: Array
+    notes: dict[str, tuple[Note, ...]]
+    scene: Scene
+    n_samples: int
+
+    @classmethod
+    def of(cls, wave: Wave, parts: Parts, scene: Scene) -> "_Heard":
+        start_s = _densest(parts, len(wave) / SR)
+        part = wave[round(start_s * SR) : round((start_s + PART_S) * SR)]
+        notes = {
+            name: tuple(
+                Note(one.start_s - start_s, max(one.end_s - one.start_s, 0.05), *one[2:])
+                for one in some
+                if start_s <= one.start_s < start_s + len(part) / SR
+            )
+            for name, some in parts.items()
+        }
+        return cls(_magnitudes(part), notes, scene, len(part))
+
+    def stem(self, name: str, program: int) -> Array:
+        """A part as an instrument plays it in the recording's room: (N_MELS, n_frames)."""
+        track = Track(name, program, self.notes[name], is_drums=name == DRUMS)
+        dry = play(Song((track,), 60.0), ORCHESTRA, self.n_samples)
+        wet = np.concatenate(list(in_room([dry], self.scene, n_channels=1)), axis=1)[0]
+        return _magnitudes(wet[: self.n_samples])
+
+
+def _magnitudes(wave: Wave) -> Array:
+    """(N_MELS, n_frames): roots of the power in mel bands."""
+    frames = sliding_window_view(np.pad(wave, N_FFT // 2), N_FFT)[::HOP_LENGTH]
+    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(N_FFT).astype(np.float32), axis=1)))
+    places = mel_places_hz(N_MELS + 2, F_MIN, F_MAX) * N_FFT / SR
+    return np.sqrt(triangles(places, power.shape[1], narrowest=1.0) @ power.T)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What is heard as a sum of stems, by part and program, each with a gain.
+
+    prior: of each part and program, a note's mean log likelihood.
+    """
+
+    heard: Array
+    stems: Mapping[str, Mapping[int, Array]]
+    prior: Mapping[str, Mapping[int, float]]
+
+    def programs(self) -> dict[str, int]:
+        """The programs of the best sum: each part's in turn, with the others' as they are."""
+        chosen = {name: next(iter(tried)) for name, tried in self.stems.items()}
+        for _ in range(N_ROUNDS):
+            for name, tried in self.stems.items():
+                costs = {one: self._cost({**chosen, name: one}) for one in tried}
+                chosen[name] = min(costs, key=costs.__getitem__)
+        return {name: program for name, program in chosen.items() if name != DRUMS}
+
+    def _cost(self, chosen: Mapping[str, int]) -> float:
+        likely = sum(self.prior[name][one] for name, one in chosen.items())
+        n_players = len({one for name, one in chosen.items() if name != DRUMS})
+        return self.divergence(chosen) - TRUST * likely + ANOTHER * n_players
+
+    def divergence(self, chosen: Mapping[str, int]) -> float:
+        """Of what is heard from the best sum of these stems, where any part sounds."""
+        stems = np.array([self.stems[name][one][self._counts] for name, one in chosen.items()])
+        return _divergence(self.heard[self._counts], stems)
+
+    @cached_property
+    def _counts(self) -> NDArray[np.bool_]:
+        """Where the parts sound, whoever plays them."""
+        parts = [np.mean([one / max(one.sum(), 1e-9) for one in tried.values()], axis=0)
+                 for tried in self.stems.values()]  # fmt: skip
+        loudness = np.sum(parts, axis=0)
+        return loudness > SOUNDING * loudness.max()
+
+
+def _divergence(heard: Array, stems: Array) -> float:
+    """Kullback and Leibler's, generalised, of what is heard (n,) from the best sum of stems
+    (n_stems, n), in units of what is heard: gains by multiplicative updates (Lee and Seung 2000).
+    """
+    floor = FLOOR * heard.mean() + 1e-12
+    totals = stems.sum(axis=1) + 1e-9
+    gains = heard.sum() / totals / len(stems)
+    for _ in range(N_STEPS):
+        gains = gains * (stems @ (heard / (gains @ stems + floor))) / totals
+    mixed = gains @ stems + floor
+    terms = heard * np.log((heard + floor) / mixed) - heard + mixed
+    return float(terms.sum() / (heard.sum() + floor))
