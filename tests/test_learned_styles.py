@@ -43,6 +43,7 @@ from thirdstream.notes.styles.learned import (
     LONGEST,
     LearnedStyle,
     Role,
+    Source,
     read_learned,
     write_learned,
 )
@@ -604,3 +605,29 @@ def test_drums_without_cymbals_are_heard_and_a_part_without_drums_has_none(progr
         wave *= 0.1 / np.sqrt(np.square(wave).mean())
         assert has_drums(wave, heard, DRY) is expected
         assert not has_drums(wave, heard | {"drums": []}, DRY)
+
+
+def test_bass_and_harmony_are_played_by_what_most_recordings_have(
+    style: LearnedStyle, tmp_path: Path
+) -> None:
+    """And the melody by a recording's own instrument, if a quarter of them have it."""
+    low, source = ("bass", "harmony"), style.recordings[0]
+
+    def having(program: int, melody: int) -> Source:
+        players = [
+            player.model_copy(update={"program": program if player.role in low else melody})
+            for player in source.players
+            if player.role != "drums"
+        ]
+        return source.model_copy(update={"name": str(program), "players": tuple(players)})
+
+    recordings = (having(19, 73), having(24, 71), having(24, 71))
+    numbered = enumerate(recordings[0].players)
+    notes = {number: ((0.0, 1.0, 48, 80),) for number, one in numbered if one.role in low}
+    bars = [bar.model_copy(update={"notes": notes}) for bar in style.bars if bar.recording == 0]
+    path = tmp_path / "any.style"
+    write_learned(path, LearnedStyle(name="any", recordings=recordings, bars=tuple(bars)))
+    _, made = learned_cover(path)
+    assert {track.program for track in made.song.tracks if track.notes} == {73, 24}
+    _, asked = learned_cover(path, ensemble="19")
+    assert {track.program for track in asked.song.tracks if track.notes} == {73, 19}
