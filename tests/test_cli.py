@@ -355,12 +355,12 @@ if sys.argv[1] == "serve":
     from thirdstream.web import server
     server.running = running
     serve.threading.Event.wait = lambda self: press("serving")
-    main.main(["serve"])
+    main.main()
 else:
     systems.options_of = lambda *given, **named: press("listing")
     complain = main._complain
     main._complain = lambda text: (press("complaining"), complain(text))
-    main.main(["systems"])
+    main.main()
 """
 
 
@@ -378,6 +378,18 @@ def test_a_second_ctrl_c_shows_no_traceback(command: str, code: int, out: str, e
         [sys.executable, "-c", TWICE, command], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout.split(), done.stderr.strip()) == (code, out.split(), err)
+
+
+def test_ctrl_c_is_as_before_where_python_code_called_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("thirdstream.cli.systems.options_of", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    assert run("systems") == 130
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 # --- the bundled model --------------------------------------------------------------------------

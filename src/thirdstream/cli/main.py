@@ -29,7 +29,7 @@ from rich.table import Table
 from thirdstream import shortage
 from thirdstream.cli import options
 from thirdstream.cli.console import ERR, OUT, Failed, set_loudness, tell
-from thirdstream.cli.interrupts import ignore_interrupts
+from thirdstream.cli.interrupts import ENDS, ignore_interrupts
 from thirdstream.cli.pipes import close_output
 from thirdstream.files import Interrupted, ThirdstreamError
 from thirdstream.shown import shown
@@ -95,6 +95,7 @@ def function_of(command: str) -> Callable[..., None]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 all done, 1 a fault that was explained, 2 misuse, 130 Ctrl-C."""
+    ENDS.set(arguments is None)
     given = list(sys.argv[1:] if arguments is None else arguments)
     general = {names[0] for names in GENERAL if not set(names).isdisjoint(given)}
     given = [argument for argument in given if not any(argument in names for names in GENERAL)]
