@@ -63,7 +63,9 @@ def _style(path: Path) -> dict[str, Any]:
     n_bars = Counter(bar.recording for bar in style.bars)
     recordings = [
         {"name": one.name, "n_bars": n_bars[number], "tempo": one.tempo, "swing": one.swing,
-         "beats_per_bar": one.beats_per_bar, "players": [p.model_dump() for p in one.players]}
+         "beats_per_bar": one.beats_per_bar,
+         "reverberation": one.reverberation and one.reverberation.model_dump(),
+         "players": [p.model_dump() for p in one.players]}
         for number, one in enumerate(style.recordings)
     ]  # fmt: skip
     return {"name": style.name, "n_bars": len(style.bars), "recordings": recordings}
