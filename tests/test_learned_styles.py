@@ -549,6 +549,18 @@ def test_drums_are_found_where_they_are_struck_and_nowhere_else(tmp_path: Path) 
         assert not strokes_of(path).is_sure
 
 
+def test_a_recording_of_one_voice_has_no_accompaniment(tmp_path: Path) -> None:
+    """Not even of the notes that the melody as it was found leaves out."""
+    rng = np.random.default_rng(1)
+    scale = (60, 62, 64, 65, 67, 69, 71, 72)
+    line = tuple(Note(k / 2, 0.45, scale[int(rng.integers(8))], 90) for k in range(46))
+    path = sounding(tmp_path / "voice.wav", Track("one", 73, line), tempo=60.0, seconds=24.0)
+    performance = performance_of(path)
+    assert [part.role for part in performance.parts] == ["melody"]
+    assert len(performance.parts[0].notes) >= 40
+    assert bars_of(performance, 0) == []
+
+
 DRY = Scene(Room(0.3, 0.0, 0.004, 4000.0), (0.0,) * len(COLOUR_HZ), 0)
 
 

@@ -23,6 +23,7 @@ from thirdstream.notes.styles.learned import (
     Player,
     Reverberation,
     Source,
+    middle_of,
     write_learned,
 )
 from thirdstream.notes.system import scene_of
@@ -105,3 +106,9 @@ def test_covers_are_played_in_the_middle_of_a_styles_rooms(tmp_path: Path) -> No
 @pytest.mark.parametrize(("drums", "room"), [(True, "jazz"), (False, "classical")])
 def test_of_midi_files_drums_tell_the_room(tmp_path: Path, drums: bool, room: str) -> None:
     assert scene_in(tmp_path, style(None, drums=drums)) == draw_scene(room, seed="0")
+
+
+def test_the_middle_of_rooms_is_written_as_it_is_read() -> None:
+    """Thousandths, not what binary fractions leave: a .style file is read and edited by hand."""
+    rooms = [Reverberation(decay_s=0.55, wet=0.1), Reverberation(decay_s=0.88, wet=0.2)]
+    assert middle_of(rooms) == Reverberation(decay_s=0.715, wet=0.15)

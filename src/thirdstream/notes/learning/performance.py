@@ -32,6 +32,7 @@ MIDI_SUFFIXES = (".mid", ".midi")
 BASS_TOP = 55  # G3: what is higher is never a recording's bass
 HELD = 1.0  # quarter notes from which harmony is held, rather than struck
 STROKE_S = 0.1
+TOGETHER = 0.05  # share of what is no melody that sounds with other notes, unless all is one voice
 ROLES: dict[str, Role] = {
     "melody": "melody", "bass": "bass", "harmony": "harmony", "held harmony": "harmony"
 }  # fmt: skip
@@ -77,7 +78,10 @@ def performance_of(
 def parts_of(found: Transcription) -> dict[str, list[Note]]:
     """The notes of a recording by part, of those that have some; ROLES has the parts' names."""
     line = {id(note) for note in sources(found.score.melody, found.notes) if note is not None}
-    bass, harmony = _by_register([note for note in found.notes if id(note) not in line])
+    rest = [note for note in found.notes if id(note) not in line]
+    if _are_alone(rest, found.notes):  # the rest of a single voice, that the melody has gaps for
+        line, rest = {id(note) for note in found.notes}, []
+    bass, harmony = _by_register(rest)
     parts = {
         "melody": [note for note in found.notes if id(note) in line],
         "bass": bass,
@@ -85,6 +89,19 @@ def parts_of(found: Transcription) -> dict[str, list[Note]]:
         "held harmony": [note for note in harmony if note.length >= HELD],
     }
     return {name: notes for name, notes in parts.items() if notes}
+
+
+def _are_alone(some: Sequence[Note], every: Sequence[Note]) -> bool:
+    """Whether nearly none of some notes sound together with another one of all."""
+    starts, ends = (np.array([getattr(one, edge) for one in every]) for edge in ("start", "end"))
+    lengths, n_together = ends - starts, 0
+    for note in some:
+        shared = np.minimum(ends, note.end) - np.maximum(starts, note.start)
+        # More than half of the shorter one; each note is also found with itself.
+        n_together += bool((shared > np.minimum(lengths, note.length) / 2).sum() > 1)
+        if n_together >= TOGETHER * len(some):
+            return False
+    return bool(some)
 
 
 def _of_recording(path: Path, found: Transcription) -> Performance:

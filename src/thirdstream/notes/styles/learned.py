@@ -76,10 +76,9 @@ class Reverberation(Entry):
 
 
 def middle_of(rooms: Sequence[Reverberation]) -> Reverberation:
-    """The median decay and the median strength."""
-    return Reverberation(
-        decay_s=median(one.decay_s for one in rooms), wet=median(one.wet for one in rooms)
-    )
+    """The median decay and the median strength, to a thousandth."""
+    decay_s, wet = (median(getattr(one, name) for one in rooms) for name in ("decay_s", "wet"))
+    return Reverberation(decay_s=round(decay_s, 3), wet=round(wet, 3))
 
 
 class Source(Entry):
