@@ -64,7 +64,8 @@ class LearnedCover(BaseCover[Style]):
         lead = {part.instrument.name for part in parts}
         for (role, player), strokes in players.strokes.items():
             notes = outside(_sounding(strokes, pulse), score.tacet)
-            kind = DRUMS if role == "drums" else instrument(self._program(player))
+            program = self._program(player)
+            kind = replace(DRUMS, program=program) if role == "drums" else instrument(program)
             notes = [replace(n, pitch=folded(n.pitch, kind.lowest, kind.highest)) for n in notes]
             if kind.name in lead:  # apart from the melody, which is the same instrument's
                 kind = replace(kind, name=f"{kind.name} ({role})")

@@ -30,7 +30,7 @@ MIN_BARS = 4  # of a recording
 SURE = 10  # bars of a recording from which on its metre is believed, whatever the others'
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
-LEARNING = 8  # changes whenever the same recording gives something else
+LEARNING = 9  # changes whenever the same recording gives something else
 CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
 SHORTEST_S = 8.0  # of a recording
 
@@ -117,7 +117,7 @@ def _heard(path: Path, folder: Path, progress: Progress) -> Heard:
     bars = bars_of(performance, 0)
     if len(bars) < MIN_BARS:
         raise ThirdstreamError(
-            f"{path}: has {len(bars)} accompanied bars, and {MIN_BARS} are needed; give a longer "
+            f"{path}: {MIN_BARS} accompanied bars are needed, and {len(bars)} found; give a longer "
             "recording, or one of more than a single voice"
         )
     heard = Heard(source=source_of(performance), bars=tuple(bars))

@@ -5,9 +5,7 @@ bright then, and the low band is struck hard: a harpsichord does the first, a pi
 without cymbals are told by resynthesis.py.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +13,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, median_filter
 from scipy.signal import stft
 
-from thirdstream import audio
-from thirdstream.audio import SR
+from thirdstream.audio import SR, Wave
 
 Array = NDArray[np.float64]
 
@@ -58,9 +55,9 @@ class Strokes(NamedTuple):
     is_sure: bool
 
 
-def strokes_of(path: Path) -> Strokes:
-    """Those of a recording. Raises AudioError where it cannot be read."""
-    bands = _bands(path)
+def strokes_of(wave: Wave) -> Strokes:
+    """Those of a mono wave at 44,100 Hz and -20 dB."""
+    bands = _bands(wave)
     low, middle, high = (_peaks(*band) for band in zip(bands.flux, LEAST, PEAK_S, strict=True))
     often = len(high) >= OFTEN * bands.flux.shape[1] / FPS
     hard = np.percentile(bands.flux[0], STRONGEST) >= HARD
@@ -79,28 +76,15 @@ def _is_bright(bands: _Bands, strokes: NDArray[np.int_]) -> bool:
     return bool(np.median(over_db) >= BRIGHT_DB)
 
 
-def _bands(path: Path) -> _Bands:
-    parts = [_levels(wave) for wave in _waves(path)]
-    level = np.concatenate(parts, axis=1)
+def _bands(wave: Wave) -> _Bands:
+    starts = range(0, max(len(wave), 1), AT_ONCE)
+    level = np.concatenate([_levels(wave[start : start + AT_ONCE]) for start in starts], axis=1)
     rise = np.maximum(np.diff(level, axis=1, prepend=level[:, :1]), 0)
     usual = median_filter(rise, size=(1, round(BACKGROUND_S * FPS)))
     return _Bands(level, np.maximum(rise - 2 * usual, 0))
 
 
-def _waves(path: Path) -> Iterator[audio.Wave]:
-    """A recording in mono, 44,100 Hz, -20 dB, so many samples at a time."""
-    level, blocks = audio.measured(path)
-    held = np.zeros(0, np.float32)
-    for block in audio.centred(blocks, level):
-        held = np.concatenate([held, audio.mixed(block)[0] * np.float32(level.gain)])
-        while len(held) >= AT_ONCE:
-            yield held[:AT_ONCE]
-            held = held[AT_ONCE:]
-    if len(held):
-        yield held
-
-
-def _levels(wave: audio.Wave) -> Array:
+def _levels(wave: Wave) -> Array:
     padded = np.pad(wave, (0, -len(wave) % HOP))
     hz, _, spectrum = stft(padded, SR, nperseg=N_FFT, noverlap=N_FFT - HOP, boundary="zeros")
     power = np.square(np.abs(spectrum))

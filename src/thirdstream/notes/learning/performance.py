@@ -19,7 +19,7 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging.phrasing import sources
 from thirdstream.notes.io.midi import read_midi, read_score_midi
 from thirdstream.notes.learning.percussion import Stroke, strokes_of
-from thirdstream.notes.learning.resynthesis import DRUMS, has_drums, programs_of
+from thirdstream.notes.learning.resynthesis import DRUMS, programs_of
 from thirdstream.notes.learning.reverberation import reverberation_of
 from thirdstream.notes.learning.timbre import Sounded
 from thirdstream.notes.rendering import scene_with
@@ -112,7 +112,7 @@ def _of_recording(path: Path, found: Transcription) -> Performance:
     return Performance(
         path.stem,
         found.score,
-        tuple(_played(path, wave, found, room)),
+        tuple(_played(wave, found, room)),
         tempo,
         fmean(sure) if sure else 0.0,
         duration_s=found.duration_s,
@@ -120,25 +120,22 @@ def _of_recording(path: Path, found: Transcription) -> Performance:
     )
 
 
-def _played(path: Path, wave: Wave, found: Transcription, room: Reverberation) -> list[Played]:
+def _played(wave: Wave, found: Transcription, room: Reverberation) -> list[Played]:
     """The parts that were found, and drums if there are any, with who plays them. Harmony that is
     held is another player's where it sounds so."""
-    scene = scene_with(decay_s=room.decay_s, wet=room.wet, seed=path.stem)
-    scene = replace(scene, colour_db=FLAT)
+    scene = replace(scene_with(decay_s=room.decay_s, wet=room.wet, seed=""), colour_db=FLAT)
+    strokes, is_sure = strokes_of(wave)
     heard = parts_of(found)
-    pitched = {name: sounded(found, notes) for name, notes in heard.items()}
-    strokes, is_sure = strokes_of(path)
-    struck = {**pitched, DRUMS: [Sounded(at, at + STROKE_S, *rest) for at, *rest in strokes]}
-    drums = is_sure or has_drums(wave, struck, scene)
-    programs = programs_of(wave, struck if drums else pitched, scene)
+    parts = {name: sounded(found, notes) for name, notes in heard.items()}
+    parts[DRUMS] = [Sounded(at, at + STROKE_S, *rest) for at, *rest in strokes]
+    programs = programs_of(wave, parts, scene, sure_of_drums=is_sure)
     players: dict[tuple[Role, int], list[Note]] = {}
     for name, notes in heard.items():
         players.setdefault((ROLES[name], programs[name]), []).extend(notes)
-    played = [Played(role, program, tuple(sorted(notes)))
-              for (role, program), notes in players.items()]  # fmt: skip
-    if drums and strokes:
-        played.append(Played("drums", 0, _in_quarters(strokes, found)))
-    return played
+    if DRUMS in programs and strokes:
+        players["drums", programs[DRUMS]] = list(_in_quarters(strokes, found))
+    return [Played(role, program, tuple(sorted(notes)))
+            for (role, program), notes in players.items()]  # fmt: skip
 
 
 def _mono(path: Path) -> Wave:
@@ -190,7 +187,8 @@ def _of_midi(path: Path) -> Performance:
     def moved(notes: Sequence[Note]) -> tuple[Note, ...]:
         return tuple(Note(n.start + shift, n.length, n.pitch, n.velocity) for n in notes)
 
-    drums = [n for one in song.tracks if one.is_drums for n in moved(one.notes)]
+    kits = [one for one in song.tracks if one.is_drums and one.notes]
+    drums = [note for one in kits for note in moved(one.notes)]
     parts = [one for one in song.tracks if not one.is_drums and one.notes]
     pitched = [(one.program, moved(one.notes)) for one in parts]
     if not pitched:
@@ -198,7 +196,7 @@ def _of_midi(path: Path) -> Performance:
     pitched.sort(key=lambda one: fmean(note.pitch for note in one[1]), reverse=True)
     played = _with_roles(pitched, score)
     if drums:
-        played.append(Played("drums", 0, tuple(sorted(drums))))
+        played.append(Played("drums", kits[0].program, tuple(sorted(drums))))
     return Performance(path.stem, score, tuple(played), score.beats_per_minute or 120.0)
 
 

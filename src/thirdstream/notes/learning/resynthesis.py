@@ -38,11 +38,14 @@ STRIKING = 0.2  # share of the divergence that drums must explain
 OFTEN = 1.5  # strokes a second of drums
 
 
-def programs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, int]:
-    """For each part but drums, the General MIDI program that plays it.
+def programs_of(
+    wave: Wave, parts: Parts, scene: Scene, *, sure_of_drums: bool = False
+) -> dict[str, int]:
+    """For each part the General MIDI program that plays it; without drums where there are none.
 
-    wave: mono, at 44,100 Hz. scene: the recording's room. A part without an instrument that is
-    able to play it, or a recording too short to tell, has a piano.
+    wave: mono, at 44,100 Hz. scene: the recording's room. sure_of_drums: whether they are not to be
+    doubted. A part without an instrument that is able to play it, or a recording too short to tell,
+    has a piano.
     """
     likely = _likely(wave, parts)
     best = {name: max(found, key=found.__getitem__) for name, found in likely.items() if found}
@@ -52,25 +55,25 @@ def programs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, int]:
         for name in best
         if heard.notes[name]
     }
-    if heard.notes.get(DRUMS):
-        stems[DRUMS] = {0: heard.stem(DRUMS, 0)}
+    drums = {0: heard.stem(DRUMS, 0)} if heard.notes.get(DRUMS) else {}
+    has_drums = sure_of_drums or (bool(drums) and _explains(heard, stems, drums))
+    if has_drums and drums:
+        stems[DRUMS] = drums
     if stems:
         best |= _Fit(heard.magnitudes, stems, {DRUMS: {0: 0.0}, **likely}).programs()
-    return {name: best.get(name, 0) for name in likely}
+    found = {name: best.get(name, 0) for name in likely}
+    return found | {DRUMS: 0} if has_drums else found
 
 
-def has_drums(wave: Wave, parts: Parts, scene: Scene) -> bool:
-    """Whether strokes explain what the other parts, by their likeliest instruments, do not."""
-    heard = _Heard.of(wave, parts, scene)
-    if len(heard.notes[DRUMS]) < OFTEN * heard.n_samples / SR:
+def _explains(
+    heard: "_Heard", stems: Mapping[str, Mapping[int, Array]], drums: Mapping[int, Array]
+) -> bool:
+    """Whether drums explain what the other parts, by their likeliest instruments, do not."""
+    if not stems or len(heard.notes[DRUMS]) < OFTEN * heard.n_samples / SR:
         return False
-    likely = _likely(wave, parts)
-    stems = {name: {one: heard.stem(name, one) for one in _most_likely(found)[:1]}
-             for name, found in likely.items() if found and heard.notes[name]}  # fmt: skip
-    fit = _Fit(heard.magnitudes, {**stems, DRUMS: {0: heard.stem(DRUMS, 0)}}, {})
     pitched = {name: next(iter(tried)) for name, tried in stems.items()}
-    if not pitched:
-        return False
+    tried = {name: {one: stems[name][one]} for name, one in pitched.items()}
+    fit = _Fit(heard.magnitudes, {**tried, DRUMS: drums}, {})
     without = fit.divergence(pitched)
     return without - fit.divergence({**pitched, DRUMS: 0}) >= STRIKING * without
 
@@ -168,11 +171,11 @@ class _Fit:
 
     @cached_property
     def _counts(self) -> NDArray[np.bool_]:
-        """Where the parts sound, whoever plays them."""
+        """Where the parts sound, whoever plays them; everywhere if all are silent."""
         parts = [np.mean([one / max(one.sum(), 1e-9) for one in tried.values()], axis=0)
                  for tried in self.stems.values()]  # fmt: skip
         loudness = np.sum(parts, axis=0)
-        return loudness > SOUNDING * loudness.max()
+        return loudness >= SOUNDING * loudness.max()
 
 
 def _divergence(heard: Array, stems: Array) -> float:
