@@ -43,10 +43,12 @@ SOFTEST_DB = -24.0  # of drums, below the others
 
 @dataclass(frozen=True)
 class Drawn:
-    """An excerpt. song: its pitched parts; wave: mono at 44,100 Hz, -20 dB, with drums."""
+    """An excerpt. song: its pitched parts; wave: mono at 44,100 Hz, -20 dB; has_drums: whether it
+    has drums as well."""
 
     song: Song
     wave: Wave
+    has_drums: bool
 
 
 def drawn(path: Path, fonts: Sequence[Path], *, seed: str) -> Drawn | None:
@@ -56,15 +58,15 @@ def drawn(path: Path, fonts: Sequence[Path], *, seed: str) -> Drawn | None:
     found = played(path, fonts, rng)
     if found is None:
         return None
-    song, dry = found
+    song, dry, has_drums = found
     scene = draw_scene(rng.choice(("jazz", "classical")), seed=seed)
     wave = dry.mean(axis=0) if rng.random() < DRY else recorded(dry, scene)
-    return Drawn(song, at_level(wave))
+    return Drawn(song, at_level(wave), has_drums)
 
 
-def played(path: Path, fonts: Sequence[Path], rng: random.Random) -> tuple[Song, Wave] | None:
-    """A stretch of a MIDI file: its pitched parts, and how it sounds with drums or without, dry and
-    in stereo; None where it has too few notes."""
+def played(path: Path, fonts: Sequence[Path], rng: random.Random) -> tuple[Song, Wave, bool] | None:
+    """A stretch of a MIDI file: its pitched parts, how it sounds, dry and in stereo, and whether
+    there are drums; None where it has too few notes."""
     whole = read_midi(path)
     beats = LENGTH_S * whole.beats_per_minute / 60
     pitched, own = _stretch(whole, beats, rng)
@@ -83,7 +85,7 @@ def played(path: Path, fonts: Sequence[Path], rng: random.Random) -> tuple[Song,
         ratio = _rms(dry) / max(_rms(struck), 1e-9)
         drums_db = rng.uniform(SOFTEST_DB, 0) if rng.random() < 0.6 else -20 * np.log10(ratio)
         dry = dry + struck * np.float32(ratio * 10 ** (drums_db / 20))
-    return song, dry
+    return song, dry, drums is not None
 
 
 def recorded(dry: Wave, scene: Scene) -> Wave:
