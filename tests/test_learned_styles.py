@@ -5,6 +5,7 @@ import os
 import random
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,16 +32,18 @@ from thirdstream.notes.arranging.repitching import Harmony, mapped, repitched
 from thirdstream.notes.arranging.retrieval import Wanted, retrieved
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.learning import learn as learning
+from thirdstream.notes.learning.agreement import Candidates
 from thirdstream.notes.learning.bars import bars_of, source_of
 from thirdstream.notes.learning.percussion import CLOSED_HAT, KICK, RIDE, SNARE, strokes_of
 from thirdstream.notes.learning.performance import performance_of
 from thirdstream.notes.learning.phrasing import STACCATO
-from thirdstream.notes.learning.resynthesis import programs_of
+from thirdstream.notes.learning.resynthesis import costs_of
 from thirdstream.notes.learning.timbre import Sounded
 from thirdstream.notes.rendering import ORCHESTRA, Room, Scene, play
 from thirdstream.notes.rendering.room import COLOUR_HZ, in_room
 from thirdstream.notes.styles.learned import (
     LONGEST,
+    Bar,
     LearnedStyle,
     Role,
     Source,
@@ -456,12 +459,18 @@ def test_places_that_cannot_be_are_said(
     assert "add --force" in capsys.readouterr().err
 
 
+def heard_of(source: Source, bars: Sequence[Bar]) -> learning.Heard:
+    """A recording whose players are known for sure."""
+    parts = [Candidates(name=one.role, costs={one.program: 0.0}) for one in source.players]
+    return learning.Heard(source=source, bars=tuple(bars), parts=tuple(parts))
+
+
 def test_a_style_of_many_recordings_has_no_more_bars_than_it_may(
     style: LearnedStyle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(learning, "MOST_BARS", 5 * learning.PHRASE)
     bars = tuple(bar for bar in style.bars if bar.recording == 0)
-    heard = learning.Heard(source=style.recordings[0], bars=bars)
+    heard = heard_of(style.recordings[0], bars)
     out, paths = tmp_path / "many.style", [tmp_path / f"{number}.mid" for number in range(9)]
     for path in paths:
         path.write_text(path.name)
@@ -488,10 +497,10 @@ def test_short_recordings_teach_no_metre_that_no_longer_one_has(
     style: LearnedStyle, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bars = tuple(bar for bar in style.bars if bar.recording == 0)
-    long = learning.Heard(source=style.recordings[0], bars=bars)
+    long = heard_of(style.recordings[0], bars)
     waltz = style.recordings[0].model_copy(update={"name": "clip", "beats_per_bar": 3})
-    short = learning.Heard(source=waltz, bars=bars[: learning.SURE - 1])
-    same = learning.Heard(source=style.recordings[1], bars=bars[: learning.SURE - 1])
+    short = heard_of(waltz, bars[: learning.SURE - 1])
+    same = heard_of(style.recordings[1], bars[: learning.SURE - 1])
     paths, out = kept(tmp_path, long, short, same)
     made = learning.style_of(paths, out, name="any")
     assert [one.name for one in made.recordings] == ["tune 1", "tune 2"]
@@ -565,6 +574,11 @@ def test_a_recording_of_one_voice_has_no_accompaniment(tmp_path: Path) -> None:
     assert bars_of(performance, 0) == []
 
 
+def cheapest(costs: Mapping[str, Mapping[int, float]]) -> dict[str, int]:
+    """The program of each part that costs least."""
+    return {name: min(one, key=one.__getitem__) for name, one in costs.items()}
+
+
 DRY = Scene(Room(0.3, 0.0, 0.004, 4000.0), (0.0,) * len(COLOUR_HZ), 0)
 
 
@@ -574,7 +588,7 @@ def test_an_instrument_is_known_by_its_sound(tmp_path: Path, program: int) -> No
     notes = tuple(Note(float(k), 0.9, low + 2 * (k % 6), 85) for k in range(18))
     wave = wave_of(sounding(tmp_path / "one.wav", Track("one", program, notes)))
     heard = [Sounded(note.start / 2, note.end / 2, note.pitch, note.velocity) for note in notes]
-    assert programs_of(wave, {"melody": heard}, DRY) == {"melody": program}
+    assert cheapest(costs_of(wave, {"melody": heard}, DRY)) == {"melody": program}
 
 
 def test_each_of_an_ensemble_is_known_in_a_hall(tmp_path: Path) -> None:
@@ -601,7 +615,7 @@ def test_each_of_an_ensemble_is_known_in_a_hall(tmp_path: Path) -> None:
         for role, (_, notes) in truth.items()
     }
     other = replace(hall, room=replace(hall.room, decay_s=1.5, wet=0.3), seed=2)
-    assert programs_of(wave, heard, other) == {
+    assert cheapest(costs_of(wave, heard, other)) == {
         role: program for role, (program, _) in truth.items()
     }
 
@@ -619,8 +633,8 @@ def test_drums_without_cymbals_are_heard_and_a_part_without_drums_has_none(progr
     for tracks, expected in (((pitched, drums), True), ((pitched,), False)):
         wave = play(Song(tracks, 120.0), ORCHESTRA, 12 * SR).mean(axis=0)
         wave *= 0.1 / np.sqrt(np.square(wave).mean())
-        assert ("drums" in programs_of(wave, heard, DRY)) is expected
-        assert "drums" not in programs_of(wave, heard | {"drums": []}, DRY)
+        assert ("drums" in costs_of(wave, heard, DRY)) is expected
+        assert "drums" not in costs_of(wave, heard | {"drums": []}, DRY)
 
 
 def test_what_is_learned_does_not_depend_on_a_files_name(
@@ -632,11 +646,11 @@ def test_what_is_learned_does_not_depend_on_a_files_name(
     other.write_bytes(one.read_bytes())
     scenes: list[Scene] = []
 
-    def recording(wave: Any, parts: Any, scene: Scene, **sure: bool) -> dict[str, int]:
+    def recording(wave: Any, parts: Any, scene: Scene, **sure: bool) -> dict[str, dict[int, float]]:
         scenes.append(scene)
-        return programs_of(wave, parts, scene, **sure)
+        return costs_of(wave, parts, scene, **sure)
 
-    monkeypatch.setattr("thirdstream.notes.learning.performance.programs_of", recording)
+    monkeypatch.setattr("thirdstream.notes.learning.performance.costs_of", recording)
     assert performance_of(one).parts == performance_of(other).parts
     assert scenes[0] == scenes[1]
 
@@ -659,31 +673,48 @@ def test_drums_are_played_on_their_own_kit(style: LearnedStyle, tmp_path: Path) 
 
 def test_silent_parts_are_given_to_the_likeliest_instruments() -> None:
     notes = [Sounded(k / 2, k / 2 + 0.4, 60 + k % 5, 80) for k in range(20)]
-    found = programs_of(np.zeros(12 * SR, np.float32), {"melody": notes}, DRY)
+    found = costs_of(np.zeros(12 * SR, np.float32), {"melody": notes}, DRY)
     assert set(found) == {"melody"}
 
 
-def test_bass_and_harmony_are_played_by_what_most_recordings_have(
+def band_of(style: LearnedStyle, *programs: dict[str, int], bar: dict[int, Any]) -> LearnedStyle:
+    """A style of recordings with such players, by name; all bars are the last one's, as given."""
+    first = style.recordings[0]
+    recordings = tuple(
+        first.model_copy(update={"name": str(number), "players": tuple(
+            first.players[0].model_copy(update={"role": name.split()[-1], "program": program})
+            for name, program in players.items()
+        )}) for number, players in enumerate(programs)
+    )  # fmt: skip
+    last = {"recording": len(programs) - 1, "notes": bar}
+    bars = [one.model_copy(update=last) for one in style.bars if one.recording == 0]
+    return LearnedStyle(name="any", recordings=recordings, bars=tuple(bars))
+
+
+STROKES = ((0.0, 1.0, 60, 80),)
+
+
+def test_a_band_is_what_the_file_says(style: LearnedStyle, tmp_path: Path) -> None:
+    """However few recordings have it."""
+    others = {"melody": 71, "harmony": 24}
+    made = band_of(style, others, others, {"melody": 73, "harmony": 19}, bar={1: STROKES})
+    write_learned(path := tmp_path / "any.style", made)
+    _, found = learned_cover(path)
+    assert {track.program for track in found.song.tracks if track.notes} == {73, 19}
+
+
+def test_what_another_recording_played_goes_to_the_same_instrument(
     style: LearnedStyle, tmp_path: Path
 ) -> None:
-    """And the melody by a recording's own instrument, if a quarter of them have it."""
-    low, source = ("bass", "harmony"), style.recordings[0]
-
-    def having(program: int, melody: int) -> Source:
-        players = [
-            player.model_copy(update={"program": program if player.role in low else melody})
-            for player in source.players
-            if player.role != "drums"
-        ]
-        return source.model_copy(update={"name": str(program), "players": tuple(players)})
-
-    recordings = (having(19, 73), having(24, 71), having(24, 71))
-    numbered = enumerate(recordings[0].players)
-    notes = {number: ((0.0, 1.0, 48, 80),) for number, one in numbered if one.role in low}
-    bars = [bar.model_copy(update={"notes": notes}) for bar in style.bars if bar.recording == 0]
-    path = tmp_path / "any.style"
-    write_learned(path, LearnedStyle(name="any", recordings=recordings, bars=tuple(bars)))
-    _, made = learned_cover(path)
-    assert {track.program for track in made.song.tracks if track.notes} == {73, 24}
-    _, asked = learned_cover(path, ensemble="19")
-    assert {track.program for track in asked.song.tracks if track.notes} == {73, 19}
+    """Or to the one of the same number, where the band has not that instrument."""
+    asked = {"melody": 73, "harmony": 0, "held harmony": 42}
+    write_learned(path := tmp_path / "any.style", band_of(
+        style, asked, {"melody": 73, "held harmony": 42, "harmony": 8}, bar={1: STROKES}
+    ))  # fmt: skip
+    _, found = learned_cover(path, ensemble="0")
+    assert {track.program for track in found.song.tracks if track.notes} == {73, 42}
+    write_learned(path, band_of(
+        style, asked, {"melody": 73, "harmony": 8, "held harmony": 48}, bar={2: STROKES}
+    ))  # fmt: skip
+    _, found = learned_cover(path, ensemble="0")
+    assert {track.program for track in found.song.tracks if track.notes} == {73, 42}

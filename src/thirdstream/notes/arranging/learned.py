@@ -27,8 +27,6 @@ LEVELS: dict[Role, int] = {"bass": 84, "harmony": 66, "drums": 76}  # velocities
 SEVENTHS = 0.4  # share of a style's chords with a seventh from which all of a piece's get one
 EVEN = 1.2  # swing below which halves of beats become thirds where a beat has three
 DRUMS = Instrument("drums", 0, 0, 127)
-# Share of the recordings from which an instrument has a role; below it was misheard.
-USUAL: dict[Role, float] = {"melody": 0.25, "bass": 0.5, "harmony": 0.5, "drums": 0.0}
 AROUND = 3  # semitones beyond where melodies of the style lie in which a soloist plays, too
 LEAST_RANGE = 24  # semitones of a soloist
 
@@ -62,9 +60,8 @@ class LearnedCover(BaseCover[Style]):
         for one, bar in zip(wanted, bars, strict=True):
             players.play(bar, one)
         lead = {part.instrument.name for part in parts}
-        for (role, player), strokes in players.strokes.items():
+        for (role, program), strokes in players.strokes.items():
             notes = outside(_sounding(strokes, pulse), score.tacet)
-            program = self._program(player)
             kind = replace(DRUMS, program=program) if role == "drums" else instrument(program)
             notes = [replace(n, pitch=folded(n.pitch, kind.lowest, kind.highest)) for n in notes]
             if kind.name in lead:  # apart from the melody, which is the same instrument's
@@ -85,20 +82,7 @@ class LearnedCover(BaseCover[Style]):
         own = next((p for p in players if p.role == "melody"), None)
         if own is None:
             return instrument(0)
-        return _where_melodies_lie(self.learned, instrument(self._program(own)))
-
-    def _program(self, player: Player) -> int:
-        """A player's; but the commonest one of the role where few recordings have that, and the
-        band is not asked for."""
-        recordings = self.learned.recordings
-        having = Counter(
-            program
-            for one in recordings
-            for program in {p.program for p in one.players if p.role == player.role}
-        )
-        if self.options.ensemble or having[player.program] >= USUAL[player.role] * len(recordings):
-            return player.program
-        return having.most_common(1)[0][0]
+        return _where_melodies_lie(self.learned, instrument(own.program))
 
 
 def _where_melodies_lie(style: LearnedStyle, kind: Instrument) -> Instrument:
@@ -113,12 +97,14 @@ def _where_melodies_lie(style: LearnedStyle, kind: Instrument) -> Instrument:
 class _Players:
     """Who plays in a cover: the players of one recording, the band, and what each plays.
 
-    strokes: by role and player, in beats of the piece. What others played goes to the band's player
-    of the same role; a role that the band has not, to whoever played it first.
+    strokes: by role and General MIDI program, in beats of the piece. What others played goes to the
+    band's player of the same role, with the same instrument if there is one; a role that the band
+    has not, to whoever played it first.
     """
 
     def __init__(self, style: LearnedStyle, band: int) -> None:
-        self.style, self.strokes = style, {}
+        self.style = style
+        self.strokes: dict[tuple[Role, int], list[Note]] = {}
         self.of_role = {
             role: [p for p in style.recordings[band].players if p.role == role] for role in LEVELS
         }
@@ -126,7 +112,7 @@ class _Players:
 
     def play(self, bar: Bar, wanted: Wanted) -> None:
         """A bar of the style where a piece wants one."""
-        players, seen = self.style.source(bar).players, Counter()
+        players = self.style.source(bar).players
         after = following(self.style.bars, self.numbers[bar.recording, bar.number])
         over = Harmony.of_symbols(bar.chords, after, bar.length)
         now = Harmony(wanted.chords, wanted.after)
@@ -134,20 +120,26 @@ class _Players:
             own = players[number]
             if own.role == "drums" and not self.style.has_drums:  # misheard
                 continue
-            able = self.of_role[own.role]
-            if not able:
-                able.append(own)
-            player = able[min(seen[own.role], len(able) - 1)]
-            seen[own.role] += 1
+            before = sum(player.role == own.role for player in players[:number])
+            program = self._program(own, number=before)
             fitted = _fitted(strokes, bar.length, wanted.length)
             if own.role != "drums":
                 fitted = repitched(fitted, over, now)
             level = LEVELS[own.role] - own.velocity
             even = self.style.source(bar).swing < EVEN and not self.style.source(bar).thirds
-            self.strokes.setdefault((own.role, player), []).extend(
+            self.strokes.setdefault((own.role, program), []).extend(
                 _placed(one, wanted, louder=level, in_thirds=wanted.thirds and even)
                 for one in fitted
             )
+
+    def _program(self, own: Player, *, number: int) -> int:
+        """The band's for a player of another recording, who has this number among its role's."""
+        able = self.of_role[own.role]
+        if not able:
+            able.append(own)
+        if any(player.program == own.program for player in able):
+            return own.program
+        return able[min(number, len(able) - 1)].program
 
 
 def _fitted(strokes: Sequence[Stroke], played: int, wanted: int) -> list[Stroke]:

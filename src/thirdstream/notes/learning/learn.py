@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from thirdstream import audio
 from thirdstream.files import ThirdstreamError, fault_of, new_folder, read_json, sha256, write_json
+from thirdstream.notes.learning.agreement import Candidates, agreed
 from thirdstream.notes.learning.bars import bars_of, source_of
 from thirdstream.notes.learning.performance import (
     MIDI_SUFFIXES,
@@ -30,7 +31,7 @@ MIN_BARS = 4  # of a recording
 SURE = 10  # bars of a recording from which on its metre is believed, whatever the others'
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
-LEARNING = 9  # changes whenever the same recording gives something else
+LEARNING = 10  # changes whenever the same recording gives something else
 CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
 SHORTEST_S = 8.0  # of a recording
 
@@ -38,12 +39,13 @@ Progress = Callable[[Path, float], None]
 
 
 class Heard(BaseModel):
-    """What a recording has to tell of its style."""
+    """What a recording has to tell of its style. parts: who may be the source's players."""
 
     model_config = STRICT
 
     source: Source
     bars: tuple[Bar, ...]
+    parts: tuple[Candidates, ...]
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def _heard(path: Path, folder: Path, progress: Progress) -> Heard:
             f"{path}: {MIN_BARS} accompanied bars are needed, and {len(bars)} found; give a longer "
             "recording, or one of more than a single voice"
         )
-    heard = Heard(source=source_of(performance), bars=tuple(bars))
+    parts = tuple(Candidates(name=one.name, costs=dict(one.costs)) for one in performance.parts)
+    heard = Heard(source=source_of(performance), bars=tuple(bars), parts=parts)
     write_json(part, heard.model_dump(mode="json", exclude_defaults=True))
     return heard
 
@@ -154,6 +157,7 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
     parts = parts[::every]
     share = MOST_BARS // len(parts)
     recordings: list[Source] = []
+    players: list[Sequence[Candidates]] = []
     bars: list[Bar] = []
     metres = _metres(parts)
     for part in parts:
@@ -169,7 +173,16 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
         kept = _middle(heard.bars, max(share, PHRASE))
         bars += [bar.model_copy(update={"recording": len(recordings)}) for bar in kept]
         recordings.append(heard.source)
-    return LearnedStyle(name=name, recordings=tuple(recordings), bars=tuple(bars))
+        players.append(heard.parts)
+    by_whom = [_played_by(*one) for one in zip(recordings, agreed(players), strict=True)]
+    return LearnedStyle(name=name, recordings=tuple(by_whom), bars=tuple(bars))
+
+
+def _played_by(source: Source, programs: Sequence[int]) -> Source:
+    """A recording whose players have other programs."""
+    players = [player.model_copy(update={"program": program})
+               for player, program in zip(source.players, programs, strict=True)]  # fmt: skip
+    return source.model_copy(update={"players": tuple(players)})
 
 
 def _none_of(n: int) -> str:

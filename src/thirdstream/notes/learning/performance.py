@@ -6,7 +6,7 @@ the one that lies lowest, if it is no chordal part, the bass.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -19,7 +19,7 @@ from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging.phrasing import sources
 from thirdstream.notes.io.midi import read_midi, read_score_midi
 from thirdstream.notes.learning.percussion import Stroke, strokes_of
-from thirdstream.notes.learning.resynthesis import DRUMS, programs_of
+from thirdstream.notes.learning.resynthesis import DRUMS, costs_of
 from thirdstream.notes.learning.reverberation import reverberation_of
 from thirdstream.notes.learning.timbre import Sounded
 from thirdstream.notes.rendering import scene_with
@@ -34,7 +34,8 @@ HELD = 1.0  # quarter notes from which harmony is held, rather than struck
 STROKE_S = 0.1
 TOGETHER = 0.05  # share of what is no melody that sounds with other notes, unless all is one voice
 ROLES: dict[str, Role] = {
-    "melody": "melody", "bass": "bass", "harmony": "harmony", "held harmony": "harmony"
+    "melody": "melody", "bass": "bass", "harmony": "harmony", "held harmony": "harmony",
+    DRUMS: "drums"
 }  # fmt: skip
 FLAT = (0.0,) * len(COLOUR_HZ)  # a microphone without colour
 BASS_GAP = 3  # semitones that a bass lies below all else that sounds
@@ -42,11 +43,21 @@ BASS_GAP = 3  # semitones that a bass lies below all else that sounds
 
 @dataclass(frozen=True)
 class Played:
-    """A part: its role, its General MIDI program, and its notes as they were played."""
+    """A part: its name, of ROLES; its notes as they were played; and the General MIDI programs that
+    may play it, each with its cost."""
 
-    role: Role
-    program: int
+    name: str
+    costs: Mapping[int, float]
     notes: tuple[Note, ...]
+
+    @property
+    def role(self) -> Role:
+        return ROLES[self.name]
+
+    @property
+    def program(self) -> int:
+        """The one of the least cost."""
+        return min(self.costs, key=self.costs.__getitem__)
 
 
 @dataclass(frozen=True)
@@ -121,21 +132,17 @@ def _of_recording(path: Path, found: Transcription) -> Performance:
 
 
 def _played(wave: Wave, found: Transcription, room: Reverberation) -> list[Played]:
-    """The parts that were found, and drums if there are any, with who plays them. Harmony that is
-    held is another player's where it sounds so."""
+    """The parts that were found, and drums if there are any, with who may play them."""
     scene = replace(scene_with(decay_s=room.decay_s, wet=room.wet, seed=""), colour_db=FLAT)
     strokes, is_sure = strokes_of(wave)
     heard = parts_of(found)
     parts = {name: sounded(found, notes) for name, notes in heard.items()}
     parts[DRUMS] = [Sounded(at, at + STROKE_S, *rest) for at, *rest in strokes]
-    programs = programs_of(wave, parts, scene, sure_of_drums=is_sure)
-    players: dict[tuple[Role, int], list[Note]] = {}
-    for name, notes in heard.items():
-        players.setdefault((ROLES[name], programs[name]), []).extend(notes)
-    if DRUMS in programs and strokes:
-        players["drums", programs[DRUMS]] = list(_in_quarters(strokes, found))
-    return [Played(role, program, tuple(sorted(notes)))
-            for (role, program), notes in players.items()]  # fmt: skip
+    costs = costs_of(wave, parts, scene, sure_of_drums=is_sure)
+    played = [Played(name, costs[name], tuple(sorted(notes))) for name, notes in heard.items()]
+    if DRUMS in costs and strokes:
+        played.append(Played(DRUMS, costs[DRUMS], _in_quarters(strokes, found)))
+    return played
 
 
 def _mono(path: Path) -> Wave:
@@ -196,7 +203,7 @@ def _of_midi(path: Path) -> Performance:
     pitched.sort(key=lambda one: fmean(note.pitch for note in one[1]), reverse=True)
     played = _with_roles(pitched, score)
     if drums:
-        played.append(Played("drums", kits[0].program, tuple(sorted(drums))))
+        played.append(Played(DRUMS, {kits[0].program: 0.0}, tuple(sorted(drums))))
     return Performance(path.stem, score, tuple(played), score.beats_per_minute or 120.0)
 
 
@@ -204,18 +211,18 @@ def _with_roles(pitched: Sequence[tuple[int, tuple[Note, ...]]], score: Score) -
     """Parts from high to low, with their roles; a single one is split by register."""
     (lead, highest), *others = pitched
     line = {id(note) for note in sources(score.melody, highest) if note is not None}
-    parts = [Played("melody", lead, tuple(note for note in highest if id(note) in line))]
+    parts = [Played("melody", {lead: 0.0}, tuple(note for note in highest if id(note) in line))]
     rest = [(lead, tuple(note for note in highest if id(note) not in line)), *others]
     bass_at = len(rest) - 1 if others and fmean(n.pitch for n in rest[-1][1]) < BASS_TOP else None
     for number, (program, notes) in enumerate(rest):
         if not notes:
             continue
         if number == bass_at and not _is_chordal(notes):
-            parts.append(Played("bass", program, notes))
+            parts.append(Played("bass", {program: 0.0}, notes))
             continue
         bass, harmony = _by_register(notes) if bass_at in (None, number) else ([], notes)
-        split: dict[Role, Sequence[Note]] = {"bass": bass, "harmony": harmony}
-        parts += [Played(role, program, tuple(some)) for role, some in split.items() if some]
+        split = {"bass": bass, "harmony": harmony}
+        parts += [Played(name, {program: 0.0}, tuple(some)) for name, some in split.items() if some]
     return parts
 
 

@@ -1,5 +1,5 @@
-"""Who plays a recording: each part is played by the instruments that it may be, and those whose sum
-is most like the recording are kept (analysis by synthesis).
+"""Who may play a recording: each part is played by the instruments that it may be, and their sums
+are compared with the recording (analysis by synthesis).
 
 A small network's word on each part (timbre.py) says which instruments are tried, and counts a
 little. What is compared is where the parts' notes sound: a note that was missed is nobody's fault.
@@ -38,31 +38,33 @@ STRIKING = 0.2  # share of the divergence that drums must explain
 OFTEN = 1.5  # strokes a second of drums
 
 
-def programs_of(
+def costs_of(
     wave: Wave, parts: Parts, scene: Scene, *, sure_of_drums: bool = False
-) -> dict[str, int]:
-    """For each part the General MIDI program that plays it; without drums where there are none.
+) -> dict[str, dict[int, float]]:
+    """For each part the General MIDI programs that may play it, each with its cost: how unlike the
+    recording the best sum with it is. Without drums where there are none.
 
     wave: mono, at 44,100 Hz. scene: the recording's room. sure_of_drums: whether they are not to be
     doubted. A part without an instrument that is able to play it, or a recording too short to tell,
     has a piano.
     """
     likely = _likely(wave, parts)
-    best = {name: max(found, key=found.__getitem__) for name, found in likely.items() if found}
+    tried = {name: _most_likely(found) for name, found in likely.items() if found}
     heard = _Heard.of(wave, parts, scene)
     stems = {
-        name: {one: heard.stem(name, one) for one in _most_likely(likely[name])}
-        for name in best
+        name: {one: heard.stem(name, one) for one in programs}
+        for name, programs in tried.items()
         if heard.notes[name]
     }
     drums = {0: heard.stem(DRUMS, 0)} if heard.notes.get(DRUMS) else {}
     has_drums = sure_of_drums or (bool(drums) and _explains(heard, stems, drums))
     if has_drums and drums:
         stems[DRUMS] = drums
-    if stems:
-        best |= _Fit(heard.magnitudes, stems, {DRUMS: {0: 0.0}, **likely}).programs()
-    found = {name: best.get(name, 0) for name in likely}
-    return found | {DRUMS: 0} if has_drums else found
+    costs = {name: {one: -TRUST * likely[name][one] for one in programs}
+             for name, programs in tried.items()}  # fmt: skip
+    costs |= _Fit(heard.magnitudes, stems, {DRUMS: {0: 0.0}, **likely}).costs()
+    found = {name: costs.get(name, {0: 0.0}) for name in likely}
+    return found | {DRUMS: {0: 0.0}} if has_drums else found
 
 
 def _explains(
@@ -150,14 +152,16 @@ class _Fit:
     stems: Mapping[str, Mapping[int, Array]]
     prior: Mapping[str, Mapping[int, float]]
 
-    def programs(self) -> dict[str, int]:
-        """The programs of the best sum: each part's in turn, with the others' as they are."""
+    def costs(self) -> dict[str, dict[int, float]]:
+        """Of each part's programs: those of the others are the best sum's. That is found by each
+        part in turn."""
         chosen = {name: next(iter(tried)) for name, tried in self.stems.items()}
+        found: dict[str, dict[int, float]] = {}
         for _ in range(N_ROUNDS):
             for name, tried in self.stems.items():
-                costs = {one: self._cost({**chosen, name: one}) for one in tried}
-                chosen[name] = min(costs, key=costs.__getitem__)
-        return {name: program for name, program in chosen.items() if name != DRUMS}
+                found[name] = {one: self._cost({**chosen, name: one}) for one in tried}
+                chosen[name] = min(found[name], key=found[name].__getitem__)
+        return {name: costs for name, costs in found.items() if name != DRUMS}
 
     def _cost(self, chosen: Mapping[str, int]) -> float:
         likely = sum(self.prior[name][one] for name, one in chosen.items())
