@@ -53,7 +53,7 @@ def _of_part(costs: Sequence[Mapping[int, float]]) -> list[int]:
 
 
 def _shares(likely: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What share of the recordings has each program: (n_recordings, n_programs) to (n_programs,)."""
+    """The share of the recordings of each program: (n_recordings, n_programs) to (n_programs,)."""
     shares = np.full(likely.shape[1], 1 / likely.shape[1])
     for _ in range(N_STEPS):
         weighted = likely * shares
