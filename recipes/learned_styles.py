@@ -1,12 +1,13 @@
 """Any two styles: each is learned from recordings, and recordings go from each to each other.
 
-    python recipes/own_styles.py SCORES OWN
+    python recipes/own_styles.py SCORES OWN --learn-fonts A --judge-fonts B C --test-fonts A
     python recipes/learned_styles.py OWN OUT [--styles STYLE ...]
 
-The styles of OWN/learn are learned as by `thirdstream learn-style`, then those of OWN/test are
-transferred as by `thirdstream transfer --to`. Judges are trained on OWN/judge. OUT/STYLE.style,
-OUT/results.json and OUT/table.md. Run it again after an interruption: what is measured is not
-measured again. Needs basic-pitch.
+By default those styles of OWN/test are taken that nothing was tuned on: own_styles.py says which
+were seen before. The styles of OWN/learn are learned as by `thirdstream learn-style`, then those of
+OWN/test are transferred as by `thirdstream transfer --to`. Judges are trained on OWN/judge.
+OUT/STYLE.style, OUT/results.json and OUT/table.md. Run it again after an interruption: what is
+measured is not measured again. Needs basic-pitch.
 """
 
 import json
@@ -33,7 +34,7 @@ from thirdstream.evaluation.measure import normalise_level
 from thirdstream.evaluation.metrics import Interval, Notes
 from thirdstream.evaluation.tagger import Tagger
 from thirdstream.evaluation.transcriber import BasicPitch
-from thirdstream.files import make_folder, read_json, sha256, write_json
+from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
 from thirdstream.notes.learning.learn import find_music, forget, learn, style_of
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, stream
@@ -377,11 +378,13 @@ def main(
     n: int = 6,
     sounds: bool = False,
 ) -> None:
-    """Learn, transfer, judge. styles: by default all but those that learning was tuned on.
+    """Learn, transfer, judge. styles: by default all of OWN/test but own_styles.py's TUNED.
     settings: of SETTINGS. n: recordings of each that are transferred. sounds: keep what is made, in
     OUT/sounds."""
     every = sorted(path.name for path in (own / "test").iterdir())
     chosen = styles or tuple(one for one in every if one not in TUNED)
+    if not chosen:
+        raise ThirdstreamError(f"{own / 'test'}: every style was tuned on; name some by --styles")
     make_folder(out / "rows")
     about = learned(own, out, chosen)
     found = Evaluation(own, out, chosen, settings, n, sounds, Networks())
@@ -392,4 +395,7 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    try:
+        tyro.cli(main)
+    except ThirdstreamError as error:
+        raise SystemExit(str(error)) from None

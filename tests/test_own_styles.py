@@ -10,6 +10,7 @@ import pytest
 
 from test_cover import transcribed
 from thirdstream.evaluation.metrics import Notes
+from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging.cover import cover
 from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.rendering import ORCHESTRA
@@ -43,11 +44,16 @@ def score(n_bars: int = 8) -> Score:
 
 
 def test_the_data_has_a_bar_for_every_part_and_instruments_of_the_orchestra() -> None:
+    """Those that are only tested on have other instruments too."""
     presets = opened(ORCHESTRA).presets
-    assert len(STYLES) == 8 and set(own_styles.TUNED) < {style.name for style in STYLES}
+    assert len(STYLES) == 14 and set(own_styles.TUNED) < {style.name for style in STYLES}
+    lacking = {style.name: missing for style in STYLES
+               if (missing := {p for p in style.programs if (0, p) not in presets})}  # fmt: skip
+    assert lacking == {
+        "reggae": {17, 27, 33}, "klezmer": {15, 21}, "bluegrass": {25, 105}, "gospel": {16, 33},
+    }  # fmt: skip
     for style in STYLES:
-        programs = {player.program for player in style.players if not player.drums}
-        assert all((0, program) in presets for program in programs | set(style.lead)), style.name
+        assert sum(texture.beats == 4 for texture in style.textures) >= 2
         for texture in style.textures:
             assert set(texture.bars) == {player.name for player in style.players}
             assert set(texture.fill) <= set(texture.bars)
@@ -78,6 +84,40 @@ def test_what_accompanies_keeps_to_the_chords_and_the_ranges(style: own_styles.O
         assert player.voices == 1 or not foreign
         lowest, highest = player.range
         assert all(lowest <= n.pitch <= highest for n in notes)
+
+
+def test_styles_are_chosen_by_name_and_the_unknown_is_refused() -> None:
+    assert own_styles.chosen([]) == STYLES
+    assert [style.name for style in own_styles.chosen(["march", "reggae"])] == ["march", "reggae"]
+    with pytest.raises(ThirdstreamError, match="has no style polka; it has country"):
+        own_styles.chosen(["march", "polka"])
+
+
+def test_a_soundfont_without_a_styles_instruments_is_refused() -> None:
+    own_styles.check_instruments(own_styles.chosen(own_styles.TUNED), [ORCHESTRA])
+    with pytest.raises(ThirdstreamError, match="lacks General MIDI programs: 25, 105 of bluegrass"):
+        own_styles.check_instruments(own_styles.chosen(["bluegrass", "march"]), [ORCHESTRA])
+
+
+def test_what_is_planned_of_a_style_depends_on_no_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sheets = {name: [tmp_path / f"{name} {k}.mxl" for k in range(9)]
+              for name in ("learn", "judge", "tuning", "test")}  # fmt: skip
+    monkeypatch.setattr(own_styles, "sheets_of", lambda scores: sheets)
+    monkeypatch.setattr(own_styles, "read_score", lambda path, repeats: score())
+    numbers = {"learn": 3, "judge": 3, "test": 3}
+
+    def plan(styles: list[own_styles.OwnStyle]) -> list[tuple[str, str, Path]]:
+        rows = own_styles.planned(tmp_path, numbers, styles)
+        return [(of_set, style.name, path) for of_set, style, path, _ in rows]
+
+    every = plan(STYLES)
+    assert len(every) == len(STYLES) * 9
+    for style in STYLES:
+        assert plan([style]) == [one for one in every if one[1] == style.name]
+        tests = {path.stem.split()[0] for of_set, _, path in plan([style]) if of_set == "test"}
+        assert tests == {"tuning" if style.name in ("country", "music-box") else "test"}
 
 
 def test_no_title_is_in_two_sets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
