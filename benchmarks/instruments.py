@@ -54,7 +54,7 @@ def row(one: Drawn, path: Path, piece: str) -> Row:
     pitched = [(sounded(found, part.notes), part.program)
                for part in performance.parts if part.role != "drums"]  # fmt: skip
     has = any(part.role == "drums" for part in performance.parts)
-    return Row(piece, share(one, guessed), share(one, pitched), one.has_drums, has)
+    return Row(piece, share(one, guessed), share(one, pitched), one.drums is not None, has)
 
 
 def rows(folder: Path, font: Path) -> list[Row]:

@@ -6,7 +6,7 @@ where basses play. Drums are the song's own, none, or patterns of any of a kit's
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,30 +43,40 @@ SOFTEST_DB = -24.0  # of drums, below the others
 
 @dataclass(frozen=True)
 class Drawn:
-    """An excerpt. song: its pitched parts; wave: mono at 44,100 Hz, -20 dB; has_drums: whether it
-    has drums as well."""
+    """An excerpt. song: its pitched parts; drums: if there are any; wave: mono at 44,100 Hz, -20
+    dB."""
 
     song: Song
+    drums: Track | None
     wave: Wave
-    has_drums: bool
 
 
-def drawn(path: Path, fonts: Sequence[Path], *, seed: str) -> Drawn | None:
+Kit = Callable[[Song, Path, int, random.Random], Wave]
+"""A song of drums, a soundfont and a number of samples -> how it sounds."""
+
+
+def kit_of_font(song: Song, font: Path, n_samples: int, _: random.Random) -> Wave:
+    return play(song, font, n_samples)
+
+
+def drawn(path: Path, fonts: Sequence[Path], *, seed: str, kit: Kit = kit_of_font) -> Drawn | None:
     """Of a MIDI file, through one of the soundfonts, in a room or outside of any; None where the
     stretch has too few notes."""
     rng = random.Random(seed)
-    found = played(path, fonts, rng)
+    found = played(path, fonts, rng, kit)
     if found is None:
         return None
-    song, dry, has_drums = found
+    song, drums, dry = found
     scene = draw_scene(rng.choice(("jazz", "classical")), seed=seed)
     wave = dry.mean(axis=0) if rng.random() < DRY else recorded(dry, scene)
-    return Drawn(song, at_level(wave), has_drums)
+    return Drawn(song, drums, at_level(wave))
 
 
-def played(path: Path, fonts: Sequence[Path], rng: random.Random) -> tuple[Song, Wave, bool] | None:
-    """A stretch of a MIDI file: its pitched parts, how it sounds, dry and in stereo, and whether
-    there are drums; None where it has too few notes."""
+def played(
+    path: Path, fonts: Sequence[Path], rng: random.Random, kit: Kit = kit_of_font
+) -> tuple[Song, Track | None, Wave] | None:
+    """A stretch of a MIDI file: its pitched parts, its drums if there are any, and how it sounds,
+    dry and in stereo; None where it has too few notes."""
     whole = read_midi(path)
     beats = LENGTH_S * whole.beats_per_minute / 60
     pitched, own = _stretch(whole, beats, rng)
@@ -81,11 +91,11 @@ def played(path: Path, fonts: Sequence[Path], rng: random.Random) -> tuple[Song,
     n_samples = round((LENGTH_S + 1) * SR)
     dry = play(song, font, n_samples)
     if drums is not None:
-        struck = play(replace(whole, tracks=(drums,)), font, n_samples)
+        struck = kit(replace(whole, tracks=(drums,)), font, n_samples, rng)
         ratio = _rms(dry) / max(_rms(struck), 1e-9)
         drums_db = rng.uniform(SOFTEST_DB, 0) if rng.random() < 0.6 else -20 * np.log10(ratio)
         dry = dry + struck * np.float32(ratio * 10 ** (drums_db / 20))
-    return song, dry, drums is not None
+    return song, drums, dry
 
 
 def recorded(dry: Wave, scene: Scene) -> Wave:

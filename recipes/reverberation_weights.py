@@ -53,7 +53,7 @@ def takes(path: Path, fonts: Sequence[Path], rng: random.Random) -> Iterator[Tak
     found = played(path, fonts, rng)
     for _ in range(N_ROOMS if found else 0):
         where = scene(rng)
-        wave = at_level(recorded(found[1], where)[: round(LENGTH_S * SR)])
+        wave = at_level(recorded(found[2], where)[: round(LENGTH_S * SR)])
         yield Take(path.stem, falls(wave), (math.log(where.room.decay_s), math.log(where.room.wet)))
 
 

@@ -32,6 +32,7 @@ from thirdstream.notes.arranging.repitching import Harmony, mapped, repitched
 from thirdstream.notes.arranging.retrieval import Wanted, retrieved
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.learning import learn as learning
+from thirdstream.notes.learning import percussion
 from thirdstream.notes.learning.agreement import Candidates
 from thirdstream.notes.learning.bars import bars_of, source_of
 from thirdstream.notes.learning.percussion import CLOSED_HAT, KICK, RIDE, SNARE, strokes_of
@@ -512,6 +513,16 @@ def test_short_recordings_teach_no_metre_that_no_longer_one_has(
     }
 
 
+def test_recordings_of_one_name_are_told_apart(style: LearnedStyle, tmp_path: Path) -> None:
+    first = style.recordings[0]
+    names = ("take", "take (2)", "take", "take")
+    bars = [bar for bar in style.bars if bar.recording == 0]
+    heard = [heard_of(first.model_copy(update={"name": name}), bars) for name in names]
+    paths, out = kept(tmp_path, *heard)
+    made = learning.style_of(paths, out, name="any")
+    assert [one.name for one in made.recordings] == ["take", "take (2)", "take (3)", "take (4)"]
+
+
 def test_results_are_never_put_among_the_recordings_of_their_style(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -549,8 +560,7 @@ def test_drums_are_found_where_they_are_struck_and_nowhere_else(tmp_path: Path) 
     strokes = [Note(float(k), 0.2, KICK if k % 2 == 0 else CLOSED_HAT, 100) for k in range(20)]
     strokes += [Note(k + 0.5, 0.2, CLOSED_HAT, 90) for k in range(20)]
     drums = Track("drums", 0, tuple(sorted(strokes)), is_drums=True)
-    found, is_sure = strokes_of(wave_of(sounding(tmp_path / "drums.wav", drums)))
-    assert is_sure
+    found = strokes_of(wave_of(sounding(tmp_path / "drums.wav", drums)))
     at = {drum: np.array([one.at_s for one in found if one.drum == drum]) for drum in (KICK,)}
     assert np.allclose(at[KICK], np.arange(0, 10, 1.0), atol=0.03)
     high = np.array([one.at_s for one in found if one.drum in (CLOSED_HAT, RIDE)])
@@ -559,7 +569,7 @@ def test_drums_are_found_where_they_are_struck_and_nowhere_else(tmp_path: Path) 
     for program in (19, 48, 6, 0):
         chords = tuple(Note(float(k), 0.9, p, 90) for k in range(20) for p in (48, 60, 64, 67))
         path = sounding(tmp_path / f"{program}.wav", Track("one", program, chords))
-        assert not strokes_of(wave_of(path)).is_sure
+        assert strokes_of(wave_of(path)) == []
 
 
 def test_a_recording_of_one_voice_has_no_accompaniment(tmp_path: Path) -> None:
@@ -621,20 +631,31 @@ def test_each_of_an_ensemble_is_known_in_a_hall(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("program", [0, 40, 60])
-def test_drums_without_cymbals_are_heard_and_a_part_without_drums_has_none(program: int) -> None:
+@pytest.mark.parametrize("velocity", [100, 70])
+def test_drums_without_cymbals_are_heard(program: int, velocity: int) -> None:
+    """Loud ones and soft ones."""
     melody = tuple(Note(float(k), 0.9, 67 + 2 * (k % 5), 90) for k in range(22))
-    strokes = tuple(Note(k / 2, 0.2, KICK if k % 2 else SNARE, 100) for k in range(44))
-    pitched = Track("melody", program, melody)
+    strokes = tuple(Note(k / 2, 0.2, KICK if k % 2 else SNARE, velocity) for k in range(44))
+    tracks = (Track("melody", program, melody), Track("drums", 0, strokes, is_drums=True))
+    wave = play(Song(tracks, 120.0), ORCHESTRA, 12 * SR).mean(axis=0)
+    found = strokes_of((0.1 / np.sqrt(np.square(wave).mean()) * wave).astype(np.float32))
+    snares = np.array([one.at_s for one in found if one.drum == SNARE])
+    true = [note.start / 2 for note in strokes if note.pitch == SNARE]
+    assert sum(np.abs(snares - at).min() < 0.03 for at in true) >= 0.8 * len(true)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 3.0])
+def test_silence_has_no_drums(seconds: float) -> None:
+    assert strokes_of(np.zeros(round(seconds * SR), np.float32)) == []
+
+
+def test_strokes_are_the_same_wherever_a_recording_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    strokes = tuple(Note(k / 2, 0.2, KICK if k % 2 else CLOSED_HAT, 90) for k in range(80))
     drums = Track("drums", 0, strokes, is_drums=True)
-    heard = {
-        name: [Sounded(n.start / 2, n.end / 2, n.pitch, n.velocity) for n in notes]
-        for name, notes in (("melody", melody), ("drums", strokes))
-    }
-    for tracks, expected in (((pitched, drums), True), ((pitched,), False)):
-        wave = play(Song(tracks, 120.0), ORCHESTRA, 12 * SR).mean(axis=0)
-        wave *= 0.1 / np.sqrt(np.square(wave).mean())
-        assert ("drums" in costs_of(wave, heard, DRY)) is expected
-        assert "drums" not in costs_of(wave, heard | {"drums": []}, DRY)
+    wave = play(Song((drums,), 120.0), ORCHESTRA, 20 * SR).mean(axis=0)
+    whole = strokes_of(wave)
+    monkeypatch.setattr(percussion, "KEPT", 300)
+    assert strokes_of(wave) == whole
 
 
 def test_what_is_learned_does_not_depend_on_a_files_name(
@@ -646,9 +667,9 @@ def test_what_is_learned_does_not_depend_on_a_files_name(
     other.write_bytes(one.read_bytes())
     scenes: list[Scene] = []
 
-    def recording(wave: Any, parts: Any, scene: Scene, **sure: bool) -> dict[str, dict[int, float]]:
+    def recording(wave: Any, parts: Any, scene: Scene) -> dict[str, dict[int, float]]:
         scenes.append(scene)
-        return costs_of(wave, parts, scene, **sure)
+        return costs_of(wave, parts, scene)
 
     monkeypatch.setattr("thirdstream.notes.learning.performance.costs_of", recording)
     assert performance_of(one).parts == performance_of(other).parts

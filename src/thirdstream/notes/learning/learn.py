@@ -175,7 +175,19 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
         recordings.append(heard.source)
         players.append(heard.parts)
     by_whom = [_played_by(*one) for one in zip(recordings, agreed(players), strict=True)]
-    return LearnedStyle(name=name, recordings=tuple(by_whom), bars=tuple(bars))
+    return LearnedStyle(name=name, recordings=tuple(_named_apart(by_whom)), bars=tuple(bars))
+
+
+def _named_apart(recordings: Sequence[Source]) -> Iterator[Source]:
+    """Each with a name of its own, by which its players may be asked for."""
+    taken: set[str] = set()
+    for one in recordings:
+        name, number = one.name, 1
+        while name in taken:
+            number += 1
+            name = f"{one.name} ({number})"
+        taken.add(name)
+        yield one.model_copy(update={"name": name})
 
 
 def _played_by(source: Source, programs: Sequence[int]) -> Source:

@@ -32,6 +32,7 @@ MIDI_SUFFIXES = (".mid", ".midi")
 BASS_TOP = 55  # G3: what is higher is never a recording's bass
 HELD = 1.0  # quarter notes from which harmony is held, rather than struck
 STROKE_S = 0.1
+KIT = 0  # the General MIDI kit of a recording's drums
 TOGETHER = 0.05  # share of what is no melody that sounds with other notes, unless all is one voice
 ROLES: dict[str, Role] = {
     "melody": "melody", "bass": "bass", "harmony": "harmony", "held harmony": "harmony",
@@ -134,14 +135,13 @@ def _of_recording(path: Path, found: Transcription) -> Performance:
 def _played(wave: Wave, found: Transcription, room: Reverberation) -> list[Played]:
     """The parts that were found, and drums if there are any, with who may play them."""
     scene = replace(scene_with(decay_s=room.decay_s, wet=room.wet, seed=""), colour_db=FLAT)
-    strokes, is_sure = strokes_of(wave)
-    heard = parts_of(found)
+    strokes, heard = strokes_of(wave), parts_of(found)
     parts = {name: sounded(found, notes) for name, notes in heard.items()}
     parts[DRUMS] = [Sounded(at, at + STROKE_S, *rest) for at, *rest in strokes]
-    costs = costs_of(wave, parts, scene, sure_of_drums=is_sure)
+    costs = costs_of(wave, parts, scene)
     played = [Played(name, costs[name], tuple(sorted(notes))) for name, notes in heard.items()]
-    if DRUMS in costs and strokes:
-        played.append(Played(DRUMS, costs[DRUMS], _in_quarters(strokes, found)))
+    if strokes:
+        played.append(Played(DRUMS, {KIT: 0.0}, _in_quarters(strokes, found)))
     return played
 
 

@@ -34,19 +34,14 @@ ANOTHER = 0.005  # divergence that one more instrument must be worth
 SOUNDING = 0.03  # share of the parts' loudest moment from which a place in time and pitch counts
 N_ROUNDS, N_STEPS = 2, 20  # over the parts; of the gains
 FLOOR = 1e-4  # of the mean, below which nothing counts
-STRIKING = 0.2  # share of the divergence that drums must explain
-OFTEN = 1.5  # strokes a second of drums
 
 
-def costs_of(
-    wave: Wave, parts: Parts, scene: Scene, *, sure_of_drums: bool = False
-) -> dict[str, dict[int, float]]:
-    """For each part the General MIDI programs that may play it, each with its cost: how unlike the
-    recording the best sum with it is. Without drums where there are none.
+def costs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, dict[int, float]]:
+    """For each part but drums the General MIDI programs that may play it, each with its cost: how
+    unlike the recording the best sum with it is.
 
-    wave: mono, at 44,100 Hz. scene: the recording's room. sure_of_drums: whether they are not to be
-    doubted. A part without an instrument that is able to play it, or a recording too short to tell,
-    has a piano.
+    wave: mono, at 44,100 Hz. scene: the recording's room. A part without an instrument that is able
+    to play it, or a recording too short to tell, has a piano.
     """
     likely = _likely(wave, parts)
     tried = {name: _most_likely(found) for name, found in likely.items() if found}
@@ -56,28 +51,12 @@ def costs_of(
         for name, programs in tried.items()
         if heard.notes[name]
     }
-    drums = {0: heard.stem(DRUMS, 0)} if heard.notes.get(DRUMS) else {}
-    has_drums = sure_of_drums or (bool(drums) and _explains(heard, stems, drums))
-    if has_drums and drums:
-        stems[DRUMS] = drums
+    if heard.notes.get(DRUMS):
+        stems[DRUMS] = {0: heard.stem(DRUMS, 0)}
     costs = {name: {one: -TRUST * likely[name][one] for one in programs}
              for name, programs in tried.items()}  # fmt: skip
     costs |= _Fit(heard.magnitudes, stems, {DRUMS: {0: 0.0}, **likely}).costs()
-    found = {name: costs.get(name, {0: 0.0}) for name in likely}
-    return found | {DRUMS: {0: 0.0}} if has_drums else found
-
-
-def _explains(
-    heard: "_Heard", stems: Mapping[str, Mapping[int, Array]], drums: Mapping[int, Array]
-) -> bool:
-    """Whether drums explain what the other parts, by their likeliest instruments, do not."""
-    if not stems or len(heard.notes[DRUMS]) < OFTEN * heard.n_samples / SR:
-        return False
-    pitched = {name: next(iter(tried)) for name, tried in stems.items()}
-    tried = {name: {one: stems[name][one]} for name, one in pitched.items()}
-    fit = _Fit(heard.magnitudes, {**tried, DRUMS: drums}, {})
-    without = fit.divergence(pitched)
-    return without - fit.divergence({**pitched, DRUMS: 0}) >= STRIKING * without
+    return {name: costs.get(name, {0: 0.0}) for name in likely}
 
 
 def _likely(wave: Wave, parts: Parts) -> dict[str, dict[int, float]]:
