@@ -9,7 +9,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, reaching
 from thirdstream.mel.models import FAMILIES, Family
 from thirdstream.notes.mosaicing.options import ConcatenativeOptions
 from thirdstream.notes.options import ScoreOptions
@@ -153,11 +153,12 @@ def entry_of(checkpoint: Path) -> Entry:
     return entry
 
 
+@reaching()
 def find(name_or_path: str | Path) -> Path:
     """The checkpoint that a path or a name stands for, looked for in this order: a file or a run
     folder; a bundled model; NAME.safetensors or a run folder NAME in `user_folder`.
 
-    Raises ThirdstreamError where there is none.
+    Raises ThirdstreamError where there is none, or where it cannot be reached.
     """
     path, name, own = Path(name_or_path), str(name_or_path), user_folder()
     if path.is_dir():

@@ -31,7 +31,7 @@ from thirdstream.cli import options
 from thirdstream.cli.console import ERR, OUT, Failed, set_loudness, tell
 from thirdstream.cli.interrupts import ENDS, ignore_interrupts
 from thirdstream.cli.pipes import close_output
-from thirdstream.files import Interrupted, ThirdstreamError
+from thirdstream.files import Interrupted, ThirdstreamError, unreachable
 from thirdstream.shown import shown
 
 CONVENTIONS = (
@@ -130,13 +130,22 @@ def _faults_explained(*, debug: bool) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
-        known = isinstance(error, (Failed, ThirdstreamError))
-        unexpected = f"an unexpected fault ({error!r}); run it with --debug and report what it says"
-        _complain(str(error) if known else shortage.said(error) or unexpected)
+        _complain(_said(error))
         if isinstance(error, OSError):
             with suppress(OSError, ValueError):  # there may be none
                 close_output()
         raise SystemExit(1) from None
+
+
+def _said(error: Exception) -> str:
+    """A fault as a sentence."""
+    if isinstance(error, (Failed, ThirdstreamError)):
+        return str(error)
+    if short := shortage.said(error):
+        return short
+    if isinstance(error, OSError) and (closed := unreachable(error)):
+        return str(closed)
+    return f"an unexpected fault ({error!r}); run it with --debug and report what it says"
 
 
 def _parsed(given: list[str]) -> Callable[[], Any]:

@@ -21,7 +21,9 @@ from thirdstream import audio, shortage
 from thirdstream.files import (
     ThirdstreamError,
     apart,
+    files_below,
     make_folder,
+    reaching,
     read_json,
     remove_orphans,
     sha256,
@@ -85,12 +87,14 @@ class Left:
     reason: str
 
 
+@reaching()
 def find_scores(inputs: Sequence[Path]) -> list[Path]:
-    """Files as given and all scores below folders, sorted. Raises ThirdstreamError for none."""
+    """Files as given and all scores below folders, sorted. Raises ThirdstreamError for none, and
+    where a folder cannot be read."""
     found: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            found += [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+            found += files_below(path, SUFFIXES)
         else:
             found.append(path)
     if not found:
@@ -101,6 +105,7 @@ def find_scores(inputs: Sequence[Path]) -> list[Path]:
     return sorted(set(found))
 
 
+@reaching()
 def plan(
     scores: Sequence[Path],
     *,
