@@ -241,9 +241,22 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path, *, kind: str) -> Any:
     """Read a JSON file; raises ThirdstreamError that says which `kind` of file was expected."""
     try:
-        return from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json_in(path)
+    except OSError as error:
+        raise ThirdstreamError(
+            f"{path}: is not a readable {kind} ({error.strerror}); check the path"
+        ) from error
+    except ValueError as error:
         raise ThirdstreamError(f"{path}: is not a readable {kind} ({error})") from error
+
+
+def json_in(path: Path) -> Any:
+    """What a JSON file says. Raises OSError, and ValueError as `from_json` does."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # editors may begin it with a byte order mark
+    except UnicodeDecodeError as error:
+        raise ValueError("it is no text") from error
+    return from_json(text)
 
 
 def from_json(text: str) -> Any:
@@ -251,6 +264,8 @@ def from_json(text: str) -> Any:
     too deep in one another."""
     try:
         return json.loads(text, parse_constant=_refused)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
         raise ValueError("it goes too deep") from error
 

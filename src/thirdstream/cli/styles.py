@@ -35,21 +35,26 @@ def _learn(recordings: Sequence[Path], out: Path) -> None:
     from thirdstream.notes.styles.learned import write_learned
 
     paths = learning.find_music(recordings)
-    n_left = 0
+    faults: list[str] = []
     with progress_bar() as progress:
         bar = FilesBar(progress, "learning", len(paths))
         for one in learning.learn(paths, out, progress=bar.show):
             if one.fault is None:
                 bar.done(one.path)
                 say(f"{one.path}: {one.n_bars} bars")
-            else:
-                n_left += 1
+                continue
+            faults.append(one.fault)
+            if len(paths) > 1:
                 complain(f"left out: {one.fault}")
+    if len(paths) == 1 and faults:
+        raise Failed(faults[0])
     style = learning.style_of(paths, out, name=out.stem)
     write_learned(out, style)
     learning.forget(out)
     say(f"{out} has {len(style.bars)} bars of {counted(len(style.recordings))}")
-    if n_left:
+    if len(style.recordings) == 1:
+        say("one recording tells how that piece is played; for a style give ten to thirty")
+    if n_left := len(faults):
         say(f"{n_left} of {counted(len(paths))} {'was' if n_left == 1 else 'were'} left out")
 
 

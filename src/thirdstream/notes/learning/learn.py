@@ -155,8 +155,8 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
     parts = [part for part in dict.fromkeys(parts) if part.exists()]
     if not parts:
         raise ThirdstreamError(
-            f"{out}: {_none_of(len(paths))} a style; give music with a beat, of several voices "
-            "and of 10 s or longer"
+            f"{_none_of(paths)} a style; give music with a beat, of several voices and of 10 s or "
+            "longer"
         )
     every = -(-len(parts) // (MOST_BARS // PHRASE))  # rounded up
     parts = parts[::every]
@@ -190,8 +190,10 @@ def _played_by(source: Source, programs: Sequence[int]) -> Source:
     return source.model_copy(update={"players": tuple(players)})
 
 
-def _none_of(n: int) -> str:
-    return "the recording does not tell" if n == 1 else f"none of the {n} recordings tells"
+def _none_of(paths: Sequence[Path]) -> str:
+    if len(paths) == 1:
+        return f"{paths[0]}: does not tell"
+    return f"none of the {len(paths)} recordings tells"
 
 
 def _read(part: Path) -> Heard:
