@@ -447,6 +447,38 @@ def test_what_tells_nothing_is_left_out_and_said(
     assert len(read_learned(out).recordings) == 1
 
 
+def test_info_says_who_plays_what_in_a_few_lines(
+    style_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def second(content: Any) -> None:
+        other = content["recordings"][1]
+        other.update(tempo=100.0, beats_per_bar=3, reverberation={"decay_s": 1.24, "wet": 0.2})
+        other["players"] = [{"role": "bass", "program": 58, "velocity": 80,
+                             "lowest": 30, "highest": 50}]  # fmt: skip
+        content["bars"] = [bar for bar in content["bars"] if bar.get("recording", 0) == 0]
+
+    main.main(["info", str(rewritten(style_file, tmp_path / "two.style", second))])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) < 20
+    for said in (
+        "learned from 2 recordings, 16 bars", "tempo 120 beats a minute (100 to 140)",
+        "metre 4 beats a bar (1 recording); 3 beats a bar (1 recording)",
+        "room 1.2 s of reverberation", "drums in 1 of 2 recordings",
+        "│ bass │ tuba │ 1 of 2 │", "│ bass │ double bass │ 1 of 2 │",
+    ):  # fmt: skip
+        assert said in lines
+
+
+def test_info_of_a_style_as_json(style_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main.main(["info", str(style_file), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["kind"], told["path"], told["n_bars"]) == ("style", str(style_file), 32)
+    assert [one["n_bars"] for one in told["recordings"]] == [16, 16]
+    assert {one["role"]: one["instrument"] for one in told["recordings"][0]["players"]}["bass"] == (
+        "double bass"
+    )
+
+
 def test_the_only_recording_is_named_where_it_tells_nothing(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
