@@ -11,6 +11,7 @@ from platformdirs import user_cache_path
 
 from thirdstream.files import ThirdstreamError, reaching
 from thirdstream.mel.models import FAMILIES, Family
+from thirdstream.nearest import meant
 from thirdstream.notes.mosaicing.options import ConcatenativeOptions
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.pretrained.options import EncodecOptions, MusicgenOptions
@@ -176,10 +177,10 @@ def find(name_or_path: str | Path) -> Path:
             f"{name}: has no model here; make one with: thirdstream train {name} --corpus CORPUS "
             "--out RUN, and give RUN in place of the name"
         )
-    names = ", ".join([*untrained_names(), *bundled_names(), *user_names()])
+    names = [*untrained_names(), *bundled_names(), *user_names()]
     raise ThirdstreamError(
         f"{name_or_path}: is no model; give a .safetensors file, a run folder of "
-        f"`thirdstream train`, or one of: {names}"
+        f"`thirdstream train`, or one of: {', '.join(names)}" + meant(name, names)
     )
 
 

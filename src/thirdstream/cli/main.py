@@ -1,7 +1,6 @@
 """The command line: which command is which, and how it ends."""
 
 import ast
-import difflib
 import functools
 import inspect
 import io
@@ -32,6 +31,7 @@ from thirdstream.cli.console import ERR, OUT, Failed, set_loudness, tell
 from thirdstream.cli.interrupts import ENDS, ignore_interrupts
 from thirdstream.cli.pipes import close_output
 from thirdstream.files import Interrupted, ThirdstreamError, unreachable
+from thirdstream.nearest import meant
 from thirdstream.shown import shown
 
 CONVENTIONS = (
@@ -162,9 +162,8 @@ def _parsed(given: list[str]) -> Callable[[], Any]:
         return _parsed_command(given[0], given[1:])
     if not given or given[0].startswith("-"):  # tyro explains it, or it is the shells' completion
         return functools.partial(_all_commands, given)
-    near = difflib.get_close_matches(given[0], COMMANDS, n=3, cutoff=0.5)
-    remedy = f"did you mean {' or '.join(near)}?" if near else "thirdstream --help lists them"
-    _complain(f"{given[0]}: there is no such command; {remedy}")
+    remedy = meant(given[0], COMMANDS) or "; thirdstream --help lists them"
+    _complain(f"{given[0]}: there is no such command{remedy}")
     raise SystemExit(2)
 
 

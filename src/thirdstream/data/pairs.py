@@ -35,6 +35,7 @@ from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.io.score import SUFFIXES, read_score
 from thirdstream.notes.rendering import ORCHESTRA, TAIL_S, draw_scene, render
 from thirdstream.notes.rendering import VERSION as SYNTHESISER
+from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.types import Score
 from thirdstream.parallel import results
 
@@ -117,12 +118,13 @@ def plan(
     """One Job for each score and variant, with a name of its own.
 
     soundfonts: from which each pair draws one; by default the one that comes along. Raises
-    ThirdstreamError where one is missing.
+    ThirdstreamError where one is missing or is none.
     """
     fonts = tuple(soundfonts) or (ORCHESTRA,)
     for font in fonts:
         if not font.is_file():
             raise ThirdstreamError(f"{font}: there is no such soundfont; check the path")
+        opened(font)  # says whether it is one
     if variants < 1:
         raise ThirdstreamError(f"--variants {variants}: make at least one")
     jobs = []
