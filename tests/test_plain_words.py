@@ -1,4 +1,4 @@
-"""A file of another kind than the one that is asked for is refused in plain words, before any work."""
+"""A file of another kind than is asked for is refused in plain words, before any work."""
 
 from pathlib import Path
 

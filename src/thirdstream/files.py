@@ -58,8 +58,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def _unread(error: OSError, *written: Path) -> ThirdstreamError | None:
     """What is said where another file than those that are written is at fault; else None."""
-    ours = error.filename in (None, *map(str, written)) or shortage.said(error)
-    return None if ours else unreachable(error)
+    return None if error.filename in map(str, written) else unreachable(error)
 
 
 @contextmanager
@@ -115,8 +114,9 @@ def unwritable(path: Path, error: OSError) -> ThirdstreamError:
 
 
 def unreachable(error: OSError) -> ThirdstreamError | None:
-    """What is said where the system does not let us to a file; None where it names no file."""
-    if not isinstance(error.filename, str | bytes | os.PathLike):
+    """What is said where the system does not let us to a file; None where it names no file, and of
+    a shortage, which is told otherwise."""
+    if not isinstance(error.filename, str | bytes | os.PathLike) or shortage.said(error):
         return None
     too_long = error.errno == errno.ENAMETOOLONG
     remedy = "shorten the name" if too_long else "check the path and its permissions"
