@@ -162,8 +162,8 @@ def _parsed(given: list[str]) -> Callable[[], Any]:
         return _parsed_command(given[0], given[1:])
     if not given or given[0].startswith("-"):  # tyro explains it, or it is the shells' completion
         return functools.partial(_all_commands, given)
-    remedy = meant(given[0], COMMANDS) or "; thirdstream --help lists them"
-    _complain(f"{given[0]}: there is no such command{remedy}")
+    remedy = meant(given[0], COMMANDS).removeprefix("; ") or "thirdstream --help lists them"
+    _complain(f"{given[0]}: there is no such command; {remedy}")
     raise SystemExit(2)
 
 
