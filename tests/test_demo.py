@@ -11,6 +11,7 @@ import pytest
 from conftest import music
 from thirdstream import audio, registry
 from thirdstream.audio import SR, Wave
+from thirdstream.cli import main
 from thirdstream.files import ThirdstreamError
 from thirdstream.registry import SYSTEMS
 from thirdstream.report import demo
@@ -98,3 +99,19 @@ def test_the_demo_has_the_papers_own_networks_and_says_so() -> None:
     for name in strict:
         assert "strictly the paper's" in demo.sentence(registry.load(name))
     assert "strictly" not in demo.sentence(registry.load("twin-cnn"))
+
+
+def test_the_table_has_the_names_of_systems_whole_at_80_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(systems: dict[str, object], clips: list[Path], out: Path, *, force: bool):
+        for name in systems:
+            for clip in clips:
+                yield demo.Row(clip, name, "classical", out, -20.0, 0.75)
+
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(demo, "run", run)
+    main.main(["demo", "--out", str(tmp_path / "demo")])
+    lines = capsys.readouterr().out.splitlines()
+    for name in registry.DEMONSTRATED:
+        assert sum(f" {name} " in line for line in lines) == len(registry.bundled_clips())

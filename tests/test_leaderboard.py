@@ -38,6 +38,12 @@ def test_a_column_shows_the_first_metric_that_there_is(results: Results) -> None
     assert (bundled["style"], bundled["content"]) == ("target_style_rate", "melody_recall")
 
 
+def test_a_column_that_is_better_higher_is_no_cost() -> None:
+    about = {line.partition(":")[0]: line for line in columns.definitions(benchmark_results())}
+    assert about["speed"].endswith("; higher is better")
+    assert "cost" not in about
+
+
 def test_numbers_have_their_intervals_where_there_are_some() -> None:
     assert columns.mean(Score(mean=0.456)) == "0.46" and columns.mean(Score(mean=35.6)) == "36"
     assert columns.interval(Score(mean=0.5, low=0.1, high=12.3, n=3)) == ("0.10", "12")
@@ -141,7 +147,7 @@ def test_the_leaderboard_has_the_style_by_each_classifier_that_was_asked() -> No
         for more in ({}, {key: Score(mean=value, n=10) for key, value in further.items()})
     )
     text = page([found.model_copy(update={"scores": scores})])
-    assert text.count("| cost | vgg | agreement |") == 2
+    assert text.count("| speed | vgg | agreement |") == 2
     assert text.count("| 0.75 | 0.80 |\n") == sum(map(len, scores.values()))
     with pytest.raises(ThirdstreamError, match="different metrics in their columns"):
         page([found.model_copy(update={"scores": one}) for one in (bare, scores)])

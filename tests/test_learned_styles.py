@@ -274,13 +274,19 @@ def rewritten(path: Path, to: Path, change: Any) -> Path:
     ("change", "said"),
     [
         (lambda c: c.update(format="other"), "is no style file"),
-        (lambda c: c.pop("bars"), "bars: Field required"),
+        (lambda c: c.pop("bars"), "bars is missing; write it"),
+        (lambda c: c.update(bars=[]), "bars: the list should have at least 1 item"),
+        (lambda c: c["recordings"][0].pop("players"), "recordings.0.players is missing; write it"),
+        (
+            lambda c: c["recordings"][0]["players"][1].update(lowest=80, highest=60),
+            "recordings.0.players.1: lowest is 80 and highest 60; exchange or correct them",
+        ),
         (lambda c: c["bars"][0].update(recording=9), "bar 0 .* is of recording 9"),
         (lambda c: c["bars"][0]["notes"].update({"7": []}), "player beyond the 4"),
         (lambda c: c["bars"][0]["notes"].update({"0": [[0, 1, 60, 80]]}), "player of the melody"),
         (lambda c: c["recordings"][0]["players"][1].update(role="melody"), "player of the melody"),
         (lambda c: c["recordings"][0].update(tempo=-1), "recordings.0.tempo: must be greater"),
-        (lambda c: c["recordings"][0].update(temp=1), "recordings.0.temp: Extra"),
+        (lambda c: c["recordings"][0].update(temp=1), "recordings.0.temp is no entry; correct its"),
         (
             lambda c: c["bars"][0].update(chords=[[2, 5, [0, 4], 5], [0, 0, [0, 4], 0]]),
             "bars.0: chords begin at 2, 0; write them in order",
@@ -317,8 +323,11 @@ def test_what_is_no_file_or_no_json_is_said(tmp_path: Path) -> None:
     with pytest.raises(ThirdstreamError, match=r"gone\.style: cannot be read"):
         thirdstream.load("score").choose(to=str(tmp_path / "gone.style"))
     (tmp_path / "text.style").write_text("swing, please")
-    with pytest.raises(ThirdstreamError, match=r"text\.style: is no style file"):
+    with pytest.raises(ThirdstreamError, match=r"is no style file \(no JSON at line 1, column"):
         read_learned(tmp_path / "text.style")
+    (tmp_path / "sound.style").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ThirdstreamError, match=r"is no style file \(it is no text\); correct"):
+        read_learned(tmp_path / "sound.style")
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -437,6 +446,60 @@ def test_what_tells_nothing_is_left_out_and_said(
     (tmp_path / "all" / "tune.mid").write_bytes((folder / "tune 1.mid").read_bytes())
     main.main(["learn-style", str(tmp_path / "all"), "--out", str(out)])
     assert len(read_learned(out).recordings) == 1
+
+
+def test_info_says_who_plays_what_in_a_few_lines(
+    style_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def second(content: Any) -> None:
+        other = content["recordings"][1]
+        other.update(tempo=100.0, beats_per_bar=3, reverberation={"decay_s": 1.24, "wet": 0.2})
+        other["players"] = [{"role": "bass", "program": 58, "velocity": 80,
+                             "lowest": 30, "highest": 50}]  # fmt: skip
+        content["bars"] = [bar for bar in content["bars"] if bar.get("recording", 0) == 0]
+
+    main.main(["info", str(rewritten(style_file, tmp_path / "two.style", second))])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) < 20
+    for said in (
+        "learned from 2 recordings, 16 bars", "tempo 120 beats a minute (100 to 140)",
+        "metre 4 beats a bar (1 recording); 3 beats a bar (1 recording)",
+        "room 1.2 s of reverberation", "drums in 1 of 2 recordings",
+        "│ bass │ tuba │ 1 of 2 │", "│ bass │ double bass │ 1 of 2 │",
+    ):  # fmt: skip
+        assert said in lines
+
+
+def test_info_of_a_style_as_json(style_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main.main(["info", str(style_file), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["kind"], told["path"], told["n_bars"]) == ("style", str(style_file), 32)
+    assert [one["n_bars"] for one in told["recordings"]] == [16, 16]
+    assert {one["role"]: one["instrument"] for one in told["recordings"][0]["players"]}["bass"] == (
+        "double bass"
+    )
+
+
+def test_the_only_recording_is_named_where_it_tells_nothing(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    out = tmp_path / "e.style"
+    assert run("learn-style", tmp_path / "text.wav", "--out", out) == 1
+    said = capsys.readouterr().err
+    assert said.splitlines()[-1].startswith(f"thirdstream: {tmp_path / 'text.wav'}: ")
+    assert "e.style" not in said
+    with pytest.raises(ThirdstreamError, match=r"text\.wav: does not tell a style; give music"):
+        learning.style_of([tmp_path / "text.wav"], out, name="e")
+
+
+@pytest.mark.parametrize(("n", "warned"), [(1, True), (2, False)])
+def test_one_recording_is_no_style(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], n: int, warned: bool
+) -> None:
+    paths = sorted(folder.glob("*.mid"))[:n]
+    main.main(["learn-style", *map(str, paths), "--out", str(tmp_path / "a.style")])
+    assert ("for a style give ten to thirty" in capsys.readouterr().err) is warned
 
 
 def test_places_that_cannot_be_are_said(

@@ -373,6 +373,38 @@ def test_bodies_where_none_belong_and_sizes_that_are_none(sessions: Sessions) ->
         assert asked(sessions, "POST", "/gradio_api/upload", {"content-length": size})[0] == 400
 
 
+START = {"type": "http.response.start", "status": 299, "headers": []}
+PART, END = ({"type": "http.response.body", "body": b"x", "more_body": more} for more in (1, 0))
+
+
+@pytest.mark.parametrize("before", [[], [START], [START, PART], [START, END]], ids=len)
+def test_a_page_that_is_closed_ends_each_answer_once(
+    sessions: Sessions, before: list[dict[str, Any]]
+) -> None:
+    """However far the answer has come; a server takes nothing after its end, and says so."""
+    sent: list[Any] = []
+
+    async def inside(scope: Any, receive: Any, send: Any) -> None:
+        for message in before:
+            await send(message)
+        asyncio.get_running_loop().call_soon(guard.close)
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        assert not [one for one in sent if one["type"] == END["type"] and not one.get("more_body")]
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    guard = Guard(inside, sessions=sessions, hosts=Hosts("127.0.0.1"), functions={})
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"",
+             "headers": [(b"host", b"127.0.0.1:7860")]}  # fmt: skip
+    asyncio.run(guard(scope, receive, send))
+    assert sent[0]["status"] == (299 if before else 503)
+    assert not sent[-1].get("more_body")
+
+
 # --- sessions ----------------------------------------------------------------------------------
 
 

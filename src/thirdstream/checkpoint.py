@@ -40,7 +40,7 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise CheckpointError(
-            f"{path}: holds something else than tensors that torch knows ({error}); "
+            f"{path}: holds something else than tensors that torch knows ({_why(error)}); "
             "fetch it again, or train it again"
         ) from error
 
@@ -56,9 +56,18 @@ def read_header(path: Path) -> dict[str, Any]:
         return header
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(
-            f"{path}: is not a thirdstream model ({error}); "
+            f"{path}: is not a thirdstream model ({_why(error)}); "
             "give a .safetensors file or a run folder that `thirdstream train` made"
         ) from error
+
+
+def _why(error: Exception) -> str:
+    """A fault of a file in plain words; libraries have their own."""
+    if isinstance(error, SafetensorError):
+        return "it is no .safetensors file, or not a whole one"
+    if isinstance(error, KeyError):
+        return "it does not say of which system it is"
+    return str(getattr(error, "strerror", None) or error)
 
 
 def versions() -> dict[str, str]:

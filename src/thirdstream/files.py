@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -39,7 +39,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it becomes `path`, on failure it is removed.
 
     The rename is atomic, so a reader sees the old file, the new file or none, never a part of one.
-    Raises ThirdstreamError where the disk is full or the folder cannot be written.
+    Raises ThirdstreamError where the disk is full or the folder cannot be written, and where
+    another file, which is read meanwhile, cannot be reached.
     """
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.part{path.suffix}")
     make_folder(path.parent)
@@ -50,9 +51,14 @@ def whole_file(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             temporary.replace(path)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise _unread(error, temporary, path) or unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _unread(error: OSError, *written: Path) -> ThirdstreamError | None:
+    """What is said where another file than those that are written is at fault; else None."""
+    return None if error.filename in map(str, written) else unreachable(error)
 
 
 @contextmanager
@@ -107,6 +113,49 @@ def unwritable(path: Path, error: OSError) -> ThirdstreamError:
     )
 
 
+def unreachable(error: OSError) -> ThirdstreamError | None:
+    """What is said where the system does not let us to a file; None where it names no file, and of
+    a shortage, which is told otherwise."""
+    if not isinstance(error.filename, str | bytes | os.PathLike) or shortage.said(error):
+        return None
+    too_long = error.errno == errno.ENAMETOOLONG
+    remedy = "shorten the name" if too_long else "check the path and its permissions"
+    place = os.fsdecode(error.filename)
+    return ThirdstreamError(f"{place}: cannot be reached ({error.strerror}); {remedy}")
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Within it, and within a function that it decorates, a file that the system does not let us to
+    is a ThirdstreamError: to ask whether there is one raises PermissionError in a closed folder."""
+    try:
+        yield
+    except OSError as error:
+        if (said := unreachable(error)) is None:
+            raise
+        raise said from error
+
+
+def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """All files below a folder whose suffix, in lower case, is one of these, sorted; hidden ones
+    are left out, and what lies in hidden folders.
+
+    Raises ThirdstreamError where it, or a folder inside, cannot be read.
+    """
+
+    def refused(error: OSError) -> None:
+        remedy = "see who may" if error.errno == errno.EACCES else "check the folder"
+        raise ThirdstreamError(f"{error.filename}: cannot be read ({error.strerror}); {remedy}")
+
+    found: list[Path] = []
+    with reaching():  # names of a folder may be readable, and what they name closed
+        for place, folders, names in os.walk(folder, onerror=refused):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            paths = (Path(place) / name for name in names if not name.startswith("."))
+            found += [path for path in paths if path.suffix.lower() in suffixes and path.is_file()]
+    return sorted(found)
+
+
 def apart(sources: Sequence[Path], targets: Sequence[Path]) -> list[Path]:
     """The targets, each of a name of its own: where some would be one file, their sources' endings
     are kept, as in a.mp3.wav and a.flac.wav, and where that is not enough, they are numbered.
@@ -131,6 +180,7 @@ def apart(sources: Sequence[Path], targets: Sequence[Path]) -> list[Path]:
     return names
 
 
+@reaching()
 def check_free(out: Path, *, force: bool = False, suffix: str = "") -> None:
     """Raise ThirdstreamError where `out` exists and is not to be replaced, is a folder, or has
     another suffix than the one that is asked for."""
@@ -155,7 +205,8 @@ def make_folder(path: Path) -> None:
 @contextmanager
 def new_folder(path: Path) -> Iterator[None]:
     """Make a folder; of it and those above it that were made, the empty ones go at the end."""
-    new = [one for one in (path, *path.parents) if not one.exists()]
+    with reaching():
+        new = [one for one in (path, *path.parents) if not one.exists()]
     make_folder(path)
     try:
         yield
@@ -175,7 +226,7 @@ def fault_of(path: Path, error: Exception) -> str:
     if short := shortage.said(error):
         return f"{path}: {short}"
     if isinstance(error, OSError):
-        return str(unwritable(Path(error.filename or path), error))
+        return str(unreachable(error) or unwritable(path, error))
     LOG.info("%s: an unexpected fault", path, exc_info=error)
     return f"{path}: an unexpected fault ({error!r:.200}); run it with --verbose and report that"
 
@@ -190,9 +241,22 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path, *, kind: str) -> Any:
     """Read a JSON file; raises ThirdstreamError that says which `kind` of file was expected."""
     try:
-        return from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json_in(path)
+    except OSError as error:
+        raise ThirdstreamError(
+            f"{path}: is not a readable {kind} ({error.strerror}); check the path"
+        ) from error
+    except ValueError as error:
         raise ThirdstreamError(f"{path}: is not a readable {kind} ({error})") from error
+
+
+def json_in(path: Path) -> Any:
+    """What a JSON file says. Raises OSError, and ValueError as `from_json` does."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # editors may begin it with a byte order mark
+    except UnicodeDecodeError as error:
+        raise ValueError("it is no text") from error
+    return from_json(text)
 
 
 def from_json(text: str) -> Any:
@@ -200,6 +264,8 @@ def from_json(text: str) -> Any:
     too deep in one another."""
     try:
         return json.loads(text, parse_constant=_refused)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"no JSON at line {error.lineno}, column {error.colno}") from error
     except RecursionError as error:
         raise ValueError("it goes too deep") from error
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, reaching
 from thirdstream.mel.models import FAMILIES, Family
+from thirdstream.nearest import meant
 from thirdstream.notes.mosaicing.options import ConcatenativeOptions
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.pretrained.options import EncodecOptions, MusicgenOptions
@@ -153,11 +154,12 @@ def entry_of(checkpoint: Path) -> Entry:
     return entry
 
 
+@reaching()
 def find(name_or_path: str | Path) -> Path:
     """The checkpoint that a path or a name stands for, looked for in this order: a file or a run
     folder; a bundled model; NAME.safetensors or a run folder NAME in `user_folder`.
 
-    Raises ThirdstreamError where there is none.
+    Raises ThirdstreamError where there is none, or where it cannot be reached.
     """
     path, name, own = Path(name_or_path), str(name_or_path), user_folder()
     if path.is_dir():
@@ -175,10 +177,10 @@ def find(name_or_path: str | Path) -> Path:
             f"{name}: has no model here; make one with: thirdstream train {name} --corpus CORPUS "
             "--out RUN, and give RUN in place of the name"
         )
-    names = ", ".join([*untrained_names(), *bundled_names(), *user_names()])
+    names = [*untrained_names(), *bundled_names(), *user_names()]
     raise ThirdstreamError(
         f"{name_or_path}: is no model; give a .safetensors file, a run folder of "
-        f"`thirdstream train`, or one of: {names}"
+        f"`thirdstream train`, or one of: {', '.join(names)}" + meant(name, names)
     )
 
 

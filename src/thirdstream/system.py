@@ -20,6 +20,7 @@ from thirdstream.audio import BLOCK, Wave
 from thirdstream.audio.decoding import MAX_CHANNELS, MAX_SR, MIN_SR
 from thirdstream.audio.loudness import match_loudness
 from thirdstream.files import ThirdstreamError
+from thirdstream.nearest import meant
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,7 @@ class System(ABC, Generic[OwnOptions]):
             raise ThirdstreamError(
                 f"the model {self.name} does not know the style {style!r}; "
                 f"it knows {', '.join(self.styles[:-1])} and {self.styles[-1]}"
+                + meant(str(style), self.styles)
             )
 
     def takes_no(self, option: str) -> ThirdstreamError:

@@ -88,9 +88,9 @@ class _Riff:
 
 def info(path: Path) -> AudioInfo:
     """Read the header; raises AudioError if the file is missing, empty or not audio."""
-    if not path.is_file():
-        raise AudioError(f"{path}: there is no such file; check the path")
-    try:
+    try:  # in a folder that is closed, to ask for a file raises, too
+        if not path.is_file():
+            raise AudioError(f"{path}: there is no such file; check the path")
         path.open("rb").close()
     except OSError as error:
         raise AudioError(f"{path}: cannot be read ({error.strerror}); see who may") from error

@@ -1,7 +1,6 @@
 """Recordings read, in blocks or whole, at any rate."""
 
 import math
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from thirdstream.audio.decoding import BLOCK, AudioError, Wave, decoded, info
 from thirdstream.audio.level import Level, Meter, level_of
 from thirdstream.audio.mixing import mixed
 from thirdstream.audio.streams import SR, ahead
+from thirdstream.files import ThirdstreamError, files_below
 
 HELD = 1 << 25  # samples that are held rather than decoded twice: 6 minutes of stereo
 MAX_PROMISED_S = 3_600  # seconds for which a header is given memory before they are read
@@ -30,16 +30,10 @@ def find_recordings(folder: Path) -> list[Path]:
 
     Raises AudioError if it, or a folder inside, cannot be read.
     """
-
-    def refused(error: OSError) -> None:
-        raise AudioError(f"{error.filename}: cannot be read ({error.strerror}); see who may")
-
-    found = []
-    for place, folders, names in os.walk(folder, onerror=refused):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(place) / name for name in names if not name.startswith("."))
-        found += [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
-    return sorted(found)
+    try:
+        return files_below(folder, SUFFIXES)
+    except ThirdstreamError as error:
+        raise AudioError(str(error)) from error
 
 
 def blocks(path: Path, *, sr: int | None = SR, mono: bool = True) -> Iterator[Wave]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from thirdstream import registry
@@ -23,7 +24,10 @@ def demo(*, out: Path = Path("out"), force: bool = False) -> None:
     names = dict.fromkeys([default_system(), *registry.DEMONSTRATED])
     loaded = {name: registry.load(name) for name in names}
     clips = registry.bundled_clips()
-    table = Table("clip", "system", "to", "RMS dB", "peak")
+    table = Table("clip", box=SIMPLE_HEAD)  # with upright lines it would not fit 80
+    table.add_column("system", no_wrap=True)
+    for column in ("to", "RMS dB", "peak"):
+        table.add_column(column)
     with progress_bar() as bar:
         task = bar.add_task("demo", total=len(clips) * len(loaded))
         for row in run(loaded, clips, out, force=force):

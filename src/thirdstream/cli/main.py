@@ -1,7 +1,6 @@
 """The command line: which command is which, and how it ends."""
 
 import ast
-import difflib
 import functools
 import inspect
 import io
@@ -31,7 +30,8 @@ from thirdstream.cli import options
 from thirdstream.cli.console import ERR, OUT, Failed, set_loudness, tell
 from thirdstream.cli.interrupts import ENDS, ignore_interrupts
 from thirdstream.cli.pipes import close_output
-from thirdstream.files import Interrupted, ThirdstreamError
+from thirdstream.files import Interrupted, ThirdstreamError, unreachable
+from thirdstream.nearest import meant
 from thirdstream.shown import shown
 
 CONVENTIONS = (
@@ -130,13 +130,22 @@ def _faults_explained(*, debug: bool) -> Iterator[None]:
     except Exception as error:
         if debug:
             raise
-        known = isinstance(error, (Failed, ThirdstreamError))
-        unexpected = f"an unexpected fault ({error!r}); run it with --debug and report what it says"
-        _complain(str(error) if known else shortage.said(error) or unexpected)
+        _complain(_said(error))
         if isinstance(error, OSError):
             with suppress(OSError, ValueError):  # there may be none
                 close_output()
         raise SystemExit(1) from None
+
+
+def _said(error: Exception) -> str:
+    """A fault as a sentence."""
+    if isinstance(error, (Failed, ThirdstreamError)):
+        return str(error)
+    if short := shortage.said(error):
+        return short
+    if isinstance(error, OSError) and (closed := unreachable(error)):
+        return str(closed)
+    return f"an unexpected fault ({error!r}); run it with --debug and report what it says"
 
 
 def _parsed(given: list[str]) -> Callable[[], Any]:
@@ -153,8 +162,7 @@ def _parsed(given: list[str]) -> Callable[[], Any]:
         return _parsed_command(given[0], given[1:])
     if not given or given[0].startswith("-"):  # tyro explains it, or it is the shells' completion
         return functools.partial(_all_commands, given)
-    near = difflib.get_close_matches(given[0], COMMANDS, n=3, cutoff=0.5)
-    remedy = f"did you mean {' or '.join(near)}?" if near else "thirdstream --help lists them"
+    remedy = meant(given[0], COMMANDS).removeprefix("; ") or "thirdstream --help lists them"
     _complain(f"{given[0]}: there is no such command; {remedy}")
     raise SystemExit(2)
 

@@ -1,8 +1,6 @@
 """What there is to transfer with, and what is in a file."""
 
-from collections import Counter
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from rich.table import Table
 
@@ -33,18 +31,18 @@ def info(path: str, /, *, json: bool = False) -> None:
     """
     from thirdstream import checkpoint
     from thirdstream.cli.corpus import print_corpus
+    from thirdstream.cli.styles import SUFFIX, print_style, style_summary
     from thirdstream.data.corpus import Corpus, is_corpus
 
+    if path.endswith(SUFFIX):
+        (print_json if json else print_style)(style_summary(path))
+        return
     if is_corpus(path):
         opened = Corpus.open(path)
         if json:
             print_json({"kind": "corpus", "path": path, "styles": opened.summary()})
         else:
             print_corpus(opened)
-        return
-    if path.endswith(".style"):
-        summary = {"kind": "style", "path": path, **_style(Path(path))}
-        print_json(summary)
         return
     found = registry.find(path)
     header = checkpoint.read_header(found)
@@ -53,22 +51,6 @@ def info(path: str, /, *, json: bool = False) -> None:
         return
     tell(str(found))
     print_json(header)
-
-
-def _style(path: Path) -> dict[str, Any]:
-    """What is in a .style file. Raises ThirdstreamError where it is none."""
-    from thirdstream.notes.styles.learned import read_learned
-
-    style = read_learned(path)
-    n_bars = Counter(bar.recording for bar in style.bars)
-    recordings = [
-        {"name": one.name, "n_bars": n_bars[number], "tempo": one.tempo, "swing": one.swing,
-         "beats_per_bar": one.beats_per_bar,
-         "reverberation": one.reverberation and one.reverberation.model_dump(),
-         "players": [p.model_dump() for p in one.players]}
-        for number, one in enumerate(style.recordings)
-    ]  # fmt: skip
-    return {"name": style.name, "n_bars": len(style.bars), "recordings": recordings}
 
 
 def list_systems(*, json: bool = False) -> None:

@@ -17,11 +17,12 @@ from importlib.resources import files as resources
 from pathlib import Path
 
 from thirdstream.data.pairs import MANIFEST, Job, Left, Made, listed, make_pairs
-from thirdstream.files import ThirdstreamError, make_folder, sha256, write_json
+from thirdstream.files import ThirdstreamError, files_below, make_folder, sha256, write_json
 from thirdstream.lock import is_empty
 
 NAME = "benchmark.json"
 SOURCE = "github.com/00sapo/OpenEWLD"
+SHEETS = (".mxl", ".musicxml", ".xml")
 SPLITS = ("train", "validation", "test")
 SEED = 1930
 VARIANTS = {"train": 1, "validation": 1, "test": 2}  # pairs of each piece
@@ -102,9 +103,8 @@ def content_sha256(path: Path) -> str | None:
 
 def find_pieces(sheets: Sequence[Path], wanted: Sequence[Piece]) -> dict[Piece, Path]:
     """Where the pieces are below folders, by their content. Raises ThirdstreamError that names
-    what is missing."""
-    candidates = [p for folder in sheets for end in ("mxl", "musicxml", "xml")
-                  for p in sorted(folder.rglob(f"*.{end}"))]  # fmt: skip
+    what is missing, or cannot be read."""
+    candidates = [path for folder in sheets for path in files_below(folder, SHEETS)]
     by_content = {content_sha256(path): path for path in candidates}
     missing = [piece for piece in wanted if piece.sha256 not in by_content]
     if missing:

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from thirdstream.files import ThirdstreamError, is_style, read_json
+from thirdstream.files import ThirdstreamError, is_style, reaching, read_json
 from thirdstream.mel.features.logmel import MelConfig, Statistics
 from thirdstream.records import record
 from thirdstream.storage import Remote, place_of
@@ -80,14 +80,17 @@ class Skipped:
     duplicate: bool = False
 
 
+@reaching()
 def is_corpus(where: str | Path) -> bool:
-    """Whether a corpus, perhaps unfinished, is there."""
+    """Whether a corpus, perhaps unfinished, is there. Raises ThirdstreamError where that cannot be
+    seen."""
     path = place_of(where)
     if isinstance(path, Remote):
         return path.has("corpus.json")
     return (path / "corpus.json").exists() or (path / "recordings").is_dir()
 
 
+@reaching()
 def _manifest_in(path: Path | Remote) -> Any:
     if isinstance(path, Remote):
         try:
@@ -118,7 +121,8 @@ class Corpus:
     def open(cls, where: str | Path) -> "Corpus":
         """Open the corpus in a folder, or at an address such as s3://bucket/corpus.
 
-        Raises CorpusError if there is none, or only a part, and StorageError.
+        Raises CorpusError if there is none, or only a part, StorageError, and ThirdstreamError
+        where it cannot be reached.
         """
         path = place_of(where)
         manifest = _manifest_in(path)

@@ -21,7 +21,9 @@ from thirdstream import audio, shortage
 from thirdstream.files import (
     ThirdstreamError,
     apart,
+    files_below,
     make_folder,
+    reaching,
     read_json,
     remove_orphans,
     sha256,
@@ -33,6 +35,7 @@ from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.io.score import SUFFIXES, read_score
 from thirdstream.notes.rendering import ORCHESTRA, TAIL_S, draw_scene, render
 from thirdstream.notes.rendering import VERSION as SYNTHESISER
+from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.types import Score
 from thirdstream.parallel import results
 
@@ -85,12 +88,14 @@ class Left:
     reason: str
 
 
+@reaching()
 def find_scores(inputs: Sequence[Path]) -> list[Path]:
-    """Files as given and all scores below folders, sorted. Raises ThirdstreamError for none."""
+    """Files as given and all scores below folders, sorted. Raises ThirdstreamError for none, and
+    where a folder cannot be read."""
     found: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            found += [p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+            found += files_below(path, SUFFIXES)
         else:
             found.append(path)
     if not found:
@@ -101,6 +106,7 @@ def find_scores(inputs: Sequence[Path]) -> list[Path]:
     return sorted(set(found))
 
 
+@reaching()
 def plan(
     scores: Sequence[Path],
     *,
@@ -112,12 +118,13 @@ def plan(
     """One Job for each score and variant, with a name of its own.
 
     soundfonts: from which each pair draws one; by default the one that comes along. Raises
-    ThirdstreamError where one is missing.
+    ThirdstreamError where one is missing or is none.
     """
     fonts = tuple(soundfonts) or (ORCHESTRA,)
     for font in fonts:
         if not font.is_file():
             raise ThirdstreamError(f"{font}: there is no such soundfont; check the path")
+        opened(font)  # says whether it is one
     if variants < 1:
         raise ThirdstreamError(f"--variants {variants}: make at least one")
     jobs = []

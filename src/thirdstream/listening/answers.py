@@ -21,6 +21,11 @@ Value = Annotated[int, Field(ge=0, le=100)]
 Choice = Literal["a", "none", "b"]  # the first sound, no difference, the second
 
 
+EITHER = (  # what is said of a file that is neither
+    "file of results or of answers; give what `thirdstream evaluate` or a listener's page wrote"
+)
+
+
 class Screen(Record):
     """One recording's answers: order, the sounds as they were shown; ratings: code -> question ->
     0 to 100; or choices: question -> which of two. seconds: how long it was looked at."""
@@ -47,7 +52,7 @@ class Answers(Record):
 
 def is_answers(path: Path) -> bool:
     """Whether a file says that it holds answers. Raises ThirdstreamError where it is no JSON."""
-    content = read_json(path, kind="file of results or of answers")
+    content = read_json(path, kind=EITHER)
     return isinstance(content, dict) and content.get("kind") == ANSWERS_KIND
 
 

@@ -3,7 +3,9 @@
 import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +13,8 @@ import numpy as np
 
 from thirdstream import audio
 from thirdstream.audio import Wave, title_of
-from thirdstream.files import ThirdstreamError, sha256
+from thirdstream.files import ThirdstreamError, reaching, sha256
+from thirdstream.nearest import meant
 from thirdstream.notes.arranging import STYLES, Arrangement
 from thirdstream.notes.arranging.cover import cover
 from thirdstream.notes.arranging.instrumentation import check_name
@@ -98,13 +101,15 @@ class ScoreSystem(System[ScoreOptions]):
         return VERSION, f"{ORCHESTRA.name} {sha256(ORCHESTRA)}"
 
     def check(self, options: ScoreOptions) -> None:
-        """As every system does; and raise ThirdstreamError where soundfont or style file are not
-        readable, on a tempo, metre or bar that no recording has, and on players that the style does
-        not have."""
+        """As every system does; and raise ThirdstreamError where soundfont, score or style file are
+        not readable, on a tempo, metre or bar that no recording has, and on players that the style
+        does not have."""
         super().check(options)
         _ = options.known
         if options.soundfont is not None:
             opened(options.soundfont)
+        if options.score is not None:
+            _score_in(options.score)
         style = read_style(options.to, options.style_file)
         if options.ensemble is not None:
             check_name(options.ensemble, style)
@@ -117,7 +122,8 @@ class ScoreSystem(System[ScoreOptions]):
             raise ThirdstreamError(
                 f"the model {self.name} does not know the style {style!r}; it knows "
                 f"{' and '.join(self.styles)}, and the .style files that `thirdstream "
-                "learn-style` makes of a folder"
+                f"learn-style` makes of a folder"
+                + meant(str(style), (*self.styles, *_beside(style)))
             )
 
     def check_length(self, options: ScoreOptions, duration_s: float) -> None:
@@ -133,7 +139,7 @@ class ScoreSystem(System[ScoreOptions]):
         recording = audio.Counted(blocks)
         found = transcribe(recording, known=options.known)
         if options.score is not None:
-            score = read_score(options.score)
+            score = _score_in(options.score)
             for remark in score.remarks:
                 LOGGER.warning("%s: %s", options.score, remark)
             found = replace(found, score=score)
@@ -190,6 +196,26 @@ def arranged(found: Transcription, options: ScoreOptions) -> tuple[Arrangement, 
     n_beats = math.ceil(len(beats_s) * found.timing.beat * factor) + 1
     timing = Timing(tuple(found.timing.seconds(np.arange(n_beats) / factor).tolist()))
     return cover(piece.scaled(factor), asked), timing
+
+
+def _score_in(path: Path) -> Score:
+    """A lead sheet; one that is checked before there is any work is not read again for it."""
+    with reaching():
+        modified = path.stat().st_mtime if path.is_file() else 0.0
+    return _read_score(path, modified)
+
+
+@lru_cache(maxsize=4)
+def _read_score(path: Path, modified: float) -> Score:
+    return read_score(path)
+
+
+def _beside(style: object) -> list[str]:
+    """Files and folders of styles that lie where a style was looked for."""
+    with suppress(OSError):
+        inside = Path(str(style)).parent.iterdir()
+        return [str(one) for one in inside if one.suffix == SUFFIX or one.is_dir()]
+    return []
 
 
 def within(score: Score, length: float) -> Score:

@@ -10,7 +10,7 @@ COLUMNS = {
     "content": ("melody_recall", "cover_mrr", "chroma_cosine"),
     "rhythm": ("drift_ms", "beat_f_measure"),
     "sound": ("kad",),
-    "cost": ("speed_audio_s_per_s",),
+    "speed": ("speed_audio_s_per_s",),
 }
 MOST_COLUMNS = 4  # of all metrics, in one table
 # The style alone, by each classifier, and how far they agree.

@@ -17,6 +17,7 @@ from thirdstream.files import (
     check_free,
     fault_of,
     make_folder,
+    reaching,
     remove_orphans,
 )
 from thirdstream.system import Options, System
@@ -67,6 +68,7 @@ def transfer_file(
     return _remark(level, before, after, n_mixed=header.n_channels if mono else 0)
 
 
+@reaching()
 def _check_place(out: Path, path: Path, *, force: bool) -> None:
     """Raise ThirdstreamError where the result of a recording may not be written."""
     if out.exists() and out.samefile(path):
@@ -97,6 +99,7 @@ class Outcome:
     error: str | None = None
 
 
+@reaching()
 def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tuple[Path, Path]]:
     """Pair each recording, in the given files and folders, with its place below `out`.
 

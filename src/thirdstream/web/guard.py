@@ -173,10 +173,11 @@ class Guard:
 
     async def _answered(self, scope: Any, receive: Receive, send: Send) -> None:
         """Have the page answer; what it is still saying when the page is closed ends there."""
-        task, begun = asyncio.current_task(), []
+        task, said = asyncio.current_task(), []
 
         async def sent(message: Any) -> None:
-            begun.append(message["type"])
+            said.append(message)
+            del said[:-1]  # the last one tells how far the answer has come
             await send(message)
 
         assert task is not None
@@ -187,9 +188,9 @@ class Guard:
             # What is refused after its answer had begun has said so in it.
             if not (self.closing or isinstance(error.__cause__, HTTPException)):
                 raise
-            if not begun:
+            if not said:
                 await _refusal(503, "the page is being closed")(scope, receive, send)
-            else:
+            elif not _is_last(said[-1]):
                 await send({"type": "http.response.body", "body": b""})
         finally:
             self._running.discard(task)
@@ -326,6 +327,11 @@ class CountedBody:
         """Read the rest, up to so many bytes: who is still sending does not read a refusal."""
         while self.more and self.n_read < n_bytes:
             await self()
+
+
+def _is_last(message: Any) -> bool:
+    """Whether an answer ends with this message; ASGI has none after it."""
+    return message["type"] == "http.response.body" and not message.get("more_body", False)
 
 
 def _content_length(request: Request) -> int | None:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 
 from thirdstream.files import ThirdstreamError
+from thirdstream.nearest import meant
 from thirdstream.notes.arranging.piece import Piece
 from thirdstream.notes.arranging.pulse import Pulse, suits
 from thirdstream.notes.styles.classical import ClassicalStyle
@@ -62,6 +63,7 @@ def check_name(name: str, style: ClassicalStyle | JazzStyle | LearnedStyle) -> N
     if name not in names:
         raise ThirdstreamError(
             f"{name}: is nothing that plays {style.style}; choose one of: {', '.join(names)}"
+            + meant(name, names)
         )
 
 

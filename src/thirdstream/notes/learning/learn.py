@@ -14,7 +14,16 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from thirdstream import audio
-from thirdstream.files import ThirdstreamError, fault_of, new_folder, read_json, sha256, write_json
+from thirdstream.files import (
+    ThirdstreamError,
+    fault_of,
+    files_below,
+    new_folder,
+    reaching,
+    read_json,
+    sha256,
+    write_json,
+)
 from thirdstream.notes.learning.agreement import Candidates, agreed
 from thirdstream.notes.learning.bars import bars_of, source_of
 from thirdstream.notes.learning.performance import (
@@ -57,15 +66,16 @@ class Learned:
     fault: str | None = None
 
 
+@reaching()
 def find_music(inputs: Sequence[Path]) -> list[Path]:
     """The recordings and MIDI files among paths, and in folders among them, in order.
 
-    Raises ThirdstreamError where a path does not exist, or nothing is found.
+    Raises ThirdstreamError where a path does not exist or cannot be read, or nothing is found.
     """
     found: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            found += [one for one in sorted(path.rglob("*")) if _is_music(one)]
+            found += files_below(path, (*audio.SUFFIXES, *MIDI_SUFFIXES))
         elif path.is_file():
             found.append(path)
         else:
@@ -76,11 +86,6 @@ def find_music(inputs: Sequence[Path]) -> list[Path]:
         places = ", ".join(map(str, inputs))
         raise ThirdstreamError(f"{places}: no recordings and no MIDI files; give a folder of some")
     return list(dict.fromkeys(found))
-
-
-def _is_music(path: Path) -> bool:
-    known = path.suffix.lower() in (*audio.SUFFIXES, *MIDI_SUFFIXES)
-    return known and path.is_file() and not path.name.startswith(".")
 
 
 def learn(
@@ -150,8 +155,8 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
     parts = [part for part in dict.fromkeys(parts) if part.exists()]
     if not parts:
         raise ThirdstreamError(
-            f"{out}: {_none_of(len(paths))} a style; give music with a beat, of several voices "
-            "and of 10 s or longer"
+            f"{_none_of(paths)} a style; give music with a beat, of several voices and of 10 s or "
+            "longer"
         )
     every = -(-len(parts) // (MOST_BARS // PHRASE))  # rounded up
     parts = parts[::every]
@@ -197,8 +202,10 @@ def _played_by(source: Source, programs: Sequence[int]) -> Source:
     return source.model_copy(update={"players": tuple(players)})
 
 
-def _none_of(n: int) -> str:
-    return "the recording does not tell" if n == 1 else f"none of the {n} recordings tells"
+def _none_of(paths: Sequence[Path]) -> str:
+    if len(paths) == 1:
+        return f"{paths[0]}: does not tell"
+    return f"none of the {len(paths)} recordings tells"
 
 
 def _read(part: Path) -> Heard:

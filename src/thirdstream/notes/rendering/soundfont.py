@@ -190,9 +190,11 @@ class SoundFont:
             self._known: dict[int, tuple[Layer, ...]] = {}
             self._kept: dict[int, tuple[int, Wave]] = {}  # how many were asked for, and they
         except OSError as error:
-            raise ThirdstreamError(f"{path}: cannot be read ({error.strerror})") from error
+            raise ThirdstreamError(
+                f"{path}: cannot be read ({error.strerror}); check the path"
+            ) from error
         except (KeyError, ValueError, IndexError) as error:
-            raise self._bad("it is none") from error
+            raise self._bad("it lacks the tables of one") from error
 
     def regions(self, bank: int, program: int) -> tuple[Region, ...]:
         """All regions of a preset in order; what it says is added to what its instrument does.
@@ -348,7 +350,9 @@ def opened(path: Path) -> SoundFont:
     try:
         about = path.stat()
     except OSError as error:
-        raise ThirdstreamError(f"{path}: cannot be read ({error.strerror})") from error
+        raise ThirdstreamError(
+            f"{path}: cannot be read ({error.strerror}); check the path"
+        ) from error
     return _opened(path, about.st_mtime_ns, about.st_size)
 
 

@@ -8,13 +8,13 @@ import tomllib
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.styles.classical import ClassicalStyle
-from thirdstream.notes.styles.entries import Instrument, Style
+from thirdstream.notes.styles.entries import Instrument, Style, fault_in
 from thirdstream.notes.styles.jazz import JazzStyle
 from thirdstream.notes.styles.learned import SUFFIX, LearnedStyle, read_learned
 
@@ -101,18 +101,4 @@ def _read(schema: type[S], name: str, path: Path) -> S:
     try:
         return schema.model_validate(tables, context={})
     except ValidationError as error:
-        raise StyleError(f"{path}: {_fault(error)}") from error
-
-
-def _fault(error: ValidationError) -> str:
-    """The first fault: which entry, what is wrong with it, and what to do."""
-    first: Any = error.errors()[0]
-    entry = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    if first["type"] == "missing":
-        return f"{entry} is missing; write it ({SEE})"
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{entry} is no entry; correct its name or remove it ({SEE})"
-    fault = str(first.get("ctx", {}).get("error", first["msg"]))
-    for word, plain in (("Input should", "must"), ("Tuple", "the list"), (" after validation", "")):
-        fault = fault.replace(word, plain)
-    return f"{entry}: {fault} ({SEE})"
+        raise StyleError(f"{path}: {fault_in(error)} ({SEE})") from error

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+)
 
 STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -18,6 +26,20 @@ class Entry(BaseModel):
     """A table of a style file: no other keys than its fields, and no changes once it is read."""
 
     model_config = STRICT
+
+
+def fault_in(error: ValidationError) -> str:
+    """The first fault of a style file: which entry, what is wrong with it, and what to do."""
+    first: Any = error.errors()[0]
+    entry = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] == "missing":
+        return f"{entry} is missing; write it"
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{entry} is no entry; correct its name or remove it"
+    fault = str(first.get("ctx", {}).get("error", first["msg"]))
+    for word, plain in (("Input should", "must"), ("Tuple", "the list"), (" after validation", "")):
+        fault = fault.replace(word, plain)
+    return f"{entry}: {fault}" if entry else fault
 
 
 def midi_pitch(name: object) -> object:

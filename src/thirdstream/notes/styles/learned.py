@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from thirdstream.files import ThirdstreamError, from_json, whole_file
+from thirdstream.files import ThirdstreamError, json_in, whole_file
 from thirdstream.notes.styles.entries import (
     STRICT,
     Entrance,
@@ -25,6 +25,7 @@ from thirdstream.notes.styles.entries import (
     Share,
     Style,
     Tempo,
+    fault_in,
 )
 
 SUFFIX = ".style"
@@ -64,6 +65,14 @@ class Player(Entry):
     velocity: MidiNumber
     lowest: MidiNumber
     highest: MidiNumber
+
+    @model_validator(mode="after")
+    def _has_a_range(self) -> Self:
+        if self.lowest > self.highest:
+            raise ValueError(
+                f"lowest is {self.lowest} and highest {self.highest}; exchange or correct them"
+            )
+        return self
 
 
 class Reverberation(Entry):
@@ -214,14 +223,15 @@ def _read(path: Path, modified: float) -> LearnedStyle:
             raise ThirdstreamError(
                 f"{path}: has more than {MOST_BYTES // 1_000_000} MB; learn from fewer recordings"
             )
-        content = from_json(path.read_text(encoding="utf-8-sig"))
+        content = json_in(path)
     except OSError as error:
         raise ThirdstreamError(
             f"{path}: cannot be read: {error.strerror}; check the path"
         ) from error
     except ValueError as error:
         raise ThirdstreamError(
-            f"{path}: is no style file ({error}); make one with `thirdstream learn-style`"
+            f"{path}: is no style file ({error}); correct that place, or make one with "
+            "`thirdstream learn-style`"
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ThirdstreamError(
@@ -231,7 +241,7 @@ def _read(path: Path, modified: float) -> LearnedStyle:
     try:
         return LearnedStyle.model_validate(content)
     except ValidationError as error:
-        raise ThirdstreamError(f"{path}: {_fault(error)} ({SEE})") from error
+        raise ThirdstreamError(f"{path}: {fault_in(error)} ({SEE})") from error
 
 
 def read_learned(path: Path) -> LearnedStyle:
@@ -259,10 +269,3 @@ def _lines(style: LearnedStyle) -> Iterator[str]:
     for name, end in (("recordings", ",\n"), ("bars", "\n}\n")):
         rows = (json.dumps(one, ensure_ascii=False) for one in content[name])
         yield f'"{name}": [\n' + ",\n".join(rows) + "\n]" + end
-
-
-def _fault(error: ValidationError) -> str:
-    first = error.errors()[0]
-    entry = ".".join(str(part) for part in first["loc"])
-    fault = str(first.get("ctx", {}).get("error", first["msg"])).replace("Input should", "must")
-    return f"{entry}: {fault}" if entry else fault
