@@ -23,6 +23,7 @@ from thirdstream.notes.types import Note, Song, Track
 
 PROGRAMS = (0, 4, 6, 11, 19, 24, 26, 32, 40, 41, 42, 43, 46, 48, 56, 57, 58, 59, 60, 61, 65, 66,
             68, 69, 70, 71, 72, 73)  # fmt: skip
+EVERY = (*range(55), *range(56, 96), *range(104, 112))  # of General MIDI, but for hits and effects
 STRUCK = (0, 4, 6, 11, 24, 26, 32, 46)  # and plucked
 BASSES = (19, 32, 42, 43, 48, 57, 58, 60, 61, 70)
 KITS = (0, 0, 0, 8, 16, 24, 32, 40, 40, 48)
@@ -59,11 +60,18 @@ def kit_of_font(song: Song, font: Path, n_samples: int, _: random.Random) -> Wav
     return play(song, font, n_samples)
 
 
-def drawn(path: Path, fonts: Sequence[Path], *, seed: str, kit: Kit = kit_of_font) -> Drawn | None:
+def drawn(
+    path: Path,
+    fonts: Sequence[Path],
+    *,
+    seed: str,
+    kit: Kit = kit_of_font,
+    programs: Sequence[int] = PROGRAMS,
+) -> Drawn | None:
     """Of a MIDI file, through one of the soundfonts, in a room or outside of any; None where the
-    stretch has too few notes."""
+    stretch has too few notes. programs: of those who may play."""
     rng = random.Random(seed)
-    found = played(path, fonts, rng, kit)
+    found = played(path, fonts, rng, kit, programs)
     if found is None:
         return None
     song, drums, dry = found
@@ -73,14 +81,18 @@ def drawn(path: Path, fonts: Sequence[Path], *, seed: str, kit: Kit = kit_of_fon
 
 
 def played(
-    path: Path, fonts: Sequence[Path], rng: random.Random, kit: Kit = kit_of_font
+    path: Path,
+    fonts: Sequence[Path],
+    rng: random.Random,
+    kit: Kit = kit_of_font,
+    programs: Sequence[int] = PROGRAMS,
 ) -> tuple[Song, Track | None, Wave] | None:
     """A stretch of a MIDI file: its pitched parts, its drums if there are any, and how it sounds,
     dry and in stereo; None where it has too few notes."""
     whole = read_midi(path)
     beats = LENGTH_S * whole.beats_per_minute / 60
     pitched, own = _stretch(whole, beats, rng)
-    tracks = _players(pitched, rng)
+    tracks = _players(pitched, rng, programs)
     if not tracks:
         return None
     song, font = replace(whole, tracks=tuple(tracks)), rng.choice(fonts)
@@ -142,7 +154,9 @@ def _stretch(
     return pitched, drums
 
 
-def _players(parts: Sequence[tuple[Note, ...]], rng: random.Random) -> list[Track]:
+def _players(
+    parts: Sequence[tuple[Note, ...]], rng: random.Random, programs: Sequence[int]
+) -> list[Track]:
     """Who plays the parts, and how hard."""
     is_struck = rng.random() < 0.12  # none but struck and plucked strings
     tracks = []
@@ -164,7 +178,7 @@ def _players(parts: Sequence[tuple[Note, ...]], rng: random.Random) -> list[Trac
             for note in notes
         )
         if len(played) >= FEWEST:
-            program = suitable(played, rng, is_struck=is_struck, is_bass=is_bass)
+            program = suitable(played, rng, programs, is_struck=is_struck, is_bass=is_bass)
             tracks.append(Track(f"part {number}", program, played, False, rng.randint(30, 98)))
     return tracks
 
@@ -177,11 +191,16 @@ def _lowered(notes: Sequence[Note], around: float) -> tuple[Note, ...]:
 
 
 def suitable(
-    notes: Sequence[Note], rng: random.Random, *, is_struck: bool = False, is_bass: bool = False
+    notes: Sequence[Note],
+    rng: random.Random,
+    programs: Sequence[int] = PROGRAMS,
+    *,
+    is_struck: bool = False,
+    is_bass: bool = False,
 ) -> int:
     """A program in whose range the notes lie; a bass is more often one that plays basses."""
     able = []
-    for program in PROGRAMS:
+    for program in programs:
         one = instrument(program)
         inside = np.mean([one.lowest <= note.pitch <= one.highest for note in notes])
         able += [program] * bool(inside >= INSIDE)

@@ -5,11 +5,11 @@
 
 TRAIN, VALIDATION: folders of MIDI files, such as the training and validation pieces of `thirdstream
 benchmark`. Stretches of them are played by drawn instruments, with drums and without, in drawn
-rooms, through the soundfonts but the last. One network learns from the soundfonts' drums, the other
-from those of FOLDERs too (`drawn_kits.py`). Nothing learns from the last soundfont, by which those
-of VALIDATION are played, and from other FOLDERs. WORK keeps the excerpts and the states of the
-trainings, from which the same command goes on. Prints how many strokes of each kind are right and
-are found, and strokes a second of excerpts with drums and without.
+rooms, through the soundfonts but the last, or the bundled orchestra. One network learns from their
+drums, the other from those of FOLDERs too (`drawn_kits.py`). Nothing learns from the last
+soundfont, by which those of VALIDATION are played, and from other FOLDERs. WORK keeps the excerpts
+and the states of the trainings, from which the same command goes on. Prints how many strokes of
+each kind are right and are found, and strokes a second of excerpts with drums and without.
 
 Different soundfonts may have the same drums: FluidR3's are those of MuseScore General.
 """
@@ -28,13 +28,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from drawn_ensembles import LENGTH_S, Kit, drawn, kit_of_font  # scripts beside this one
+from drawn_ensembles import EVERY, LENGTH_S, Kit, drawn, kit_of_font  # scripts beside this one
 from drawn_kits import Kits, kind_of
 from thirdstream.files import make_folder
 from thirdstream.notes.learning.percussion import FPS, KINDS, N_MELS, PEAK, SURE, mel_frames
+from thirdstream.notes.rendering import ORCHESTRA
 from training_run import Run, export  # a script beside this one
 
-N_TRAIN, N_VALIDATION = 900, 150
+N_TRAIN, N_VALIDATION = 600, 150
 N_CHANNELS, DROPOUT, DILATIONS = 32, 0.1, (2, 4, 16)
 BATCH, N_FRAMES, RATE = 16, 860, 2e-3
 LOUDER, COLOUR = 0.35, 0.08  # of a part, and from band to band: deviations of the log magnitude
@@ -45,8 +46,8 @@ ABOUT = {
     "what": "thirdstream's network of drum strokes: recipes/drum_weights.py",
     "licence": "MIT",
     "learned from": "scores of 1930 and earlier (OpenEWLD), arranged by thirdstream, played by "
-    "FluidR3_GM (MIT) and MuseScore_General_Lite (MIT), with drums of FluidR3_GM, Audiophob (CC0), "
-    "rumpf_kit_z01 (Emanuel Rumpf, CC BY 3.0) and Sonic Pi's samples (CC0)",
+    "FluidR3_GM (MIT), MuseScore_General_Lite (MIT) and thirdstream's orchestra, with drums of these "
+    "and of Audiophob (CC0), rumpf_kit_z01 (Emanuel Rumpf, CC BY 3.0) and Sonic Pi (CC0)",
 }
 
 
@@ -90,7 +91,7 @@ class Mean(nn.Module):
 
 
 def excerpt(path: Path, fonts: Sequence[Path], seed: str, kit: Kit) -> Excerpt | None:
-    one = drawn(path, fonts, seed=seed, kit=kit)
+    one = drawn(path, fonts, seed=seed, kit=kit, programs=EVERY)
     if one is None:
         return None
     n = round(LENGTH_S * FPS)
@@ -184,7 +185,8 @@ def main(
     networks, n_steps = [], 0
     for name, kit in {"font": kit_of_font, "kits": Kits(kits)}.items():
         torch.manual_seed(0)
-        own = excerpts(train_folder, fonts[:-1], N_TRAIN, work / f"train-{name}.joblib", kit)
+        place, voices = work / f"train-{name}.joblib", (*fonts[:-1], ORCHESTRA)
+        own = excerpts(train_folder, voices, N_TRAIN, place, kit)
         run = Run(work / name, Network(), rate=RATE)
         train(own, run, hours)
         networks.append(run.network)

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from thirdstream.notes.styles.entries import STRICT
 
 UNCERTAIN = 0.08  # divergence for which an instrument is less likely by a factor of e
-FEW = 0.2  # share of the recordings up to which an instrument was misheard
+FEW = 0.15  # share of the recordings up to which an instrument was misheard
 N_STEPS = 30
 
 
