@@ -69,6 +69,16 @@ def test_a_tone_that_ends_at_once_falls_steeply_and_one_that_goes_on_does_not() 
     assert steepest < -50
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-4])
+def test_silence_around_the_music_tells_nothing_of_its_room(noise: float) -> None:
+    wave = recorded(music(0), 0.4, 0.1)[: 20 * SR]
+    alone = reverberation_of(wave)
+    rest = noise * np.random.default_rng(0).standard_normal((2, 30 * SR))
+    found = reverberation_of(np.concatenate([rest[0], wave, rest[1]]).astype(np.float32))
+    assert found.decay_s == pytest.approx(alone.decay_s, rel=0.3)
+    assert found.wet == pytest.approx(alone.wet, rel=0.3)
+
+
 @pytest.mark.parametrize("n_samples", [0, 1, 1000, SR])
 def test_silence_and_scraps_give_a_room_within_limits(n_samples: int) -> None:
     found = reverberation_of(np.zeros(n_samples, np.float32))

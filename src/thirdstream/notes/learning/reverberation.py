@@ -27,16 +27,20 @@ PERCENTILES = (0.2, 1, 3, 10, 30)  # of how far levels fall in that time
 N_FEATURES = len(LAGS) * len(PERCENTILES)
 LOUD_DB, FLOOR_DB, QUIETEST_DB = 18, 55, 40  # below a pitch's loudest; of this below all others'
 PART_S, MOST_PARTS = 20.0, 4  # of a recording that are described
+SILENT = 1e-3  # share of the loudest part's power below which one tells nothing
 DECAY_S, WET = (0.2, 3.0), (0.05, 0.7)  # the least and the most that is believed
 
 
 def reverberation_of(wave: Wave) -> Reverberation:
-    """Of a mono wave at 44.1 kHz: the median of up to MOST_PARTS parts of it, or of the whole where
-    it is shorter than one."""
+    """Of a mono wave at 44.1 kHz: the median of up to MOST_PARTS parts of it, silent ones left out,
+    or of the whole where it is shorter than one."""
     size = min(round(PART_S * SR), len(wave))
     n_parts = min(len(wave) // size, MOST_PARTS) if size else 1
     starts = np.linspace(0, len(wave) - size, n_parts).astype(int)
-    return middle_of([estimated(falls(wave[start : start + size])) for start in starts])
+    parts = [wave[start : start + size] for start in starts]
+    power = [float(np.square(part).sum(dtype=np.float64)) for part in parts]
+    loud = [part for part, one in zip(parts, power, strict=True) if one >= SILENT * max(power)]
+    return middle_of([estimated(falls(part)) for part in loud])
 
 
 def estimated(described: Array) -> Reverberation:
