@@ -46,8 +46,8 @@ ABOUT = {
     "what": "thirdstream's network of drum strokes: recipes/drum_weights.py",
     "licence": "MIT",
     "learned from": "scores of 1930 and earlier (OpenEWLD), arranged by thirdstream, played by "
-    "FluidR3_GM (MIT), MuseScore_General_Lite (MIT) and thirdstream's orchestra, with drums of these "
-    "and of Audiophob (CC0), rumpf_kit_z01 (Emanuel Rumpf, CC BY 3.0) and Sonic Pi (CC0)",
+    "FluidR3_GM (MIT), MuseScore_General_Lite (MIT) and thirdstream's orchestra, with their drums "
+    "and those of Audiophob (CC0), rumpf_kit_z01 (Emanuel Rumpf, CC BY 3.0) and Sonic Pi (CC0)",
 }
 
 
