@@ -707,6 +707,15 @@ def test_drums_without_cymbals_are_heard(program: int, velocity: int) -> None:
     assert sum(np.abs(snares - at).min() < 0.03 for at in true) >= 0.8 * len(true)
 
 
+@pytest.mark.parametrize("program", [32, 46])
+def test_a_plucked_bass_is_no_drum(program: int) -> None:
+    bass = tuple(Note(k / 2, 0.45, 31 + 5 * (k % 4) + k % 3, 100) for k in range(48))
+    chords = tuple(Note(float(k), 0.8, p + k % 3, 70) for k in range(24) for p in (55, 59, 64))
+    tracks = (Track("bass", program, bass), Track("chords", 0, chords))
+    wave = play(Song(tracks, 120.0), ORCHESTRA, 12 * SR).mean(axis=0)
+    assert strokes_of((0.1 / np.sqrt(np.square(wave).mean()) * wave).astype(np.float32)) == []
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 3.0])
 def test_silence_has_no_drums(seconds: float) -> None:
     assert strokes_of(np.zeros(round(seconds * SR), np.float32)) == []

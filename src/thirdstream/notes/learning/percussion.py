@@ -27,7 +27,8 @@ KICK, SNARE, TOM, CLOSED_HAT, RIDE = 36, 38, 45, 42, 51
 KINDS = (KICK, SNARE, TOM, CLOSED_HAT, RIDE)  # that the networks tell apart, as General MIDI keys
 SURE = 0.4  # how sure the networks are of a stroke at least
 PEAK = 7  # frames in which a kind has one stroke
-OFTEN = 0.72  # strokes a second of drums at least: other music has up to 0.2, applause 0.7
+SURELY = (SNARE, CLOSED_HAT, RIDE)  # what a plucked bass is not taken for
+OFTEN = 0.55  # strokes a second of these, of drums at least
 KEPT, CONTEXT = 4096, 64  # frames at a time, and those around them that their answers depend on
 USUAL = 90  # percentile of a kind's strokes that is hard
 
@@ -45,7 +46,8 @@ def strokes_of(wave: Wave) -> list[Stroke]:
     mels = mel_frames(wave)
     found = _activations(mels)
     is_peak = (found >= SURE) & (found == maximum_filter1d(found, PEAK, axis=1))
-    if is_peak.sum() < OFTEN * len(wave) / SR:
+    surely = is_peak[[drum in SURELY for drum in KINDS]].sum()
+    if surely < OFTEN * len(wave) / SR:
         return []
     strokes = []
     for drum, row in zip(KINDS, is_peak, strict=True):
