@@ -191,12 +191,13 @@ def names_of(style: LearnedStyle, folder: Path, **options: str) -> list[set[str]
 USUAL: dict[Role, int] = {"melody": 40, "bass": 32, "harmony": 24}
 
 
-def test_what_few_recordings_have_was_misheard(tmp_path: Path) -> None:
-    """Their instruments, and their drums; those that are asked for play."""
+def test_drums_of_few_recordings_were_misheard_and_a_band_plays_as_the_file_says(
+    tmp_path: Path,
+) -> None:
     odd: dict[Role, int] = {"melody": 40, "bass": 70, "harmony": 6, "drums": 0}
     style = learned(*[USUAL] * 4, odd)
-    expected = {instrument(program).name for program in (40, 32, 24)}
-    assert all(names <= expected for names in names_of(style, tmp_path))
+    bands = [{instrument(one).name for one in programs} for programs in ((40, 32, 24), (40, 70, 6))]
+    assert all(any(names <= band for band in bands) for names in names_of(style, tmp_path))
     asked = names_of(style, tmp_path, ensemble="recording 4")
     assert any(instrument(6).name in names for names in asked)
 
