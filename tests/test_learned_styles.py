@@ -576,14 +576,21 @@ def test_short_recordings_teach_no_metre_that_no_longer_one_has(
     }
 
 
-def test_recordings_of_one_name_are_told_apart(style: LearnedStyle, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("names", "apart"),
+    [
+        (("take", "take (2)", "take"), ["take", "take (2)", "take (3)"]),
+        (("take", "take", "take (2)", "take"), ["take", "take (3)", "take (2)", "take (4)"]),
+    ],
+)
+def test_recordings_of_one_name_are_told_apart(
+    style: LearnedStyle, tmp_path: Path, names: tuple[str, ...], apart: list[str]
+) -> None:
     first = style.recordings[0]
-    names = ("take", "take (2)", "take", "take")
     bars = [bar for bar in style.bars if bar.recording == 0]
     heard = [heard_of(first.model_copy(update={"name": name}), bars) for name in names]
     paths, out = kept(tmp_path, *heard)
-    made = learning.style_of(paths, out, name="any")
-    assert [one.name for one in made.recordings] == ["take", "take (2)", "take (3)", "take (4)"]
+    assert [one.name for one in learning.style_of(paths, out, name="any").recordings] == apart
 
 
 def test_results_are_never_put_among_the_recordings_of_their_style(

@@ -184,11 +184,12 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
 
 
 def _named_apart(recordings: Sequence[Source]) -> Iterator[Source]:
-    """Each with a name of its own, by which its players may be asked for."""
-    taken: set[str] = set()
+    """Each with a name of its own, by which its players may be asked for: the first of several of
+    one name keeps it, the others are numbered."""
+    names, taken = {one.name for one in recordings}, set[str]()
     for one in recordings:
         name, number = one.name, 1
-        while name in taken:
+        while name in taken or (number > 1 and name in names):
             number += 1
             name = f"{one.name} ({number})"
         taken.add(name)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from thirdstream.audio import SR, Wave
-from thirdstream.audio.melscale import mel_places_hz, triangles
+from thirdstream.notes.learning.spectra import mel_magnitudes
 from thirdstream.notes.transcription.transcriber import session
 
 Array = NDArray[np.float32]
@@ -27,7 +26,7 @@ KICK, SNARE, TOM, CLOSED_HAT, RIDE = 36, 38, 45, 42, 51
 KINDS = (KICK, SNARE, TOM, CLOSED_HAT, RIDE)  # that the networks tell apart, as General MIDI keys
 SURE = 0.4  # how sure the networks are of a stroke at least
 PEAK = 7  # frames in which a kind has one stroke
-SURELY = (SNARE, CLOSED_HAT, RIDE)  # what a plucked bass is not taken for
+DECISIVE = (SNARE, CLOSED_HAT, RIDE)  # a plucked bass is taken for the others
 OFTEN = 0.55  # strokes a second of these, of drums at least
 KEPT, CONTEXT = 4096, 64  # frames at a time, and those around them that their answers depend on
 USUAL = 90  # percentile of a kind's strokes that is hard
@@ -46,8 +45,8 @@ def strokes_of(wave: Wave) -> list[Stroke]:
     mels = mel_frames(wave)
     found = _activations(mels)
     is_peak = (found >= SURE) & (found == maximum_filter1d(found, PEAK, axis=1))
-    surely = is_peak[[drum in SURELY for drum in KINDS]].sum()
-    if surely < OFTEN * len(wave) / SR:
+    decisive = is_peak[[drum in DECISIVE for drum in KINDS]]
+    if decisive.sum() < OFTEN * len(wave) / SR:
         return []
     strokes = []
     for drum, row in zip(KINDS, is_peak, strict=True):
@@ -59,16 +58,10 @@ def strokes_of(wave: Wave) -> list[Stroke]:
 
 def mel_frames(wave: Wave) -> Array:
     """(N_MELS, n_frames): what the networks see of a mono wave, compressed magnitudes."""
-    windows = sliding_window_view(np.pad(wave, N_FFT // 2), N_FFT)[::HOP_LENGTH]
-    hann = np.hanning(N_FFT).astype(np.float32)
-    hann /= hann.sum()
-    places = mel_places_hz(N_MELS + 2, F_MIN, F_MAX) * N_FFT / SR
-    bands = triangles(places, N_FFT // 2 + 1, narrowest=1.0)
-    parts = []
-    for first in range(0, len(windows), KEPT):
-        power = np.square(np.abs(np.fft.rfft(windows[first : first + KEPT] * hann, axis=1)))
-        parts.append(np.log1p(COMPRESSION * np.sqrt(bands @ power.T)).astype(np.float32))
-    return np.concatenate(parts, axis=1)
+    magnitudes = mel_magnitudes(
+        wave, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS, f_min=F_MIN, f_max=F_MAX
+    )
+    return np.log1p(COMPRESSION * magnitudes).astype(np.float32)
 
 
 def _activations(mels: Array) -> Array:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from thirdstream.audio import SR, Wave
-from thirdstream.audio.melscale import mel_places_hz, triangles
+from thirdstream.notes.learning.spectra import mel_magnitudes
 from thirdstream.notes.learning.timbre import Sounded, likelihoods
 from thirdstream.notes.rendering import ORCHESTRA, Scene, play
 from thirdstream.notes.rendering.room import in_room
@@ -113,11 +112,9 @@ class _Heard:
 
 
 def _magnitudes(wave: Wave) -> Array:
-    """(N_MELS, n_frames): roots of the power in mel bands."""
-    frames = sliding_window_view(np.pad(wave, N_FFT // 2), N_FFT)[::HOP_LENGTH]
-    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(N_FFT).astype(np.float32), axis=1)))
-    places = mel_places_hz(N_MELS + 2, F_MIN, F_MAX) * N_FFT / SR
-    return np.sqrt(triangles(places, power.shape[1], narrowest=1.0) @ power.T)
+    return mel_magnitudes(
+        wave, n_fft=N_FFT, hop_length=HOP_LENGTH, n_mels=N_MELS, f_min=F_MIN, f_max=F_MAX
+    )
 
 
 @dataclass(frozen=True)
