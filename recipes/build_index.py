@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from bundle import halved  # a script beside this one
 from thirdstream import checkpoint, registry
 from thirdstream.data.corpus import Corpus
 from thirdstream.mel.system import MelSystem, build
@@ -36,11 +37,7 @@ def main(name: str, corpus: str, out: str, n_segments: str = str(N_SEGMENTS)) ->
     model = registry.load(name)
     assert isinstance(model, MelSystem)
     other = with_index(model, int(n_segments), Corpus.open(corpus))
-    halved = {
-        key: value.half() if value.is_floating_point() and value.ndim > 1 else value
-        for key, value in other.state_dict().items()
-    }
-    checkpoint.save(Path(out), halved, other.header())
+    checkpoint.save(Path(out), halved(other.state_dict()), other.header())
 
 
 if __name__ == "__main__":

@@ -21,11 +21,17 @@ from thirdstream.notes.rendering.room import in_room
 from thirdstream.notes.styles import instrument
 from thirdstream.notes.types import Note, Song, Track
 
-PROGRAMS = (0, 4, 6, 11, 19, 24, 26, 32, 40, 41, 42, 43, 46, 48, 56, 57, 58, 59, 60, 61, 65, 66,
-            68, 69, 70, 71, 72, 73)  # fmt: skip
+PROGRAMS = (  # that the bundled orchestra has samples of
+    0, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 19, 20, 21, 22, 24, 25, 26, 27, 28, 29, 30, 32,
+    33, 38, 40, 41, 42, 43, 45, 46, 47, 48, 50, 52, 56, 57, 58, 59, 60, 61, 64, 65, 66, 67, 68, 69,
+    70, 71, 72, 73, 74, 75, 80, 81, 105, 107, 108, 109, 114,
+)  # fmt: skip
 EVERY = (*range(55), *range(56, 96), *range(104, 112))  # of General MIDI, but for hits and effects
-STRUCK = (0, 4, 6, 11, 24, 26, 32, 46)  # and plucked
-BASSES = (19, 32, 42, 43, 48, 57, 58, 60, 61, 70)
+STRUCK = (  # and plucked
+    0, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 32, 33, 45, 46, 47, 105, 107, 108,
+    114,
+)  # fmt: skip
+BASSES = (19, 32, 32, 33, 33, 38, 42, 43, 48, 57, 58, 60, 61, 67, 70)
 KITS = (0, 0, 0, 8, 16, 24, 32, 40, 40, 48)
 DRUMS = (  # keys of the kit, and how likely one of them plays
     ((35, 36, 41), 0.75),

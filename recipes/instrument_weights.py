@@ -13,10 +13,12 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
@@ -39,11 +41,11 @@ from thirdstream.notes.learning.timbre import (
 from thirdstream.notes.rendering import ORCHESTRA
 from thirdstream.notes.transcription.transcribe import transcribe_file
 
-N_DRAWS = 2  # of each song
+N_DRAWS = 3  # of each song
 KEPT_ASIDE = 5  # one of so many titles
 NEAR_S = 0.1  # that a transcribed note begins from who played it
 FEWEST = 5  # notes of a part that counts
-N_HIDDEN = 64
+N_HIDDEN = 96
 
 
 class Part(NamedTuple):
@@ -95,22 +97,28 @@ def described_parts(one: Drawn, path: Path, *, is_kept_aside: bool) -> list[Part
     return parts
 
 
-def all_parts(folder: Path, fonts: Sequence[Path]) -> list[Part]:
-    parts = []
-    jobs = [(path, n) for path in sorted(folder.rglob("*.mid")) for n in range(N_DRAWS)]
+def parts_of_excerpt(path: Path, fonts: Sequence[Path], number: int) -> list[Part]:
+    """Of a drawn excerpt of a MIDI file; none where nothing is found in it."""
+    one = drawn(path, fonts, seed=f"{path.parent.name} {path.stem} {number}")
+    if one is None:
+        return []
+    title = title_of(Path(path.stem).with_suffix(".mid"))  # NAME.VERSION.mid
+    is_kept_aside = crc32(title.encode()) % KEPT_ASIDE == 0
     with tempfile.TemporaryDirectory() as place:
-        for path, number in tqdm(jobs, unit="excerpt"):
-            one = drawn(path, fonts, seed=f"{path.parent.name} {path.stem} {number}")
-            if one is None:
-                continue
-            title = title_of(Path(path.stem).with_suffix(".mid"))  # NAME.VERSION.mid
-            is_kept_aside = crc32(title.encode()) % KEPT_ASIDE == 0
-            try:
-                file = written(one, Path(place) / "one.flac")
-                parts += described_parts(one, file, is_kept_aside=is_kept_aside)
-            except ThirdstreamError as error:  # nothing is found in it
-                print(f"{path}: {error}", file=sys.stderr)
-    return parts
+        file = written(one, Path(place) / "one.flac")
+        try:
+            return described_parts(one, file, is_kept_aside=is_kept_aside)
+        except ThirdstreamError as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            return []
+
+
+def all_parts(folder: Path, fonts: Sequence[Path]) -> list[Part]:
+    paths = sorted(folder.rglob("*.mid"))
+    excerpts = [*product(paths, range(N_DRAWS))]
+    jobs = (joblib.delayed(parts_of_excerpt)(path, fonts, number)
+            for path, number in tqdm(excerpts, unit="excerpt"))  # fmt: skip
+    return [part for parts in joblib.Parallel(n_jobs=-1)(jobs) for part in parts]
 
 
 def main(folder: str, *fonts: str) -> None:

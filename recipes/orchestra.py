@@ -20,6 +20,7 @@ The same sources give the same bytes, by one version of libvorbis.
 """
 
 import itertools
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -53,6 +54,7 @@ LAYERS = (
     (65, 92, 80),
     (93, 127, 110),
 )  # velocities from, to, and one that stands for all
+ONE_LAYER = ((1, 127, 90),)
 PIANO = (4, 8, 11, 14)  # of the source's sixteen layers
 PIANO_LAYERS = ((1, 48), (49, 74), (75, 98), (99, 127))
 BASS = (2, 4)
@@ -71,12 +73,40 @@ STRUCK = {  # and the seconds that they ring for, at most
     "Nylon String Guitar": (24, 3.0), "Jazz Guitar": (26, 3.0),
     "Harp": (46, 5.0),
 }  # fmt: skip
+PLAIN_SUSTAINED = {  # of one layer and few roots: what the bundled styles have no use for
+    "Drawbar Organ": 16, "Reed Organ": 20, "Accordion": 21, "Harmonica": 22,
+    "Overdrive Guitar": 29, "Distortion Guitar": 30, "Synth Pad": 50, "Choir": 52,
+    "Soprano Sax": 64, "Baritone Sax": 67, "Recorder": 74, "Pan Flute": 75,
+    "Square Lead": 80, "Saw Lead": 81, "Bagpipe": 109,
+}  # fmt: skip
+PLAIN_STRUCK = {
+    "FM Electric Piano": (5, 2.5), "Celesta": (8, 2.5), "Glockenspiel": (9, 2.5),
+    "Music Box": (10, 2.5), "Marimba": (12, 1.5), "Xylophone": (13, 1.0),
+    "Tubular Bells": (14, 3.0), "Dulcimer": (15, 2.5), "Steel Guitar": (25, 3.0),
+    "Clean Guitar": (27, 3.0), "Muted Guitar": (28, 1.5), "Fingered Bass": (33, 2.5),
+    "Synth Bass": (38, 2.0), "Pizzicato Strings": (45, 1.5), "Timpani": (47, 2.5),
+    "Banjo": (105, 2.5), "Koto": (107, 2.5), "Kalimba": (108, 1.5), "Steel Drums": (114, 1.5),
+}  # fmt: skip
+N_ROOTS = 7  # of a plain one
+LONG_S = 0.5  # of a looped sample, at least
+ALIKE = {  # what has no samples of its own, and who plays for it
+    **dict.fromkeys((1, 2, 3), 0), **dict.fromkeys((17, 18), 16), 7: 6, 23: 21, 31: 26,
+    **dict.fromkeys(range(34, 38), 33),
+    39: 38, **dict.fromkeys((44, 49), 48), **dict.fromkeys((51, *range(88, 104)), 50),
+    **dict.fromkeys((53, 54), 52), **dict.fromkeys((55, 62, 63), 61),
+    **dict.fromkeys((76, 77, 78, 79), 75), **dict.fromkeys(range(82, 88), 81),
+    104: 105, 106: 105, 110: 40, 111: 68, 112: 9, 113: 9, 115: 13,
+    **dict.fromkeys((116, 117, 118), 47),
+}  # fmt: skip
+UNTUNED = {0, 9, 10, 12, 13, 14, 47, 108, 114}  # pianos are stretched; bars have no harmonics
 KITS = {"Standard Kit": 0, "Brush Kit": 40}
 DRUM_KEYS = range(35, 60)
 DRUM_S = 3.5
 FADE_S = 0.3
 PASSAGE = (0, 4, 7, 12, 9, 7, 4, 0)  # semitones from the middle of what an instrument plays
 MIDDLE = {  # MIDI pitch, where it is not 64
+    8: 76, 9: 84, 10: 79, 13: 76, 16: 60, 20: 60, 25: 55, 27: 55, 28: 55, 29: 52, 30: 52, 33: 38,
+    38: 38, 45: 57, 47: 43, 52: 60, 67: 50, 74: 74, 75: 72,
     4: 60, 19: 60, 24: 52, 26: 57, 32: 38, 41: 60, 42: 48, 43: 36, 57: 53, 58: 40, 60: 55,
     61: 60, 66: 57, 70: 46, 72: 84, 73: 74,
 }  # fmt: skip
@@ -85,6 +115,7 @@ SWING = (
     (51, 2), (51, 3), (44, 3), (38, 3.67), (51, 3.67),
 )  # fmt: skip
 NEAR_DB = 3.0
+Layers = Sequence[tuple[int, int, int]]
 
 
 @dataclass(frozen=True)
@@ -140,14 +171,17 @@ def faded(wave: Wave) -> Wave:
 
 
 def layered(
-    font: SoundFont, program: int, zones: Callable[[list[Region], tuple[int, int]], list[Zone]]
+    font: SoundFont,
+    program: int,
+    zones: Callable[[list[Region], tuple[int, int]], list[Zone]],
+    layers: Layers,
 ) -> list[Zone]:
     """The zones of all layers; layers that sound alike are one."""
     found: list[Zone] = []
     regions = left(font.regions(0, program))
-    for low, high, velocity in LAYERS:
+    for low, high, velocity in layers:
         of_layer = [r for r in regions if r.velocities[0] <= velocity <= r.velocities[1]]
-        new = zones(of_layer, (low, high))
+        new = zones(single(of_layer), (low, high))
         before = found[-len(new) :]
         new = reaching(new)
         if before and all(np.array_equal(a.wave, b.wave) for a, b in zip(before, new, strict=True)):
@@ -181,7 +215,37 @@ def alike(zones: list[Zone]) -> list[Zone]:
     ]
 
 
-def sustained(font: SoundFont, program: int) -> list[Zone]:
+def thinned(zones: list[Zone]) -> list[Zone]:
+    """N_ROOTS of one layer's zones at most, and each up to halfway to the next."""
+    of = {zone.root: zone for zone in zones}
+    roots = sorted(of)
+    chosen = np.linspace(0, len(roots) - 1, min(N_ROOTS, len(roots))).round().astype(int)
+    keys = spread([roots[k] for k in chosen], low=0, high=127)
+    return [replace(lengthened(of[root]), keys=its) for root, its in keys.items()]
+
+
+def lengthened(zone: Zone) -> Zone:
+    """A loop of a few periods is repeated, since so short a sample cannot be coded well."""
+    if zone.loop is None or zone.loop[1] >= LONG_S * zone.sr:
+        return zone
+    start, end = zone.loop
+    n_times = math.ceil(LONG_S * zone.sr / (end - start))
+    periods = np.tile(zone.wave[start:end], n_times + 1)[: n_times * (end - start) + N_BEYOND]
+    wave = np.concatenate([zone.wave[:start], periods]).astype(np.float32)
+    return replace(zone, wave=wave, loop=(start, start + n_times * (end - start)))
+
+
+def single(regions: Iterable[Region]) -> list[Region]:
+    """Without those for whose keys there is one before."""
+    found: list[Region] = []
+    for region in regions:
+        low, high = region.keys
+        if all(high < other.keys[0] or other.keys[1] < low for other in found):
+            found.append(region)
+    return found
+
+
+def sustained(font: SoundFont, program: int, layers: Layers = LAYERS) -> list[Zone]:
     """Looped samples, through their filters as these are in the end."""
 
     def zones(regions: list[Region], velocities: tuple[int, int]) -> list[Zone]:
@@ -208,10 +272,10 @@ def sustained(font: SoundFont, program: int) -> list[Zone]:
             ))  # fmt: skip
         return made_of
 
-    return layered(font, program, zones)
+    return layered(font, program, zones, layers)
 
 
-def struck(font: SoundFont, program: int, seconds: float) -> list[Zone]:
+def struck(font: SoundFont, program: int, seconds: float, layers: Layers = LAYERS) -> list[Zone]:
     """Whole tones, with their filters and envelopes, each at the middle of its keys."""
 
     def zones(regions: list[Region], velocities: tuple[int, int]) -> list[Zone]:
@@ -225,7 +289,7 @@ def struck(font: SoundFont, program: int, seconds: float) -> list[Zone]:
             made_of.append(Zone(wave, SR, key, region.keys, velocities, max(region.release_s, 0.3)))
         return made_of
 
-    return layered(font, program, zones)
+    return layered(font, program, zones, layers)
 
 
 def drums(
@@ -338,6 +402,15 @@ def basses(sources: Path) -> list[Instrument]:
     ]
 
 
+def plain(font: SoundFont) -> list[Instrument]:
+    return [
+        *(Instrument(0, program, name, thinned(sustained(font, program, ONE_LAYER)))
+          for name, program in PLAIN_SUSTAINED.items()),
+        *(Instrument(0, program, name, thinned(struck(font, program, s, ONE_LAYER)))
+          for name, (program, s) in PLAIN_STRUCK.items()),
+    ]  # fmt: skip
+
+
 def instruments(sources: Path) -> list[Instrument]:
     font = SoundFont(sources / "FluidR3_GM.sf2")
     found = [*pianos(sources), *basses(sources)]
@@ -349,6 +422,10 @@ def instruments(sources: Path) -> list[Instrument]:
         Instrument(0, program, name, struck(font, program, s))
         for name, (program, s) in STRUCK.items()
     ]
+    found += plain(font)
+    of = {one.program: one for one in found if one.bank == 0}
+    found += [Instrument(0, program, f"{of[other].name} as {program}", of[other].zones)
+              for program, other in ALIKE.items()]  # fmt: skip
     for name, kit in KITS.items():
         found.append(Instrument(DRUM_BANK, kit, name, drums(font, kit, left)))
         found.append(Instrument(DRUM_BANK, kit + 1, f"{name} take 2", drums(font, kit, right)))
@@ -371,7 +448,8 @@ def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instr
             gains = [hit_db(source, kit, *how) - hit_db(draft, one.program, *how) for how in struck]
         else:
             gains = evened(font, regions)
-        in_tune = one.bank == DRUM_BANK or original(one, found) == (0, 0)  # a piano is stretched
+        bank, program = original(one, found)
+        in_tune = bank == DRUM_BANK or program in UNTUNED
         cents = [0] * len(regions) if in_tune else tuned(font, regions)
         zones = [replace(zone, gain_db=gain, cents=zone.cents + more)
                  for zone, gain, more in zip(zones, gains, cents, strict=True)]  # fmt: skip
@@ -379,9 +457,16 @@ def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instr
     return result
 
 
+def is_plain(one: Instrument, found: Sequence[Instrument]) -> bool:
+    return original(one, found)[1] in {
+        *PLAIN_SUSTAINED.values(),
+        *(p for p, _ in PLAIN_STRUCK.values()),
+    }
+
+
 def original(one: Instrument, found: Sequence[Instrument]) -> tuple[int, int]:
-    """Bank and program of what an instrument is a take of, or its own."""
-    name = one.name.partition(" take ")[0]
+    """Bank and program of what an instrument is a take of or plays for, or its own."""
+    name = one.name.partition(" take ")[0].partition(" as ")[0]
     return next((other.bank, other.program) for other in found if other.name == name)
 
 
@@ -409,7 +494,8 @@ def saved(
     places: dict[bytes, int] = {}
     presets, lasts = [], [0]
     gains = {(o.bank, o.program): gains_db.get((o.bank, o.program), 0.0) for o in found}
-    highest = max(gains[o.bank, o.program] + zone.gain_db for o in found for zone in o.zones)
+    leading = [one for one in found if not is_plain(one, found)]
+    highest = max(gains[o.bank, o.program] + zone.gain_db for o in leading for zone in o.zones)
     for one in found:
         alike = [other for other in found if original(other, found) == original(one, found)
                  or one.bank == other.bank == DRUM_BANK]  # fmt: skip
@@ -421,7 +507,7 @@ def saved(
             if key not in places:
                 places[key] = len(samples)
                 samples.append(Sample(f"{one.name[:14]} {zone.root}", wave, zone.sr, zone.loop))
-            gain_db = gains[one.bank, one.program] + zone.gain_db - highest
+            gain_db = min(gains[one.bank, one.program] + zone.gain_db - highest, 0.0)
             zones.append(generators(zone, places[key], gain_db))
         presets.append(Preset(one.bank, one.program, one.name, zones))
         lasts.append(len(samples))
@@ -460,7 +546,8 @@ def balanced(
     first = {(one.bank, one.program): original(one, found) for one in found}
     theirs = {place: lufs(place, source) for place in set(first.values())}
     ours = {place: lufs(place, draft) for place in set(first.values())}
-    median = float(np.median([level for (bank, _), level in theirs.items() if bank != DRUM_BANK]))
+    full = {first[one.bank, one.program] for one in found if not is_plain(one, found)}
+    median = float(np.median([theirs[place] for place in full if place[0] != DRUM_BANK]))
     wanted = {
         place: level if place[0] == DRUM_BANK
         else min(max(level, median - NEAR_DB), median + NEAR_DB)

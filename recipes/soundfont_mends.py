@@ -20,6 +20,7 @@ N_MOVED = 250  # samples by which a loop may be moved
 N_NEAR = 16  # samples before and after a seam that are looked at
 TUNED_CENTS = 5.0  # what is nearer to its key is left
 EVEN_DB = 1.5  # how far a key's level may lie beside the course of all keys'
+FEWEST = 5  # roots that have a course
 USUAL = (28, 100)  # MIDI pitches that the course is drawn through
 HEARD_S = 0.5  # of a tone whose level is measured
 LOUDER = 1000.0  # so that what is measured is above BS.1770's gate
@@ -35,6 +36,8 @@ def closed(font: SoundFont, region: Region) -> tuple[int, int] | None:
     start, end = region.loop
     wave = font.sample(region.sample).astype(np.float64)
     least, most = max(-N_MOVED, N_NEAR - start), min(N_MOVED, len(wave) - N_NEAR - end)
+    if least > most:  # no room to move it
+        return region.loop
     moves, near = np.arange(least, most + 1), np.arange(-N_NEAR, N_NEAR)
     before, after = (wave[(place + moves)[:, None] + near] for place in (end, start))
     across = np.concatenate([before[:, N_NEAR - 2 : N_NEAR], after[:, N_NEAR : N_NEAR + 2]], axis=1)
@@ -79,13 +82,15 @@ def off_cents(wave: Wave, key: int) -> float:
 def evened(font: SoundFont, regions: Sequence[Region]) -> list[float]:
     """Gains in dB, one for all of a root: no key sticks out of a parabola over all by EVEN_DB.
 
-    Roots that are not USUAL have the gain of the nearest that is.
+    Roots that are not USUAL have the gain of the nearest that is. Few roots have no course.
     """
     levels: dict[int, list[float]] = {}
     for region in regions:
         tone = made(font, Tone(region, nearest_key(region), 0.0), round(HEARD_S * SR))
         levels.setdefault(region.root, []).append(heard_db(tone))
     roots = np.array([root for root in sorted(levels) if USUAL[0] <= root <= USUAL[1]])
+    if len(roots) < FEWEST:
+        return [0.0] * len(regions)
     level = np.array([np.mean(levels[root]) for root in roots])
     beside = level - np.polyval(np.polyfit(roots - roots[0], level, 2), roots - roots[0])
     gains = np.clip(beside, -EVEN_DB, EVEN_DB) - beside

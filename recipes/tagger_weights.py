@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bundle import halved  # a script beside this one
 from thirdstream import checkpoint
 from thirdstream.evaluation.tagger import VGG, VGG_WEIGHTS, WEIGHTS, MusiCNN
 from thirdstream.files import ThirdstreamError
@@ -120,11 +121,6 @@ def write(out: Path, states: Mapping[str, Mapping[str, Tensor]], **about: str) -
     checkpoint.save(out, state, {"package": "musicnn 0.1.0", **about, "tags": tags})
 
 
-def as_half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Kernels as float16; biases and normalisation, which are few, stay float32."""
-    return {key: one.half() if one.ndim > 1 else one for key, one in state.items()}
-
-
 def main(musicnn: Path, big: Path | None) -> None:
     if big and not (musicnn / "MSD_musicnn_big").is_dir():
         raise ThirdstreamError(
@@ -142,7 +138,7 @@ def main(musicnn: Path, big: Path | None) -> None:
         write(big, states, classifier="big")
         return
     write(WEIGHTS, {"MTT": mtt, "MSD": musicnn_state(read["MSD_musicnn"])})
-    vgg = {name: as_half(vgg_state(read[f"{name}_vgg"])) for name in TAGS}
+    vgg = {name: halved(vgg_state(read[f"{name}_vgg"])) for name in TAGS}
     write(VGG_WEIGHTS, vgg, classifier="vgg")
 
 

@@ -46,6 +46,10 @@ def cents_off(program: int, key: int) -> float:
     return float(1200 * np.log2(np.median(found) / hz))
 
 
+def test_all_instruments_of_general_midi_are_there_but_for_noises() -> None:
+    assert {program for bank, program in PITCHED if bank == 0} == set(range(119))
+
+
 def test_it_is_small() -> None:
     assert ORCHESTRA.stat().st_size <= 20_000_000
 
@@ -141,7 +145,8 @@ def test_velocity_layers_meet_without_a_step() -> None:
 
 def test_no_preset_is_far_from_the_others_in_loudness() -> None:
     """The same passage, velocity 80; the recipe brings all near the median of the source's."""
-    levels = {place: lufs(place, ORCHESTRA) for place in PITCHED if place[0] == 0}
+    levels = {place: lufs(place, ORCHESTRA) for place in PITCHED
+              if place[0] == 0 and " as " not in FONT.presets[place]}  # fmt: skip
     assert max(levels.values()) - min(levels.values()) < 2 * NEAR_DB + 0.5, levels
     kits = [lufs((DRUM_BANK, kit), ORCHESTRA) for kit in (0, 40)]
     assert np.median(list(levels.values())) - 9 < min(kits) <= max(kits) < max(levels.values())

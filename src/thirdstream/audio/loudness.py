@@ -62,7 +62,8 @@ def match_loudness(  # noqa: PLR0913  # what the recording, the system and the f
         original = counted(before.of(exactly(levelled)))
         if blend:
             original = _spooled(original, recording_file)
-        restyled = after.of(counted(exactly(restyle(original))))
+        made = audio.eased(exactly(restyle(original)), n_samples=n_inside)
+        restyled = after.of(counted(made))
         measured = audio.level_of(_spooled(restyled, result_file))
         for _ in original:  # what the system did not ask for is kept too
             pass
