@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from drawn_ensembles import EVERY, LENGTH_S, Kit, drawn, kit_of_font  # scripts beside this one
+from drawn_ensembles import EVERY, LENGTH_S, STRUCK, Kit, drawn, kit_of_font  # beside this one
 from drawn_kits import Kits, kind_of
 from thirdstream.files import make_folder
 from thirdstream.notes.learning.percussion import FPS, KINDS, N_MELS, PEAK, SURE, mel_frames
@@ -36,6 +36,7 @@ from thirdstream.notes.rendering import ORCHESTRA
 from training_run import Run, export  # a script beside this one
 
 N_TRAIN, N_VALIDATION = 600, 150
+BANJOS = 6 * (105,)  # General MIDI programs: what is most like a drum is played more often
 N_CHANNELS, DROPOUT, DILATIONS = 32, 0.1, (2, 4, 16)
 BATCH, N_FRAMES, RATE = 16, 860, 2e-3
 LOUDER, COLOUR = 0.35, 0.08  # of a part, and from band to band: deviations of the log magnitude
@@ -91,7 +92,7 @@ class Mean(nn.Module):
 
 
 def excerpt(path: Path, fonts: Sequence[Path], seed: str, kit: Kit) -> Excerpt | None:
-    one = drawn(path, fonts, seed=seed, kit=kit, programs=EVERY)
+    one = drawn(path, fonts, seed=seed, kit=kit, programs=(*EVERY, *STRUCK, *BANJOS))
     if one is None:
         return None
     n = round(LENGTH_S * FPS)
