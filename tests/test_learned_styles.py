@@ -662,9 +662,9 @@ def cheapest(costs: Mapping[str, Mapping[int, float]]) -> dict[str, int]:
 DRY = Scene(Room(0.3, 0.0, 0.004, 4000.0), (0.0,) * len(COLOUR_HZ), 0)
 
 
-@pytest.mark.parametrize("program", [0, 19, 24, 32, 48, 56, 58, 73])
+@pytest.mark.parametrize("program", [0, 16, 19, 21, 24, 25, 32, 33, 48, 52, 56, 58, 73, 81, 105])
 def test_an_instrument_is_known_by_its_sound(tmp_path: Path, program: int) -> None:
-    low = 36 if program in (32, 58) else 60
+    low = 36 if program in (32, 33, 58) else 60
     notes = tuple(Note(float(k), 0.9, low + 2 * (k % 6), 85) for k in range(18))
     wave = wave_of(sounding(tmp_path / "one.wav", Track("one", program, notes)))
     heard = [Sounded(note.start / 2, note.end / 2, note.pitch, note.velocity) for note in notes]
@@ -714,7 +714,7 @@ def test_drums_without_cymbals_are_heard(program: int, velocity: int) -> None:
     assert sum(np.abs(snares - at).min() < 0.03 for at in true) >= 0.8 * len(true)
 
 
-@pytest.mark.parametrize("program", [32, 46])
+@pytest.mark.parametrize("program", [32, 33, 46, 105])
 def test_a_plucked_bass_is_no_drum(program: int) -> None:
     bass = tuple(Note(k / 2, 0.45, 31 + 5 * (k % 4) + k % 3, 100) for k in range(48))
     chords = tuple(Note(float(k), 0.8, p + k % 3, 70) for k in range(24) for p in (55, 59, 64))
