@@ -723,6 +723,17 @@ def test_a_plucked_bass_is_no_drum(program: int) -> None:
     assert strokes_of((0.1 / np.sqrt(np.square(wave).mean()) * wave).astype(np.float32)) == []
 
 
+@pytest.mark.parametrize("program", [25, 45, 46, 107])
+def test_plucked_strings_that_roll_and_strum_are_no_drums(program: int) -> None:
+    rolled = (55, 62, 67, 74, 55, 62, 71, 74) * 8
+    roll = tuple(Note(k / 2, 0.5, pitch, 82) for k, pitch in enumerate(rolled))
+    bass = tuple(Note(2.0 * k, 0.9, 38 + 5 * (k % 2), 92) for k in range(16))
+    chords = tuple(Note(2.0 * k + 1, 0.3, p, 78) for k in range(16) for p in (50, 55, 59, 62))
+    tracks = (Track("roll", program, roll), Track("bass", 32, bass), Track("chords", 25, chords))
+    wave = play(Song(tracks, 150.0), ORCHESTRA, 12 * SR).mean(axis=0)
+    assert strokes_of((0.1 / np.sqrt(np.square(wave).mean()) * wave).astype(np.float32)) == []
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 3.0])
 def test_silence_has_no_drums(seconds: float) -> None:
     assert strokes_of(np.zeros(round(seconds * SR), np.float32)) == []
