@@ -44,8 +44,10 @@ RARE: Readings = ((5, 2), (7, 2), (2, 3), (3, 3), (4, 3))
 EVERY: Readings = (*RARE, (3, 2), (4, 2))
 DOTTED = 1.5  # quarter notes
 BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
-N_ACCENTS = 6  # of the downbeat features, by which bars are laid; activations are often too sure
-SLIP = 6.0  # cost of a bar of another length
+ACCENTS = (0, 1, 2, 3, 4, 6)  # downbeat features that lay bars: not onsets, for 2 and 4 may be loud
+N_HARMONY = 4  # of them, the first: what changes from the beat before
+SPREAD = 0.8  # of the accents: so high are bars scored where the ranking's weights come from
+SLIP = 10.0  # cost of a bar of another length
 SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.18, 1.4  # of a quarter note
 SHORTEST_S, MIN_BEATS = 4.0, 8  # of a recording in which beats are looked for
 MIN_KNOWN_BEATS = 3  # of a known tempo
@@ -128,8 +130,8 @@ def levels(
 ) -> Levels | None:
     """The lists of beats that may be meant, at several levels of the pulse; None without a pulse.
 
-    heard: what `activations_of` finds. of_downbeats: (N_ACCENTS,), how `downbeat_features` tell
-    bar lines. known: what a user says, which all of them agree with.
+    heard: what `activations_of` finds. of_downbeats: as of `accents_of`. known: what a user says,
+    which all of them agree with.
     """
     onsets = onset_strength(features)
     if features.duration_s < SHORTEST_S or not onsets.any():
@@ -151,7 +153,7 @@ def levels(
         changes += downbeat_features(chroma, beats[run], per_frame)
         every = zip(beats[run], chroma, strict=True)
         rhythms += [rhythm_of(at, per_frame, one[:-1]) for at, one in every]
-    accents = [standard(standard(one[:, :N_ACCENTS]) @ of_downbeats) for one in changes]
+    accents = [accents_of(one, of_downbeats) for one in changes]
     pace = n_peaks(onsets) / features.duration_s
     return Levels(beats, lines, changes, accents, rhythms, per_frame, pace)
 
@@ -280,6 +282,18 @@ def downbeat_features(
         peaks = [_at(curve, beats) for curve in (bass, onsets, downbeats)]
         found.append(np.stack([changed, *novelties, *peaks], axis=1))
     return found
+
+
+def accents_of(changes: Array, of_downbeats: Array) -> Array:
+    """(n_beats,): how much each beat is like a bar line; mean 0, standard deviation SPREAD.
+
+    changes: as of `downbeat_features`. of_downbeats: (n_accents,), the weights of the ACCENTS.
+    Before the first beat nothing sounded that could change, so its harmony is that of the others
+    on average: recordings begin anywhere in a bar.
+    """
+    marks = changes[:, ACCENTS]
+    marks[0, :N_HARMONY] = marks[1:, :N_HARMONY].mean(axis=0)
+    return SPREAD * standard(standard(marks) @ of_downbeats)
 
 
 def _novelty(chroma: Array, n_beats: int) -> Array:
