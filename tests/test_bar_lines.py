@@ -50,3 +50,66 @@ def test_loud_backbeats_do_not_draw_bar_lines(upbeat: int) -> None:
     assert every
     for lines in every:
         assert set(np.round(lines / PERIOD).astype(int) % 4) == {upbeat}
+
+
+@pytest.mark.parametrize("upbeat", [1, 3])
+def test_the_first_beat_is_no_change_of_harmony(upbeat: int) -> None:
+    """Nothing sounded before it that could have been another chord."""
+    features = combo(64, upbeat=upbeat, loud=1.0, bars_a_chord=8)
+    none = np.full(features.n_frames, 0.1)
+    of = hypotheses.levels(features, Activations(none, none), downbeat_weights())
+    assert of is not None
+    assert max(accents[0] for accents in of.accents) < 1.0
+    assert all(accents.argmax() > 0 for accents in of.accents)
+
+
+@given(first=st.integers(4, 20), place=st.integers(1, 3), seed=st.integers(0, 99))
+def test_bars_go_on_through_a_passage_with_other_accents(first: int, place: int, seed: int) -> None:
+    """Eight bars with theirs elsewhere move no bar line, where sixteen lie before or after."""
+    accents = np.random.default_rng(seed).normal(-0.45, 0.1, 4 * 32)
+    late = (np.arange(128) >= 4 * first) & (np.arange(128) < 4 * (first + 8))
+    accents[np.arange(128) % 4 == place * late] += 1.85
+    ((_, places),) = hypotheses.bar_paths([accents], 4)
+    np.testing.assert_array_equal(places, np.arange(128) % 4)
+
+
+@given(
+    metre=st.sampled_from([3, 4]),
+    n_beats=st.integers(2, 6),
+    beat_s=st.floats(0.2, 1.0),
+    seed=st.integers(0, 99),
+)
+def test_beats_stay_in_a_bar_of_another_length(
+    metre: int, n_beats: int, beat_s: float, seed: int
+) -> None:
+    """All of them where beats are added, and none moves where some are left out."""
+    places = np.array([*range(metre)] * 3 + [*range(n_beats)] + [*range(metre)] * 3)
+    places[3 * metre : 3 * metre + n_beats] = np.minimum(np.arange(n_beats), metre)
+    rng = np.random.default_rng(seed)
+    at_s = beat_s * (np.arange(len(places)) + rng.uniform(-0.1, 0.1, len(places)))
+    found = beats.even_bars(at_s, places, metre)
+    assert (np.diff(found) > 0).all()
+    lines = at_s[places == 0]
+    assert set(lines) <= set(found[::metre])
+    n_steps = metre * max(1, round(n_beats / metre))
+    kept = np.isin(at_s, found)
+    assert kept.sum() == len(at_s) - max(0, n_beats - n_steps)
+    assert np.isin(found, at_s).sum() == kept.sum()
+
+
+def test_a_lost_beat_is_put_where_it_is_missing() -> None:
+    at_s = np.delete(np.arange(13.0), 6)
+    places = np.array([0, 1, 2, 3, 0, 1, 2, 0, 1, 2, 3, 0])
+    np.testing.assert_array_equal(beats.even_bars(at_s, places, 4), np.arange(13.0))
+
+
+def test_of_trackings_that_are_as_good_the_steadiest_counts() -> None:
+    rng = np.random.default_rng(0)
+    steady, places = 40.0 * np.arange(40), np.arange(40) % 4
+    loose = steady + rng.uniform(-3, 3, 40)
+    found = [
+        hypotheses.Hypothesis(at, places, metre, np.zeros(1))
+        for at, metre in ((loose, 4), (steady, 4), (2 * steady, 4), (steady, 3))
+    ]
+    assert beats.best_of(found, np.array([5.0, 4.9, 4.95, 4.95])) is found[1]
+    assert beats.best_of(found, np.array([5.0, 4.0, 4.95, 4.95])) is found[0]

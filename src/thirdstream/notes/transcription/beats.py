@@ -37,6 +37,7 @@ CLEAR = 0.0  # the least that the best has where there is a pulse
 USUAL_S = (0.3, 1.0)  # the beats that a recording without one is counted in
 USUAL_BEAT_S = 0.5  # where there is no pulse
 SAME_TEMPO = 0.08  # logarithm of the ratio of two
+EQUAL = 0.2  # ranks that differ by no more are as good as equal
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,18 @@ def bars_of(features: FrameFeatures, known: Known = NOTHING) -> Bars | None:
     found, ranks = ranked(of, known, alone=is_solo(features)) if of else ([], np.zeros(0))
     if not found:
         return None
-    best = int(ranks.argmax())
-    rivals = [rank for one, rank in zip(found, ranks, strict=True) if not _same(one, found[best])]
-    bars = as_bars(found[best], features, fixed_s=known.start_bar_s)
-    return replace(bars, lead=float(ranks[best] - max(rivals, default=-np.inf)))
+    best = best_of(found, ranks)
+    rivals = [rank for one, rank in zip(found, ranks, strict=True) if not _same(one, best)]
+    bars = as_bars(best, features, fixed_s=known.start_bar_s)
+    return replace(bars, lead=float(ranks.max() - max(rivals, default=-np.inf)))
+
+
+def best_of(found: list[Hypothesis], ranks: Array) -> Hypothesis:
+    """The best ranked; of those that count alike and are as good as equal, the steadiest: a loose
+    tracking follows what is no beat too."""
+    best = found[int(ranks.argmax())]
+    equal = [one for one, rank in zip(found, ranks, strict=True) if rank >= ranks.max() - EQUAL]
+    return min((one for one in equal if _same(one, best)), key=lambda one: one.unsteadiness)
 
 
 def is_solo(features: FrameFeatures) -> bool:

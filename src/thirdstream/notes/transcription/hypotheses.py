@@ -73,6 +73,11 @@ class Hypothesis:
         """Of the beat."""
         return _period_s(self.beats)
 
+    @cached_property
+    def unsteadiness(self) -> float:
+        """How much each beat differs in length from the next, in beats, on average."""
+        return _unsteadiness(self.beats)
+
 
 @dataclass(frozen=True)
 class Levels:
