@@ -59,8 +59,7 @@ def test_the_first_beat_is_no_change_of_harmony(upbeat: int) -> None:
     none = np.full(features.n_frames, 0.1)
     of = hypotheses.levels(features, Activations(none, none), downbeat_weights())
     assert of is not None
-    assert max(accents[0] for accents in of.accents) < 1.0
-    assert all(accents.argmax() > 0 for accents in of.accents)
+    assert all(accents[0] < accents.max() / 2 for accents in of.accents)
 
 
 @given(first=st.integers(4, 20), place=st.integers(1, 3), seed=st.integers(0, 99))

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from thirdstream.notes.transcription.activations import Activations
 from thirdstream.notes.transcription.anchoring import anchored
@@ -44,8 +45,8 @@ RARE: Readings = ((5, 2), (7, 2), (2, 3), (3, 3), (4, 3))
 EVERY: Readings = (*RARE, (3, 2), (4, 2))
 DOTTED = 1.5  # quarter notes
 BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
-ACCENTS = (0, 1, 2, 3, 4, 6)  # downbeat features that lay bars: not onsets, for 2 and 4 may be loud
-N_HARMONY = 4  # of them, the first: what changes from the beat before
+N_HARMONY, ONSETS = 4, 5  # downbeat features: the first are of changes; the place of onsets
+ALTERNATING = 16  # beats over which every second one may be louder
 SPREAD = 0.8  # of the accents: so high are bars scored where the ranking's weights come from
 SLIP = 10.0  # cost of a bar of another length
 SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.18, 1.4  # of a quarter note
@@ -292,13 +293,17 @@ def downbeat_features(
 def accents_of(changes: Array, of_downbeats: Array) -> Array:
     """(n_beats,): how much each beat is like a bar line; mean 0, standard deviation SPREAD.
 
-    changes: as of `downbeat_features`. of_downbeats: (n_accents,), the weights of the ACCENTS.
+    changes: (n_beats, n_features), as of `downbeat_features`. of_downbeats: (n_features,), weights.
     Before the first beat nothing sounded that could change, so its harmony is that of the others
-    on average: recordings begin anywhere in a bar.
+    on average: recordings begin anywhere in a bar. Of onsets that are louder on every second beat
+    only the rest counts: they may be 2 and 4, or 1 and 3.
     """
-    marks = changes[:, ACCENTS]
+    marks = changes.copy()
     marks[0, :N_HARMONY] = marks[1:, :N_HARMONY].mean(axis=0)
-    return SPREAD * standard(standard(marks) @ of_downbeats)
+    marks = standard(marks)
+    sign = 1.0 - 2.0 * (np.arange(len(marks)) % 2)
+    marks[:, ONSETS] -= sign * uniform_filter1d(sign * marks[:, ONSETS], ALTERNATING)
+    return SPREAD * standard(marks @ of_downbeats)
 
 
 def _novelty(chroma: Array, n_beats: int) -> Array:

@@ -69,7 +69,7 @@ class RankWeights(NamedTuple):
 
 @lru_cache
 def downbeat_weights() -> Array:
-    """Of those `downbeat_features` that are `hypotheses.ACCENTS`."""
+    """Of the `downbeat_features`."""
     return np.array(_read("downbeats"))
 
 
