@@ -54,6 +54,7 @@ OFTEN, SOLO = 5.0, 0.2  # how much a recording counts whose tempo is a usual one
 QUICK, OTHERS_QUICK = 0.5, 3  # the same of quick waltzes, and how many a waltz
 RANKING = Settings(n_hidden=32, n_steps=2500, batch=128, rate=0.01, shrink=3e-4)
 N_NETWORKS = 8
+OF_ACTIVATIONS = 0.5  # weight of those of bar lines, as the validation pieces chose it
 Reading = tuple[np.ndarray, np.ndarray, float]  # evidence, how right, how much it counts
 
 
@@ -159,16 +160,15 @@ def activations_by(work: Path, record: dict[str, Any], observed: FrameFeatures) 
 def true_downbeats(
     record: dict[str, Any], observed: FrameFeatures, work: Path
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The features of true beats, in standard deviations, and which of them are bar lines."""
+    """The features of true beats but for the activations, in standard deviations, and which of
+    them are bar lines."""
     at_s, _ = beats_of(record, observed)
     frames = (at_s[:-1] + hypotheses.LATE_S) * FPS
     per_frame = frame_evidence(observed, activations_by(work, record, observed))
     chroma = beat_chroma(ChromaSums.of(observed.posteriors), (at_s + hypotheses.LATE_S) * FPS)
     (marks,) = hypotheses.downbeat_features([chroma], [frames], per_frame)
     bar = counted(record)
-    return hypotheses.standard(marks[:, : hypotheses.N_ACCENTS])[1:], (
-        np.arange(len(marks)) % bar == 0
-    )[1:]
+    return hypotheses.standard(marks[:, :-1])[1:], (np.arange(len(marks)) % bar == 0)[1:]
 
 
 def read(
@@ -221,7 +221,7 @@ def beat_weights(
     pairs = [one for one in material if "solo" not in one[0]]
     found = parallel(joblib.delayed(true_downbeats)(record, o, work) for record, o, _ in pairs)
     marks, lines = (np.concatenate([one[k] for one in found]) for k in range(2))
-    of_downbeats = LogisticRegression().fit(marks, lines).coef_[0]
+    of_downbeats = np.append(LogisticRegression().fit(marks, lines).coef_[0], OF_ACTIVATIONS)
     print(f"beats: weights of downbeat features {rounded(of_downbeats)}", flush=True)
     rows = parallel(
         joblib.delayed(readings)(*one, work=work, of_downbeats=of_downbeats) for one in material

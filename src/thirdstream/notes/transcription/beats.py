@@ -37,6 +37,7 @@ CLEAR = 0.0  # the least that the best has where there is a pulse
 USUAL_S = (0.3, 1.0)  # the beats that a recording without one is counted in
 USUAL_BEAT_S = 0.5  # where there is no pulse
 SAME_TEMPO = 0.08  # logarithm of the ratio of two
+EQUAL = 0.2  # ranks that differ by no more are as good as equal
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,18 @@ def bars_of(features: FrameFeatures, known: Known = NOTHING) -> Bars | None:
     found, ranks = ranked(of, known, alone=is_solo(features)) if of else ([], np.zeros(0))
     if not found:
         return None
-    best = int(ranks.argmax())
-    rivals = [rank for one, rank in zip(found, ranks, strict=True) if not _same(one, found[best])]
-    bars = as_bars(found[best], features, fixed_s=known.start_bar_s)
-    return replace(bars, lead=float(ranks[best] - max(rivals, default=-np.inf)))
+    best = best_of(found, ranks)
+    rivals = [rank for one, rank in zip(found, ranks, strict=True) if not _same(one, best)]
+    bars = as_bars(best, features, fixed_s=known.start_bar_s)
+    return replace(bars, lead=float(ranks.max() - max(rivals, default=-np.inf)))
+
+
+def best_of(found: list[Hypothesis], ranks: Array) -> Hypothesis:
+    """The best ranked; of those that count alike and are as good as equal, the steadiest: a loose
+    tracking follows what is no beat too."""
+    best = found[int(ranks.argmax())]
+    equal = [one for one, rank in zip(found, ranks, strict=True) if rank >= ranks.max() - EQUAL]
+    return min((one for one in equal if _same(one, best)), key=lambda one: one.unsteadiness)
 
 
 def is_solo(features: FrameFeatures) -> bool:
@@ -138,19 +147,26 @@ def as_bars(one: Hypothesis, features: FrameFeatures, *, fixed_s: float | None =
 def even_bars(beats_s: Array, places: Places, beats_per_bar: int) -> Array:
     """Beats of which every `beats_per_bar` are a bar, the first one a bar line.
 
-    A bar with a beat too many or too few, as `bar_paths` leaves them, is divided evenly; beats
-    before the first bar line are left to `covering`.
+    A bar with a beat too many or too few, as `bar_paths` leaves them, is mended by `of_number`;
+    beats before the first bar line are left to `covering`.
     """
     lines = np.flatnonzero(places == 0)
     found: list[float] = []
     for start, end in itertools.pairwise(lines.tolist()):
-        inner = beats_s[start:end]
         n_bars = max(1, round((end - start) / beats_per_bar))
-        if end - start != beats_per_bar:
-            step = np.arange(n_bars * beats_per_bar) / (n_bars * beats_per_bar)
-            inner = beats_s[start] + step * (beats_s[end] - beats_s[start])
-        found += inner.tolist()
+        found += of_number(beats_s[start : end + 1], n_bars * beats_per_bar)[:-1].tolist()
     return np.array([*found, *beats_s[lines[-1] :].tolist()])
+
+
+def of_number(beats_s: Array, n_steps: int) -> Array:
+    """So many steps from the first beat to the last: of too many beats those go that lie nearest to
+    their neighbours, of too few the longest steps are halved. The others stay where they are."""
+    while len(beats_s) - 1 > n_steps:
+        beats_s = np.delete(beats_s, 1 + int((beats_s[2:] - beats_s[:-2]).argmin()))
+    while len(beats_s) - 1 < n_steps:
+        longest = int(np.diff(beats_s).argmax())
+        beats_s = np.insert(beats_s, longest + 1, beats_s[longest : longest + 2].mean())
+    return beats_s
 
 
 def covering(bars: Bars, duration_s: float, *, fixed_s: float | None = None) -> Bars:

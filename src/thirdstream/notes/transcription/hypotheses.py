@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from thirdstream.notes.transcription.activations import Activations
 from thirdstream.notes.transcription.anchoring import anchored
@@ -44,8 +45,10 @@ RARE: Readings = ((5, 2), (7, 2), (2, 3), (3, 3), (4, 3))
 EVERY: Readings = (*RARE, (3, 2), (4, 2))
 DOTTED = 1.5  # quarter notes
 BETWEEN = (0, 1 / 2, 1 / 3, 2 / 3)  # of a beat, where onsets speak for it or against it
-N_ACCENTS = 6  # of the downbeat features, by which bars are laid; activations are often too sure
-SLIP = 6.0  # cost of a bar of another length
+N_HARMONY, ONSETS = 4, 5  # downbeat features: the first are of changes; the place of onsets
+ALTERNATING = 16  # beats over which every second one may be louder
+SPREAD = 0.8  # of the accents: so high are bars scored where the ranking's weights come from
+SLIP = 10.0  # cost of a bar of another length
 SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.18, 1.4  # of a quarter note
 SHORTEST_S, MIN_BEATS = 4.0, 8  # of a recording in which beats are looked for
 MIN_KNOWN_BEATS = 3  # of a known tempo
@@ -70,6 +73,11 @@ class Hypothesis:
     def period_s(self) -> float:
         """Of the beat."""
         return _period_s(self.beats)
+
+    @cached_property
+    def unsteadiness(self) -> float:
+        """How much each beat differs in length from the next, in beats, on average."""
+        return _unsteadiness(self.beats)
 
 
 @dataclass(frozen=True)
@@ -128,8 +136,8 @@ def levels(
 ) -> Levels | None:
     """The lists of beats that may be meant, at several levels of the pulse; None without a pulse.
 
-    heard: what `activations_of` finds. of_downbeats: (N_ACCENTS,), how `downbeat_features` tell
-    bar lines. known: what a user says, which all of them agree with.
+    heard: what `activations_of` finds. of_downbeats: as of `accents_of`. known: what a user says,
+    which all of them agree with.
     """
     onsets = onset_strength(features)
     if features.duration_s < SHORTEST_S or not onsets.any():
@@ -151,7 +159,7 @@ def levels(
         changes += downbeat_features(chroma, beats[run], per_frame)
         every = zip(beats[run], chroma, strict=True)
         rhythms += [rhythm_of(at, per_frame, one[:-1]) for at, one in every]
-    accents = [standard(standard(one[:, :N_ACCENTS]) @ of_downbeats) for one in changes]
+    accents = [accents_of(one, of_downbeats) for one in changes]
     pace = n_peaks(onsets) / features.duration_s
     return Levels(beats, lines, changes, accents, rhythms, per_frame, pace)
 
@@ -280,6 +288,22 @@ def downbeat_features(
         peaks = [_at(curve, beats) for curve in (bass, onsets, downbeats)]
         found.append(np.stack([changed, *novelties, *peaks], axis=1))
     return found
+
+
+def accents_of(changes: Array, of_downbeats: Array) -> Array:
+    """(n_beats,): how much each beat is like a bar line; mean 0, standard deviation SPREAD.
+
+    changes: (n_beats, n_features), as of `downbeat_features`. of_downbeats: (n_features,), weights.
+    Before the first beat nothing sounded that could change, so its harmony is that of the others
+    on average: recordings begin anywhere in a bar. Of onsets that are louder on every second beat
+    only the rest counts: they may be 2 and 4, or 1 and 3.
+    """
+    marks = changes.copy()
+    marks[0, :N_HARMONY] = marks[1:, :N_HARMONY].mean(axis=0)
+    marks = standard(marks)
+    sign = 1.0 - 2.0 * (np.arange(len(marks)) % 2)
+    marks[:, ONSETS] -= sign * uniform_filter1d(sign * marks[:, ONSETS], ALTERNATING)
+    return SPREAD * standard(marks @ of_downbeats)
 
 
 def _novelty(chroma: Array, n_beats: int) -> Array:

@@ -69,7 +69,7 @@ class RankWeights(NamedTuple):
 
 @lru_cache
 def downbeat_weights() -> Array:
-    """Of the first `downbeat_features`."""
+    """Of the `downbeat_features`."""
     return np.array(_read("downbeats"))
 
 
