@@ -11,7 +11,7 @@ from thirdstream.audio import SR, Wave
 from thirdstream.notes.rendering import ORCHESTRA, play
 from thirdstream.notes.rendering.soundfont import DRUM_BANK, Region, SoundFont
 from thirdstream.notes.rendering.tones import Tone, made
-from thirdstream.notes.styles import classical_style, jazz_style
+from thirdstream.notes.styles import classical_style, instrument, jazz_style
 from thirdstream.notes.styles.entries import Instrument
 from thirdstream.notes.types import Note, Song, Track
 
@@ -48,6 +48,8 @@ def cents_off(program: int, key: int) -> float:
 
 def test_all_instruments_of_general_midi_are_there_but_for_noises() -> None:
     assert {program for bank, program in PITCHED if bank == 0} == set(range(119))
+    assert len({instrument(program).name for program in range(119)}) == 119
+    assert instrument(105).name == "banjo"
 
 
 def test_it_is_small() -> None:

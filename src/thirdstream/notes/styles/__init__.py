@@ -20,7 +20,7 @@ from thirdstream.notes.styles.learned import SUFFIX, LearnedStyle, read_learned
 
 FOLDER = Path(__file__).parent
 STYLES = ("classical", "jazz")
-SYNTHESISER = (36, 96)  # lowest and highest pitch of General MIDI's programs from 80 on
+ANY = (36, 96)  # lowest and highest pitch of noises, such as applause
 S = TypeVar("S", bound=Style)
 SEE = "docs/styles.md explains it"
 
@@ -67,19 +67,19 @@ def jazz_style() -> JazzStyle:
 def instrument(program: int) -> Instrument:
     """That of a General MIDI program, with the notes it can play; where a bundled style has it, its
     place on the stage is that style's."""
-    one = _general_midi()[program] if program in _general_midi() else _synthesiser(program)
+    one = _general_midi()[program] if program in _general_midi() else _noise(program)
     both = (*classical_style().instruments.values(), *jazz_style().instruments.values())
     staged = next((own for own in both if own.program == program), one)
     return replace(one, pan=staged.pan, comping_pan=staged.comping_pan)
 
 
-def _synthesiser(program: int) -> Instrument:
-    return Instrument(f"program {program}", program, *SYNTHESISER)
+def _noise(program: int) -> Instrument:
+    return Instrument(f"program {program}", program, *ANY)
 
 
 @lru_cache
 def _general_midi() -> dict[int, Instrument]:
-    """Programs 0 to 79."""
+    """Programs 0 to 118; the others are noises."""
     tables = tomllib.loads((FOLDER / "general_midi.toml").read_text(encoding="utf-8"))
     numbered = {key: {**table, "program": int(key)} for key, table in tables.items()}
     return TypeAdapter(dict[int, Instrument]).validate_python(numbered)
