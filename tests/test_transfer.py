@@ -142,6 +142,13 @@ def test_a_twin_that_changes_nothing_gives_the_recording_back(unchanging: MelSys
     assert np.corrcoef(result, wave)[0, 1] > 0.95
 
 
+def test_a_result_neither_begins_nor_ends_with_a_click(system: MelSystem) -> None:
+    wave = np.random.default_rng(0).normal(0, 0.1, 50_000).astype(np.float32)
+    made = system.transfer(wave, SR, to="jazz")
+    assert np.abs(made).max() > 0.1
+    assert max(abs(made[0]), abs(made[-1])) < 1e-3
+
+
 @pytest.mark.parametrize("cut", [1_000, 70_000, SEGMENT])
 def test_a_stream_does_not_depend_on_how_it_is_cut(system: MelSystem, cut: int) -> None:
     wave = music(4, 2 * SEGMENT + 999)[None]

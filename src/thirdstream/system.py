@@ -116,8 +116,9 @@ class System(ABC, Generic[OwnOptions]):
 
     name: for messages. styles: those it knows, two or more. options: the dataclass of its options,
     with its own defaults. keeps_dynamics: whether its output is as loud as its input at any moment;
-    where it is not, the recording's dynamics are restored afterwards. learns_styles: whether the
-    target may be a learned style's file, too. refuses: options of all that have no meaning to it.
+    where it is not, the recording's dynamics are restored afterwards. has_edges: whether its output
+    may begin and end with a click, so that it is faded there. learns_styles: whether the target may
+    be a learned style's file, too. refuses: options of all that have no meaning to it.
     checkpoint: the file it was loaded from, if any. on_notation: is called with the music of each
     transfer, before its first sound, by systems that know it.
     """
@@ -126,6 +127,7 @@ class System(ABC, Generic[OwnOptions]):
     styles: tuple[str, ...]
     options: type[OwnOptions] = Options  # pyright: ignore[reportAssignmentType]
     keeps_dynamics: bool = True
+    has_edges: bool = False
     learns_styles: bool = False
     refuses: tuple[str, ...] = ()
     checkpoint: Path | None = None
@@ -235,6 +237,7 @@ class System(ABC, Generic[OwnOptions]):
             level=level,
             ceiling=0.999,
             keeps_dynamics=self.keeps_dynamics,
+            has_edges=self.has_edges,
             blend=chosen.blend,
         )
         result = np.concatenate(list(matched), axis=1)
