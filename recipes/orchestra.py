@@ -403,6 +403,7 @@ def basses(sources: Path) -> list[Instrument]:
 
 
 def plain(font: SoundFont) -> list[Instrument]:
+    """Those of one layer and few roots."""
     return [
         *(Instrument(0, program, name, thinned(sustained(font, program, ONE_LAYER)))
           for name, program in PLAIN_SUSTAINED.items()),
@@ -449,8 +450,8 @@ def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instr
         else:
             gains = evened(font, regions)
         bank, program = original(one, found)
-        in_tune = bank == DRUM_BANK or program in UNTUNED
-        cents = [0] * len(regions) if in_tune else tuned(font, regions)
+        is_kept = bank == DRUM_BANK or program in UNTUNED
+        cents = [0] * len(regions) if is_kept else tuned(font, regions)
         zones = [replace(zone, gain_db=gain, cents=zone.cents + more)
                  for zone, gain, more in zip(zones, gains, cents, strict=True)]  # fmt: skip
         result.append(replace(one, zones=zones))
@@ -458,6 +459,7 @@ def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instr
 
 
 def is_plain(one: Instrument, found: Sequence[Instrument]) -> bool:
+    """Whether it has one layer and few roots, or is played by one that has."""
     return original(one, found)[1] in {
         *PLAIN_SUSTAINED.values(),
         *(p for p, _ in PLAIN_STRUCK.values()),

@@ -392,22 +392,6 @@ def test_exactly_cuts_and_fills(n_in: int) -> None:
     np.testing.assert_array_equal(result[0], expected)
 
 
-@pytest.mark.parametrize("cuts", [(), (100,), (219, 220, 221, 900)])
-def test_a_stream_is_eased_from_and_to_silence_however_it_is_cut(cuts: tuple[int, ...]) -> None:
-    ones = np.split(np.ones((2, 1000), np.float32), cuts, axis=1)
-    eased = np.concatenate(list(audio.eased(ones, n_samples=1000)), axis=1)
-    assert eased.shape == (2, 1000)
-    assert 0 < eased[0, 0] < 1e-4
-    assert (eased[:, 220:780] == 1).all()
-    assert (np.diff(eased[0, :220]) > 0).all()
-    assert np.allclose(eased[0], eased[1, ::-1], atol=1e-6)
-
-
-def test_a_stream_of_a_sample_is_left_as_it_is() -> None:
-    (only,) = audio.eased([np.ones((1, 1), np.float32)], n_samples=1)
-    assert only == 1
-
-
 # --- writing ------------------------------------------------------------------------------------
 
 

@@ -92,6 +92,17 @@ class Deaf(System):
             yield noise(block.shape[1])[: block.shape[0]]
 
 
+@pytest.mark.parametrize("cuts", [(), (100,), (127, 128, 129, 900)])
+def test_both_ends_of_a_stream_are_faded_however_it_is_cut(cuts: tuple[int, ...]) -> None:
+    ones = np.split(np.ones((2, 1000), np.float32), cuts, axis=1)
+    made = np.concatenate(list(dynamics.faded(ones, n_samples=1000)), axis=1)
+    assert made.dtype == np.float32
+    assert 0 < made[0, 0] < 0.01
+    assert (made[:, FADE:-FADE] == 1).all()
+    assert (np.diff(made[0, :FADE]) > 0).all()
+    np.testing.assert_allclose(made[0], made[1, ::-1])
+
+
 def test_a_band_that_does_not_listen_rests_and_fades_with_the_recording() -> None:
     seconds = np.arange(30 * SR) / SR
     wave = music(0, 30 * SR) * 10 ** (-2 * np.clip(seconds - 15, 0, 15) / 20)

@@ -116,9 +116,10 @@ class System(ABC, Generic[OwnOptions]):
 
     name: for messages. styles: those it knows, two or more. options: the dataclass of its options,
     with its own defaults. keeps_dynamics: whether its output is as loud as its input at any moment;
-    where it is not, the recording's dynamics are restored afterwards. has_edges: whether its output
-    may begin and end with a click, so that it is faded there. learns_styles: whether the target may
-    be a learned style's file, too. refuses: options of all that have no meaning to it.
+    where it is not, the recording's dynamics are restored afterwards. fades_ends: whether output
+    that keeps them is faded in and out, because it may begin and end with a click. learns_styles:
+    whether the target may be a learned style's file, too. refuses: options of all that have no
+    meaning to it.
     checkpoint: the file it was loaded from, if any. on_notation: is called with the music of each
     transfer, before its first sound, by systems that know it.
     """
@@ -127,7 +128,7 @@ class System(ABC, Generic[OwnOptions]):
     styles: tuple[str, ...]
     options: type[OwnOptions] = Options  # pyright: ignore[reportAssignmentType]
     keeps_dynamics: bool = True
-    has_edges: bool = False
+    fades_ends: bool = False
     learns_styles: bool = False
     refuses: tuple[str, ...] = ()
     checkpoint: Path | None = None
@@ -237,7 +238,7 @@ class System(ABC, Generic[OwnOptions]):
             level=level,
             ceiling=0.999,
             keeps_dynamics=self.keeps_dynamics,
-            has_edges=self.has_edges,
+            fades_ends=self.fades_ends,
             blend=chosen.blend,
         )
         result = np.concatenate(list(matched), axis=1)

@@ -24,7 +24,6 @@ from thirdstream.audio.streams import (
     Counted,
     ahead,
     channels_of,
-    eased,
     exactly,
     mapped,
     overlap_add,
@@ -36,7 +35,7 @@ from thirdstream.audio.writing import WRITERS, ceiling_of, write
 __all__ = [
     "BLOCK", "SEGMENT", "SR", "SUFFIXES", "TARGET_RMS_DB", "VIDEO_SUFFIXES", "WRITERS",
     "AudioError", "Counted", "Level", "Meter", "Wave", "ahead", "blocks", "ceiling_of", "centred",
-    "channels_of", "eased", "exactly", "find_recordings", "info", "level_of", "limited", "mapped",
+    "channels_of", "exactly", "find_recordings", "info", "level_of", "limited", "mapped",
     "measure", "measured", "mixed", "overlap_add", "read", "resampled", "title_of", "windows",
     "write",
 ]  # fmt: skip

@@ -100,22 +100,35 @@ def followed(stream: Iterable[Wave], gains: Array, *, n_samples: int) -> Iterato
     """
     curve = _Curve(gains)
 
-    def placed() -> Iterator[tuple[int, Wave]]:
-        at = 0
-        for block in stream:
-            yield at, block
-            at += block.shape[1]
-
     def turned(one: tuple[int, Wave]) -> Wave:
         start, block = one
-        end = start + block.shape[1]
-        gain = curve.between(start, end)
-        if start < FADE or end > n_samples - FADE:
-            times = np.arange(start, end)
-            gain *= np.minimum(1.0, np.minimum(times + 1, n_samples - times) / FADE)
-        return block * gain.astype(np.float32)
+        gain = curve.between(start, start + block.shape[1])
+        return block * (gain * _fade(start, block.shape[1], n_samples)).astype(np.float32)
 
-    return mapped(turned, placed())
+    return mapped(turned, _placed(stream))
+
+
+def faded(stream: Iterable[Wave], *, n_samples: int) -> Iterator[Wave]:
+    """A stream of `n_samples` samples, faded in and out so briefly that it is no more than no
+    click."""
+    for start, block in _placed(stream):
+        yield block * np.asarray(_fade(start, block.shape[1], n_samples), np.float32)
+
+
+def _placed(stream: Iterable[Wave]) -> Iterator[tuple[int, Wave]]:
+    """Each block behind the sample that it begins with."""
+    at = 0
+    for block in stream:
+        yield at, block
+        at += block.shape[1]
+
+
+def _fade(start: int, n: int, n_samples: int) -> Array | float:
+    """The factors of so many samples of a stream from `start` on: 1 but near its ends."""
+    if start >= FADE and start + n <= n_samples - FADE:
+        return 1.0
+    times = np.arange(start, start + n)
+    return np.minimum(1.0, np.minimum(times + 1, n_samples - times) / FADE)
 
 
 class _Curve:

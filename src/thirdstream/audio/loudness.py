@@ -32,7 +32,7 @@ def match_loudness(  # noqa: PLR0913  # what the recording, the system and the f
     level: Level,
     ceiling: float,
     keeps_dynamics: bool = True,
-    has_edges: bool = False,
+    fades_ends: bool = False,
     blend: float = 0.0,
     spool_in: Path | None = None,
     progress: Progress = lambda share: None,
@@ -40,7 +40,7 @@ def match_loudness(  # noqa: PLR0913  # what the recording, the system and the f
     """Restyle the blocks of a recording at 44.1 kHz and -20 dB, and undo both on the result.
 
     restyle: a system's stream. recording: blocks (n_channels, n_samples) of rate `sr`, of a known
-    level, without DC offsets. keeps_dynamics, has_edges: of the system. blend: the share of the
+    level, without DC offsets. keeps_dynamics, fades_ends: of the system. blend: the share of the
     recording that is mixed in. progress: a recording that was read, but not yet restyled, is half
     done.
 
@@ -65,8 +65,8 @@ def match_loudness(  # noqa: PLR0913  # what the recording, the system and the f
         if blend:
             original = _spooled(original, recording_file)
         made = exactly(restyle(original))
-        if has_edges:
-            made = audio.eased(made, n_samples=n_inside)
+        if fades_ends and keeps_dynamics:  # the others are faded as they follow the recording
+            made = dynamics.faded(made, n_samples=n_inside)
         restyled = after.of(counted(made))
         measured = audio.level_of(_spooled(restyled, result_file))
         for _ in original:  # what the system did not ask for is kept too

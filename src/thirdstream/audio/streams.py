@@ -14,7 +14,6 @@ from thirdstream.audio.decoding import BLOCK, Wave
 
 SR = 44_100  # Hz
 SEGMENT = 131_072  # samples: 2.97 s, the paper's segment
-EDGE = 220  # samples, 5 ms, in which what was made begins and ends
 MOST_THREADS = 8  # that one thread can feed
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -140,19 +139,3 @@ def exactly(stream: Iterable[Wave], *, n_samples: int, n_channels: int) -> Itera
     while n_left > 0:
         yield np.zeros((n_channels, min(n_left, BLOCK)), np.float32)
         n_left -= BLOCK
-
-
-def eased(stream: Iterable[Wave], *, n_samples: int) -> Iterator[Wave]:
-    """A stream of so many samples from and to silence, by half a cosine over its first and its last
-    EDGE, so that no click begins or ends it.
-    """
-    n_edge, n_done = min(EDGE, n_samples // 2), 0
-    rise = (0.5 - 0.5 * np.cos(np.pi * (np.arange(n_edge) + 0.5) / max(n_edge, 1))).astype("f")
-    for block in stream:
-        places = n_done + np.arange(block.shape[1])
-        from_edge = np.minimum(places, n_samples - 1 - places)
-        n_done += block.shape[1]
-        if n_edge and from_edge.min(initial=n_edge) < n_edge:
-            inside = np.minimum(from_edge, n_edge - 1)
-            block = block * np.where(from_edge < n_edge, rise[inside], np.float32(1))  # noqa: PLW2901
-        yield block

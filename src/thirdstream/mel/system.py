@@ -35,7 +35,7 @@ class MelSystem(nn.Module, System[MelOptions]):
     name: of its family. card: what the model was trained on and how, for people.
     """
 
-    has_edges = True  # where frames reach beyond the recording, any sample suits their magnitudes
+    fades_ends = True  # where frames reach beyond the recording, any sample suits their magnitudes
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ def transfer_file(
         level=level,
         ceiling=ceiling,
         keeps_dynamics=system.keeps_dynamics,
-        has_edges=system.has_edges,
+        fades_ends=system.fades_ends,
         blend=accepted.blend,
         spool_in=out.parent,
         progress=progress,
