@@ -30,7 +30,7 @@ from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.piece import metrical_level
 from thirdstream.notes.arranging.repitching import Harmony, mapped, repitched
 from thirdstream.notes.arranging.retrieval import Wanted, retrieved
-from thirdstream.notes.io.midi import write_midi
+from thirdstream.notes.io.midi import read_midi, write_midi
 from thirdstream.notes.learning import learn as learning
 from thirdstream.notes.learning import percussion
 from thirdstream.notes.learning.agreement import Candidates
@@ -183,6 +183,18 @@ def band(path: Path, bass: tuple[Note, ...], melody_length: float = 0.9) -> Path
     return path
 
 
+def test_noises_of_a_midi_file_are_no_part_of_it(tmp_path: Path) -> None:
+    song = read_midi(band(tmp_path / "band.mid", (Note(0.0, 4.0, 36, 80),)))
+    applause = Track("crowd", 126, tuple(Note(float(k), 0.5, 100, 90) for k in range(32)))
+    drums = Track("drums", 0, (Note(0.0, 0.5, 36, 90),), is_drums=True)
+    for name, tracks in (("loud.mid", (*song.tracks, applause)), ("only.mid", (applause, drums))):
+        write_midi(tmp_path / name, Song(tracks, 120.0), Timing.steady(120.0))
+    parts = performance_of(tmp_path / "loud.mid").parts
+    assert {part.program for part in parts} == {73, 0, 32}
+    with pytest.raises(ThirdstreamError, match="has only drums or noises; give music with pitches"):
+        performance_of(tmp_path / "only.mid")
+
+
 def test_a_note_that_is_held_all_the_time_is_learned(tmp_path: Path) -> None:
     made = performance_of(band(tmp_path / "drone.mid", (Note(0.0, 400.0, 36, 80),)))
     first = bars_of(made, 0)[0]
@@ -286,6 +298,7 @@ def rewritten(path: Path, to: Path, change: Any) -> Path:
         (lambda c: c["bars"][0]["notes"].update({"0": [[0, 1, 60, 80]]}), "player of the melody"),
         (lambda c: c["recordings"][0]["players"][1].update(role="melody"), "player of the melody"),
         (lambda c: c["recordings"][0].update(tempo=-1), "recordings.0.tempo: must be greater"),
+        (lambda c: c["recordings"][0].update(tempo=1e308), "recordings.0.tempo: must be less"),
         (lambda c: c["recordings"][0].update(temp=1), "recordings.0.temp is no entry; correct its"),
         (
             lambda c: c["bars"][0].update(chords=[[2, 5, [0, 4], 5], [0, 0, [0, 4], 0]]),

@@ -10,6 +10,7 @@ import pytest
 from thirdstream.audio import SR, Wave
 from thirdstream.notes.rendering import ORCHESTRA, play
 from thirdstream.notes.rendering.soundfont import DRUM_BANK, Region, SoundFont
+from thirdstream.notes.rendering.synthesiser import Sampler
 from thirdstream.notes.rendering.tones import Tone, made
 from thirdstream.notes.styles import classical_style, instrument, jazz_style
 from thirdstream.notes.styles.entries import Instrument
@@ -50,6 +51,14 @@ def test_all_instruments_of_general_midi_are_there_but_for_noises() -> None:
     assert {program for bank, program in PITCHED if bank == 0} == set(range(119))
     assert len({instrument(program).name for program in range(119)}) == 119
     assert instrument(105).name == "banjo"
+
+
+@pytest.mark.parametrize(("kit", "played"), [(0, 0), (1, 0), (24, 0), (40, 40), (48, 0)])
+def test_kits_but_for_brushes_are_the_standard_one_with_both_its_takes(
+    kit: int, played: int
+) -> None:
+    takes = Sampler(FONT, Song((), 60.0)).takes(Track("drums", kit, (), is_drums=True))
+    assert takes == ((DRUM_BANK, played), (DRUM_BANK, played + 1))
 
 
 def test_it_is_small() -> None:

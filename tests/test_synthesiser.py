@@ -215,6 +215,7 @@ def test_an_instrument_that_is_not_there_is_played_by_the_nearest(tmp_path: Path
     assert sampler.takes(Track("viola", 41, ())) == ((0, 40),)
     assert sampler.takes(Track("organ", 19, ())) == ((0, 0),)
     assert sampler.takes(Track("kit", 0, (), is_drums=True)) == ((128, 16),)
+    assert sampler.takes(Track("kit", 40, (), is_drums=True)) == ((128, 16),)
     without = Sampler(
         opened(font(tmp_path / "b.sf3", HELD)), song(Note(0.0, 1.0, 40, 90), is_drums=True)
     )

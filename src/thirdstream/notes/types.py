@@ -22,6 +22,7 @@ CHORDS: dict[str, tuple[int, ...]] = {  # those looked for where a score names n
     "diminished": (0, 3, 6),
     "diminished seventh": (0, 3, 6, 9),
 }
+NOISES = 119  # General MIDI's programs from here on have no pitch
 
 
 class ScoreError(ThirdstreamError):
@@ -158,6 +159,11 @@ class Track:
     pan: int = 64
     pedals: tuple[tuple[float, float], ...] = ()
     bends: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def is_pitched(self) -> bool:
+        """Neither drums nor one of General MIDI's noises, such as applause."""
+        return not self.is_drums and self.program < NOISES
 
 
 @dataclass(frozen=True)

@@ -269,8 +269,8 @@ def _notes(found: Sequence[_Sounding], last: int, ticks_per_beat: int) -> tuple[
 def read_score_midi(path: Path) -> Score:
     """A Score of a MIDI file: the part that lies highest is the melody, the harmony is found.
 
-    Drums are left out. A first bar that is shorter than the next is a pickup. Raises ScoreError as
-    `read_midi` does, and on a file without notes.
+    Drums and noises are left out. A first bar that is shorter than the next is a pickup. Raises
+    ScoreError as `read_midi` does, and on a file without other notes.
     """
     song, n_endless = _read(path)
     metres, pickup = _upbeat(song.metres)
@@ -278,8 +278,10 @@ def read_score_midi(path: Path) -> Score:
     parts = [
         tuple(replace(note, start=note.start + shift) for note in track.notes)
         for track in song.tracks
-        if not track.is_drums
+        if track.is_pitched
     ]
+    if not any(parts) and any(track.notes for track in song.tracks):
+        raise ScoreError(f"{path}: has only drums or noises; give music with pitches")
     parts.sort(key=lambda notes: fmean(note.pitch for note in notes), reverse=True)
     bounded(parts, metres, path)
     line = _unlapped(parts[0])

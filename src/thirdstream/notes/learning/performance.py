@@ -15,7 +15,6 @@ import numpy as np
 
 from thirdstream import audio
 from thirdstream.audio import Wave
-from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging.phrasing import sources
 from thirdstream.notes.io.midi import read_midi, read_score_midi
 from thirdstream.notes.learning.percussion import Stroke, strokes_of
@@ -196,10 +195,8 @@ def _of_midi(path: Path) -> Performance:
 
     kits = [one for one in song.tracks if one.is_drums and one.notes]
     drums = [note for one in kits for note in moved(one.notes)]
-    parts = [one for one in song.tracks if not one.is_drums and one.notes]
+    parts = [one for one in song.tracks if one.is_pitched and one.notes]
     pitched = [(one.program, moved(one.notes)) for one in parts]
-    if not pitched:
-        raise ThirdstreamError(f"{path}: has no notes but those of drums; give music with pitches")
     pitched.sort(key=lambda one: fmean(note.pitch for note in one[1]), reverse=True)
     played = _with_roles(pitched, score)
     if drums:

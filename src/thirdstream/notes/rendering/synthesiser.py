@@ -7,6 +7,7 @@ it has grown to some 12 dB below its loudest (Vos and Rasch 1981: 6 to 15 dB).
 """
 
 import math
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from thirdstream.notes.rendering.tones import FALL_DB, Tone, made
 from thirdstream.notes.types import Song, Track
 
 ORCHESTRA = Path(__file__).with_name("orchestra.sf3")  # the one that comes along
+TAKE = re.compile(r" take \d$")  # at the end of the name of a preset that is another one's take
 VERSION = "sampler 2"  # raise it when the same song sounds otherwise
 BLOCK = 1 << 16  # samples rendered at a time
 GAIN = 0.25  # of a note at full velocity; the level is set at the end
@@ -162,13 +164,15 @@ class Sampler:
         """The presets, (bank, program), that a track's notes go by turns to.
 
         They are the one that the track asks for, or the nearest there is, and those that are called
-        like it, with "take 2" and so on behind.
+        like it, with "take 2" and so on behind. A kit that is not there is played by the first one.
         """
-        drums = {place for place in self.font.presets if place[0] == DRUM_BANK}
-        among = drums if track.is_drums else self.font.presets.keys() - drums
+        whole = [place for place, name in self.font.presets.items() if not TAKE.search(name)]
+        among = [place for place in whole if (place[0] == DRUM_BANK) == track.is_drums]
         if not among:
             return ()
         first = min(among, key=lambda place: _far(place, track.program))
+        if track.is_drums and first[1] != track.program:
+            first = min(among)
         names = {name: place for place, name in self.font.presets.items()}
         others = (names.get(f"{self.font.presets[first]} take {k}") for k in range(2, 9))
         return (first, *(place for place in others if place is not None))

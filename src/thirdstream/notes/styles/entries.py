@@ -56,7 +56,7 @@ def midi_pitch(name: object) -> object:
 MidiNumber = Annotated[int, Field(ge=0, le=127)]
 Pitch = Annotated[MidiNumber, BeforeValidator(midi_pitch)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Tempo = Annotated[float, Field(gt=0)]  # beats a minute
+Tempo = Annotated[float, Field(gt=0, le=600)]  # beats a minute
 
 
 @dataclass(frozen=True)
