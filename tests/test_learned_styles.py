@@ -486,6 +486,8 @@ def test_info_says_who_plays_what_in_a_few_lines(
 def test_info_of_a_style_as_json(style_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main.main(["info", str(style_file), "--json"])
     told = json.loads(capsys.readouterr().out)
+    drums = {p["instrument"] for p in told["recordings"][0]["players"] if p["role"] == "drums"}
+    assert drums == {"drum kit"}
     assert (told["kind"], told["path"], told["n_bars"]) == ("style", str(style_file), 32)
     assert [one["n_bars"] for one in told["recordings"]] == [16, 16]
     assert {one["role"]: one["instrument"] for one in told["recordings"][0]["players"]}["bass"] == (

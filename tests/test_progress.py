@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from conftest import music
 from thirdstream.audio import SR
-from thirdstream.cli import main, scores, transfer
+from thirdstream.cli import main, scores, styles, transfer
 from thirdstream.cli.console import FilesBar
 
 
@@ -45,7 +45,7 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Watched]]:
         made.append(Watched())
         return made[-1]
 
-    for command in (scores, transfer):
+    for command in (scores, styles, transfer):
         monkeypatch.setattr(command, "progress_bar", progress_bar)
     yield made
 
@@ -61,6 +61,16 @@ def test_a_bar_goes_on_within_a_file_and_does_not_count_one_that_fails() -> None
     files.done(names[2])
     assert bar.places == [0.25, 1.0, 1.5, 1.75, 2.0]
     assert not bar.finished
+
+
+def test_the_bar_of_learning_counts_what_is_left_out(bars: list[Watched], tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / "music" / name).write_text("no sound")
+    assert run(["learn-style", str(tmp_path / "music"), "--out", str(tmp_path / "x.style")]) == 1
+    (bar,) = bars
+    assert bar.tasks[0].completed == bar.tasks[0].total == 2
+    assert bar.tasks[0].description == "b.wav left out"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ MIN_SR, MAX_SR, MAX_CHANNELS = 1_000, 1_000_000, 64  # of recordings that are re
 SLACK_S = 0.25  # seconds of sound whose loss is no fault: encoders' delays, scratches
 STREAMED = 0x7FFF_0000  # bytes of a WAV from which on its writer did not know how many would come
 OGG_LOST = 65_307  # bytes of the largest OGG page, after which FFmpeg looks for none
+SCORES = (".mid", ".midi", ".musicxml", ".mxl")
 AC3_ERRORS = (InvalidDataError, UndefinedError)  # its decoder has numbers of its own
 MAX_CHUNKS = 10_000  # after the sound of a WAV
 MPEG = (0x50, 0x55)  # layers 2 and 3 in a WAV: libsndfile stops, and prints, where it is damaged
@@ -353,6 +354,10 @@ def _av_info(path: Path) -> AudioInfo:
             n_samples = round(_duration_s(container, track) * track.sample_rate) if known else 0
             return AudioInfo(track.sample_rate, len(track.layout.channels), n_samples, places)
     except (FFmpegError, ValueError, AttributeError) as error:  # no decoder: no sample_rate
+        if path.suffix.lower() in SCORES:
+            raise AudioError(
+                f"{path}: is a score, no recording; `thirdstream arrange` plays scores"
+            ) from error
         raise AudioError(
             f"{path}: is not audio in a format we know; "
             "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"

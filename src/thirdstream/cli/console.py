@@ -82,10 +82,10 @@ class FilesBar:
         said = f"{path.name} {share:.0%}" + (f", {doing}" if doing else "")
         self._bar.update(self._task, completed=self._n_done + share, description=said)
 
-    def done(self, path: Path) -> None:
-        """A file is finished."""
+    def done(self, path: Path, said: str = "100%") -> None:
+        """A file is finished; said: what became of it."""
         self._n_done += 1
-        self._bar.update(self._task, completed=self._n_done, description=f"{path.name} 100%")
+        self._bar.update(self._task, completed=self._n_done, description=f"{path.name} {said}")
 
 
 def tell(text: str) -> None:

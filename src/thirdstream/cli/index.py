@@ -76,5 +76,6 @@ def _heard(excerpts: Mapping[str, Sequence["Excerpt"]], out: Path) -> set["Excer
                     bar.done(one.excerpt.path)
                 else:
                     left.add(one.excerpt)
+                    bar.done(one.excerpt.path, "left out")
                     complain(f"left out: {one.fault}")
     return left

@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     from thirdstream.notes.styles.learned import Player
 
 SUFFIX = ".style"
+KITS = {
+    0: "drum kit",
+    8: "room drum kit",
+    16: "power drum kit",
+    24: "electronic drum kit",
+    25: "analogue drum kit",
+    32: "jazz drum kit",
+    40: "drum kit with brushes",
+    48: "orchestral percussion",
+    56: "sound effects",
+}  # as General MIDI 2 numbers them
 
 
 @writes_file
@@ -52,6 +63,7 @@ def _learn(recordings: Sequence[Path], out: Path) -> None:
                 continue
             faults.append(one.fault)
             if len(paths) > 1:
+                bar.done(one.path, "left out")
                 complain(f"left out: {one.fault}")
     if len(paths) == 1 and faults:
         raise Failed(faults[0])
@@ -114,11 +126,10 @@ def style_summary(path: str) -> dict[str, Any]:
 
 
 def _instrument(player: "Player") -> str:
-    """Its name; General MIDI's drum kits have numbers alone."""
     from thirdstream.notes.styles import instrument
 
     if player.role == "drums":
-        return f"drum kit {player.program}"
+        return KITS.get(player.program, f"drum kit {player.program}")
     return instrument(player.program).name
 
 
