@@ -469,6 +469,14 @@ def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instr
     return result
 
 
+def kits_apart(found: Sequence[Instrument]) -> list[Instrument]:
+    """The instruments, second takes of kits under other names: each kit is played by its number."""
+    return [
+        replace(one, name=one.name.replace(" take ", " ")) if one.bank == DRUM_BANK else one
+        for one in found
+    ]
+
+
 def is_plain(one: Instrument, found: Sequence[Instrument]) -> bool:
     """Whether it has one layer and few roots, or is played by one that has."""
     return original(one, found) in {
@@ -590,7 +598,7 @@ def main(sources: Path, out: Path) -> None:
     found, source = instruments(sources), sources / "FluidR3_GM.sf2"
     with TemporaryDirectory() as folder:
         first, second = Path(folder) / "first.sf3", Path(folder) / "second.sf3"
-        saved(first, found, {})
+        saved(first, kits_apart(found), {})
         found = mended(found, first, source)
         saved(second, found, {})
         gains, levels = balanced(found, second, source)

@@ -32,6 +32,7 @@ MIDI_SUFFIXES = (".mid", ".midi")
 BASS_TOP = 55  # G3: what is higher is never a recording's bass
 HELD = 1.0  # quarter notes from which harmony is held, rather than struck
 STROKE_S = 0.1
+KIT = 0  # the General MIDI kit of a recording's drums
 TOGETHER = 0.05  # share of what is no melody that sounds with other notes, unless all is one voice
 ROLES: dict[str, Role] = {
     "melody": "melody", "bass": "bass", "harmony": "harmony", "held harmony": "harmony",
@@ -143,7 +144,7 @@ def _played(wave: Wave, found: Transcription, room: Reverberation) -> list[Playe
     costs = costs_of(wave, parts, scene)
     played = [Played(name, costs[name], tuple(sorted(notes))) for name, notes in heard.items()]
     if strokes:
-        played.append(Played(DRUMS, costs[DRUMS], _in_quarters(strokes, found)))
+        played.append(Played(DRUMS, {KIT: 0.0}, _in_quarters(strokes, found)))
     return played
 
 

@@ -28,7 +28,6 @@ PART_S = 12.0  # of a recording that is compared, where its rarest part has most
 STEP_S = 2.0  # between the beginnings of which that is chosen
 N_FFT, HOP_LENGTH, N_MELS, F_MIN, F_MAX = 4096, 2048, 72, 40.0, 14_000.0
 N_TRIED = 8  # instruments a part
-KITS = (0, 24, 40)  # of drums: a standard one, an electronic one, brushes
 TRUST = 0.01  # in the network: what a factor of e in a note's likelihood is worth in divergence
 ANOTHER = 0.005  # divergence that one more instrument must be worth
 SOUNDING = 0.03  # share of the parts' loudest moment from which a place in time and pitch counts
@@ -37,8 +36,8 @@ FLOOR = 1e-4  # of the mean, below which nothing counts
 
 
 def costs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, dict[int, float]]:
-    """For each part the General MIDI programs that may play it, of drums the kits, each with its
-    cost: how unlike the recording the best sum with it is.
+    """For each part but drums the General MIDI programs that may play it, each with its cost: how
+    unlike the recording the best sum with it is.
 
     wave: mono, at 44,100 Hz. scene: the recording's room. A part without an instrument that is able
     to play it, or a recording too short to tell, has a piano.
@@ -51,15 +50,16 @@ def costs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, dict[int, floa
         for name, programs in tried.items()
         if heard.notes[name]
     }
+    if heard.notes.get(DRUMS):
+        stems[DRUMS] = {0: heard.stem(DRUMS, 0)}
     costs = {name: {one: -TRUST * likely[name][one] for one in programs}
              for name, programs in tried.items()}  # fmt: skip
-    costs |= _Fit(heard.magnitudes, stems, likely).costs()
+    costs |= _Fit(heard.magnitudes, stems, {DRUMS: {0: 0.0}, **likely}).costs()
     return {name: costs.get(name, {0: 0.0}) for name in likely}
 
 
 def _likely(wave: Wave, parts: Parts) -> dict[str, dict[int, float]]:
-    return {name: likelihoods(wave, notes) if name != DRUMS else dict.fromkeys(KITS, 0.0)
-            for name, notes in parts.items()}  # fmt: skip
+    return {name: likelihoods(wave, notes) for name, notes in parts.items() if name != DRUMS}
 
 
 def _most_likely(likely: Mapping[int, float]) -> list[int]:
@@ -137,7 +137,7 @@ class _Fit:
             for name, tried in self.stems.items():
                 found[name] = {one: self._cost({**chosen, name: one}) for one in tried}
                 chosen[name] = min(found[name], key=found[name].__getitem__)
-        return found
+        return {name: costs for name, costs in found.items() if name != DRUMS}
 
     def _cost(self, chosen: Mapping[str, int]) -> float:
         likely = sum(self.prior[name][one] for name, one in chosen.items())
