@@ -43,7 +43,7 @@ def costs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, dict[int, floa
     to play it, or a recording too short to tell, has a piano.
     """
     likely = _likely(wave, parts)
-    tried = {name: _most_likely(found) for name, found in likely.items() if found}
+    tried = _tried(likely)
     heard = _Heard.of(wave, parts, scene)
     stems = {
         name: {one: heard.stem(name, one) for one in programs}
@@ -62,8 +62,18 @@ def _likely(wave: Wave, parts: Parts) -> dict[str, dict[int, float]]:
     return {name: likelihoods(wave, notes) for name, notes in parts.items() if name != DRUMS}
 
 
-def _most_likely(likely: Mapping[int, float]) -> list[int]:
-    return sorted(likely, key=lambda one: -likely[one])[:N_TRIED]
+def _tried(likely: Mapping[str, Mapping[int, float]]) -> dict[str, list[int]]:
+    """Of each part the likeliest programs, and those that are another's likeliest: a choir, strings
+    or brass play all parts."""
+    ordered = {name: sorted(found, key=lambda one: -found[one])
+               for name, found in likely.items() if found}  # fmt: skip
+    leading = [programs[0] for programs in ordered.values()]
+    return {
+        name: list(
+            dict.fromkeys([*programs[:N_TRIED], *filter(likely[name].__contains__, leading)])
+        )
+        for name, programs in ordered.items()
+    }
 
 
 def _densest(parts: Parts, duration_s: float) -> float:
