@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from thirdstream import registry
 from thirdstream.files import ThirdstreamError
+from thirdstream.packages import extra
 from thirdstream.web.limits import Limits
 from thirdstream.web.sessions import Sessions
 from thirdstream.web.worker import WorkerPool
@@ -39,23 +40,14 @@ def running(
         closing(Sessions(limits)) as sessions,
         closing(WorkerPool(limits.jobs)) as pool,  # it imports what it needs beside this process
     ):
-        _check_extra()
+        with extra("web", "the page"):
+            import gradio as _  # noqa: F401
         labels = offered(models)
         with (
             _gradio_kept_in(sessions.root),
             _served(sessions, pool, labels, listening, Hosts(host, names)),
         ):
             yield f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-
-
-def _check_extra() -> None:
-    """Raise ThirdstreamError without the extra `web`."""
-    try:
-        import gradio as _  # noqa: F401
-    except ImportError as error:
-        raise ThirdstreamError(
-            f"the page needs {error.name}; install it with: pip install 'thirdstream[web]'"
-        ) from error
 
 
 def offered(models: Sequence[str]) -> dict[str, str]:

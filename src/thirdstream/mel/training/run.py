@@ -39,6 +39,7 @@ from thirdstream.mel.training.loop import (
     steps_per_epoch,
     with_optimizers,
 )
+from thirdstream.packages import extra
 from thirdstream.records import record
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     """Train in the run folder `out`, saving as it goes; yields what `fit` yields.
 
     On Ctrl-C the running step is finished and saved, then Interrupted is raised. Raises
-    TrainingError as `fit` does, and if the packages of the extra `train` are missing.
+    TrainingError as `fit` does, and ThirdstreamError without the extra `train`.
     """
     with _logging_in(out):
         yield from _train(state, corpus, config, out)
@@ -145,14 +146,10 @@ def interruptible() -> Iterator[threading.Event]:
 
 
 def _accelerator(out: Path, config: TrainingConfig, state: State) -> "Accelerator":
-    try:
+    with extra("train", "training"):
         import tensorboard  # noqa: F401  # what logs through accelerate
         from accelerate import Accelerator
         from accelerate.utils import DataLoaderConfiguration
-    except ImportError as error:
-        raise TrainingError(
-            f"training needs {error.name}; install it with: pip install 'thirdstream[train]'"
-        ) from error
     n_processes = int(os.environ.get("WORLD_SIZE", "1"))
     if config.batch_size % n_processes:
         raise TrainingError(
