@@ -13,7 +13,7 @@ import torch
 from markupsafe import Markup
 
 from thirdstream import audio
-from thirdstream.files import check_free, whole_file
+from thirdstream.files import check_free, whole_file, write_text
 from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.system import MelSystem
 from thirdstream.registry import SYSTEMS
@@ -84,8 +84,7 @@ def run(
         draw(clip)
         shown.append(clip)
     about = {name: sentence(system) for name, system in systems.items()}
-    with whole_file(out / PAGE) as temporary:
-        temporary.write_text(page(shown, about), encoding="utf-8")
+    write_text(out / PAGE, page(shown, about))
 
 
 def sentence(system: System[Any]) -> str:

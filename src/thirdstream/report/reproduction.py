@@ -12,7 +12,7 @@ from typing import Any, Literal
 from markupsafe import Markup
 from pydantic import ValidationError
 
-from thirdstream.files import ThirdstreamError, read_json, whole_file
+from thirdstream.files import ThirdstreamError, read_json, write_text
 from thirdstream.report.html import render
 from thirdstream.report.results import Record
 
@@ -123,8 +123,7 @@ def write(results: Reproduction, out: Path) -> None:
         MARKDOWN: markdown(results),
     }
     for name, text in texts.items():
-        with whole_file(out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(out / name, text)
 
 
 def page(results: Reproduction) -> Markup:
