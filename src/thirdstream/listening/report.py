@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,8 +83,7 @@ def write(summary: Summary, out: Path) -> None:
     if out.suffix.lower() == ".md":
         text = str(render("answers.md", package=PACKAGE, **made)) + "\n"
     else:
-        css = (resources("thirdstream.report") / "report.css").read_text(encoding="utf-8")
-        made |= {"css": Markup(css), "picture": plot(summary) if is_rating else ""}
+        made |= {"picture": plot(summary) if is_rating else ""}
         text = str(render("answers.html", package=PACKAGE, **made))
     write_text(out, text)
 

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -128,8 +127,4 @@ def page(clips: Sequence[Clip], about: Mapping[str, str]) -> str:
 
     about: what each system is, in a sentence.
     """
-    room = resources("thirdstream.report")
-    css, script = (
-        Markup((room / name).read_text(encoding="utf-8")) for name in ("report.css", "player.js")
-    )
-    return render("demo.html", clips=clips, systems=about, css=css, script=script)
+    return render("demo.html", clips=clips, systems=about)

@@ -8,7 +8,6 @@ import base64
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,10 +50,9 @@ def write(results_path: Path, out: Path) -> None:
 
 def page(results: Results, work: Path) -> Markup:
     """The whole page as HTML. Raises ThirdstreamError if an excerpt in `work` is missing."""
-    css = (resources("thirdstream.report") / "report.css").read_text(encoding="utf-8")
     return render(
-        "results.html", results=results, css=Markup(css), left_out=_left_out(results),
-        counts=_counts(results), plane=partial(plane, results), curves=partial(curves, results),
+        "results.html", results=results, left_out=_left_out(results), counts=_counts(results),
+        plane=partial(plane, results), curves=partial(curves, results),
         table=partial(table, results), examples=[*_examples(results, work)],
     )  # fmt: skip
 

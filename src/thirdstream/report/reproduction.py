@@ -4,7 +4,6 @@ The page is a pure function of the results; its pictures lie beside it.
 """
 
 from collections.abc import Mapping
-from importlib.resources import files as resources
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -128,8 +127,7 @@ def write(results: Reproduction, out: Path) -> None:
 
 def page(results: Reproduction) -> Markup:
     """The page as HTML, to lie beside its figures."""
-    css = (resources("thirdstream.report") / "report.css").read_text(encoding="utf-8")
-    return render("reproduction.html", css=Markup(css), **_values(results))
+    return render("reproduction.html", **_values(results))
 
 
 def markdown(results: Reproduction) -> str:

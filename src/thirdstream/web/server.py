@@ -5,7 +5,6 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,12 +192,11 @@ def unguarded(page: Any, sessions: Sessions) -> Any:
     from fastapi import FastAPI
     from gradio.themes import Default
 
+    from thirdstream.report.html import asset
     from thirdstream.web import example
     from thirdstream.web.guard import EXAMPLE, UPLOAD
     from thirdstream.web.uploads import Uploads
 
-    inside = resources("thirdstream.web")
-    script = (resources("thirdstream.report") / "player.js").read_text(encoding="utf-8")
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_route(UPLOAD, Uploads(sessions).upload, methods=["POST"])
     app.add_route(EXAMPLE + "{name}", example.served)
@@ -222,6 +220,6 @@ def unguarded(page: Any, sessions: Sessions) -> Any:
             font=["system-ui", "sans-serif"],
             font_mono=["ui-monospace", "monospace"],
         ),
-        css=(inside / "page.css").read_text(encoding="utf-8"),
-        head=f"<script>{script}</script>",
+        css=str(asset("page.css", "thirdstream.web")),
+        head=f"<script>{asset('player.js')}</script>",
     )
