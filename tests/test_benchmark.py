@@ -128,7 +128,7 @@ def bench(sheets: Path, fixed: Path, tmp_path: Path) -> Path:
 def test_the_benchmark_is_made_and_evaluated(
     bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = measure.EvaluationModels(Tagger(), None, "not installed")
+    models = measure.EvaluationModels(Tagger(), missing={"transcriber": "not installed"})
     monkeypatch.setattr(measure, "evaluation_models", lambda: models)
     about = json.loads((bench / "benchmark.json").read_text())["splits"]
     assert {split: one["pairs"] for split, one in about.items()} == {
