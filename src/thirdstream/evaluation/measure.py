@@ -231,7 +231,7 @@ def set_features(wave: Wave, tagged: TaggerOutput) -> dict[str, Any]:
 
 def chroma_of(chroma: metrics.Chroma) -> list[list[float]]:
     """What cover retrieval needs of one recording."""
-    return [_rounded(frame) for frame in retrieval.pooled(chroma)]
+    return [_rounded(frame) for frame in retrieval.pooled_chroma(chroma)]
 
 
 def compare(

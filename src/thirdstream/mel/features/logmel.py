@@ -183,18 +183,11 @@ def _moments_of(array: NDArray[np.float32], scale: float | None) -> Moments:
     return Moments(len(wide), mean, np.einsum("ij,ij->j", wide, wide), maximum)
 
 
-def measure_statistics(arrays: Callable[[], Iterable[NDArray[np.float32]]]) -> Statistics:
+def statistics_of(moments_at: Callable[[float | None], Moments]) -> Statistics:
     """s and s_f over all training data of one style (paper, section 2.2), in two passes.
 
-    arrays: called once a pass, gives mel power in pieces (..., n_mels), float32.
-    """
-    return statistics_of(lambda scale: moments(arrays(), scale=scale))
-
-
-def statistics_of(moments_at: Callable[[float | None], Moments]) -> Statistics:
-    """As `measure_statistics`, from the `moments` of all training data.
-
-    moments_at: called first with None, then with the scale that followed from its answer.
+    moments_at: the `moments` of all training data; called first with None, then with the scale that
+    followed from its answer.
     """
     power = moments_at(None)
     scale = float(np.sqrt((power.squares / power.n_frames).mean() + power.mean.var())) or 1.0
