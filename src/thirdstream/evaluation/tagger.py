@@ -182,7 +182,8 @@ class Tagger:
         """By name: the network, and its tags in the order of its outputs."""
         tensors, header = checkpoint.read(self.weights)
         return {
-            name: (network_of(part(tensors, name)), tags) for name, tags in header["tags"].items()
+            name: (network_of(checkpoint.below(f"{name}.", tensors)), tags)
+            for name, tags in header["tags"].items()
         }
 
     @torch.inference_mode()
@@ -201,13 +202,6 @@ class Tagger:
             if name == "MSD":
                 embeddings = found.numpy()
         return TaggerOutput(tags, embeddings)
-
-
-def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors called NAME.*, without NAME."""
-    start = f"{name}."
-    return {key.removeprefix(start): value for key, value in tensors.items()
-            if key.startswith(start)}  # fmt: skip
 
 
 def log_mel_patches(wave: Wave, sr: int) -> Tensor:
