@@ -154,7 +154,7 @@ class TwinGAN(StyleConditioned, Adversarial, TwinAutoencoder):
         )
         finish(self, config)
 
-    def head(self, style: str) -> MapStyle | CodeStyle:
+    def head(self, style: str) -> MapStyle:
         """What makes a style code of a feature map, and AdaIN's parameters of the code."""
         return self.heads[style]
 
@@ -243,7 +243,7 @@ class MeanStyle(nn.Module):
         self.mean.lerp_(codes.mean(0), float(max(1 / self.n_seen, SMALLEST_SHARE)))
 
 
-def style_head(config: GANConfig) -> MapStyle | CodeStyle:
+def style_head(config: GANConfig) -> MapStyle:
     """The kind of style that the configuration asks for."""
     if config.style_size is None:
         return MapStyle(config.n_latent)
