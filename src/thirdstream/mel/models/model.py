@@ -110,6 +110,9 @@ class MelModel(nn.Module, ABC):
 
     def check_mels(self, n_mels: int) -> None:
         """Raise OptionError where the networks take no mels of so many bands."""
+        own = getattr(self.config, "n_mels", n_mels)
+        if n_mels != own:
+            raise OptionError("n_mels", own, f"{n_mels}, as many as the mels have")
 
     def other(self, style: str) -> str:
         """The style that is not `style`. Raises ValueError on an unknown one."""
