@@ -117,17 +117,18 @@ def _with_pieces(found: Sequence[Found]) -> list[Found]:
 
 def _find_in(where: str, style: str) -> list[Found]:
     if musicnet := re.fullmatch("musicnet:(.+)", where):
-        return find_musicnet(_folder(musicnet[1]), style)
+        return find_musicnet(folder_at(musicnet[1]), style)
     if fma := re.fullmatch(r"fma(?:/([^:]+))?:(.+)", where):
-        return find_fma(_folder(fma[2]), style, genre=fma[1] or style)
-    folder = _folder(where)
+        return find_fma(folder_at(fma[2]), style, genre=fma[1] or style)
+    folder = folder_at(where)
     return [
         Found(path, style, name=path.relative_to(folder).with_suffix("").as_posix())
         for path in audio.find_recordings(folder)
     ]
 
 
-def _folder(name: str) -> Path:
+def folder_at(name: str) -> Path:
+    """A folder by its name. Raises CorpusError where there is none."""
     folder = Path(name)
     if not folder.is_dir():
         raise CorpusError(f"{folder}: there is no such folder; check the path")
