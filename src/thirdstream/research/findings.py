@@ -6,16 +6,15 @@ what is measured.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from thirdstream.data.corpus import TEST
+from thirdstream.report.reproduction import Finding
 from thirdstream.research.measures import RELATED
-from thirdstream.research.measuring import measure
-
-__all__ = ["PAPER_LOSSES", "STATEMENTS", "Criterion", "Finding", "Statement", "judge", "measure"]
 
 # Test-time eq. 1 as printed in the paper, on its own corpus, in the paper's order.
 PAPER_LOSSES = {
@@ -29,15 +28,6 @@ N_RESAMPLES = 2_000  # of the bootstrap
 
 Verdict = Literal["holds", "does not hold", "holds in part", "not tested"]
 Results = Sequence[Mapping[str, Any]]  # what `measure` gave, a seed each
-
-
-class Finding(NamedTuple):
-    """A statement with its verdict and what was measured, as text."""
-
-    section: str
-    statement: str
-    verdict: Verdict
-    measurement: str
 
 
 class Criterion(NamedTuple):
@@ -129,9 +119,10 @@ def judge(results: Mapping[str, Results]) -> list[Finding]:
 def _order(results: Mapping[str, Results]) -> Finding:
     """How many pairs of systems have the paper's order in how many seeds."""
     text = "eq. 1 is least for the twin CNN, then VAE, GAN and variational GAN"
+    finding = partial(Finding, section="3, 4", statement=text)
     missing = [name for name in PAPER_LOSSES if not results.get(name)]
     if missing:
-        return Finding("3, 4", text, "not tested", f"not measured: {', '.join(missing)}")
+        return finding(verdict="not tested", measurement=f"not measured: {', '.join(missing)}")
     losses = {
         name: [float(np.mean(list(one["reconstruction"].values()))) for one in results[name]]
         for name in PAPER_LOSSES
@@ -151,7 +142,7 @@ def _order(results: Mapping[str, Results]) -> Finding:
         f"{means}; the paper's {' < '.join(map(str, PAPER_LOSSES.values()))}; {sum(agree)} of "
         f"{len(agree)} pairs of systems have its order ({_counted(n_seeds, 'seed')})"
     )
-    return Finding("3, 4", text, verdict, measurement)
+    return finding(verdict=verdict, measurement=measurement)
 
 
 def _judged(name: str, statement: Statement, seeds: Results) -> Finding:
@@ -168,9 +159,10 @@ def _judged(name: str, statement: Statement, seeds: Results) -> Finding:
         answers = answers if parts else []
         everything += answers
         texts.append(f"{way} ({_verdict(answers)}): {', '.join(parts) or 'no value'}")
-    measurement = "; ".join([*texts, _sizes(seeds)])
-    section, text = SECTIONS.get(name, ""), f"{name}: {statement.text}"
-    return Finding(section, text, _verdict(everything), measurement)
+    return Finding(
+        section=SECTIONS.get(name, ""), statement=f"{name}: {statement.text}",
+        verdict=_verdict(everything), measurement="; ".join([*texts, _sizes(seeds)]),
+    )  # fmt: skip
 
 
 def _verdict(answers: Sequence[bool | None]) -> Verdict:
