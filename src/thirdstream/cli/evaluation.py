@@ -126,9 +126,8 @@ def _print_results(results: "Results", all_columns: bool = False) -> None:
     tell("Means, with 95 % intervals over pieces; n recordings.")
     for line in (columns.all_definitions if all_columns else columns.definitions)(results):
         tell(line)
-    for reason in sorted(set(results.left_out.values())):
-        names = [name for name, why in results.left_out.items() if why == reason]
-        say(f"left out {', '.join(names)}: {reason}")
+    for reason, names in results.not_measured().items():
+        say(f"left out {names}: {reason}")
     for one in results.skipped:
         complain(f"skipped {one.reason}")
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from thirdstream.files import ThirdstreamError, read_json, write_text
 from thirdstream.report.html import render
-from thirdstream.report.results import Record
+from thirdstream.report.results import Record, fault_in
 
 VERSION = 1
 RESULTS, PAGE, MARKDOWN = "results.json", "index.html", "report.md"
@@ -106,11 +106,9 @@ def read(path: Path) -> Reproduction:
         content = read_json(path, kind="results file of `thirdstream reproduce`")
         return Reproduction.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ": ".join(str(part)[:60] for part in first["loc"])
         raise ThirdstreamError(
             f"{path}: is no results file of this version of `thirdstream reproduce` "
-            f"({place}: {first['msg']}); run it again"
+            f"({fault_in(error)}); run it again"
         ) from error
 
 
