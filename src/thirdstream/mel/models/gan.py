@@ -92,9 +92,7 @@ class GANConfig(AdversarialConfig):
         return [
             *super().rules(),
             Rule("style_channels", as_many, f"as many as channels, {len(self.channels)}"),
-            Rule("adain", self.adain in ("instance", "moving"), "instance or moving"),
             Rule("adain", coded, "instance where there is no style_size"),
-            Rule("style_losses", self.style_losses in ("both", "second"), "both or second"),
         ]
 
     def sizes(self) -> tuple[str, ...]:

@@ -22,7 +22,6 @@ from thirdstream.mel.models.model import (
     mean_over,
 )
 from thirdstream.mel.networks.blocks import (
-    NORMS,
     Decoder,
     Encoder,
     Norm,
@@ -105,8 +104,6 @@ class TwinConfig:
                  "a number where channels is a single one"),
             Rule("norm", several or self.norm == "none", "none where channels is a single number"),
             Rule("kernel_size", self.kernel_size % 2 == 1, "odd"),
-            Rule("norm", self.norm in NORMS, f"one of {', '.join(NORMS)}"),
-            Rule("start", self.start in STARTS, f"one of {', '.join(STARTS)}"),
             Rule("features", bool(features) and features <= set(INPUT_FEATURES),
                  f"one or more of {', '.join(INPUT_FEATURES)}"),
         ]  # fmt: skip
