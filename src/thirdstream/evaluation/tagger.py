@@ -128,15 +128,15 @@ class VGG(nn.Module):
     606 thousand parameters.
     """
 
+    N = 128  # features of each convolution
     POOLS = (((4, 1), (2, 2)), *[((2, 2), (2, 2))] * 3, ((4, 4), (4, 4)))  # size, stride
 
-    def __init__(self, n_features: int = 128) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        inputs = (1, *[n_features] * 4)
-        self.convolutions = nn.ModuleList(nn.Conv2d(n, n_features, 3, padding=1) for n in inputs)
-        sizes = (1, *[n_features] * 5)
+        sizes = (1, *[self.N] * 5)
+        self.convolutions = nn.ModuleList(nn.Conv2d(n, self.N, 3, padding=1) for n in sizes[:-1])
         self.norms = nn.ModuleList(nn.BatchNorm2d(n, eps=1e-3) for n in sizes)
-        self.tags = nn.Linear(2 * n_features, 50)  # at the end 2 frames, 1 band
+        self.tags = nn.Linear(2 * self.N, 50)  # at the end 2 frames, 1 band
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, 187, 96) -> tags (batch, 50) from 0 to 1, embedding (batch, 256)."""
