@@ -149,16 +149,16 @@ def _judged(name: str, statement: Statement, seeds: Results) -> Finding:
     """One statement of one system."""
     everything: list[bool | None] = []
     texts = []
-    for way in seeds[0][statement.of] if seeds else ():
+    for direction in seeds[0][statement.of] if seeds else ():
         answers, parts = [], []
         for criterion in statement.criteria:
-            values = list(_values(seeds, statement.of, way, criterion.measure))
+            values = list(_values(seeds, statement.of, direction, criterion.measure))
             answer, text = _tested(criterion, values) if values else (None, "")
             answers.append(answer)
             parts += [text] if values else []
         answers = answers if parts else []
         everything += answers
-        texts.append(f"{way} ({_verdict(answers)}): {', '.join(parts) or 'no value'}")
+        texts.append(f"{direction} ({_verdict(answers)}): {', '.join(parts) or 'no value'}")
     return Finding(
         section=SECTIONS.get(name, ""), statement=f"{name}: {statement.text}",
         verdict=_verdict(everything), measurement="; ".join([*texts, _sizes(seeds)]),
@@ -174,11 +174,11 @@ def _verdict(answers: Sequence[bool | None]) -> Verdict:
     return "does not hold" if set(answers) == {False} else "holds in part"
 
 
-def _values(seeds: Results, of: str, way: str, measure: str) -> Iterator[dict[str, float]]:
+def _values(seeds: Results, of: str, direction: str, measure: str) -> Iterator[dict[str, float]]:
     """Of each seed with a value, those of the recordings."""
     for one in seeds:
-        names = one["recordings"][way.partition(" to ")[0]]
-        by_recording = one[of][way][measure]["by_recording"]
+        names = one["recordings"][direction.partition(" to ")[0]]
+        by_recording = one[of][direction][measure]["by_recording"]
         known = {n: v for n, v in zip(names, by_recording, strict=True) if v is not None}
         if known:
             yield known
