@@ -240,7 +240,7 @@ def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
             style=one.style,
             split="",
             sha256=_sha256(one.path),
-            features=str(features.relative_to(out).as_posix()),
+            features=features.relative_to(out).as_posix(),
             size=stat.st_size,
             mtime_ns=stat.st_mtime_ns,
             **measured,
@@ -372,11 +372,7 @@ def _fill_empty_splits(
             continue
         givers = [sound for sound in free if counts[split[sound]] > 1]
         if givers:
-            pick = (
-                max(givers, key=draw.__getitem__)
-                if wanted == TRAIN
-                else min(givers, key=draw.__getitem__)
-            )
+            pick = (max if wanted == TRAIN else min)(givers, key=draw.__getitem__)
             split |= {sound: wanted for sound in free if draw[sound] == draw[pick]}
 
 

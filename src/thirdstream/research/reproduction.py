@@ -210,11 +210,8 @@ class Work:
         code = [_code_of(module) for module in (measuring, measures)]
         key = {"model": weights, "code": code, **self._music()}
         path = self.out / "measures" / f"{name}-{digest(key)[:16]}.json"
-
-        def measure() -> dict[str, Any]:
-            return measuring.measure(loaded(), self.part, n_segments=self.n_measured, seed=0)
-
-        return _kept(path, key, measure)
+        how = {"n_segments": self.n_measured, "seed": 0}
+        return _kept(path, key, lambda: measuring.measure(loaded(), self.part, **how))
 
     def _music(self) -> dict[str, Any]:
         """What measures depend on, besides the model and the code."""
