@@ -92,7 +92,7 @@ def figures(
             checkpoint = registry.find(path)
             system = load(checkpoint)
             powers = drawing.examples(system, corpus=shown, clips=clips)
-            name = _name_of(path)
+            name = registry.label_of(path)
             written = drawing.system_figures(system, powers, out, name=name)
             learnt = history.beside(checkpoint)
             if learnt is not None:
@@ -100,11 +100,6 @@ def figures(
                 written = itertools.chain(written, curves)
         for file in written:
             tell(str(file))
-
-
-def _name_of(path: str) -> str:
-    """What a run folder, a file or a bundled model is called in names of figures."""
-    return Path(path).resolve().name.removesuffix(".safetensors")
 
 
 def _diagrams(paths: tuple[str, ...], out: Path) -> Iterator[Path]:
@@ -120,4 +115,4 @@ def _diagrams(paths: tuple[str, ...], out: Path) -> Iterator[Path]:
             yield from drawing.draw(model, out, name=f"{name}-paper")
     for path in paths:
         system = load(registry.find(path))
-        yield from drawing.draw(system.model, out, name=_name_of(path), mel=system.mel)
+        yield from drawing.draw(system.model, out, name=registry.label_of(path), mel=system.mel)

@@ -163,8 +163,7 @@ def makers_of(models: Sequence[str], results: Sequence[str]) -> dict[str, Maker]
     """
     found: dict[str, Maker] = {}
     named: list[tuple[str, Maker]] = [
-        (Path(model).resolve().name.removesuffix(".safetensors"), Transferring(model))
-        for model in models
+        (registry.label_of(model), Transferring(model)) for model in models
     ]
     for one in results:
         name, _, folder = one.partition("=")
