@@ -145,7 +145,7 @@ def relativistic(*, winner: Tensor | list[Tensor], loser: Tensor | list[Tensor])
     are not. The winner's should lie 1 above the mean of the loser's, which should lie 1 below that
     of the winner's; then this is zero. Of lists, scores at several scales, it is the sum.
     """
-    if isinstance(winner, list):
+    if isinstance(winner, list) or isinstance(loser, list):
         pairs = zip(winner, loser, strict=True)
         return torch.stack([relativistic(winner=w, loser=one) for w, one in pairs]).sum()
     above = winner - loser.mean() - 1
