@@ -37,9 +37,8 @@ from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
 from thirdstream.notes.learning.learn import find_music, forget, learn, style_of
 from thirdstream.notes.options import ScoreOptions
-from thirdstream.notes.rendering import ORCHESTRA, stream
 from thirdstream.notes.styles.learned import write_learned
-from thirdstream.notes.system import arranged, scene_of
+from thirdstream.notes.system import arranged, played
 from thirdstream.notes.transcription.note_events import notes_of
 from thirdstream.notes.transcription.transcribe import transcribe_file
 
@@ -153,8 +152,7 @@ def restyled(path: Path, wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, Wav
     for one in wanted:
         options = ScoreOptions(to=str(one.file), **SETTINGS[one.setting])
         arrangement, timing = arranged(found, options)
-        blocks = stream(arrangement.song, timing, ORCHESTRA, scene_of(options),
-                        n_samples=n_samples, n_channels=1)  # fmt: skip
+        blocks = played(arrangement.song, timing, options, n_samples=n_samples, n_channels=1)
         yield one, normalise_level(np.concatenate(list(blocks), axis=1)[0])
 
 

@@ -100,6 +100,8 @@ ALIKE = {  # what has no samples of its own, and who plays for it
 }  # fmt: skip
 UNTUNED = {0, 9, 10, 12, 13, 14, 47, 108, 114}  # pianos are stretched; bars have no harmonics
 KITS = {"Standard Kit": 0, "Brush Kit": 40}
+PLAIN_KITS = {"Electro Kit": 24}  # of one layer and one take: a drum machine's hits are alike
+KITS_ALIKE = {25: 24}
 DRUM_KEYS = range(35, 60)
 DRUM_S = 3.5
 FADE_S = 0.3
@@ -293,20 +295,23 @@ def struck(font: SoundFont, program: int, seconds: float, layers: Layers = LAYER
 
 
 def drums(
-    font: SoundFont, kit: int, side: Callable[[Iterable[Region]], list[Region]]
+    font: SoundFont,
+    kit: int,
+    side: Callable[[Iterable[Region]], list[Region]],
+    layers: Layers = LAYERS,
 ) -> list[Zone]:
     """One zone for each key and layer, from one side's microphones."""
     zones = []
     for key in DRUM_KEYS:
         of_key = [r for r in font.regions(DRUM_BANK, kit) if r.keys[0] <= key <= r.keys[1]]
         dark = len({r.cutoff_hz for r in of_key}) == 1
-        for number, (low, high, velocity) in enumerate(LAYERS):
+        for number, (low, high, velocity) in enumerate(layers):
             regions = side(r for r in of_key if r.velocities[0] <= velocity <= r.velocities[1])
             waves = [made(font, Tone(r, key, 0.0), round(DRUM_S * SR)) for r in regions]
             wave = np.zeros(max(map(len, waves)), np.float32)
             for one in waves:
                 wave[: len(one)] += one
-            if dark and number < len(CYMBALS_HZ):
+            if dark and number < len(layers) - 1:
                 plain = replace(
                     regions[0], cutoff_hz=CYMBALS_HZ[number], sweep_cents=0.0, resonance_db=0.0
                 )
@@ -430,6 +435,11 @@ def instruments(sources: Path) -> list[Instrument]:
     for name, kit in KITS.items():
         found.append(Instrument(DRUM_BANK, kit, name, drums(font, kit, left)))
         found.append(Instrument(DRUM_BANK, kit + 1, f"{name} take 2", drums(font, kit, right)))
+    kits = {kit: Instrument(DRUM_BANK, kit, name, drums(font, kit, left, ONE_LAYER))
+            for name, kit in PLAIN_KITS.items()}  # fmt: skip
+    found += kits.values()
+    found += [Instrument(DRUM_BANK, kit, f"{kits[other].name} as {kit}", kits[other].zones)
+              for kit, other in KITS_ALIKE.items()]  # fmt: skip
     return sorted(found, key=lambda one: (one.bank, one.program))
 
 
@@ -444,7 +454,8 @@ def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instr
         zones = [replace(zone, loop=closed(font, region))
                  for zone, region in zip(one.zones, regions, strict=True)]  # fmt: skip
         if one.bank == DRUM_BANK:
-            kit, middles = original(one, found)[1], {low: middle for low, _, middle in LAYERS}
+            kit, layers = original(one, found)[1], ONE_LAYER if is_plain(one, found) else LAYERS
+            middles = {low: middle for low, _, middle in layers}
             struck = [(r.root, middles[r.velocities[0]]) for r in regions]
             gains = [hit_db(source, kit, *how) - hit_db(draft, one.program, *how) for how in struck]
         else:
@@ -458,11 +469,20 @@ def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instr
     return result
 
 
+def kits_apart(found: Sequence[Instrument]) -> list[Instrument]:
+    """The instruments, second takes of kits under other names: each kit is played by its number."""
+    return [
+        replace(one, name=one.name.replace(" take ", " ")) if one.bank == DRUM_BANK else one
+        for one in found
+    ]
+
+
 def is_plain(one: Instrument, found: Sequence[Instrument]) -> bool:
     """Whether it has one layer and few roots, or is played by one that has."""
-    return original(one, found)[1] in {
-        *PLAIN_SUSTAINED.values(),
-        *(p for p, _ in PLAIN_STRUCK.values()),
+    return original(one, found) in {
+        *((0, program) for program in PLAIN_SUSTAINED.values()),
+        *((0, program) for program, _ in PLAIN_STRUCK.values()),
+        *((DRUM_BANK, kit) for kit in PLAIN_KITS.values()),
     }
 
 
@@ -578,7 +598,7 @@ def main(sources: Path, out: Path) -> None:
     found, source = instruments(sources), sources / "FluidR3_GM.sf2"
     with TemporaryDirectory() as folder:
         first, second = Path(folder) / "first.sf3", Path(folder) / "second.sf3"
-        saved(first, found, {})
+        saved(first, kits_apart(found), {})
         found = mended(found, first, source)
         saved(second, found, {})
         gains, levels = balanced(found, second, source)

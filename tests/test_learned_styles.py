@@ -46,6 +46,8 @@ from thirdstream.notes.styles.learned import (
     LONGEST,
     Bar,
     LearnedStyle,
+    Player,
+    Reverberation,
     Role,
     Source,
     read_learned,
@@ -481,6 +483,24 @@ def test_info_says_who_plays_what_in_a_few_lines(
         "│ bass │ tuba │ 1 of 2 │", "│ bass │ double bass │ 1 of 2 │",
     ):  # fmt: skip
         assert said in lines
+
+
+@pytest.mark.parametrize(
+    ("programs", "room", "kit"),
+    [((38, 50, 81), True, 24), ((38, 50, 81), False, 0), ((32, 50, 81), True, 24),
+     ((32, 0, 81), True, 0)],
+)  # fmt: skip
+def test_drums_beside_synthesisers_are_electronic(
+    programs: tuple[int, ...], room: bool, kit: int
+) -> None:
+    """Of recordings: a MIDI file says which kit it is."""
+    roles: tuple[Role, ...] = ("bass", "harmony", "melody", "drums")
+    players = [Player(role=role, program=0, velocity=80, lowest=36, highest=60) for role in roles]
+    known = Reverberation(decay_s=1.0, wet=0.2) if room else None
+    source = Source(name="one", beats_per_bar=4, tempo=120.0, players=tuple(players),
+                    reverberation=known)  # fmt: skip
+    found = learning.played_by(source, (*programs, 0))
+    assert [one.program for one in found.players] == [*programs, kit]
 
 
 def test_info_of_a_style_as_json(style_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

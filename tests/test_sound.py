@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pytest import approx
 
+from thirdstream.audio.spectral_balance import CENTRES_HZ, FLOOR_DB
 from thirdstream.evaluation import sound
 from thirdstream.evaluation.metrics import MetricError
 
@@ -39,7 +40,7 @@ def test_what_is_20_lu_softer_and_silence_have_no_part_in_the_loudness_range() -
 
 def test_a_tone_is_in_its_third_octave_and_white_noise_rises_by_1_db_a_band() -> None:
     bands = sound.third_octaves_db(sine(1000), SR)
-    at = int(np.abs(sound.CENTRES - 1000).argmin())
+    at = int(np.abs(CENTRES_HZ - 1000).argmin())
     assert bands[at] == approx(0, abs=0.01)
     assert (np.delete(bands, at) < -40).all()
     rises = np.diff(sound.third_octaves_db(noise(), SR))[12:]  # where bands have many bins
@@ -50,8 +51,8 @@ def test_a_tone_is_in_its_third_octave_and_white_noise_rises_by_1_db_a_band() ->
 def test_a_spectrum_has_no_level_and_silence_has_the_lowest_everywhere() -> None:
     wave = sine(300) + noise(-30)
     assert sound.third_octaves_db(0.1 * wave, SR) == approx(sound.third_octaves_db(wave, SR))
-    assert (sound.third_octaves_db(0 * T, SR) == sound.FLOOR_DB).all()
-    assert sound.third_octaves_db(noise()[:100], SR).shape == sound.CENTRES.shape
+    assert (sound.third_octaves_db(0 * T, SR) == FLOOR_DB).all()
+    assert sound.third_octaves_db(noise()[:100], SR).shape == CENTRES_HZ.shape
 
 
 @pytest.mark.parametrize("below_db", [20.0, 40.0])
@@ -59,7 +60,7 @@ def test_noise_under_a_chord_is_found_at_its_level(below_db: float) -> None:
     chord = sum(sine(hz, -25) for hz in (440.0, 554.4, 659.3, 1318.5))
     level = 20 * np.log10(np.sqrt(np.square(chord).mean()))
     found = sound.noise_floor_db(chord + noise(level - below_db), SR)
-    share = (sound.CENTRES[-1] * 2 ** (1 / 6) - 400 / 2 ** (1 / 6)) / (SR / 2)  # of the noise
+    share = (CENTRES_HZ[-1] * 2 ** (1 / 6) - 400 / 2 ** (1 / 6)) / (SR / 2)  # of the noise
     assert found == approx(-below_db + 10 * np.log10(share), abs=1)
 
 

@@ -7,20 +7,19 @@ are a row of every table.
 import librosa
 import numpy as np
 import pyloudnorm
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
+from thirdstream.audio import spectral_balance
+from thirdstream.audio.spectral_balance import N_FFT, third_octaves
 from thirdstream.evaluation.metrics import Array, MetricError, checked_waves
 
 BLOCK_S, OVERLAP = 3.0, 1 - 0.1 / 3.0  # of loudness: every 0.1 s
 ABSOLUTE_GATE, RELATIVE_GATE = -70.0, -20.0  # LUFS, LU
 RANGE = (10, 95)  # percentiles
 
-N_FFT = 8192  # of spectra: 5.4 Hz at 44.1 kHz
-CENTRES = 1000 * 2.0 ** (np.arange(-13, 13) / 3)  # Hz, of third octaves: 50 Hz to 16 kHz
-LEAST_RATE = 36_000  # Hz, so that the last of them is there
-FLOOR_DB = -80.0  # of a band, below the whole
+LEAST_RATE = 36_000  # Hz, so that the last third octave is there
 
 NOISE_FROM = 9  # the first third octave with bins enough beside a partial: 400 Hz
 QUIETEST = 10  # per cent of the time
@@ -55,19 +54,14 @@ def loudness_range_lu(wave: ArrayLike, sr: int) -> float:
 
 
 def third_octaves_db(wave: ArrayLike, sr: int) -> Array:
-    """The long-term average spectrum by third octaves, (26,): 50 Hz to 16 kHz, in dB.
+    """The long-term average spectrum by third octaves, (26,), as of `audio.spectral_balance`.
 
-    The share of each band in the power of all, so the level does not count; at least -80 dB. Hann
-    windows of 8192 samples, hop 2048. Silence has -80 dB everywhere. Raises MetricError on rates
-    below 36 kHz. Source: bands of IEC 61260-1, base 2.
+    Raises MetricError on rates below 36 kHz.
     """
     (found,) = checked_waves(wave=wave)
     if sr < LEAST_RATE:
         raise MetricError(f"third octaves up to 16 kHz need 36 kHz (got {sr}); resample first")
-    powers = _powers(found, N_FFT).mean(axis=1)
-    bands = np.array([powers[inside].sum() for inside in _bands(sr, N_FFT)])
-    shares = bands / max(float(bands.sum()), 1e-30)
-    return 10 * np.log10(np.maximum(shares, 10 ** (FLOOR_DB / 10)))
+    return spectral_balance.third_octaves_db(found, sr)
 
 
 def noise_floor_db(wave: ArrayLike, sr: int) -> float:
@@ -83,7 +77,7 @@ def noise_floor_db(wave: ArrayLike, sr: int) -> float:
     if sr < LEAST_RATE:
         raise MetricError(f"a noise floor needs 36 kHz (got {sr}); resample first")
     powers, noise, total = _powers(found, N_FFT), 0.0, 0.0
-    for inside in _bands(sr, N_FFT)[NOISE_FROM:]:
+    for inside in third_octaves(sr, N_FFT)[NOISE_FROM:]:
         medians = np.median(powers[inside], axis=0) / MEDIAN
         noise += float(np.percentile(medians, QUIETEST)) * int(inside.sum())
         total += float(powers[inside].sum(axis=0).mean())
@@ -133,10 +127,3 @@ def _powers(wave: Array, n_fft: int) -> Array:
     """Power (n_bins, n_frames) of windows inside a wave, one at least; hop a quarter of n_fft."""
     whole = np.pad(wave, (0, max(0, n_fft - len(wave))))
     return np.square(np.abs(librosa.stft(whole, n_fft=n_fft, hop_length=n_fft // 4, center=False)))
-
-
-def _bands(sr: int, n_fft: int) -> list[NDArray[np.bool_]]:
-    """Which bins of an FFT are in each third octave."""
-    hz = np.fft.rfftfreq(n_fft, 1 / sr)
-    half = 2 ** (1 / 6)
-    return [(hz >= centre / half) & (hz < centre * half) for centre in CENTRES]

@@ -23,13 +23,14 @@ from thirdstream.notes.arranging.piece import Piece, metrical_level
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, VERSION, Scene, draw_scene, scene_with, stream
+from thirdstream.notes.rendering.equaliser import equalised
 from thirdstream.notes.rendering.soundfont import opened
 from thirdstream.notes.styles import read_style
 from thirdstream.notes.styles.learned import SUFFIX, LearnedStyle, read_learned
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription.transcribe import Transcription, transcribe
 from thirdstream.notes.transcription.transcriber import Transcriber
-from thirdstream.notes.types import Note, Score
+from thirdstream.notes.types import Note, Score, Song
 from thirdstream.system import Notes, Sheet, System
 
 LOGGER = logging.getLogger("thirdstream")
@@ -146,14 +147,27 @@ class ScoreSystem(System[ScoreOptions]):
         arrangement, timing = arranged(found, options)
         if self.on_notation is not None:
             self.on_notation(Played(found, arrangement, timing))
-        yield from stream(
+        yield from played(
             replace(arrangement.song, tuning=found.tuning),
             timing,
-            options.soundfont or ORCHESTRA,
-            scene_of(options),
+            options,
             n_samples=recording.n_samples,
             n_channels=recording.n_channels,
         )
+
+
+def played(
+    song: Song, timing: Timing, options: ScoreOptions, *, n_samples: int, n_channels: int
+) -> Iterator[Wave]:
+    """Play an arranged song along a recording, as `rendering.stream` does, so that it sounds as the
+    target style's recordings do: in such a room, and where they are known, with their balance."""
+    soundfont, scene = options.soundfont or ORCHESTRA, scene_of(options)
+    style = read_style(options.to, options.style_file)
+    if isinstance(style, LearnedStyle) and style.balance_db is not None:
+        scene = equalised(
+            scene, song, timing, soundfont, balance_db=style.balance_db, n_samples=n_samples
+        )
+    yield from stream(song, timing, soundfont, scene, n_samples=n_samples, n_channels=n_channels)
 
 
 def scene_of(options: ScoreOptions) -> Scene:

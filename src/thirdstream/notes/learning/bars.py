@@ -31,6 +31,7 @@ def source_of(performance: Performance) -> Source:
         tempo=round(performance.beats_per_minute / pulse.length, 2),
         swing=round(swing_of(notes), 3) if performance.score.metres.is_plain else 1.0,
         reverberation=performance.reverberation,
+        balance_db=performance.balance_db,
         players=tuple(_player(part) for part in performance.parts),
         **phrasing_of(performance, swing_of(notes)),
     )

@@ -40,9 +40,11 @@ MIN_BARS = 4  # of a recording
 SURE = 10  # bars of a recording from which on its metre is believed, whatever the others'
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
-LEARNING = 13  # changes whenever the same recording gives something else
+LEARNING = 14  # changes whenever the same recording gives something else
 CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
 SHORTEST_S = 8.0  # of a recording
+SYNTHESISERS = (38, 39, 50, 51, *range(80, 104))  # General MIDI programs
+ELECTRONIC_KIT = 24
 
 Progress = Callable[[Path, float], None]
 
@@ -179,7 +181,7 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
         bars += [bar.model_copy(update={"recording": len(recordings)}) for bar in kept]
         recordings.append(heard.source)
         players.append(heard.parts)
-    by_whom = [_played_by(*one) for one in zip(recordings, agreed(players), strict=True)]
+    by_whom = [played_by(*one) for one in zip(recordings, agreed(players), strict=True)]
     return LearnedStyle(name=name, recordings=tuple(_named_apart(by_whom)), bars=tuple(bars))
 
 
@@ -196,10 +198,18 @@ def _named_apart(recordings: Sequence[Source]) -> Iterator[Source]:
         yield one.model_copy(update={"name": name})
 
 
-def _played_by(source: Source, programs: Sequence[int]) -> Source:
-    """A recording whose players have other programs."""
-    players = [player.model_copy(update={"program": program})
-               for player, program in zip(source.players, programs, strict=True)]  # fmt: skip
+def played_by(source: Source, programs: Sequence[int]) -> Source:
+    """A recording whose players have other programs. Which kit plays is not found in a recording:
+    beside synthesisers it is an electronic one."""
+    pitched = [one for player, one in zip(source.players, programs, strict=True)
+               if player.role != "drums"]  # fmt: skip
+    n_synthesisers = sum(one in SYNTHESISERS for one in pitched)
+    is_midi = source.reverberation is None
+    players = []
+    for player, program in zip(source.players, programs, strict=True):
+        is_electronic = player.role == "drums" and not is_midi and 2 * n_synthesisers > len(pitched)
+        of = ELECTRONIC_KIT if is_electronic else program
+        players.append(player.model_copy(update={"program": of}))
     return source.model_copy(update={"players": tuple(players)})
 
 

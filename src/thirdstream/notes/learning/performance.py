@@ -14,7 +14,8 @@ from statistics import fmean
 import numpy as np
 
 from thirdstream import audio
-from thirdstream.audio import Wave
+from thirdstream.audio import SR, Wave
+from thirdstream.audio.spectral_balance import third_octaves_db
 from thirdstream.notes.arranging.phrasing import sources
 from thirdstream.notes.io.midi import read_midi, read_score_midi
 from thirdstream.notes.learning.percussion import Stroke, strokes_of
@@ -64,7 +65,8 @@ class Played:
 class Performance:
     """A piece as it was played. score: melody, chords and metres; parts: all that was played, the
     melody among it; positions in quarter notes, unquantised. clarity: how sure its beats and
-    chords are, 0 to 1. duration_s, reverberation: of a recording.
+    chords are, 0 to 1. duration_s, reverberation, balance_db: of a recording, the last by third
+    octaves.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Performance:
     clarity: float = 1.0
     duration_s: float = math.inf
     reverberation: Reverberation | None = None
+    balance_db: tuple[float, ...] | None = None
 
 
 def performance_of(
@@ -128,6 +131,7 @@ def _of_recording(path: Path, found: Transcription) -> Performance:
         fmean(sure) if sure else 0.0,
         duration_s=found.duration_s,
         reverberation=room,
+        balance_db=tuple(third_octaves_db(wave, SR).round(1).tolist()),
     )
 
 

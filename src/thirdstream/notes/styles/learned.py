@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from thirdstream.audio.spectral_balance import CENTRES_HZ, FLOOR_DB
 from thirdstream.files import ThirdstreamError, json_in, whole_file
 from thirdstream.notes.styles.entries import (
     STRICT,
@@ -47,6 +48,12 @@ Stroke = tuple[
 """Where a note begins in the bar and how long it is, in beats; its pitch and velocity."""
 Symbol = tuple[Beats, PitchClass, tuple[PitchClass, ...], PitchClass]
 """Where a chord begins in the bar, in beats; its root, intervals above it, and its bass."""
+
+Balance = Annotated[
+    tuple[Annotated[float, Field(ge=FLOOR_DB, le=0)], ...],
+    Field(min_length=len(CENTRES_HZ), max_length=len(CENTRES_HZ)),
+]
+"""The share of the power in each third octave, in dB."""
 
 
 class Entry(BaseModel):
@@ -97,7 +104,8 @@ class Source(Entry):
     a minute. swing: length of a beat's first eighth over its second; 1 is even. short: how much of
     the way to the next a short note of the melody is held. approach, anticipation: the shares of
     the melody's notes that are approached by a semitone, or come an eighth early. reverberation:
-    its room's; of a MIDI file there is none.
+    its room's; balance_db: its spectral balance, by third octaves from 50 Hz to 16 kHz; of a MIDI
+    file there is neither.
     """
 
     name: str
@@ -109,6 +117,7 @@ class Source(Entry):
     approach: Share = 0.0
     anticipation: Share = 0.0
     reverberation: Reverberation | None = None
+    balance_db: Balance | None = None
     players: tuple[Player, ...]
 
 
@@ -197,6 +206,12 @@ class LearnedStyle(Entry):
         """The median of its recordings; None where all are MIDI files."""
         rooms = [one.reverberation for one in self.recordings if one.reverberation is not None]
         return middle_of(rooms) if rooms else None
+
+    @property
+    def balance_db(self) -> tuple[float, ...] | None:
+        """Band by band the median of its recordings; None where all are MIDI files."""
+        known = [one.balance_db for one in self.recordings if one.balance_db is not None]
+        return tuple(map(median, zip(*known, strict=True))) if known else None
 
     @property
     def in_covers(self) -> Style:
