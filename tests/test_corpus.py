@@ -103,7 +103,7 @@ def test_the_manifest_says_where_each_recording_comes_from(small_corpus: Corpus)
     for one in small_corpus.recordings:
         path = Path(one.path)
         assert path.is_file()
-        assert one.sha256 == preparing._sha256(path)
+        assert one.sha256 == preparing.sha256_now(path)
         assert one.duration_s == pytest.approx(sf.info(path).duration)
         assert (one.sr, one.n_channels) == (SR, 1)
         assert one.split in SPLITS

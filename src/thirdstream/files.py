@@ -284,8 +284,13 @@ def is_style(name: str) -> bool:
     return word and re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name.lower()) is None
 
 
+def sha256_now(path: Path) -> str:
+    """Of a file as it is now."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @lru_cache(maxsize=1024)
 def sha256(path: Path) -> str:
     """Of a file that does not change while the program runs: it is read once."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_now(path)

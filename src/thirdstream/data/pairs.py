@@ -6,7 +6,6 @@ intervals, bass), times in quarter notes; and OUT/pairs.json, which has all reco
 and OUT/jazz are ready for `prepare`.
 """
 
-import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +26,7 @@ from thirdstream.files import (
     read_json,
     remove_orphans,
     sha256,
+    sha256_now,
     write_json,
 )
 from thirdstream.lock import is_empty
@@ -223,7 +223,7 @@ def _made_of(job: Job) -> dict[str, Any]:
     font = _soundfont(job)
     return {
         "score": job.score.name,
-        "score_sha256": _sha256(job.score),
+        "score_sha256": sha256_now(job.score),
         "seed": job.seed,
         "variant": job.variant,
         "soundfont": font.name,
@@ -250,7 +250,7 @@ def _finished(path: Path, made_of: dict[str, Any], out: Path) -> dict[str, Any] 
     for style in STYLES:
         for name, digest in record[style]["files"].items():
             file = out / name
-            if not file.is_file() or _sha256(file) != digest:
+            if not file.is_file() or sha256_now(file) != digest:
                 return None
     return record
 
@@ -292,13 +292,8 @@ def _write(job: Job, out: Path, style: str, arrangement: Arrangement) -> dict[st
         "room": asdict(scene.room),
         "colour_db": scene.colour_db,
         "n_samples": len(wave),
-        "files": {path.relative_to(out).as_posix(): _sha256(path) for path in (sound, midi)},
+        "files": {path.relative_to(out).as_posix(): sha256_now(path) for path in (sound, midi)},
     }
-
-
-def _sha256(path: Path) -> str:
-    """As `files.sha256`, which reads a file once: this one may have been made anew."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def key_of(score: Score) -> str:

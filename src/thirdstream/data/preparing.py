@@ -37,6 +37,7 @@ from thirdstream.files import (
     new_folder,
     read_json,
     remove_orphans,
+    sha256_now,
     whole_file,
     write_json,
 )
@@ -239,7 +240,7 @@ def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
             path=str(one.path.resolve()),
             style=one.style,
             split="",
-            sha256=_sha256(one.path),
+            sha256=sha256_now(one.path),
             features=features.relative_to(out).as_posix(),
             size=stat.st_size,
             mtime_ns=stat.st_mtime_ns,
@@ -264,11 +265,6 @@ def _finished(path: Path) -> Recording | None:
         return record(Recording, read_json(path, kind="record of a recording"))
     except (ThirdstreamError, ValueError):
         return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_features(path: Path, features: Path) -> dict[str, Any]:
