@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from thirdstream.audio import SR, Wave
-from thirdstream.evaluation import harmony, measure, timing
+from thirdstream.evaluation import harmony, measure, metrics, timing
 from thirdstream.evaluation.material import Item, excerpt, paired, truth_of
 
 EXCERPT_S = 20.0
@@ -32,7 +32,8 @@ class Heard(NamedTuple):
 
 
 def heard(wave: Wave, recogniser: harmony.LvChordia) -> Heard:
-    return Heard(wave, recogniser.predict(wave, SR), harmony.key_of_wave(wave, SR))
+    key = harmony.key_of_chroma(metrics.chroma(wave, SR))
+    return Heard(wave, recogniser.predict(wave, SR), key)
 
 
 def first_pieces(folder: Path, n_pieces: int) -> dict[str, list[Item]]:

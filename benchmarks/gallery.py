@@ -15,7 +15,7 @@ import numpy as np
 from thirdstream import registry
 from thirdstream.audio import SR, Wave
 from thirdstream.data.pairs import MANIFEST
-from thirdstream.evaluation import measure, retrieval, timing
+from thirdstream.evaluation import measure, metrics, retrieval, timing
 from thirdstream.evaluation.material import Item, excerpt, paired
 
 N_TESTS = 10
@@ -38,7 +38,7 @@ def references_of(bench: Path, n_references: int) -> list[Item]:
 
 
 def chroma_of(wave: Wave) -> np.ndarray:
-    return retrieval.pooled_chroma(wave, SR)
+    return retrieval.pooled_chroma(metrics.chroma(wave, SR))
 
 
 def ranks(

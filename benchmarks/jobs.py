@@ -107,7 +107,7 @@ def _write_tune(path: Path) -> None:
 def without_transcriber() -> None:
     """From now on `evaluate` has no transcriber, which is slow, and what compiles itself when it is
     called first has been called."""
-    models = measure.EvaluationModels(Tagger(), None, "left out")
+    models = measure.EvaluationModels(Tagger())
     measure.evaluation_models = lambda: models
     noise = 0.1 * np.random.default_rng(0).standard_normal(SR).astype("f4")
     found = measure.analyse(noise, models)

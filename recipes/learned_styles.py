@@ -105,7 +105,7 @@ class Networks:
             self.tagger.predict(wave, SR).embeddings.mean(axis=0),
             statistics(wave, SR, notes),
             notes,
-            retrieval.pooled_chroma(wave, SR),
+            retrieval.pooled_chroma(metrics.chroma(wave, SR)),
         )
 
 

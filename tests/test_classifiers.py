@@ -52,7 +52,7 @@ def test_every_classifier_rejects_the_original_and_noise_and_accepts_the_target(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of clips that all of them know: the original, another piece, the pair, and noise."""
-    models = measure.EvaluationModels(Tagger(), None, "", classifiers=classifiers.read())
+    models = measure.EvaluationModels(Tagger(), classifiers=classifiers.read())
     monkeypatch.setattr(measure, "evaluation_models", lambda: models)
     tests = {
         style: [clip(KNOWN[style], style, KNOWN[other])] for style, other in (BOTH, BOTH[::-1])
@@ -159,7 +159,7 @@ def test_the_recipe_makes_a_probe_that_evaluate_asks(
     said = capsys.readouterr().out
     assert "classical_ode_to_joy.ogg: classical, predicted" in said
     assert "jazz: fewer than 20 recordings" in said
-    models = measure.EvaluationModels(Tagger(), None, "").having([str(out)])
+    models = measure.EvaluationModels(Tagger()).having([str(out)])
     assert set(models.about()) == {"tagger", "vgg", "probe"}
     assert models.classifiers
     found = models.classifiers.predict(np.zeros(SR, np.float32), SR)

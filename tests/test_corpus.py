@@ -31,7 +31,7 @@ from thirdstream.data.corpus import (
     Skipped,
 )
 from thirdstream.files import read_json
-from thirdstream.mel.features.logmel import LogMel, measure_statistics
+from thirdstream.mel.features.logmel import LogMel, moments, statistics_of
 
 
 def make(sources: dict[str, Path], out: Path) -> tuple[Corpus, list[Skipped]]:
@@ -94,7 +94,7 @@ def test_loudness_of_the_file_does_not_matter(tmp_path: Path) -> None:
 def test_statistics_are_those_of_the_training_split(small_corpus: Corpus) -> None:
     for style in small_corpus.styles:
         training = [small_corpus.power(one, slice(None)) for one in small_corpus.of(style, TRAIN)]
-        expected = measure_statistics(lambda training=training: training)
+        expected = statistics_of(lambda scale, of=training: moments(of, scale=scale))
         assert small_corpus.statistics[style].scale == pytest.approx(expected.scale)
         assert small_corpus.statistics[style].mel_std == pytest.approx(expected.mel_std)
 
@@ -103,7 +103,7 @@ def test_the_manifest_says_where_each_recording_comes_from(small_corpus: Corpus)
     for one in small_corpus.recordings:
         path = Path(one.path)
         assert path.is_file()
-        assert one.sha256 == preparing._sha256(path)
+        assert one.sha256 == preparing.sha256_now(path)
         assert one.duration_s == pytest.approx(sf.info(path).duration)
         assert (one.sr, one.n_channels) == (SR, 1)
         assert one.split in SPLITS

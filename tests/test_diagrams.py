@@ -95,7 +95,7 @@ def counted(nodes: Mapping[dataflow.Key, dataflow.Node], model: TwinAutoencoder)
 @pytest.mark.parametrize("family", TWINS)
 def test_every_parameter_lies_on_the_way(family: str, preset: str) -> None:
     model = twin(family, preset)
-    assert counted(dataflow.way_of(model, MEL).nodes, model) == size_of(model)
+    assert counted(dataflow.dataflow_of(model, MEL).nodes, model) == size_of(model)
 
 
 def test_other_channels_and_kernels_are_drawn() -> None:
@@ -116,8 +116,8 @@ def test_losses_are_those_of_a_training_step(family: str, preset: str) -> None:
     batch = Batch(mels := {style: torch.rand(2, 259, 256) for style in STYLES}, mels)
     players = model.players()
     names = [name for player in players for name in model.training_losses(batch, player)]
-    way = dataflow.way_of(model, MEL)
-    assert sorted(way.losses) == sorted(names)
+    flow = dataflow.dataflow_of(model, MEL)
+    assert sorted(flow.losses) == sorted(names)
     drawn = "\n".join(texts(diagrams.twin_figure(model, MEL, "m")))
     for name, weight in model.loss_weights(MODEL).items():
         if name != "adversarial":  # whose weight grows in a warm-up
@@ -128,7 +128,7 @@ def test_losses_are_those_of_a_training_step(family: str, preset: str) -> None:
 
 
 def terms(model: TwinAutoencoder, loss: str) -> set[frozenset[dataflow.Key]]:
-    return {frozenset(term) for term in dataflow.way_of(model, MEL).losses[loss]}
+    return {frozenset(term) for term in dataflow.dataflow_of(model, MEL).losses[loss]}
 
 
 def test_which_tensors_the_losses_compare() -> None:
@@ -169,10 +169,10 @@ def test_what_a_transfer_is_made_of() -> None:
         ("twin-gan", ("jazz", "style")),
         ("twin-variational-gan", ("classical", "drawn style")),
     ):
-        node = dataflow.way_of(twin(family), MEL).nodes["classical", "restyled"]
+        node = dataflow.dataflow_of(twin(family), MEL).nodes["classical", "restyled"]
         assert set(node.sources) == {("classical", "content"), style}
         assert "decoders.jazz" in node.networks
-    node = dataflow.way_of(twin("twin-vae"), MEL).nodes["classical", "drawn content"]
+    node = dataflow.dataflow_of(twin("twin-vae"), MEL).nodes["classical", "drawn content"]
     assert set(node.sources) == {
         ("classical", "content"), ("classical", "log_variance"), dataflow.NOISE,
     }  # fmt: skip
@@ -181,7 +181,7 @@ def test_what_a_transfer_is_made_of() -> None:
 def test_the_model_is_left_as_it_was() -> None:
     model = twin("twin-vae", "paper-stable").eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    dataflow.way_of(model, MEL)
+    dataflow.dataflow_of(model, MEL)
     assert not model.training
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])

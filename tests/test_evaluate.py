@@ -64,7 +64,8 @@ class FakeTranscriber:
         return Posteriors(sounds, np.zeros_like(sounds))
 
 
-TAGGER_ALONE = measure.EvaluationModels(FakeTagger(), None, "not here; type: pip")  # type: ignore[arg-type]
+MISSING = {"transcriber": "not here; type: pip"}
+TAGGER_ALONE = measure.EvaluationModels(FakeTagger(), missing=MISSING)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def no_transcriber(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def transcriber(no_transcriber: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    models: Any = replace(TAGGER_ALONE, transcriber=FakeTranscriber())  # type: ignore[arg-type]
+    models: Any = replace(TAGGER_ALONE, transcriber=FakeTranscriber(), missing={})  # type: ignore[arg-type]
     monkeypatch.setattr(measure, "evaluation_models", lambda: models)
 
 
@@ -164,7 +165,7 @@ def test_melodies_are_compared_where_a_pitch_tracker_is_installed_and_one_voice_
     monkeypatch.setattr("thirdstream.evaluation.pitch.LEADS", 1.1)
     results = evaluated(small_corpus, tmp_path / "b", [])
     assert not set(measure.MELODY_METRICS) & set(results["scores"]["noise"][way])
-    without = replace(TAGGER_ALONE, missing_pitch="not there; type: pip")
+    without = replace(TAGGER_ALONE, missing={"pitch": "not there; type: pip"})
     left_out = without.left_out(STYLES)
     assert {left_out[name] for name in measure.MELODY_METRICS} == {"not there; type: pip"}
 

@@ -181,7 +181,7 @@ def of_corpus(system: MelSystem, corpus: Corpus) -> MelSystem:
 
 
 def verdicts(system: MelSystem, corpus: Corpus) -> dict[str, str]:
-    measured = [findings.measure(of_corpus(system, corpus), corpus, n_segments=2, seed=0)]
+    measured = [measuring.measure(of_corpus(system, corpus), corpus, n_segments=2, seed=0)]
     json.dumps(measured, allow_nan=False)
     judged = findings.judge({"twin-cnn": measured})
     assert len(judged) == 1 + len(findings.STATEMENTS)
@@ -324,17 +324,17 @@ def test_all_is_measured_of_a_system_that_draws_its_style(small_corpus: Corpus) 
     config = TwinVariationalGAN.PRESETS["paper"]
     system = MelSystem("twin-variational-gan", TwinVariationalGAN(STYLES, config)).eval()
     system.set_statistics(small_corpus.statistics)
-    found = findings.measure(system, small_corpus, n_segments=2, seed=0)
+    found = measuring.measure(system, small_corpus, n_segments=2, seed=0)
     json.dumps(found, allow_nan=False)
     assert set(found["diversity"]) == set(found["transfers"])
     assert all(0 < value <= 2 for value in found["diversity"].values())
     assert found["latent"] >= 0
-    assert found == findings.measure(system, small_corpus, n_segments=2, seed=0)
+    assert found == measuring.measure(system, small_corpus, n_segments=2, seed=0)
 
 
 def test_eq_1_is_that_of_the_recordings(small_corpus: Corpus) -> None:
     system = of_corpus(system_that(lambda mel: mel), small_corpus)
-    found = findings.measure(system, small_corpus, n_segments=2, seed=0)
+    found = measuring.measure(system, small_corpus, n_segments=2, seed=0)
     assert found["reconstruction"] == dict.fromkeys(STYLES, 0.0)
     assert found["diversity"] is None
 
@@ -342,7 +342,7 @@ def test_eq_1_is_that_of_the_recordings(small_corpus: Corpus) -> None:
 def test_the_whole_sample_has_eq_1_of_the_corpus(small_corpus: Corpus) -> None:
     system = MelSystem("twin-cnn", TwinCNN(STYLES, TINY)).eval()
     system.set_statistics(small_corpus.statistics)
-    found = findings.measure(system, small_corpus, n_segments=10**6, seed=0)
+    found = measuring.measure(system, small_corpus, n_segments=10**6, seed=0)
     for style in STYLES:
         chunks = list(small_corpus.chunks(style, found["split"][style]))
         mel = system.log_mel(style).normalise(torch.from_numpy(np.concatenate(chunks)))
@@ -355,10 +355,10 @@ def test_a_system_whose_training_failed_is_refused(small_corpus: Corpus) -> None
     for parameter in system.model.parameters():
         parameter.data.fill_(torch.nan)
     with pytest.raises(ThirdstreamError, match="not finite; train it again"):
-        findings.measure(system, small_corpus, n_segments=1, seed=0)
+        measuring.measure(system, small_corpus, n_segments=1, seed=0)
 
 
 def test_a_corpus_of_other_styles_is_refused(small_corpus: Corpus) -> None:
     system = MelSystem("twin-cnn", TwinCNN(("jazz", "tango"), TINY))
     with pytest.raises(ThirdstreamError, match="has no tango"):
-        findings.measure(system, small_corpus, n_segments=1, seed=0)
+        measuring.measure(system, small_corpus, n_segments=1, seed=0)

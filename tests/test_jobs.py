@@ -235,7 +235,7 @@ def test_scores_of_a_copy_are_perfect_and_what_is_missing_is_said(
     from thirdstream.evaluation import measure
     from thirdstream.evaluation.tagger import Tagger
 
-    models = measure.EvaluationModels(Tagger(), None, "no transcriber")
+    models = measure.EvaluationModels(Tagger(), missing={"transcriber": "no transcriber"})
     monkeypatch.setattr(measure, "evaluation_models", lambda: models)
     clip = Path(put(sessions, "a.wav", music(0, 4 * SR)))
     scores, missing = measured(original=clip, made=clip, source="classical", target="jazz")

@@ -255,10 +255,11 @@ def test_shares_by_hand() -> None:
 # --- summary ------------------------------------------------------------------------------------
 
 
-def test_the_bootstrap_covers_the_mean_as_often_as_it_says() -> None:
+def test_the_bootstrap_covers_the_mean_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "N_RESAMPLES", 500)
     generator, hits = np.random.default_rng(0), 0
     for seed in range(200):
-        found = metrics.bootstrap(generator.standard_normal(40), seed=seed, n_resamples=500)
+        found = metrics.bootstrap(generator.standard_normal(40), seed=seed)
         assert found.low <= found.mean <= found.high
         hits += found.low <= 0 <= found.high
     assert 0.88 < hits / 200 < 0.99

@@ -3,7 +3,7 @@
 import dataclasses
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import pytest
 
@@ -41,6 +41,20 @@ def test_a_number_below_zero_is_named_and_nothing_else(name: str, preset: str, o
     assert said.startswith(f"{option} must be ") and said.endswith(" (got -1)")
     assert len(said) < 100
     assert str(pickle.loads(pickle.dumps(caught.value))) == said  # workers raise it too
+
+
+WORDS = [
+    (name, field.name)
+    for name, family in FAMILIES.items()
+    for field in dataclasses.fields(family.kind.Config)
+    if get_origin(field.type) is Literal
+]
+
+
+@pytest.mark.parametrize(("name", "option"), WORDS)
+def test_a_word_that_is_none_of_an_options_is_named(name: str, option: str) -> None:
+    with pytest.raises(OptionError, match=rf"^{option} must be one of [a-z0-9, ]+ \(got other\)$"):
+        dataclasses.replace(FAMILIES[name].kind.PRESETS["default"], **{option: "other"})
 
 
 @pytest.mark.parametrize("name", FAMILIES)

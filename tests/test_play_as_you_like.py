@@ -16,7 +16,6 @@ from thirdstream.mel.models.play_as_you_like import (
     PlayAsYouLike,
     PlayAsYouLikeConfig,
     intrinsic_losses,
-    over_scales,
     volume_loss,
 )
 from thirdstream.mel.networks.munit import MultiScaleDiscriminator, conv
@@ -85,7 +84,7 @@ def test_scales_are_added() -> None:
     assert (
         relativistic(winner=winner[0], loser=loser[0]).item() == 1
     )  # ((2 - 1)^2 + (-2 + 1)^2) / 2
-    assert over_scales(winner=winner, loser=loser).item() == 2
+    assert relativistic(winner=winner, loser=loser).item() == 2
 
 
 def test_the_paper_preset_has_the_published_networks() -> None:

@@ -231,11 +231,15 @@ def fault_of(path: Path, error: Exception) -> str:
     return f"{path}: an unexpected fault ({error!r:.200}); run it with --verbose and report that"
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text, whole or not at all."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as JSON, whole or not at all; NaN is refused."""
-    text = json.dumps(content, indent=1, allow_nan=False)
-    with whole_file(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path, *, kind: str) -> Any:
@@ -280,8 +284,13 @@ def is_style(name: str) -> bool:
     return word and re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", name.lower()) is None
 
 
+def sha256_now(path: Path) -> str:
+    """Of a file as it is now."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @lru_cache(maxsize=1024)
 def sha256(path: Path) -> str:
     """Of a file that does not change while the program runs: it is read once."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_now(path)

@@ -1,7 +1,9 @@
-"""Packages that are wanted for the weights inside them, and one that needs a word first."""
+"""Packages that are not always installed, and one that needs a word first."""
 
 import importlib.util
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,20 @@ INSTALL = {
 
 class MissingPackage(ThirdstreamError):
     """A package that is not installed; the text names the command that installs it."""
+
+
+@contextmanager
+def extra(name: str, doing: str) -> Iterator[None]:
+    """Import what an extra brings inside this. Raises ThirdstreamError that names the extra.
+
+    doing: for what it is needed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ThirdstreamError(
+            f"{doing} needs {error.name}; install it with: pip install 'thirdstream[{name}]'"
+        ) from error
 
 
 def onnxruntime() -> Any:

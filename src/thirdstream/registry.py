@@ -184,6 +184,11 @@ def find(name_or_path: str | Path) -> Path:
     )
 
 
+def label_of(name_or_path: str) -> str:
+    """What a name, a run folder or a file is called in results and in names of figures."""
+    return Path(name_or_path).resolve().name.removesuffix(".safetensors")
+
+
 def user_folder() -> Path:
     """Where models of your own are found by name: `models` in the user's cache folder of
     thirdstream, or what the environment variable THIRDSTREAM_MODELS says.

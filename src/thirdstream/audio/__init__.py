@@ -15,6 +15,8 @@ from thirdstream.audio.reading import (
     find_recordings,
     measure,
     measured,
+    middle,
+    middle_start,
     read,
     resampled,
 )
@@ -36,6 +38,6 @@ __all__ = [
     "BLOCK", "SEGMENT", "SR", "SUFFIXES", "TARGET_RMS_DB", "VIDEO_SUFFIXES", "WRITERS",
     "AudioError", "Counted", "Level", "Meter", "Wave", "ahead", "blocks", "ceiling_of", "centred",
     "channels_of", "exactly", "find_recordings", "info", "level_of", "limited", "mapped",
-    "measure", "measured", "mixed", "overlap_add", "read", "resampled", "title_of", "windows",
-    "write",
+    "measure", "measured", "middle", "middle_start", "mixed", "overlap_add", "read", "resampled",
+    "title_of", "windows", "write",
 ]  # fmt: skip

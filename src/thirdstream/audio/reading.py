@@ -99,6 +99,28 @@ def read(path: Path, *, sr: int | None = SR, mono: bool = True) -> tuple[Wave, i
     return (wave[:n_read, 0] if mono else wave[:n_read].T), rate
 
 
+def middle_start(path: Path, seconds: float) -> int:
+    """The first sample, at 44.1 kHz, of the middle `seconds` of a recording. Raises AudioError."""
+    header = info(path)
+    n_samples = header.n_samples or measure(path).n_samples
+    return max(0, (n_samples * SR // header.sr - round(seconds * SR)) // 2)
+
+
+def middle(path: Path, seconds: float, *, mono: bool = True) -> Wave:
+    """The middle `seconds` of a recording, all of a shorter one: (n_channels, n_samples), 44.1 kHz.
+
+    Raises AudioError as `blocks` does.
+    """
+    start = middle_start(path, seconds)
+    end, at, parts = start + round(seconds * SR), 0, []
+    for block in blocks(path, mono=mono):
+        parts.append(block[:, max(0, start - at) : max(0, end - at)])
+        at += block.shape[1]
+        if at >= end:
+            break
+    return np.concatenate(parts, axis=1)
+
+
 def measure(path: Path, *, mono: bool = True) -> Level:
     """Listen to a whole recording once: its length and its loudness. Raises AudioError."""
     return level_of(blocks(path, sr=None, mono=mono))

@@ -12,7 +12,9 @@ from thirdstream import registry
 from thirdstream.cli.console import OUT, Failed, complain, progress_bar, say, tell
 from thirdstream.cli.locks import writes_file
 from thirdstream.evaluation import Settings as Evaluation
+from thirdstream.evaluation import work_of
 from thirdstream.files import ThirdstreamError, check_free, read_json, write_json
+from thirdstream.packages import extra
 from thirdstream.parallel import Workers
 
 if TYPE_CHECKING:
@@ -54,9 +56,7 @@ def evaluate(
         settings: what is measured.
         workers: who does the work.
     """
-    from thirdstream.evaluation import needed, work_of
-
-    with needed():
+    with extra("evaluate", "evaluating"):
         from thirdstream.evaluation import evaluate as evaluation
         from thirdstream.evaluation.material import open_material
         from thirdstream.evaluation.summary import summarise
@@ -126,9 +126,8 @@ def _print_results(results: "Results", all_columns: bool = False) -> None:
     tell("Means, with 95 % intervals over pieces; n recordings.")
     for line in (columns.all_definitions if all_columns else columns.definitions)(results):
         tell(line)
-    for reason in sorted(set(results.left_out.values())):
-        names = [name for name, why in results.left_out.items() if why == reason]
-        say(f"left out {', '.join(names)}: {reason}")
+    for reason, names in results.not_measured().items():
+        say(f"left out {names}: {reason}")
     for one in results.skipped:
         complain(f"skipped {one.reason}")
 

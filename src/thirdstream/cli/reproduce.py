@@ -46,15 +46,10 @@ def reproduce(
     """
     how.check()
     opened, remarks = _corpus(recordings, corpus, out, workers)
-    work = reproduction.run(opened, how, out, command=_command(), remarks=remarks)
-    _follow(work)
+    command = shlex.join(["thirdstream", *sys.argv[1:]])
+    _follow(reproduction.run(opened, how, out, command=command, remarks=remarks))
     _print(report.read(out / report.RESULTS))
     tell(f"the page is {(out / report.PAGE).resolve()}")
-
-
-def _command() -> str:
-    """What was typed."""
-    return shlex.join(["thirdstream", *sys.argv[1:]])
 
 
 def _corpus(

@@ -10,7 +10,7 @@ from thirdstream import registry
 from thirdstream.cli.console import OUT, TALK, tell
 from thirdstream.cli.locks import writes_folder
 from thirdstream.data.corpus import Corpus, is_corpus
-from thirdstream.files import whole_file, write_json
+from thirdstream.files import write_json, write_text
 
 DRAWN = ("twin-cnn", "twin-vae", "twin-gan", "twin-variational-gan")  # by default, as diagrams
 
@@ -35,8 +35,7 @@ def claims(corpus: Path, /, *, out: Path = Path("claims"), n_segments: int = 8) 
     with TALK.status("measuring") as status:
         results = checking.check(opened, n_segments=n_segments, progress=status.update)
     write_json(out / "claims.json", results)
-    with whole_file(out / "claims.md") as temporary:
-        temporary.write_text(verdicts.page(results), encoding="utf-8")
+    write_text(out / "claims.md", verdicts.page(results))
     table = Table("of one segment", "values", "near zero", "effective rank", "leading energy")
     for row in verdicts.rows(results):
         table.add_row(*row)
@@ -80,7 +79,6 @@ def figures(
         for file in _diagrams(paths, out):
             tell(str(file))
         return
-    from thirdstream.data.corpus import Corpus
     from thirdstream.mel.system import load
     from thirdstream.mel.training import history
     from thirdstream.research import figures as drawing
@@ -94,7 +92,7 @@ def figures(
             checkpoint = registry.find(path)
             system = load(checkpoint)
             powers = drawing.examples(system, corpus=shown, clips=clips)
-            name = _name_of(path)
+            name = registry.label_of(path)
             written = drawing.system_figures(system, powers, out, name=name)
             learnt = history.beside(checkpoint)
             if learnt is not None:
@@ -102,11 +100,6 @@ def figures(
                 written = itertools.chain(written, curves)
         for file in written:
             tell(str(file))
-
-
-def _name_of(path: str) -> str:
-    """What a run folder, a file or a bundled model is called in names of figures."""
-    return Path(path).resolve().name.removesuffix(".safetensors")
 
 
 def _diagrams(paths: tuple[str, ...], out: Path) -> Iterator[Path]:
@@ -122,4 +115,4 @@ def _diagrams(paths: tuple[str, ...], out: Path) -> Iterator[Path]:
             yield from drawing.draw(model, out, name=f"{name}-paper")
     for path in paths:
         system = load(registry.find(path))
-        yield from drawing.draw(system.model, out, name=_name_of(path), mel=system.mel)
+        yield from drawing.draw(system.model, out, name=registry.label_of(path), mel=system.mel)

@@ -15,10 +15,7 @@ from thirdstream.files import fault_of
 from thirdstream.parallel import Workers
 from thirdstream.transfer.files import plan
 
-SOUND, HEARD = (
-    0.6,
-    0.8,
-)  # shares of the time of `listen`, until its notes and until its beats are found
+SOUND, HEARD = 0.6, 0.8  # of the time of `listen`: until notes, and until beats are found
 
 
 @writes_folder

@@ -17,7 +17,14 @@ from importlib.resources import files as resources
 from pathlib import Path
 
 from thirdstream.data.pairs import MANIFEST, Job, Left, Made, listed, make_pairs
-from thirdstream.files import ThirdstreamError, files_below, make_folder, sha256, write_json
+from thirdstream.files import (
+    ThirdstreamError,
+    files_below,
+    make_folder,
+    sha256,
+    sha256_now,
+    write_json,
+)
 from thirdstream.lock import is_empty
 
 NAME = "benchmark.json"
@@ -184,8 +191,7 @@ def make(jobs: dict[str, list[Job]], out: Path, *, n_jobs: int = -1) -> Iterator
     for split, of_split in jobs.items():
         yield from make_pairs(of_split, out / split, n_jobs=n_jobs)
     about = {
-        split: {"pairs": len(listed(manifest)),
-                "sha256": hashlib.sha256(manifest.read_bytes()).hexdigest()}
+        split: {"pairs": len(listed(manifest)), "sha256": sha256_now(manifest)}
         for split in SPLITS
         if (manifest := out / split / MANIFEST).is_file()
     }  # fmt: skip

@@ -6,7 +6,6 @@ intervals, bass), times in quarter notes; and OUT/pairs.json, which has all reco
 and OUT/jazz are ready for `prepare`.
 """
 
-import hashlib
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -27,10 +26,12 @@ from thirdstream.files import (
     read_json,
     remove_orphans,
     sha256,
+    sha256_now,
     write_json,
 )
 from thirdstream.lock import is_empty
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
+from thirdstream.notes.arranging.arrangement import Arrangement
 from thirdstream.notes.io.midi import write_midi
 from thirdstream.notes.io.score import SUFFIXES, read_score
 from thirdstream.notes.rendering import ORCHESTRA, TAIL_S, draw_scene, render
@@ -222,7 +223,7 @@ def _made_of(job: Job) -> dict[str, Any]:
     font = _soundfont(job)
     return {
         "score": job.score.name,
-        "score_sha256": hashlib.sha256(job.score.read_bytes()).hexdigest(),
+        "score_sha256": sha256_now(job.score),
         "seed": job.seed,
         "variant": job.variant,
         "soundfont": font.name,
@@ -249,7 +250,7 @@ def _finished(path: Path, made_of: dict[str, Any], out: Path) -> dict[str, Any] 
     for style in STYLES:
         for name, digest in record[style]["files"].items():
             file = out / name
-            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+            if not file.is_file() or sha256_now(file) != digest:
                 return None
     return record
 
@@ -273,24 +274,26 @@ def _make(job: Job, out: Path, made_of: dict[str, Any]) -> dict[str, Any]:
     }
     if score.remarks:
         record["remarks"] = list(score.remarks)
-    font = _soundfont(job)  # by its place, for several may have one name
     for style in STYLES:
-        arrangement = arrange(score, style, setting)
-        scene = draw_scene(style, seed=setting.seed)
-        sound, midi = (out / style / f"{job.name}.{end}" for end in (job.format, "mid"))
-        write_midi(midi, arrangement.song)
-        wave = render(arrangement, font, scene)
-        audio.write(sound, [wave[None]], sr=audio.SR, n_channels=1)
-        record[style] = {
-            "ensemble": arrangement.ensemble,
-            "groove": arrangement.groove,
-            "room": asdict(scene.room),
-            "colour_db": scene.colour_db,
-            "n_samples": len(wave),
-            "files": {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
-                      for p in (sound, midi)},
-        }  # fmt: skip
+        record[style] = _write(job, out, style, arrange(score, style, setting))
     return record
+
+
+def _write(job: Job, out: Path, style: str, arrangement: Arrangement) -> dict[str, Any]:
+    """Write one style's sound and MIDI, and return what is recorded of them."""
+    scene = draw_scene(style, seed=_seed(job))
+    sound, midi = (out / style / f"{job.name}.{end}" for end in (job.format, "mid"))
+    write_midi(midi, arrangement.song)
+    wave = render(arrangement, _soundfont(job), scene)
+    audio.write(sound, [wave[None]], sr=audio.SR, n_channels=1)
+    return {
+        "ensemble": arrangement.ensemble,
+        "groove": arrangement.groove,
+        "room": asdict(scene.room),
+        "colour_db": scene.colour_db,
+        "n_samples": len(wave),
+        "files": {path.relative_to(out).as_posix(): sha256_now(path) for path in (sound, midi)},
+    }
 
 
 def key_of(score: Score) -> str:

@@ -37,6 +37,7 @@ from thirdstream.files import (
     new_folder,
     read_json,
     remove_orphans,
+    sha256_now,
     whole_file,
     write_json,
 )
@@ -117,17 +118,18 @@ def _with_pieces(found: Sequence[Found]) -> list[Found]:
 
 def _find_in(where: str, style: str) -> list[Found]:
     if musicnet := re.fullmatch("musicnet:(.+)", where):
-        return find_musicnet(_folder(musicnet[1]), style)
+        return find_musicnet(folder_at(musicnet[1]), style)
     if fma := re.fullmatch(r"fma(?:/([^:]+))?:(.+)", where):
-        return find_fma(_folder(fma[2]), style, genre=fma[1] or style)
-    folder = _folder(where)
+        return find_fma(folder_at(fma[2]), style, genre=fma[1] or style)
+    folder = folder_at(where)
     return [
         Found(path, style, name=path.relative_to(folder).with_suffix("").as_posix())
         for path in audio.find_recordings(folder)
     ]
 
 
-def _folder(name: str) -> Path:
+def folder_at(name: str) -> Path:
+    """A folder by its name. Raises CorpusError where there is none."""
     folder = Path(name)
     if not folder.is_dir():
         raise CorpusError(f"{folder}: there is no such folder; check the path")
@@ -238,8 +240,8 @@ def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
             path=str(one.path.resolve()),
             style=one.style,
             split="",
-            sha256=_sha256(one.path),
-            features=str(features.relative_to(out).as_posix()),
+            sha256=sha256_now(one.path),
+            features=features.relative_to(out).as_posix(),
             size=stat.st_size,
             mtime_ns=stat.st_mtime_ns,
             **measured,
@@ -263,11 +265,6 @@ def _finished(path: Path) -> Recording | None:
         return record(Recording, read_json(path, kind="record of a recording"))
     except (ThirdstreamError, ValueError):
         return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_features(path: Path, features: Path) -> dict[str, Any]:
@@ -371,11 +368,7 @@ def _fill_empty_splits(
             continue
         givers = [sound for sound in free if counts[split[sound]] > 1]
         if givers:
-            pick = (
-                max(givers, key=draw.__getitem__)
-                if wanted == TRAIN
-                else min(givers, key=draw.__getitem__)
-            )
+            pick = (max if wanted == TRAIN else min)(givers, key=draw.__getitem__)
             split |= {sound: wanted for sound in free if draw[sound] == draw[pick]}
 
 

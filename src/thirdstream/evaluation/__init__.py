@@ -4,25 +4,12 @@ Nothing in here is trained against: a network that measures is never part of a l
 needs nothing that is not always installed; the others need the extra `evaluate`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from thirdstream.files import ThirdstreamError
 
 VERSION = 3  # of results
-
-
-@contextmanager
-def needed() -> Iterator[None]:
-    """Import what the extra brings inside this. Raises ThirdstreamError that names the extra."""
-    try:
-        yield
-    except ImportError as error:
-        raise ThirdstreamError(
-            f"evaluating needs {error.name}; install it with: pip install 'thirdstream[evaluate]'"
-        ) from error
 
 
 @dataclass(frozen=True)

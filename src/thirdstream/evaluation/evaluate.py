@@ -112,7 +112,7 @@ def entries_of(models: Sequence[str], material: Material) -> list[Entry]:
     for wanted in models:
         model, options = _parted(wanted)
         name = "+".join([
-            Path(model).resolve().name.removesuffix(".safetensors"),
+            registry.label_of(model),
             *(f"{option.replace('_', '-')}={value:g}" for option, value in options),
         ])  # fmt: skip
         if name in {one.name for one in found}:

@@ -22,7 +22,7 @@ import soundfile
 from numpy.typing import ArrayLike, NDArray
 
 from thirdstream.audio import Wave
-from thirdstream.evaluation.metrics import Chroma, MetricError, chroma
+from thirdstream.evaluation.metrics import Chroma, MetricError
 from thirdstream.evaluation.tagger import checked
 from thirdstream.files import sha256
 from thirdstream.notes.key import PROFILES
@@ -157,18 +157,12 @@ def _share(alike: NDArray[np.float64], lengths: NDArray[np.float64]) -> float | 
     return float((alike * lengths)[compared].sum()) / total if total else None
 
 
-def key_of_wave(wave: ArrayLike, sr: int) -> str:
-    """The key of a mono wave, `Eb major`: whose profile correlates best with its mean chroma.
+def key_of_chroma(chroma: Chroma) -> str:
+    """The key of a recording, `Eb major`: whose profile correlates best with its mean chroma.
 
-    An estimate. Raises MetricError on a wave that is empty or not finite. Source: Krumhansl and
-    Kessler (1982); chroma as of `metrics.chroma`.
+    An estimate. chroma: as `metrics.chroma` finds it. Source: Krumhansl and Kessler (1982).
     """
-    return key_of_chroma(chroma(wave, sr))
-
-
-def key_of_chroma(found: Chroma) -> str:
-    """`key_of_wave` of what `metrics.chroma` has found."""
-    frames, sounds = found
+    frames, sounds = chroma
     mean = frames[:, sounds].mean(axis=1) if sounds.any() else np.zeros(12)
     keys = [(tonic, minor) for minor in (0, 1) for tonic in range(12)]
     profiles = np.array([np.roll(PROFILES[minor], tonic) for tonic, minor in keys])

@@ -191,29 +191,14 @@ def short_hash(text: str) -> str:
 # --- excerpts -----------------------------------------------------------------------------------
 
 
-def excerpt_start(path: Path, excerpt_s: float) -> int:
-    """The first sample, at 44.1 kHz, of the middle `excerpt_s` seconds of a recording."""
-    header = audio.info(path)
-    n_samples = header.n_samples or audio.measure(path).n_samples
-    return max(0, (n_samples * SR // header.sr - round(excerpt_s * SR)) // 2)
-
-
 def excerpt(path: Path, excerpt_s: float) -> Wave:
     """The middle `excerpt_s` seconds of a recording, mono, 44.1 kHz, -20 dB; all if it is shorter.
 
     Raises AudioError if it cannot be read or is silent there.
     """
-    start, n_wanted = excerpt_start(path, excerpt_s), round(excerpt_s * SR)
-    at, parts = 0, []
-    for block in audio.blocks(path):
-        part = block[0, max(0, start - at) : max(0, start + n_wanted - at)]
-        parts.append(part)
-        at += block.shape[1]
-        if at >= start + n_wanted:
-            break
-    wave = np.concatenate(parts)
+    wave = audio.middle(path, excerpt_s)[0]
     if not len(wave):  # the header promised more than there is
-        wave = audio.read(path)[0][-n_wanted:]
+        wave = audio.read(path)[0][-round(excerpt_s * SR) :]
     try:
         return measure.normalise_level(wave)
     except audio.AudioError as error:
@@ -226,7 +211,7 @@ def truth_of(item: Item, excerpt_s: float) -> Truth | None:
         return None
     record = pairs.listed(item.manifest)[item.path.stem]
     song = read_midi(item.path.with_suffix(".mid"))
-    start_s = excerpt_start(item.path, excerpt_s) / SR
+    start_s = audio.middle_start(item.path, excerpt_s) / SR
     beat_s = 60 / record["beats_per_minute"]
     played = [
         (note.start, note.length, note.pitch)

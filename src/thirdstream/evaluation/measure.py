@@ -7,9 +7,9 @@ transcriber's package its metrics are left out.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -37,7 +37,6 @@ from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.packages import MissingPackage
 from thirdstream.system import System
 
-T = TypeVar("T")
 N_MEL_SEGMENTS = 4  # of an excerpt, for what is measured inside a mel system
 
 
@@ -122,6 +121,11 @@ NOTE_METRICS = (
     "repetition",
     "beat_dissonance",
 )
+OPTIONAL: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
+    "transcriber": (BasicPitch, NOTE_METRICS),
+    "pitch": (SwiftF0, MELODY_METRICS),
+    "chords": (LvChordia, CHORD_METRICS),
+}  # networks of packages that may be missing, and what each measures
 NO_CHORDS = without_empty([], [])
 
 
@@ -139,18 +143,16 @@ class Truth(NamedTuple):
 class EvaluationModels:
     """The published networks that measure. Nothing is trained against them.
 
-    transcriber, pitch, chords: None where a package is not installed; `missing`, `missing_pitch`
-    and `missing_chords` say what to do then. classifiers: further ones of style, if they are asked.
+    transcriber, pitch, chords: None where a package is not installed; `missing` says by their names
+    what to do then. classifiers: further ones of style, if they are asked.
     """
 
     tagger: Tagger
-    transcriber: BasicPitch | None
-    missing: str = ""
+    transcriber: BasicPitch | None = None
     pitch: SwiftF0 | None = None
-    missing_pitch: str = ""
     chords: LvChordia | None = None
-    missing_chords: str = ""
     classifiers: StyleClassifiers | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
 
     def having(self, files: Sequence[str]) -> "EvaluationModels":
         """With the classifiers of these files too. Raises ThirdstreamError if one is missing."""
@@ -169,39 +171,22 @@ class EvaluationModels:
         if unknown := [style for style in styles if style not in STYLE_TAGS]:
             reason = f"the tagger has no tag for the style {unknown[0]}"
             reasons |= dict.fromkeys(TAG_METRICS, reason)
-        if self.transcriber is None:
-            reasons |= dict.fromkeys(NOTE_METRICS, self.missing)
-        if self.pitch is None and self.missing_pitch:
-            reasons |= dict.fromkeys(MELODY_METRICS, self.missing_pitch)
-        if self.chords is None and self.missing_chords:
-            reasons |= dict.fromkeys(CHORD_METRICS, self.missing_chords)
+        for name, reason in self.missing.items():
+            reasons |= dict.fromkeys(OPTIONAL[name][1], reason)
         return reasons
 
 
 @lru_cache(maxsize=1)
 def evaluation_models() -> EvaluationModels:
     """Those that are installed here, one set a process."""
-    transcriber, missing = _installed(BasicPitch)
-    pitch, missing_pitch = _installed(SwiftF0)
-    chords, missing_chords = _installed(LvChordia)
-    return EvaluationModels(
-        Tagger(),
-        transcriber,
-        missing,
-        pitch,
-        missing_pitch,
-        chords,
-        missing_chords,
-        classifiers.read(),
-    )
-
-
-def _installed(kind: Callable[[], T]) -> tuple[T | None, str]:
-    """A network, or what to do to have it."""
-    try:
-        return kind(), ""
-    except MissingPackage as error:
-        return None, str(error)
+    found: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for name, (kind, _) in OPTIONAL.items():
+        try:
+            found[name] = kind()
+        except MissingPackage as error:
+            missing[name] = str(error)
+    return EvaluationModels(Tagger(), **found, classifiers=classifiers.read(), missing=missing)
 
 
 class Analysis(NamedTuple):
@@ -246,7 +231,7 @@ def set_features(wave: Wave, tagged: TaggerOutput) -> dict[str, Any]:
 
 def chroma_of(chroma: metrics.Chroma) -> list[list[float]]:
     """What cover retrieval needs of one recording."""
-    return [_rounded(frame) for frame in retrieval.pooled(chroma)]
+    return [_rounded(frame) for frame in retrieval.pooled_chroma(chroma)]
 
 
 def compare(

@@ -30,6 +30,8 @@ LSD_FLOOR_DB = -80.0  # below the reference's largest power
 CLIPPED = 0.999  # full scale is 1.0
 SILENCE_DB = -60.0  # full scale
 SILENCE_FRAME_S = 0.05
+N_SPLITS = 20  # of the reference, for its floor
+N_RESAMPLES, LEVEL = 10_000, 0.95  # of intervals
 
 Array = NDArray[np.floating]
 
@@ -346,7 +348,7 @@ class Floor(NamedTuple):
     fad: float
 
 
-def reference_floor(groups: Sequence[ArrayLike], *, seed: int, n_splits: int = 20) -> Floor:
+def reference_floor(groups: Sequence[ArrayLike], *, seed: int) -> Floor:
     """KAD and FAD of the reference against itself: below this no difference can be told.
 
     groups: the embeddings of each recording, (n, n_dimensions); whole recordings go to one half or
@@ -358,7 +360,7 @@ def reference_floor(groups: Sequence[ArrayLike], *, seed: int, n_splits: int = 2
     rows = [checked_array(group, "group", ndim=2) for group in groups]
     width = median_bandwidth(np.concatenate(rows))
     generator, kads, fads = np.random.default_rng(seed), [], []
-    for _ in range(n_splits):
+    for _ in range(N_SPLITS):
         order = generator.permutation(len(rows))
         halves = (order[: len(rows) // 2], order[len(rows) // 2 :])
         first, second = (np.concatenate([rows[at] for at in half]) for half in halves)
@@ -462,15 +464,8 @@ def silence_share(wave: ArrayLike, sr: int) -> float:
 # --- summary ------------------------------------------------------------------------------------
 
 
-def bootstrap(
-    values: ArrayLike,
-    *,
-    seed: int,
-    pieces: Sequence[str] | None = None,
-    n_resamples: int = 10_000,
-    level: float = 0.95,
-) -> Interval:
-    """The mean of values, one a recording, and its percentile bootstrap interval.
+def bootstrap(values: ArrayLike, *, seed: int, pieces: Sequence[str] | None = None) -> Interval:
+    """The mean of values, one a recording, and its 95 % interval by the percentile bootstrap.
 
     pieces: of which piece each recording is; those of one are drawn together, for they are alike.
     By default each is a piece of its own. With one piece (see `n_pieces`) the interval is its mean,
@@ -480,16 +475,14 @@ def bootstrap(
     found = checked_array(values, "values", ndim=1)
     piece = _numbered(pieces, len(found))
     sums, counts = np.bincount(piece, found), np.bincount(piece)
-    draws = np.random.default_rng(seed).integers(len(sums), size=(n_resamples, len(sums)))
+    draws = np.random.default_rng(seed).integers(len(sums), size=(N_RESAMPLES, len(sums)))
     means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(found.mean()), float(low), float(high), len(found), len(sums))
 
 
-def proportion(
-    values: ArrayLike, *, pieces: Sequence[str] | None = None, level: float = 0.95
-) -> Interval:
-    """The share of ones among values that are 0 or 1, one a recording, and Wilson's interval.
+def proportion(values: ArrayLike, *, pieces: Sequence[str] | None = None) -> Interval:
+    """The share of ones among values that are 0 or 1, one a recording, and Wilson's 95 % interval.
 
     A bootstrap of ten ones has no width; ten of ten may well be eight of ten in the long run.
     pieces: as of `bootstrap`; the interval is that of as many trials as there are pieces, as if
@@ -501,7 +494,7 @@ def proportion(
     if not np.isin(found, (0, 1)).all():
         raise MetricError("values: must be 0 or 1; take the bootstrap for others")
     share, n = float(found.mean()), int(_numbered(pieces, len(found)).max()) + 1
-    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    z2 = float(norm.ppf((1 + LEVEL) / 2)) ** 2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     reach = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2))) / (1 + z2 / n)
     low, high = max(middle - reach, 0), min(middle + reach, 1)

@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thirdstream.evaluation.metrics import Array, Notes, checked_array
+from thirdstream.evaluation.metrics import Notes, checked_array
 
 TOGETHER_S = 0.03  # between onsets of one chord
 PAUSE_S = 2.0  # between onsets of two phrases
@@ -82,10 +82,7 @@ def beat_dissonance(notes: Notes, beats: ArrayLike) -> float | None:
 
 def _dissonance(notes: Notes, time: float) -> float | None:
     onsets, ends = notes.intervals.T
-    sounding = _classes(notes.pitches[(onsets <= time) & (ends > time)])
+    pitches = notes.pitches[(onsets <= time) & (ends > time)]
+    sounding = sorted({round(float(pitch)) % 12 for pitch in pitches})
     pairs = [min((b - a) % 12, (a - b) % 12) for a, b in combinations(sounding, 2)]
     return float(np.mean([one in DISSONANT for one in pairs])) if pairs else None
-
-
-def _classes(pitches: Array) -> list[int]:
-    return sorted({round(float(pitch)) % 12 for pitch in pitches})

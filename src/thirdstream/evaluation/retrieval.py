@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thirdstream.evaluation import metrics
-from thirdstream.evaluation.metrics import Array, MetricError
+from thirdstream.evaluation.metrics import Array, Chroma, MetricError
 
 POOLED = 5  # frames of metrics.chroma: 464 ms
 TEMPI = 2 ** (np.arange(-6, 7) / 24)  # of the query by the candidate's: 0.84 to 1.19
@@ -32,17 +31,12 @@ class Match(NamedTuple):
     transposition: int
 
 
-def pooled_chroma(wave: ArrayLike, sr: int) -> Array:
+def pooled_chroma(chroma: Chroma) -> Array:
     """Chroma at 2.2 frames a second, (n_frames, 12), each frame of unit length or silent.
 
-    The mean of every five frames of `metrics.chroma`; a rest at the end is left out, unless it is
-    all. Raises MetricError as that does.
+    The mean of every five frames that `metrics.chroma` has found; a rest at the end is left out,
+    unless it is all.
     """
-    return pooled(metrics.chroma(wave, sr))
-
-
-def pooled(chroma: metrics.Chroma) -> Array:
-    """`pooled_chroma` of what `metrics.chroma` has found."""
     frames = chroma.frames.T[: max(1, chroma.frames.shape[1] // POOLED * POOLED)]
     groups = np.array_split(frames, max(1, len(frames) // POOLED))
     return _unit(np.stack([group.mean(axis=0) for group in groups]))

@@ -198,19 +198,10 @@ def _scores(
 
     values = {key: interval(key) for key in METRICS if any(key in row for row in rows)}
     if references:
-        distances = metrics.timbre_distances(
-            reference=[row["timbre"] for row in references],
-            estimate=[row["timbre"] for row in rows],
-        )
-        values["timbre_distance_mfcc"] = metrics.bootstrap(
-            distances, seed=settings.seed, pieces=pieces
-        )
-        distances = metrics.timbre_distances(
-            reference=_spectra(references), estimate=_spectra(rows)
-        )
-        values["spectral_balance_db"] = metrics.bootstrap(
-            distances, seed=settings.seed, pieces=pieces
-        )
+        real, made = _vectors(references), _vectors(rows)
+        for key, reference in real.items():
+            distances = metrics.timbre_distances(reference=reference, estimate=made[key])
+            values[key] = metrics.bootstrap(distances, seed=settings.seed, pieces=pieces)
     return {key: one._asdict() for key, one in values.items()} | _set_distances(rows, references)
 
 
@@ -228,10 +219,16 @@ def _patches(rows: Sequence[Row]) -> np.ndarray:
     return np.array([patch for row in rows for patch in row["embeddings"]], np.float64)
 
 
-def _spectra(rows: Sequence[Row]) -> np.ndarray:
-    """Third octaves so that the Euclidean distance of two is the RMS of their differences, dB."""
-    found = np.array([row["third_octaves"] for row in rows], np.float64)
-    return found / np.sqrt(found.shape[1])
+def _vectors(rows: Sequence[Row]) -> dict[str, np.ndarray]:
+    """metric -> of each recording the vector, whose distance to the target's mean it is.
+
+    Third octaves so that the Euclidean distance of two is the RMS of their differences, dB.
+    """
+    timbres, octaves = (
+        np.array([row[key] for row in rows], np.float64) for key in ("timbre", "third_octaves")
+    )
+    balances = octaves / np.sqrt(octaves.shape[1])
+    return {"timbre_distance_mfcc": timbres, "spectral_balance_db": balances}
 
 
 def _cost_scores(cost: Cost | None) -> dict[str, dict[str, float]]:
@@ -247,8 +244,7 @@ def _floors(rows: Sequence[Row], settings: Settings) -> dict[str, float]:
     """What the references score against themselves."""
     floors: dict[str, float] = {}
     if len(rows) >= 2:
-        floors["timbre_distance_mfcc"] = metrics.timbre_floor([row["timbre"] for row in rows])
-        floors["spectral_balance_db"] = metrics.timbre_floor(_spectra(rows))
+        floors |= {key: metrics.timbre_floor(one) for key, one in _vectors(rows).items()}
     if len(rows) >= 4:  # two recordings a half, so that no half is a single patch
         groups = [row["embeddings"] for row in rows]
         floors |= metrics.reference_floor(groups, seed=settings.seed)._asdict()

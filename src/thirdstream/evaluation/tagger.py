@@ -128,15 +128,15 @@ class VGG(nn.Module):
     606 thousand parameters.
     """
 
+    N = 128  # features of each convolution
     POOLS = (((4, 1), (2, 2)), *[((2, 2), (2, 2))] * 3, ((4, 4), (4, 4)))  # size, stride
 
-    def __init__(self, n_features: int = 128) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        inputs = (1, *[n_features] * 4)
-        self.convolutions = nn.ModuleList(nn.Conv2d(n, n_features, 3, padding=1) for n in inputs)
-        sizes = (1, *[n_features] * 5)
+        sizes = (1, *[self.N] * 5)
+        self.convolutions = nn.ModuleList(nn.Conv2d(n, self.N, 3, padding=1) for n in sizes[:-1])
         self.norms = nn.ModuleList(nn.BatchNorm2d(n, eps=1e-3) for n in sizes)
-        self.tags = nn.Linear(2 * n_features, 50)  # at the end 2 frames, 1 band
+        self.tags = nn.Linear(2 * self.N, 50)  # at the end 2 frames, 1 band
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, 187, 96) -> tags (batch, 50) from 0 to 1, embedding (batch, 256)."""
@@ -182,7 +182,8 @@ class Tagger:
         """By name: the network, and its tags in the order of its outputs."""
         tensors, header = checkpoint.read(self.weights)
         return {
-            name: (network_of(part(tensors, name)), tags) for name, tags in header["tags"].items()
+            name: (network_of(checkpoint.below(f"{name}.", tensors)), tags)
+            for name, tags in header["tags"].items()
         }
 
     @torch.inference_mode()
@@ -201,13 +202,6 @@ class Tagger:
             if name == "MSD":
                 embeddings = found.numpy()
         return TaggerOutput(tags, embeddings)
-
-
-def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors called NAME.*, without NAME."""
-    start = f"{name}."
-    return {key.removeprefix(start): value for key, value in tensors.items()
-            if key.startswith(start)}  # fmt: skip
 
 
 def log_mel_patches(wave: Wave, sr: int) -> Tensor:

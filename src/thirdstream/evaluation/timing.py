@@ -30,6 +30,8 @@ LEAST_S = 3.0
 MAX_LAG_MS = 200.0  # in the middle of the recording
 MAX_DRIFT_MS = 400.0  # from the first window to the last
 GRID_MS = 5.0
+LAGS_MS = np.arange(-MAX_LAG_MS, MAX_LAG_MS + 1, GRID_MS)
+REACH = int(np.ceil((MAX_LAG_MS + MAX_DRIFT_MS / 2) / 1000 * FRAMES_PER_S)) + 1  # frames
 LOG_GAIN = 100.0
 TEMPO_TOLERANCE = 0.04
 BAR_TOLERANCE_S = 0.07  # as of beats
@@ -72,7 +74,7 @@ def drift(*, reference: ArrayLike, estimate: ArrayLike, sr: int) -> Drift:
     along = np.array([_along(correlations, times, one) for one in drifts])
     row, column = np.unravel_index(along.argmax(), along.shape)
     found = drifts[row] + GRID_MS * _vertex(along[:, column], int(row))
-    lag = _middle_lags()[column] + GRID_MS * _vertex(along[row], int(column))
+    lag = LAGS_MS[column] + GRID_MS * _vertex(along[row], int(column))
     return Drift(
         float(found * duration_s / span_s) if span_s else 0.0, float(lag), float(along.max())
     )
@@ -139,10 +141,6 @@ def _onsets(wave: Array, sr: int) -> Array:
     return np.maximum(0.0, np.diff(chroma, axis=1))
 
 
-def _middle_lags() -> Array:
-    return np.arange(-MAX_LAG_MS, MAX_LAG_MS + 1, GRID_MS)
-
-
 def _correlogram(first: Array, second: Array) -> tuple[Array, Array]:
     """Correlation of windows by time and lag, (n_windows, n_lags), and their middles in seconds.
 
@@ -150,30 +148,25 @@ def _correlogram(first: Array, second: Array) -> tuple[Array, Array]:
     """
     n_frames = first.shape[1]
     size = min(round(WINDOW_S * FRAMES_PER_S), max(1, n_frames // 2))
-    reach, rows, times = _reach(), [], []
+    rows, times = [], []
     taper = np.hanning(size)
     for start in range(0, n_frames - size + 1, round(STEP_S * FRAMES_PER_S)):
         parts = [one[:, start : start + size] for one in (first, second)]
         parts = [(one - one.mean(axis=1, keepdims=True)) * taper for one in parts]
-        spectra = [np.fft.rfft(one, size + reach, axis=1) for one in parts]
+        spectra = [np.fft.rfft(one, size + REACH, axis=1) for one in parts]
         product = (spectra[1] * spectra[0].conj()).sum(axis=0)
-        whole = np.fft.irfft(product, size + reach)
+        whole = np.fft.irfft(product, size + REACH)
         size_of_both = np.prod([np.linalg.norm(one) for one in parts])
-        rows.append(np.concatenate([whole[-reach:], whole[: reach + 1]]) / max(size_of_both, 1e-9))
+        rows.append(np.concatenate([whole[-REACH:], whole[: REACH + 1]]) / max(size_of_both, 1e-9))
         times.append((start + size / 2) / FRAMES_PER_S)
     return np.array(rows), np.array(times)
-
-
-def _reach() -> int:
-    """The largest lag in frames."""
-    return int(np.ceil((MAX_LAG_MS + MAX_DRIFT_MS / 2) / 1000 * FRAMES_PER_S)) + 1
 
 
 def _along(correlations: Array, times: Array, drift_ms: float) -> Array:
     """The mean correlation along lines of one drift, by their lag in the middle, (n_lags,)."""
     span = max(float(times[-1] - times[0]), 1e-9)
     shifts = drift_ms * ((times - times[0]) / span - 0.5)
-    lags = (_middle_lags()[None] + shifts[:, None]) / 1000 * FRAMES_PER_S + _reach()
+    lags = (LAGS_MS[None] + shifts[:, None]) / 1000 * FRAMES_PER_S + REACH
     rows = np.broadcast_to(np.arange(len(times))[:, None], lags.shape)
     return map_coordinates(correlations, [rows, lags], order=1).mean(axis=0)
 

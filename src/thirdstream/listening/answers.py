@@ -13,9 +13,8 @@ from thirdstream.listening.design import (
     VERSION,
     Code,
     Key,
-    fault_in,
 )
-from thirdstream.report.results import Record
+from thirdstream.report.results import Record, fault_in
 
 Value = Annotated[int, Field(ge=0, le=100)]
 Choice = Literal["a", "none", "b"]  # the first sound, no difference, the second

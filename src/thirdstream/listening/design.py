@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, ValidationError
 
 from thirdstream.files import ThirdstreamError, read_json
-from thirdstream.report.results import Record
+from thirdstream.report.results import Record, fault_in
 
 VERSION = 1  # of keys and answers
 KEY_KIND, ANSWERS_KIND = "thirdstream listening test", "thirdstream listening test: answers"
@@ -162,10 +162,3 @@ def read_key(folder: Path) -> Key:
             f"folder, and take its {KEY}"
         )
     return key
-
-
-def fault_in(error: ValidationError) -> str:
-    """The first fault of a record: where, what, and the value."""
-    first = error.errors(include_url=False)[0]
-    place = ": ".join(str(part)[:60] for part in first["loc"])
-    return f"{place}: {first['msg']}, not {str(first['input'])[:60]!r}"

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from thirdstream import audio, checkpoint, registry
 from thirdstream.audio import SR, Wave
-from thirdstream.files import ThirdstreamError, fault_of, is_style, sha256, whole_file, write_json
+from thirdstream.files import ThirdstreamError, fault_of, is_style, sha256, write_json, write_text
 from thirdstream.listening import page, sounds
 from thirdstream.listening.design import (
     ANCHOR,
@@ -163,8 +163,7 @@ def makers_of(models: Sequence[str], results: Sequence[str]) -> dict[str, Maker]
     """
     found: dict[str, Maker] = {}
     named: list[tuple[str, Maker]] = [
-        (Path(model).resolve().name.removesuffix(".safetensors"), Transferring(model))
-        for model in models
+        (registry.label_of(model), Transferring(model)) for model in models
     ]
     for one in results:
         name, _, folder = one.partition("=")
@@ -236,9 +235,8 @@ def make(
     key = _key(items, makers, settings)
     used = {code for one in items for code in (one["code"], *one["sounds"])}
     _remove_others(folder, used | {one["code"] for one in training})
-    with whole_file(out / PAGE / "index.html") as temporary:
-        text = page.render_page(key["test"], shown, training, settings)
-        temporary.write_text(text, encoding="utf-8")
+    text = page.render_page(key["test"], shown, training, settings)
+    write_text(out / PAGE / "index.html", text)
     write_json(out / KEY, key)
 
 

@@ -1,7 +1,6 @@
 """The page on which listeners rate: one HTML file beside its sounds, which fetches nothing."""
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files as resources
 from typing import Any
 
 from markupsafe import Markup
@@ -42,10 +41,6 @@ def render_page(
     settings: Settings,
 ) -> Markup:
     """index.html. items: as `item_of` has them. training: code and name of each sound."""
-    room = resources(PACKAGE)
-    script = (room / "listen_test.js").read_text(encoding="utf-8")
-    css = (resources("thirdstream.report") / "report.css").read_text(encoding="utf-8")
-    css += (room / "listen_test.css").read_text(encoding="utf-8")
     n_drawn = min(settings.per_screen or len(items[0]["drawn"]), len(items[0]["drawn"]))
     data = {
         "kind": ANSWERS_KIND,
@@ -62,8 +57,8 @@ def render_page(
         "training": [one["code"] for one in training],
     }  # fmt: skip
     return render(
-        "listen_test.html", package=PACKAGE, css=Markup(css), script=Markup(script), data=data,
-        training=training, mode=settings.kind, questions=QUESTIONS,
+        "listen_test.html", package=PACKAGE, data=data, training=training, mode=settings.kind,
+        questions=QUESTIONS,
         n_screens=len(items) * (n_drawn // 2) + 1 if settings.kind == "ab" else len(items),
         n_sounds=n_drawn + max(len(one["always"]) for one in items),
     )  # fmt: skip

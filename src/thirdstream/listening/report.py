@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.files import ThirdstreamError, write_text
 from thirdstream.listening.answers import Answers, read_answers
 from thirdstream.listening.design import HIDDEN, QUESTIONS, Key, read_key
 from thirdstream.listening.page import PACKAGE
@@ -84,11 +83,9 @@ def write(summary: Summary, out: Path) -> None:
     if out.suffix.lower() == ".md":
         text = str(render("answers.md", package=PACKAGE, **made)) + "\n"
     else:
-        css = (resources("thirdstream.report") / "report.css").read_text(encoding="utf-8")
-        made |= {"css": Markup(css), "picture": plot(summary) if is_rating else ""}
+        made |= {"picture": plot(summary) if is_rating else ""}
         text = str(render("answers.html", package=PACKAGE, **made))
-    with whole_file(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(out, text)
 
 
 def tables(summary: Summary) -> list[Table]:

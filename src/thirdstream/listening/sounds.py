@@ -29,18 +29,7 @@ def excerpt(path: Path, seconds: float) -> Wave:
 
     Raises AudioError where it cannot be read, and ThirdstreamError where it is too short.
     """
-    header = audio.info(path)
-    mono = header.n_channels > 2
-    n_samples = header.n_samples or audio.measure(path).n_samples
-    n_wanted = round(seconds * SR)
-    start = max(0, (n_samples * SR // header.sr - n_wanted) // 2)
-    at, parts = 0, []
-    for block in audio.blocks(path, sr=SR, mono=mono):
-        parts.append(block[:, max(0, start - at) : max(0, start + n_wanted - at)])
-        at += block.shape[1]
-        if at >= start + n_wanted:
-            break
-    wave = np.concatenate(parts, axis=1)
+    wave = audio.middle(path, seconds, mono=audio.info(path).n_channels > 2)
     if wave.shape[1] < LEAST_S * SR:
         raise ThirdstreamError(
             f"{path}: lasts {wave.shape[1] / SR:.1f} s, which is too short; give {LEAST_S} s"

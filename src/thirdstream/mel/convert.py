@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from thirdstream import checkpoint
-from thirdstream.files import ThirdstreamError, whole_file
+from thirdstream.files import ThirdstreamError, write_text
 from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.system import is_old, rebuild
 from thirdstream.mel.training import history
@@ -56,8 +56,7 @@ def convert(path: Path, out: Path) -> None:
     if old_history is not None:
         lines = old_history.read_text(encoding="utf-8").splitlines()
         text = "".join(json.dumps(_renamed(json.loads(line))) + "\n" for line in lines)
-        with whole_file(out.with_suffix(f".{history.NAME}")) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(out.with_suffix(f".{history.NAME}"), text)
 
 
 def converted_header(header: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,18 +37,12 @@ class MelSystem(nn.Module, System[MelOptions]):
 
     fades_ends = True  # where frames reach beyond the recording, any sample suits their magnitudes
 
-    def __init__(
-        self,
-        name: str,
-        model: MelModel,
-        *,
-        mel: MelConfig | None = None,
-        card: Mapping[str, Any] | None = None,
-    ) -> None:
+    def __init__(self, name: str, model: MelModel, *, mel: MelConfig | None = None) -> None:
         super().__init__()
         mel = mel or MelConfig()
         model.check_mels(mel.n_mels)
-        self.name, self.model, self.mel, self.card = name, model, mel, dict(card or {})
+        self.name, self.model, self.mel = name, model, mel
+        self.card: dict[str, Any] = {}
         self.styles = model.styles
         self.options = model.OPTIONS
         self.keeps_dynamics = model.FOLLOWS_DYNAMICS

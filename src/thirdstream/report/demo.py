@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +12,7 @@ import torch
 from markupsafe import Markup
 
 from thirdstream import audio
-from thirdstream.files import check_free, whole_file
+from thirdstream.files import check_free, whole_file, write_text
 from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.system import MelSystem
 from thirdstream.registry import SYSTEMS
@@ -84,8 +83,7 @@ def run(
         draw(clip)
         shown.append(clip)
     about = {name: sentence(system) for name, system in systems.items()}
-    with whole_file(out / PAGE) as temporary:
-        temporary.write_text(page(shown, about), encoding="utf-8")
+    write_text(out / PAGE, page(shown, about))
 
 
 def sentence(system: System[Any]) -> str:
@@ -129,8 +127,4 @@ def page(clips: Sequence[Clip], about: Mapping[str, str]) -> str:
 
     about: what each system is, in a sentence.
     """
-    room = resources("thirdstream.report")
-    css, script = (
-        Markup((room / name).read_text(encoding="utf-8")) for name in ("report.css", "player.js")
-    )
-    return render("demo.html", clips=clips, systems=about, css=css, script=script)
+    return render("demo.html", clips=clips, systems=about)

@@ -6,6 +6,7 @@ which code or a template made, is taken as it is.
 """
 
 from functools import cache
+from importlib.resources import files as resources
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, pass_eval_context
@@ -25,6 +26,11 @@ def render(template: str, *, package: str = PACKAGE, **values: Any) -> Markup:
     return Markup(_environment(package).get_template(template).render(**values))
 
 
+def asset(name: str, package: str = PACKAGE) -> Markup:
+    """A stylesheet or a script of a package, as it goes into a page; templates know it too."""
+    return Markup((resources(package) / name).read_text(encoding="utf-8"))
+
+
 @cache
 def _environment(package: str) -> Environment:
     loaders = [PackageLoader(name) for name in dict.fromkeys([package, PACKAGE])]
@@ -37,6 +43,7 @@ def _environment(package: str) -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"words": words, "clock": clock}
+    made.globals["asset"] = asset
     return made
 
 

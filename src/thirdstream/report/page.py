@@ -8,7 +8,6 @@ import base64
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import partial
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,11 +50,10 @@ def write(results_path: Path, out: Path) -> None:
 
 def page(results: Results, work: Path) -> Markup:
     """The whole page as HTML. Raises ThirdstreamError if an excerpt in `work` is missing."""
-    css = (resources("thirdstream.report") / "report.css").read_text(encoding="utf-8")
     return render(
-        "results.html", results=results, css=Markup(css), left_out=_left_out(results),
-        counts=_counts(results), plane=partial(plane, results), curves=partial(curves, results),
-        table=partial(table, results), examples=[*_examples(results, work)],
+        "results.html", results=results, counts=_counts(results), plane=partial(plane, results),
+        curves=partial(curves, results), table=partial(table, results),
+        examples=[*_examples(results, work)],
     )  # fmt: skip
 
 
@@ -79,15 +77,6 @@ def _counts(results: Results) -> str:
     """Of the test recordings: 10 of classical, 10 of jazz."""
     counts = Counter(one.style for one in results.recordings)
     return ", ".join(f"{counts[style]} of {style}" for style in results.styles)
-
-
-def _left_out(results: Results) -> dict[str, str]:
-    """The metrics that were not measured, by the reason."""
-    reasons = sorted(set(results.left_out.values()))
-    return {
-        reason: ", ".join(name for name, why in results.left_out.items() if why == reason)
-        for reason in reasons
-    }
 
 
 class Table(NamedTuple):

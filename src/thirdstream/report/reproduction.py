@@ -4,7 +4,6 @@ The page is a pure function of the results; its pictures lie beside it.
 """
 
 from collections.abc import Mapping
-from importlib.resources import files as resources
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -12,9 +11,9 @@ from typing import Any, Literal
 from markupsafe import Markup
 from pydantic import ValidationError
 
-from thirdstream.files import ThirdstreamError, read_json, whole_file
+from thirdstream.files import ThirdstreamError, read_json, write_text
 from thirdstream.report.html import render
-from thirdstream.report.results import Record
+from thirdstream.report.results import Record, fault_in
 
 VERSION = 1
 RESULTS, PAGE, MARKDOWN = "results.json", "index.html", "report.md"
@@ -107,11 +106,9 @@ def read(path: Path) -> Reproduction:
         content = read_json(path, kind="results file of `thirdstream reproduce`")
         return Reproduction.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ": ".join(str(part)[:60] for part in first["loc"])
         raise ThirdstreamError(
             f"{path}: is no results file of this version of `thirdstream reproduce` "
-            f"({place}: {first['msg']}); run it again"
+            f"({fault_in(error)}); run it again"
         ) from error
 
 
@@ -123,14 +120,12 @@ def write(results: Reproduction, out: Path) -> None:
         MARKDOWN: markdown(results),
     }
     for name, text in texts.items():
-        with whole_file(out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(out / name, text)
 
 
 def page(results: Reproduction) -> Markup:
     """The page as HTML, to lie beside its figures."""
-    css = (resources("thirdstream.report") / "report.css").read_text(encoding="utf-8")
-    return render("reproduction.html", css=Markup(css), **_values(results))
+    return render("reproduction.html", **_values(results))
 
 
 def markdown(results: Reproduction) -> str:

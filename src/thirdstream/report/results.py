@@ -129,6 +129,13 @@ class Results(Record):
         """STYLE_to_STYLE, as the first system has them."""
         return list(next(iter(self.scores.values())))
 
+    def not_measured(self) -> dict[str, str]:
+        """reason -> the metrics that were left out for it, as text."""
+        return {
+            reason: ", ".join(name for name, why in self.left_out.items() if why == reason)
+            for reason in sorted(set(self.left_out.values()))
+        }
+
     def of(self, direction: str) -> dict[str, Mapping[str, Score]]:
         """The scores of the systems that have some in a direction, by system and metric."""
         return {name: one[direction] for name, one in self.scores.items() if direction in one}
@@ -157,13 +164,17 @@ def read_results(path: Path) -> Results:
     try:
         results = Results.model_validate(content)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ": ".join(str(part)[:60] for part in first["loc"])
-        fault = f"{place}: {first['msg']}, not {str(first['input'])[:60]!r}"
-        raise _damaged(path, fault) from error
+        raise _damaged(path, fault_in(error)) from error
     for fault in _contradictions(results):
         raise _damaged(path, fault)
     return results
+
+
+def fault_in(error: ValidationError) -> str:
+    """The first fault of a record: where, what, and the value."""
+    first = error.errors(include_url=False)[0]
+    place = ": ".join(str(part)[:60] for part in first["loc"])
+    return f"{place}: {first['msg']}, not {str(first['input'])[:60]!r}"
 
 
 def _damaged(path: Path, fault: str) -> ThirdstreamError:

@@ -126,7 +126,7 @@ class Node(NamedTuple):
     networks: Mapping[str, int]
 
 
-class Way(NamedTuple):
+class DataFlow(NamedTuple):
     """All tensors of a training step; by loss, the tensors that each of its terms compares."""
 
     nodes: Mapping[Key, Node]
@@ -143,7 +143,7 @@ class _Draws(TorchFunctionMode):
         return made.requires_grad_() if func in (torch.randn_like, torch.randn) else made
 
 
-def way_of(model: TwinAutoencoder, mel: MelConfig) -> Way:
+def dataflow_of(model: TwinAutoencoder, mel: MelConfig) -> DataFlow:
     """What a training step does, from what autograd recorded of one."""
     model = copy.deepcopy(model).double().train().requires_grad_(True)
     mels = {
@@ -164,7 +164,7 @@ def way_of(model: TwinAutoencoder, mel: MelConfig) -> Way:
         name: [_traced(term, known)[0] for term in _terms(loss)]
         for name, loss in model.losses(mels, passes).items()
     }
-    return Way({**nodes, NOISE: Node("", (), {})}, losses | _scored(model, tensors))
+    return DataFlow({**nodes, NOISE: Node("", (), {})}, losses | _scored(model, tensors))
 
 
 def _tensors(mels: Mapping[str, Tensor], passes: Mapping[str, Pass]) -> dict[Key, Tensor]:

@@ -22,13 +22,13 @@ from thirdstream.research.dataflow import (
     BLOCK,
     RESIDUAL,
     TRANSPOSED,
+    DataFlow,
     Key,
     Layer,
     Node,
-    Way,
+    dataflow_of,
     layers_of,
     size_of,
-    way_of,
 )
 from thirdstream.research.figures import written
 
@@ -233,15 +233,15 @@ PLAYED = (ADVERSARIAL, DISCRIMINATOR, GRADIENT_PENALTY)  # losses of discriminat
 
 def twin_figure(model: TwinAutoencoder, mel: MelConfig, name: str) -> Figure:
     """Where recordings of the first style go in a training step, and which losses they have."""
-    way, (own, other) = way_of(model, mel), model.styles
-    keys = _keys_drawn(way, own, other if isinstance(model, Adversarial) else None)
-    chains = {key: _chain(way.nodes[key], model) for key in keys}
+    flow, (own, other) = dataflow_of(model, mel), model.styles
+    keys = _keys_drawn(flow, own, other if isinstance(model, Adversarial) else None)
+    chains = {key: _chain(flow.nodes[key], model) for key in keys}
     places = {key: PLACES[key[0] == other, key[1]] for key in keys}
     columns = sorted(
         {x - back for key, (x, _) in places.items() for back in range(len(chains[key]) + 1)}
     )
     grid = {key: (columns.index(x) * COLUMN, y * ROW) for key, (x, y) in places.items()}
-    tensors = {key: Box(grid[key], _tensor_text(way, key, other), "tensor") for key in keys}
+    tensors = {key: Box(grid[key], _tensor_text(flow, key, other), "tensor") for key in keys}
     boxes, lines = [*tensors.values()], []
     for key, box in tensors.items():
         after = box
@@ -250,9 +250,9 @@ def twin_figure(model: TwinAutoencoder, mel: MelConfig, name: str) -> Figure:
             boxes.append(before)
             lines.append(_arrow(before, after))
             after = before
-        lines += [_arrow(tensors[source], after) for source in way.nodes[key].sources]
+        lines += [_arrow(tensors[source], after) for source in flow.nodes[key].sources]
     notes = [f"Recordings of {other} go the same way. At networks: how many parameters they have."]
-    for loss, terms in way.losses.items():
+    for loss, terms in flow.losses.items():
         shown = [term for term in terms if keys >= set(term)]
         text = loss_text(model, loss)
         if not shown:
@@ -269,12 +269,12 @@ def twin_figure(model: TwinAutoencoder, mel: MelConfig, name: str) -> Figure:
     return drawing(boxes, lines, title=f"{name}: {total}{apart}", note="\n".join(notes))
 
 
-def _keys_drawn(way: Way, own: str, judged: str | None) -> set[Key]:
+def _keys_drawn(flow: DataFlow, own: str, judged: str | None) -> set[Key]:
     """What becomes of recordings of a style, as far as a loss needs it, and what that is made of.
 
     judged: the style of the discriminator that gets recordings of its own, if there is one.
     """
-    compared = {key for terms in way.losses.values() for term in terms for key in term}
+    compared = {key for terms in flow.losses.values() for term in terms for key in term}
     keys = {key for key in compared if key[0] == own}
     keys -= {key for key in keys if key[1] == "drawn style"}
     if judged is not None:
@@ -283,7 +283,7 @@ def _keys_drawn(way: Way, own: str, judged: str | None) -> set[Key]:
     while todo:
         key = todo.pop()
         keys.add(key)
-        todo += way.nodes[key].sources
+        todo += flow.nodes[key].sources
     return keys
 
 
@@ -303,13 +303,13 @@ def _chain(node: Node, model: TwinAutoencoder) -> list[str]:
     return texts
 
 
-def _tensor_text(way: Way, key: Key, other: str) -> str:
+def _tensor_text(flow: DataFlow, key: Key, other: str) -> str:
     style, role = key
     named = {"mel": f"{style} mel", "restyled": f"transfer\nto {other}", "noise": "N(0, 1)"}
     text = {**NAMES, **named}.get(role, role)
-    has_style = any(one == "style" for _, one in way.nodes)
+    has_style = any(one == "style" for _, one in flow.nodes)
     text = text if has_style else text.replace("content", "code")
-    return f"{text}\n{way.nodes[key].size}".rstrip()
+    return f"{text}\n{flow.nodes[key].size}".rstrip()
 
 
 def _arrow(start: Box, end: Box) -> Line:

@@ -6,16 +6,15 @@ what is measured.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from thirdstream.data.corpus import TEST
+from thirdstream.report.reproduction import Finding
 from thirdstream.research.measures import RELATED
-from thirdstream.research.measuring import measure
-
-__all__ = ["PAPER_LOSSES", "STATEMENTS", "Criterion", "Finding", "Statement", "judge", "measure"]
 
 # Test-time eq. 1 as printed in the paper, on its own corpus, in the paper's order.
 PAPER_LOSSES = {
@@ -29,15 +28,6 @@ N_RESAMPLES = 2_000  # of the bootstrap
 
 Verdict = Literal["holds", "does not hold", "holds in part", "not tested"]
 Results = Sequence[Mapping[str, Any]]  # what `measure` gave, a seed each
-
-
-class Finding(NamedTuple):
-    """A statement with its verdict and what was measured, as text."""
-
-    section: str
-    statement: str
-    verdict: Verdict
-    measurement: str
 
 
 class Criterion(NamedTuple):
@@ -129,9 +119,10 @@ def judge(results: Mapping[str, Results]) -> list[Finding]:
 def _order(results: Mapping[str, Results]) -> Finding:
     """How many pairs of systems have the paper's order in how many seeds."""
     text = "eq. 1 is least for the twin CNN, then VAE, GAN and variational GAN"
+    finding = partial(Finding, section="3, 4", statement=text)
     missing = [name for name in PAPER_LOSSES if not results.get(name)]
     if missing:
-        return Finding("3, 4", text, "not tested", f"not measured: {', '.join(missing)}")
+        return finding(verdict="not tested", measurement=f"not measured: {', '.join(missing)}")
     losses = {
         name: [float(np.mean(list(one["reconstruction"].values()))) for one in results[name]]
         for name in PAPER_LOSSES
@@ -151,26 +142,27 @@ def _order(results: Mapping[str, Results]) -> Finding:
         f"{means}; the paper's {' < '.join(map(str, PAPER_LOSSES.values()))}; {sum(agree)} of "
         f"{len(agree)} pairs of systems have its order ({_counted(n_seeds, 'seed')})"
     )
-    return Finding("3, 4", text, verdict, measurement)
+    return finding(verdict=verdict, measurement=measurement)
 
 
 def _judged(name: str, statement: Statement, seeds: Results) -> Finding:
     """One statement of one system."""
     everything: list[bool | None] = []
     texts = []
-    for way in seeds[0][statement.of] if seeds else ():
+    for direction in seeds[0][statement.of] if seeds else ():
         answers, parts = [], []
         for criterion in statement.criteria:
-            values = list(_values(seeds, statement.of, way, criterion.measure))
+            values = list(_values(seeds, statement.of, direction, criterion.measure))
             answer, text = _tested(criterion, values) if values else (None, "")
             answers.append(answer)
             parts += [text] if values else []
         answers = answers if parts else []
         everything += answers
-        texts.append(f"{way} ({_verdict(answers)}): {', '.join(parts) or 'no value'}")
-    measurement = "; ".join([*texts, _sizes(seeds)])
-    section, text = SECTIONS.get(name, ""), f"{name}: {statement.text}"
-    return Finding(section, text, _verdict(everything), measurement)
+        texts.append(f"{direction} ({_verdict(answers)}): {', '.join(parts) or 'no value'}")
+    return Finding(
+        section=SECTIONS.get(name, ""), statement=f"{name}: {statement.text}",
+        verdict=_verdict(everything), measurement="; ".join([*texts, _sizes(seeds)]),
+    )  # fmt: skip
 
 
 def _verdict(answers: Sequence[bool | None]) -> Verdict:
@@ -182,11 +174,11 @@ def _verdict(answers: Sequence[bool | None]) -> Verdict:
     return "does not hold" if set(answers) == {False} else "holds in part"
 
 
-def _values(seeds: Results, of: str, way: str, measure: str) -> Iterator[dict[str, float]]:
+def _values(seeds: Results, of: str, direction: str, measure: str) -> Iterator[dict[str, float]]:
     """Of each seed with a value, those of the recordings."""
     for one in seeds:
-        names = one["recordings"][way.partition(" to ")[0]]
-        by_recording = one[of][way][measure]["by_recording"]
+        names = one["recordings"][direction.partition(" to ")[0]]
+        by_recording = one[of][direction][measure]["by_recording"]
         known = {n: v for n, v in zip(names, by_recording, strict=True) if v is not None}
         if known:
             yield known

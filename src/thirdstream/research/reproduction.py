@@ -30,8 +30,8 @@ from thirdstream.mel.system import MelSystem, load, size_of
 from thirdstream.mel.training import history
 from thirdstream.report import reproduction as report
 from thirdstream.report.reproduction import Counts, Losses, Music, Reproduction, Settings
-from thirdstream.research import figures, findings, measures, measuring, published, sources
-from thirdstream.research.findings import PAPER_LOSSES
+from thirdstream.research import figures, measures, measuring, published, sources
+from thirdstream.research.findings import PAPER_LOSSES, judge
 from thirdstream.research.runs import LAST, SYSTEMS, How, Progress, Runs
 from thirdstream.research.share import Part, digest, digest_of, part_of
 
@@ -185,7 +185,7 @@ class Work:
             yield Progress("published", 1, 1, "measured the published weights")
 
     def measured(self, system: str, seed: int) -> Mapping[str, Any]:
-        """What `findings.measure` says of the model of a run's last epoch."""
+        """What `measuring.measure` says of the model of a run's last epoch."""
         path = self.runs.folder(system, seed) / LAST
         return self._measured(f"{system}-seed{seed}", sha256(path), partial(load, path))
 
@@ -199,7 +199,7 @@ class Work:
         if folder is None:
             return {}
         return {
-            name: self._measured(name, weights_of(system), partial(_itself, system))
+            name: self._measured(name, weights_of(system), lambda system=system: system)
             for name, system in published.load_both(folder, self.corpus).items()
         }
 
@@ -207,14 +207,11 @@ class Work:
         self, name: str, weights: str, loaded: Callable[[], MelSystem]
     ) -> Mapping[str, Any]:
         """All models are measured on the same segments, by the same draws of styles."""
-        code = [_code_of(module) for module in (findings, measuring, measures)]
+        code = [_code_of(module) for module in (measuring, measures)]
         key = {"model": weights, "code": code, **self._music()}
         path = self.out / "measures" / f"{name}-{digest(key)[:16]}.json"
-
-        def measure() -> dict[str, Any]:
-            return findings.measure(loaded(), self.part, n_segments=self.n_measured, seed=0)
-
-        return _kept(path, key, measure)
+        how = {"n_segments": self.n_measured, "seed": 0}
+        return _kept(path, key, lambda: measuring.measure(loaded(), self.part, **how))
 
     def _music(self) -> dict[str, Any]:
         """What measures depend on, besides the model and the code."""
@@ -278,7 +275,6 @@ class Work:
             if (fault := self.runs.fault_of(system, seed)) is not None
         ]
         settings = {name: getattr(self.how, name) for name in Settings.model_fields}
-        judged = _judged(measures)
         return Reproduction(
             command=command,
             versions=checkpoint.versions(),
@@ -292,7 +288,7 @@ class Work:
             losses={system: self._losses(system, n_seeds) for system in SYSTEMS},
             published={name: _eq1(one) for name, one in self.published.items()},
             measures=measures | {name: [one] for name, one in self.published.items()},
-            findings=judged,
+            findings=judge(measures),
             figures=self.figures(),
         )
 
@@ -313,14 +309,6 @@ def _eq1(measures: Mapping[str, Any]) -> float:
     """Averaged over the two styles, as the paper has it."""
     values = measures["reconstruction"].values()
     return sum(values) / len(values)
-
-
-def _judged(measures: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[report.Finding]:
-    return [report.Finding(**one._asdict()) for one in findings.judge(measures)]
-
-
-def _itself(system: MelSystem) -> MelSystem:
-    return system
 
 
 def weights_of(system: MelSystem) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from thirdstream import audio
 from thirdstream.data import preparing
 from thirdstream.data.corpus import CorpusError
-from thirdstream.data.preparing import Found
+from thirdstream.data.preparing import Found, folder_at
 from thirdstream.report.reproduction import Counts
 
 CLASSICAL, JAZZ = "classical", "jazz"
@@ -51,10 +51,10 @@ def find(classical: str, jazz: str) -> Sources:
 def _find_in(where: str, style: str) -> Sources:
     kind, _, name = where.partition(":")
     if kind == "musicnet":
-        return musicnet(_folder(name), style)
+        return musicnet(folder_at(name), style)
     if kind == "fma":
-        return fma(_folder(name), style)
-    folder = _folder(where)
+        return fma(folder_at(name), style)
+    folder = folder_at(where)
     found = [Found(path, style) for path in audio.find_recordings(folder)]
     if not found:
         raise CorpusError(
@@ -62,13 +62,6 @@ def _find_in(where: str, style: str) -> Sources:
             f"musicnet:{folder} or fma:{folder} for one of these collections"
         )
     return Sources(found, ())
-
-
-def _folder(name: str) -> Path:
-    folder = Path(name)
-    if not folder.is_dir():
-        raise CorpusError(f"{folder}: there is no such folder; check the path")
-    return folder
 
 
 def musicnet(folder: Path, style: str = CLASSICAL) -> Sources:

@@ -17,6 +17,7 @@ from thirdstream.files import Interrupted, ThirdstreamError, make_folder, write_
 from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.models.model import RECONSTRUCTION
 from thirdstream.mel.training.loop import TrainingConfig, TrainingError, begin, fit
+from thirdstream.packages import extra
 
 if TYPE_CHECKING:
     import optuna
@@ -135,14 +136,10 @@ def _states() -> Any:
 
 
 def _study(name: str, out: Path, seed: int) -> "optuna.Study":
-    try:
+    with extra("tune", "tuning"):
         import optuna
         from optuna.storages import JournalStorage
         from optuna.storages.journal import JournalFileBackend
-    except ImportError as error:
-        raise ThirdstreamError(
-            f"tuning needs {error.name}; install it with: pip install 'thirdstream[tune]'"
-        ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     make_folder(out)
     study = optuna.create_study(

@@ -185,15 +185,8 @@ def rows(results: Mapping[str, Any]) -> Sequence[tuple[str, ...]]:
 def page(results: Mapping[str, Any]) -> Markup:
     """Markdown: every claim, all numbers, and what they are."""
     found = claims(results)
-    return Markup(
-        render(
-            "claims.md",
-            results=results,
-            claims={source: [one for one in found if one.source == source]
-                    for source in (PAPER, OURS)},
-            rows=rows(results),
-            near_zero=f"{1 / NEAR_ZERO:.0f}",
-            leading=percent(LEADING),
-        )
-        + "\n"
-    )  # fmt: skip
+    by_source = {source: [one for one in found if one.source == source] for source in (PAPER, OURS)}
+    return render(
+        "claims.md", results=results, claims=by_source, rows=rows(results),
+        near_zero=f"{1 / NEAR_ZERO:.0f}", leading=percent(LEADING),
+    ) + "\n"  # fmt: skip

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from thirdstream import audio
-from thirdstream.evaluation import needed
 from thirdstream.files import ThirdstreamError
+from thirdstream.packages import extra
 from thirdstream.system import Notation, Sheet, System, options_of
 from thirdstream.transfer.files import transfer_file
 from thirdstream.web.sessions import Session, without_folders
@@ -144,7 +144,7 @@ def measured(
 
     Raises ThirdstreamError without the extra `evaluate`, and on silence.
     """
-    with needed():
+    with extra("evaluate", "evaluating"):
         from thirdstream.evaluation.material import excerpt
         from thirdstream.evaluation.measure import analyse, compare, evaluation_models
 

@@ -20,6 +20,10 @@ ABOUT_PAPER = (
 )
 MAIN = ("style_strength", "keep_content")  # options that are seen at once
 MAX_WAITING = 64  # jobs; more are turned away
+# For events that take no time. The guard has looked at the fields: Gradio need not.
+QUIETLY: dict[str, Any] = {
+    "queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False,
+}  # fmt: skip
 
 
 def build(controller: Controller) -> gr.Blocks:
@@ -69,9 +73,9 @@ def _transfer_tab(controller: Controller) -> None:
 
     _work(controller, "transfer", fields, lambda form: _order(controller, form), button="Transfer")
     for one, other in ((system, paper), (paper, system)):
-        one.input(chosen, one, [other, to, note, *options.values()], **_quietly())
-    recorded.stop_recording(lambda: None, None, clip, **_quietly())
-    clip.upload(lambda: None, None, recorded, **_quietly())
+        one.input(chosen, one, [other, to, note, *options.values()], **QUIETLY)
+    recorded.stop_recording(lambda: None, None, clip, **QUIETLY)
+    clip.upload(lambda: None, None, recorded, **QUIETLY)
 
 
 def _order(controller: Controller, form: Mapping[str, Any]) -> Order:
@@ -122,7 +126,7 @@ def _clip(controller: Controller) -> gr.File:
     def copied(name: str, request: gr.Request) -> str | None:
         return controller.copied(ours.get(name), request)
 
-    names.input(copied, names, clip, **_quietly())
+    names.input(copied, names, clip, **QUIETLY)
     return clip
 
 
@@ -214,11 +218,4 @@ def _work(
         concurrency_limit=controller.sessions.limits.jobs, concurrency_id="work",
         api_visibility="private", preprocess=False,
     )  # fmt: skip
-    cancel.click(cancelled, None, status, cancels=[job], **_quietly())
-
-
-def _quietly() -> dict[str, Any]:
-    """For events that take no time. The guard has looked at the fields: Gradio need not."""
-    return {
-        "queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False,
-    }  # fmt: skip
+    cancel.click(cancelled, None, status, cancels=[job], **QUIETLY)

@@ -5,12 +5,12 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thirdstream import registry
 from thirdstream.files import ThirdstreamError
+from thirdstream.packages import extra
 from thirdstream.web.limits import Limits
 from thirdstream.web.sessions import Sessions
 from thirdstream.web.worker import WorkerPool
@@ -39,23 +39,14 @@ def running(
         closing(Sessions(limits)) as sessions,
         closing(WorkerPool(limits.jobs)) as pool,  # it imports what it needs beside this process
     ):
-        _check_extra()
+        with extra("web", "the page"):
+            import gradio as _  # noqa: F401
         labels = offered(models)
         with (
             _gradio_kept_in(sessions.root),
             _served(sessions, pool, labels, listening, Hosts(host, names)),
         ):
             yield f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-
-
-def _check_extra() -> None:
-    """Raise ThirdstreamError without the extra `web`."""
-    try:
-        import gradio as _  # noqa: F401
-    except ImportError as error:
-        raise ThirdstreamError(
-            f"the page needs {error.name}; install it with: pip install 'thirdstream[web]'"
-        ) from error
 
 
 def offered(models: Sequence[str]) -> dict[str, str]:
@@ -201,12 +192,11 @@ def unguarded(page: Any, sessions: Sessions) -> Any:
     from fastapi import FastAPI
     from gradio.themes import Default
 
+    from thirdstream.report.html import asset
     from thirdstream.web import example
     from thirdstream.web.guard import EXAMPLE, UPLOAD
     from thirdstream.web.uploads import Uploads
 
-    inside = resources("thirdstream.web")
-    script = (resources("thirdstream.report") / "player.js").read_text(encoding="utf-8")
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_route(UPLOAD, Uploads(sessions).upload, methods=["POST"])
     app.add_route(EXAMPLE + "{name}", example.served)
@@ -230,6 +220,6 @@ def unguarded(page: Any, sessions: Sessions) -> Any:
             font=["system-ui", "sans-serif"],
             font_mono=["ui-monospace", "monospace"],
         ),
-        css=(inside / "page.css").read_text(encoding="utf-8"),
-        head=f"<script>{script}</script>",
+        css=str(asset("page.css", "thirdstream.web")),
+        head=f"<script>{asset('player.js')}</script>",
     )

@@ -58,6 +58,13 @@ class MelConfig:
         """Where filters start, peak and end: (n_mels + 2,), each is over three in a row."""
         return mel_places_hz(self.n_mels + 2, self.f_min, self.f_max)
 
+    def stft(self, wave: Tensor, window: Tensor) -> Tensor:
+        """(batch, n_samples) -> complex (batch, n_freqs, 1 + n_samples // hop_length)."""
+        return torch.stft(
+            wave, self.n_fft, self.hop_length, window=window, pad_mode="constant",
+            return_complex=True,
+        )  # fmt: skip
+
     def filters(self) -> NDArray[np.float32]:
         """Slaney's mel filter bank, (n_mels, 1 + n_fft // 2): triangles of one area.
 
@@ -95,15 +102,7 @@ class LogMel(nn.Module):
     def power(self, wave: Tensor) -> Tensor:
         """Mel power spectrogram: (batch, n_samples) -> (batch, n_frames, n_mels)."""
         padded = nn.functional.pad(wave, (0, self.config.n_fft // 2))
-        stft = torch.stft(
-            padded,
-            self.config.n_fft,
-            self.config.hop_length,
-            window=self.window,
-            center=True,
-            pad_mode="constant",
-            return_complex=True,
-        )  # (batch, n_freqs, n_frames)
+        stft = self.config.stft(padded, self.window)  # (batch, n_freqs, n_frames)
         spectrum = stft.real.square() + stft.imag.square()  # several times faster than by abs()
         columns = spectrum.transpose(0, 1).flatten(1).contiguous()  # (n_freqs, batch * n_frames)
         mel = self.filters.gather(columns)  # (n_mels, batch * n_frames)
@@ -183,18 +182,11 @@ def _moments_of(array: NDArray[np.float32], scale: float | None) -> Moments:
     return Moments(len(wide), mean, np.einsum("ij,ij->j", wide, wide), maximum)
 
 
-def measure_statistics(arrays: Callable[[], Iterable[NDArray[np.float32]]]) -> Statistics:
+def statistics_of(moments_at: Callable[[float | None], Moments]) -> Statistics:
     """s and s_f over all training data of one style (paper, section 2.2), in two passes.
 
-    arrays: called once a pass, gives mel power in pieces (..., n_mels), float32.
-    """
-    return statistics_of(lambda scale: moments(arrays(), scale=scale))
-
-
-def statistics_of(moments_at: Callable[[float | None], Moments]) -> Statistics:
-    """As `measure_statistics`, from the `moments` of all training data.
-
-    moments_at: called first with None, then with the scale that followed from its answer.
+    moments_at: the `moments` of all training data; called first with None, then with the scale that
+    followed from its answer.
     """
     power = moments_at(None)
     scale = float(np.sqrt((power.squares / power.n_frames).mean() + power.mean.var())) or 1.0

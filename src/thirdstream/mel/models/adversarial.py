@@ -88,14 +88,17 @@ class Adversarial(MelModel):
         grown = min(1.0, float(self.n_batches) / warm_up) if warm_up else 1.0
         return {**weights, ADVERSARIAL: grown * weights[ADVERSARIAL]}
 
+    def judged(self, mel: Tensor) -> Tensor:
+        """What discriminators get of a recording or a transfer."""
+        return as_image(mel)
+
     def adversarial_loss(self, *, real: Mels, fake: Mels) -> Tensor:
         """Eq. 6, averaged over the styles. No gradient reaches the discriminators."""
         values = []
         for style, mel in real.items():
             score = frozen(self.discriminators[style])
-            values.append(
-                relativistic(winner=score(as_image(fake[style])), loser=score(as_image(mel)))
-            )
+            won, lost = score(self.judged(fake[style])), score(self.judged(mel))
+            values.append(relativistic(winner=won, loser=lost))
         return mean_over(values)
 
     def discriminator_losses(self, *, real: Mels, fake: Mels) -> dict[str, Tensor]:
@@ -108,9 +111,9 @@ class Adversarial(MelModel):
         weight, values, penalties = self.config.gradient_penalty, [], []
         for style, mel in real.items():
             score = self.discriminators[style]
-            image = as_image(mel).detach().requires_grad_(weight > 0)
-            scores = score(image)
-            values.append(relativistic(winner=scores, loser=score(as_image(fake[style].detach()))))
+            image = self.judged(mel).detach().requires_grad_(weight > 0)
+            scores, lost = score(image), score(self.judged(fake[style].detach()))
+            values.append(relativistic(winner=scores, loser=lost))
             if weight:
                 penalties.append(weight * squared_gradient(scores, image))
         penalised = {GRADIENT_PENALTY: mean_over(penalties)} if weight else {}
@@ -135,13 +138,16 @@ def frozen(network: nn.Module) -> Callable[[Tensor], Any]:
     return lambda x: torch.func.functional_call(network, fixed, (x,))
 
 
-def relativistic(*, winner: Tensor, loser: Tensor) -> Tensor:
+def relativistic(*, winner: Tensor | list[Tensor], loser: Tensor | list[Tensor]) -> Tensor:
     """Least squares, relativistic average (Jolicoeur-Martineau 2018): eq. 5; eq. 6 the other way.
 
     Scores (batch,), of any size: in the paper they are probabilities, in the published code they
     are not. The winner's should lie 1 above the mean of the loser's, which should lie 1 below that
-    of the winner's; then this is zero.
+    of the winner's; then this is zero. Of lists, scores at several scales, it is the sum.
     """
+    if isinstance(winner, list) or isinstance(loser, list):
+        pairs = zip(winner, loser, strict=True)
+        return torch.stack([relativistic(winner=w, loser=one) for w, one in pairs]).sum()
     above = winner - loser.mean() - 1
     below = loser - winner.mean() + 1
     return (above.square().mean() + below.square().mean()) / 2

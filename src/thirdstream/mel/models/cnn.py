@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 from torch.nn.functional import l1_loss
 
-from thirdstream.mel.models.model import RECONSTRUCTION, Mels, Rule, mean_over
+from thirdstream.mel.models.model import RECONSTRUCTION, Mels, mean_over
 from thirdstream.mel.models.twin import (
     LATENT,
     Pass,
@@ -27,11 +27,6 @@ class CNNConfig(TwinConfig):
     latent_pairs: Literal["own", "styles"] = "own"
     """What eq. 2 compares: own, a code with what it comes back as; styles, the codes of both
     styles, a slip of the published code."""
-
-    def rules(self) -> list[Rule]:
-        """Those of a twin, and of what is compared."""
-        known = self.latent_pairs in ("own", "styles")
-        return [*super().rules(), Rule("latent_pairs", known, "own or styles")]
 
 
 # The published network: 8,054 parameters, code 65 x 64 x 4.

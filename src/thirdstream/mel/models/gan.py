@@ -92,9 +92,7 @@ class GANConfig(AdversarialConfig):
         return [
             *super().rules(),
             Rule("style_channels", as_many, f"as many as channels, {len(self.channels)}"),
-            Rule("adain", self.adain in ("instance", "moving"), "instance or moving"),
             Rule("adain", coded, "instance where there is no style_size"),
-            Rule("style_losses", self.style_losses in ("both", "second"), "both or second"),
         ]
 
     def sizes(self) -> tuple[str, ...]:
@@ -154,7 +152,7 @@ class TwinGAN(StyleConditioned, Adversarial, TwinAutoencoder):
         )
         finish(self, config)
 
-    def head(self, style: str) -> MapStyle | CodeStyle:
+    def head(self, style: str) -> MapStyle:
         """What makes a style code of a feature map, and AdaIN's parameters of the code."""
         return self.heads[style]
 
@@ -243,7 +241,7 @@ class MeanStyle(nn.Module):
         self.mean.lerp_(codes.mean(0), float(max(1 / self.n_seen, SMALLEST_SHARE)))
 
 
-def style_head(config: GANConfig) -> MapStyle | CodeStyle:
+def style_head(config: GANConfig) -> MapStyle:
     """The kind of style that the configuration asks for."""
     if config.style_size is None:
         return MapStyle(config.n_latent)

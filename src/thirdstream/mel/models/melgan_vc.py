@@ -26,7 +26,6 @@ from thirdstream.mel.models.model import (
     Losses,
     MelModel,
     Mels,
-    OptionError,
     Player,
     Rule,
     TrainingMels,
@@ -124,11 +123,6 @@ class MelGANVC(MelModel):
             }
         )
         self.register_buffer("peaks", torch.ones(len(styles), n_mels))
-
-    def check_mels(self, n_mels: int) -> None:
-        """Raise OptionError where the networks have other bands."""
-        if n_mels != self.config.n_mels:
-            raise OptionError("n_mels", self.config.n_mels, f"{n_mels}, as many as the mels have")
 
     @torch.no_grad()
     def initialise(self, training_mels: TrainingMels) -> None:

@@ -3,7 +3,8 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import fields
+from typing import Any, ClassVar, Literal, NamedTuple, get_args, get_origin
 
 import torch
 from torch import Tensor, nn
@@ -110,6 +111,9 @@ class MelModel(nn.Module, ABC):
 
     def check_mels(self, n_mels: int) -> None:
         """Raise OptionError where the networks take no mels of so many bands."""
+        own = getattr(self.config, "n_mels", n_mels)
+        if n_mels != own:
+            raise OptionError("n_mels", own, f"{n_mels}, as many as the mels have")
 
     def other(self, style: str) -> str:
         """The style that is not `style`. Raises ValueError on an unknown one."""
@@ -246,7 +250,7 @@ class Rule(NamedTuple):
 def check_config(
     config: Any, rules: Iterable[Rule], *, sizes: Iterable[str], layers: Iterable[str] = ()
 ) -> None:
-    """Raise OptionError on the first option that cannot be.
+    """Raise OptionError on the first option that cannot be, words that its Literal has not too.
 
     sizes, layers: names of options that are numbers from 1 to MAX_SIZE, or to MAX_LAYERS, or tuples
     of such; None is none of them.
@@ -262,6 +266,10 @@ def check_config(
     for name, weight in (config.weights or {}).items():
         if not 0 <= weight < math.inf:
             raise OptionError("weights", (name, weight), "a number from 0 up")
+    for one in fields(config):
+        if get_origin(one.type) is Literal and getattr(config, one.name) not in get_args(one.type):
+            allowed = f"one of {', '.join(get_args(one.type))}"
+            raise OptionError(one.name, getattr(config, one.name), allowed)
     for rule in rules:
         if not rule.holds:
             raise OptionError(rule.name, getattr(config, rule.name), rule.allowed)

@@ -29,7 +29,6 @@ from thirdstream.mel.models.model import (
     WINDOW_FRAMES,
     Batch,
     Losses,
-    OptionError,
     Rule,
     TrainingMels,
     check_config,
@@ -126,11 +125,6 @@ class TwinPaired(Retrieval):
         )
         self.indices = PerStyle({s: self.new_index(config.n_index_segments) for s in styles})
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def check_mels(self, n_mels: int) -> None:
-        """Raise OptionError where the networks have other bands."""
-        if n_mels != self.config.n_mels:
-            raise OptionError("n_mels", self.config.n_mels, f"{n_mels}, as many as the mels have")
 
     def new_index(self, n_segments: int) -> Index:
         """An empty index for this model's codes."""

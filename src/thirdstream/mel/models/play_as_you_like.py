@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.nn.functional import l1_loss
 
 from thirdstream.mel.features.channels import CHANNELS, DIFFERENCE, ENVELOPE, MFCC, channels
-from thirdstream.mel.models.adversarial import ADVERSARIAL, Adversarial, frozen, relativistic
+from thirdstream.mel.models.adversarial import ADVERSARIAL, Adversarial
 from thirdstream.mel.models.gan import CONTENT, STYLE
 from thirdstream.mel.models.model import (
     DISCRIMINATOR,
@@ -81,6 +81,8 @@ class PlayAsYouLikeConfig:
     """Frames of a recording that a training step takes, from a place that is drawn."""
     weights: Mapping[str, float] = field(default_factory=WEIGHTS.copy)
     """Of each loss."""
+    gradient_penalty: ClassVar[float] = 0.0  # discriminators are as published, without remedies
+    warm_up: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         width, n_layers = self.discriminator_channels, self.discriminator_layers
@@ -195,9 +197,9 @@ class PlayAsYouLike(Adversarial):
         found = {name: one._replace(**adam) for name, one in super().players().items()}
         return found | {MODEL: found[MODEL]._replace(clip_value=1.0)}
 
-    def loss_weights(self, player: str) -> Mapping[str, float]:
-        """As configured."""
-        return {DISCRIMINATOR: 1.0} if player == DISCRIMINATOR else self.config.weights
+    def judged(self, mel: Tensor) -> Tensor:
+        """Discriminators get all channels: images as they are."""
+        return mel
 
     def images(self, mels: Mels) -> dict[str, Tensor]:
         """Channels of `crop` frames of each style, from a place that is drawn; see `padded`."""
@@ -261,22 +263,6 @@ class PlayAsYouLike(Adversarial):
             STYLE: mean_over(style),
         }
 
-    def adversarial_loss(self, *, real: Mels, fake: Mels) -> Tensor:
-        """Relativistic, the sum over scales. No gradient reaches the discriminators."""
-        values = []
-        for style, image in real.items():
-            score = frozen(self.discriminators[style])
-            values.append(over_scales(winner=score(fake[style]), loser=score(image)))
-        return mean_over(values)
-
-    def discriminator_losses(self, *, real: Mels, fake: Mels) -> Losses:
-        """The same with the roles changed. No gradient reaches the model."""
-        values = []
-        for style, image in real.items():
-            score = self.discriminators[style]
-            values.append(over_scales(winner=score(image), loser=score(fake[style].detach())))
-        return {DISCRIMINATOR: mean_over(values)}
-
 
 def dithered(mel: Tensor) -> Tensor:
     """Noise in mels that are nearly the same everywhere, such as silence.
@@ -292,12 +278,6 @@ def padded(image: Tensor) -> Tensor:
     """The last frame repeated until their number is a multiple of 4."""
     missing = (REDUCTION - image.shape[2] % REDUCTION) % REDUCTION
     return functional.pad(image, (0, 0, 0, missing), mode="replicate")
-
-
-def over_scales(*, winner: list[Tensor], loser: list[Tensor]) -> Tensor:
-    """The sum of `relativistic` over scales; the means are over all places and images."""
-    pairs = zip(winner, loser, strict=True)
-    return torch.stack([relativistic(winner=w, loser=one) for w, one in pairs]).sum()
 
 
 def intrinsic_losses(fake: Mels) -> Losses:

@@ -22,7 +22,6 @@ from thirdstream.mel.models.model import (
     mean_over,
 )
 from thirdstream.mel.networks.blocks import (
-    NORMS,
     Decoder,
     Encoder,
     Norm,
@@ -105,8 +104,6 @@ class TwinConfig:
                  "a number where channels is a single one"),
             Rule("norm", several or self.norm == "none", "none where channels is a single number"),
             Rule("kernel_size", self.kernel_size % 2 == 1, "odd"),
-            Rule("norm", self.norm in NORMS, f"one of {', '.join(NORMS)}"),
-            Rule("start", self.start in STARTS, f"one of {', '.join(STARTS)}"),
             Rule("features", bool(features) and features <= set(INPUT_FEATURES),
                  f"one or more of {', '.join(INPUT_FEATURES)}"),
         ]  # fmt: skip
@@ -143,30 +140,23 @@ def size_of(config: TwinConfig, **other: Any) -> dict[str, Any]:
 
 def encoder_of(config: TwinConfig, channels: tuple[int, ...]) -> nn.Module:
     """An encoder with these channels, of the configuration's shape otherwise."""
-    n_features, latent = len(config.features), config.latent_channels
-    if latent is not None and len(channels) == 1:
-        return PatchEncoder(
-            channels[0], latent_channels=latent, patch=config.patch,
-            kernel_size=config.kernel_size, n_blocks=config.n_convs, n_features=n_features,
-        )  # fmt: skip
-    return Encoder(
-        channels, latent_channels=latent, patch=config.patch, kernel_size=config.kernel_size,
-        n_convs=config.n_convs, norm=config.norm, n_features=n_features,
-    )  # fmt: skip
+    shape = {**_shape(config), "n_features": len(config.features)}
+    if len(channels) == 1 and config.latent_channels is not None:
+        return PatchEncoder(channels[0], n_blocks=config.n_convs, **shape)
+    return Encoder(channels, n_convs=config.n_convs, norm=config.norm, **shape)
 
 
 def decoder_of(config: TwinConfig) -> nn.Module:
     """The decoder of the configuration's shape."""
-    latent = config.latent_channels
-    if latent is not None and len(config.channels) == 1:
-        return PatchDecoder(
-            config.channels[0], latent_channels=latent, patch=config.patch,
-            kernel_size=config.kernel_size, n_blocks=config.n_convs,
-        )  # fmt: skip
-    return Decoder(
-        config.channels, latent_channels=latent, patch=config.patch,
-        kernel_size=config.kernel_size, n_convs=config.n_convs, norm=config.norm,
-    )  # fmt: skip
+    channels, shape = config.channels, _shape(config)
+    if len(channels) == 1 and config.latent_channels is not None:
+        return PatchDecoder(channels[0], n_blocks=config.n_convs, **shape)
+    return Decoder(channels, n_convs=config.n_convs, norm=config.norm, **shape)
+
+
+def _shape(config: TwinConfig) -> dict[str, Any]:
+    """What encoders and decoders of both kinds have in common."""
+    return {name: getattr(config, name) for name in ("latent_channels", "patch", "kernel_size")}
 
 
 class TwinAutoencoder(MelModel):

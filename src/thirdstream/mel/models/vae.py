@@ -42,11 +42,7 @@ class VAEConfig(TwinConfig):
 
     def rules(self) -> list[Rule]:
         """Those of a twin, and of the noise."""
-        return [
-            *super().rules(),
-            Rule("warm_up", self.warm_up >= 0, "0 or more"),
-            Rule("sigma", self.sigma in ("eq3", "published"), "eq3 or published"),
-        ]
+        return [*super().rules(), Rule("warm_up", self.warm_up >= 0, "0 or more")]
 
 
 # The published network: 14,834 parameters; the log-variance has an encoder of its own.

@@ -389,7 +389,7 @@ class MapStyle(nn.Module):
         return adain(content, shift=shift, scale=scale, epsilon=self.EPSILON)
 
 
-class CodeStyle(nn.Module):
+class CodeStyle(MapStyle):
     """Style as a few numbers, from which a small network makes AdaIN's shift and scale.
 
     signed: they may be negative; the published network's are not.
@@ -398,7 +398,7 @@ class CodeStyle(nn.Module):
     EPSILON = 1e-5
 
     def __init__(self, n_channels: int, n_style: int, *, signed: bool) -> None:
-        super().__init__()
+        super().__init__(n_channels)
         self.n_style = n_style
         self.activation = nn.Identity() if signed else nn.ReLU()
         self.reducer = nn.Conv2d(n_channels, n_style, 5)
@@ -414,13 +414,7 @@ class CodeStyle(nn.Module):
 
     def shift_and_scale(self, style: Tensor) -> tuple[Tensor, Tensor]:
         """What AdaIN needs, each (batch, n_channels)."""
-        shift, scale = self.mlp(style).chunk(2, dim=1)
-        return shift, scale
-
-    def join(self, *, content: Tensor, style: Tensor) -> Tensor:
-        """Content (batch, n_channels, time, mel) in a style (batch, n_style), by eq. 7."""
-        shift, scale = self.shift_and_scale(style)
-        return adain(content, shift=shift, scale=scale, epsilon=self.EPSILON)
+        return super().shift_and_scale(self.mlp(style))
 
 
 class MovingCodeStyle(CodeStyle):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from thirdstream.files import ThirdstreamError, from_json, whole_file
+from thirdstream.files import ThirdstreamError, from_json, write_text
 from thirdstream.records import record
 
 NAME = "history.jsonl"
@@ -32,8 +32,7 @@ def append(epoch: Epoch, path: Path) -> None:
     """Write an epoch's line in the place of it and of all that follow; damaged lines go."""
     lines = _lines(path) if path.exists() else []
     kept = [line for line in lines if _epoch_of(line) < epoch.epoch]
-    with whole_file(path) as temporary:
-        temporary.write_text("\n".join([*kept, json.dumps(asdict(epoch))]) + "\n", encoding="utf-8")
+    write_text(path, "\n".join([*kept, json.dumps(asdict(epoch))]) + "\n")
 
 
 def _epoch_of(line: str) -> float:

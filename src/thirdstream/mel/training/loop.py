@@ -74,11 +74,9 @@ class TrainingConfig:
 
     def lr_at(self, share: float) -> float:
         """The learning rate when `share` (0 to 1) of all steps is done."""
-        return (
-            self.lr
-            if self.schedule == "constant"
-            else self.lr * (1 + math.cos(math.pi * share)) / 2
-        )
+        if self.schedule == "constant":
+            return self.lr
+        return self.lr * (1 + math.cos(math.pi * share)) / 2
 
 
 @dataclass(frozen=True)

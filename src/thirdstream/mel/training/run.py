@@ -20,12 +20,7 @@ from torch import Tensor
 
 from thirdstream import checkpoint
 from thirdstream.data.corpus import TRAIN, VALIDATION, Corpus, Pairs
-from thirdstream.files import (
-    Interrupted,
-    ThirdstreamError,
-    make_folder,
-    unwritable,
-)
+from thirdstream.files import Interrupted, ThirdstreamError, make_folder, unwritable
 from thirdstream.mel.system import MelSystem, is_old, rebuild
 from thirdstream.mel.training import history
 from thirdstream.mel.training.history import Epoch
@@ -39,6 +34,7 @@ from thirdstream.mel.training.loop import (
     steps_per_epoch,
     with_optimizers,
 )
+from thirdstream.packages import extra
 from thirdstream.records import record
 
 if TYPE_CHECKING:
@@ -51,7 +47,7 @@ def train(state: State, corpus: Corpus, config: TrainingConfig, out: Path) -> It
     """Train in the run folder `out`, saving as it goes; yields what `fit` yields.
 
     On Ctrl-C the running step is finished and saved, then Interrupted is raised. Raises
-    TrainingError as `fit` does, and if the packages of the extra `train` are missing.
+    TrainingError as `fit` does, and ThirdstreamError without the extra `train`.
     """
     with _logging_in(out):
         yield from _train(state, corpus, config, out)
@@ -133,26 +129,19 @@ def interruptible() -> Iterator[threading.Event]:
         event.set()
         signal.signal(number, previous[signal.Signals(number)])
 
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
     previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield event
     finally:
-        restore()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _accelerator(out: Path, config: TrainingConfig, state: State) -> "Accelerator":
-    try:
+    with extra("train", "training"):
         import tensorboard  # noqa: F401  # what logs through accelerate
         from accelerate import Accelerator
         from accelerate.utils import DataLoaderConfiguration
-    except ImportError as error:
-        raise TrainingError(
-            f"training needs {error.name}; install it with: pip install 'thirdstream[train]'"
-        ) from error
     n_processes = int(os.environ.get("WORLD_SIZE", "1"))
     if config.batch_size % n_processes:
         raise TrainingError(
@@ -259,15 +248,15 @@ def _state_of(
 ) -> tuple[State, TrainingConfig]:
     """What `save_state` wrote. Raises ValueError and others where it could not have."""
     config, progress = record(TrainingConfig, header["training"]), _progress(header)
-    own = _below("system.", tensors)
+    own = checkpoint.below("system.", tensors)
     system = rebuild(header, {name: tensor.shape for name, tensor in own.items()})
     state = with_optimizers(system, config)
     state.system.load_state_dict(own)
     if state.averaged is not None:
-        state.averaged.load_state_dict(_below("averaged.", tensors))
+        state.averaged.load_state_dict(checkpoint.below("averaged.", tensors))
         state.shown.card = state.system.card
     for player, optimizer in state.optimizers.items():
-        moments = _moments(_below(f"{player}.", tensors), optimizer)
+        moments = _moments(checkpoint.below(f"{player}.", tensors), optimizer)
         if progress.step and not moments:
             raise ValueError("it lacks the optimiser's state")
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
@@ -312,7 +301,3 @@ def _moments(
         }:  # fmt: skip
             raise ValueError(f"the optimiser's state {number} fits no parameter")
     return moments
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): v for key, v in tensors.items() if key.startswith(prefix)}

@@ -140,14 +140,7 @@ class Synthesiser(nn.Module):
 
     def stft(self, wave: Tensor) -> Tensor:
         """(batch, n_samples) -> complex (batch, n_freqs, 1 + n_samples // hop_length)."""
-        return torch.stft(
-            wave,
-            self.config.n_fft,
-            self.config.hop_length,
-            window=self.window,
-            pad_mode="constant",
-            return_complex=True,
-        )
+        return self.config.stft(wave, self.window)
 
     def griffin_lim(
         self,

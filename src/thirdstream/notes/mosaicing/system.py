@@ -125,9 +125,8 @@ def load(path: Path | None = None) -> Concatenative:
             raise ValueError("its styles have no names")
         found = {}
         for style in styles:
-            own = {name.removeprefix(f"{style}/"): tensor.numpy()
-                   for name, tensor in tensors.items() if name.startswith(f"{style}/")}  # fmt: skip
-            found[style] = from_arrays(own)
+            own = checkpoint.below(f"{style}/", tensors)
+            found[style] = from_arrays({name: tensor.numpy() for name, tensor in own.items()})
     except (KeyError, TypeError, ValueError) as error:
         raise checkpoint.CheckpointError(
             f"{path}: is no index of this version ({error}); make it again with: {HOW}"
