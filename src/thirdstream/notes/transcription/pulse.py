@@ -46,10 +46,10 @@ def bass_onsets(features: FrameFeatures) -> Array:
     return _scaled(low.astype(float)) + 0.5 * _scaled(features.bass_flux.astype(float))
 
 
-def frame_evidence(features: FrameFeatures, heard: Activations) -> tuple[Array, ...]:
+def frame_evidence(features: FrameFeatures, activations: Activations) -> tuple[Array, ...]:
     """(n_frames,) each: the highest strength of onsets near each frame, and of the bass's, and the
     logarithm of the odds of a beat there, and of a bar line."""
-    odds = (np.log((one + 1e-3) / (1 - one + 1e-3)) for one in heard)
+    odds = (np.log((one + 1e-3) / (1 - one + 1e-3)) for one in activations)
     per_frame = (onset_strength(features), bass_onsets(features), *odds)
     return tuple(maximum_filter1d(one, NEAR) for one in per_frame)
 
