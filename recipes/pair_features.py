@@ -1,4 +1,4 @@
-"""Recordings of `recipes/versions.py`, their first minutes and beats, for other recipes."""
+"""Recordings of `recipes/versions.py`, their first minutes, beats and scores, for others."""
 
 import json
 import zlib
@@ -11,8 +11,10 @@ import numpy as np
 from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.notes.arranging import STYLES
+from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.transcription.features import FrameFeatures, frame_features
 from thirdstream.notes.transcription.transcriber import Posteriors
+from thirdstream.notes.types import Chord, Note, Score
 
 SECONDS = 60
 METRES = (2, 3, 4, 5, 6, 7)
@@ -63,6 +65,17 @@ def beats_of(record: dict[str, Any], observed: FrameFeatures) -> tuple[np.ndarra
     """All beats of a recording, in seconds, and where the music ends."""
     end = min(observed.duration_s, record["n_bars"] * record["bar_s"])
     return np.arange(0, end, 60 / record["beats_per_minute"]), end
+
+
+def score_of(record: dict[str, Any]) -> Score:
+    """Melody and chords of a piece, as the record has them."""
+    return Score(
+        title="",
+        melody=tuple(Note(*note) for note in record["melody"]),
+        chords=tuple(Chord(*one[:3], tuple(one[3]), one[4]) for one in record["chords"]),
+        metres=Metres.steady(of_length(record["beats_per_bar"])),
+        beats_per_minute=record["beats_per_minute"],
+    )
 
 
 def half_of(title: str) -> int:
