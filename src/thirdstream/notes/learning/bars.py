@@ -12,6 +12,7 @@ from thirdstream.notes.arranging.retrieval import energies_of
 from thirdstream.notes.learning.performance import Performance, Played
 from thirdstream.notes.learning.phrasing import phrasing_of
 from thirdstream.notes.styles.learned import LONGEST, Bar, Player, Source, Stroke, Symbol
+from thirdstream.notes.timing import moved
 from thirdstream.notes.types import Chord, Note
 
 EARLY = 0.15  # beats before a bar line from which a note belongs to the bar
@@ -56,7 +57,7 @@ def bars_of(performance: Performance, recording: int) -> list[Bar]:
     beats are one.
     """
     pulse = Pulse(performance.score)
-    bars = [(bar[0].start, sum(cell.length for cell in bar)) for bar in pulse.bars]
+    bars = pulse.spans
     lines = [_in_beats(part, pulse) for part in performance.parts]
     parts = {number: line for number, line in enumerate(lines)
              if performance.parts[number].role != "melody"}  # fmt: skip
@@ -64,7 +65,7 @@ def bars_of(performance: Performance, recording: int) -> list[Bar]:
     if not everything or not performance.score.chords:
         return []
     energies = energies_of(everything, bars)
-    chords = _counted(performance.score.chords, pulse)
+    chords = moved(performance.score.chords, pulse.linear)
     last = bisect_right([start for start, _ in bars], everything[-1].start) - 1
     found = []
     for number, (start, length) in enumerate(bars[: last + 1]):
@@ -81,24 +82,10 @@ def bars_of(performance: Performance, recording: int) -> list[Bar]:
     return found
 
 
-def _counted(chords: Sequence[Chord], pulse: Pulse) -> list[Chord]:
-    """Chords in beats."""
-    edges = pulse.linear(np.array([(chord.start, chord.end) for chord in chords]))
-    return [
-        replace(chord, start=float(start), length=float(end - start))
-        for chord, (start, end) in zip(chords, edges, strict=True)
-    ]
-
-
 def _in_beats(part: Played, pulse: Pulse) -> list[Note]:
     """A part's notes in beats, in order; those that are struck together begin at one place."""
-    if not part.notes:
-        return []
-    places = pulse.linear(np.array([(note.start, note.end) for note in part.notes]))
-    notes = sorted(
-        Note(float(start), float(max(end - start, 0.05)), note.pitch, note.velocity)
-        for note, (start, end) in zip(part.notes, places, strict=True)
-    )
+    placed = moved(part.notes, pulse.linear)
+    notes = sorted(replace(note, length=max(note.length, 0.05)) for note in placed)
     if part.role == "drums":
         return notes
     together: list[list[Note]] = []
@@ -108,7 +95,7 @@ def _in_beats(part: Played, pulse: Pulse) -> list[Note]:
         else:
             together.append([note])
     return [
-        Note(float(np.mean([one.start for one in group])), note.length, note.pitch, note.velocity)
+        replace(note, start=float(np.mean([one.start for one in group])))
         for group in together
         for note in group
     ]

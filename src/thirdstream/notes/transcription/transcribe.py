@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,10 +59,9 @@ from thirdstream.notes.transcription.quantisation import (
 )
 from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.notes.transcription.upbeat import begun, pickup_of
-from thirdstream.notes.types import Chord, Note, Score, Span
+from thirdstream.notes.types import Chord, Note, Score, stretched
 
 Array = NDArray[np.float64]
-Timed = TypeVar("Timed", bound=Span)
 
 
 @dataclass(frozen=True)
@@ -138,9 +136,9 @@ def _counted(
     harmony, by_beats = _harmony(features.posteriors, bars, notes)
     melody = NoteEvents(*(part[line] for part in found))
     tune, swing = _tune(notes, line, timing, known)
-    played = _in_quarters(notes, beat)
+    played = stretched(notes, beat)
     chords, plain = (
-        begun(_in_quarters(some, beat), tune, played) for some in (harmony.chords, by_beats)
+        begun(stretched(some, beat), tune, played) for some in (harmony.chords, by_beats)
     )
     metres = Metres.steady(known.signature or metre(bars.beats_per_bar, 4))
     score = Score(
@@ -172,12 +170,7 @@ def _tune(
     grid = DOTTED if known.is_compound else QUARTERS if known.pulse == 1 else SHORTER
     swing = swing_of(np.array([note.start % 1.0 for note in notes])) if grid.may_swing else 0.5
     written = quantised([notes[k] for k in line], timing, grid, swing)
-    return _in_quarters(written, known.pulse), swing
-
-
-def _in_quarters(parts: Iterable[Timed], beat: float) -> tuple[Timed, ...]:
-    """What lies on beats, of so many quarter notes each, in quarter notes."""
-    return tuple(replace(one, start=one.start * beat, length=one.length * beat) for one in parts)
+    return stretched(written, known.pulse), swing
 
 
 def transcribe_file(
