@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from thirdstream.notes.transcription.features import FrameFeatures
 from thirdstream.notes.transcription.note_events import NoteEvents
 from thirdstream.notes.transcription.salience import TOGETHER_S, log_odds
+from thirdstream.notes.viterbi import chained
 
 REACH_S = 4.0  # the longest rest within a phrase
 WIDEST = 18  # semitones from which leaps cost the same
@@ -56,9 +57,4 @@ def line_of(
         if reached[best] > 0:
             back[note] = first + best
             score[note] += reached[best]
-    at = int(score.argmax())
-    path = []
-    while at >= 0:
-        path.append(at)
-        at = int(back[at])
-    return np.array(path[::-1])
+    return np.array(chained(back, int(score.argmax())))
