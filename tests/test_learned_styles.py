@@ -558,10 +558,10 @@ def test_places_that_cannot_be_are_said(
     assert "add --force" in capsys.readouterr().err
 
 
-def heard_of(source: Source, bars: Sequence[Bar]) -> learning.Heard:
+def part_of(source: Source, bars: Sequence[Bar]) -> learning.StylePart:
     """A recording whose players are known for sure."""
     parts = [Candidates(name=one.role, costs={one.program: 0.0}) for one in source.players]
-    return learning.Heard(source=source, bars=tuple(bars), parts=tuple(parts))
+    return learning.StylePart(source=source, bars=tuple(bars), parts=tuple(parts))
 
 
 def test_a_style_of_many_recordings_has_no_more_bars_than_it_may(
@@ -569,22 +569,22 @@ def test_a_style_of_many_recordings_has_no_more_bars_than_it_may(
 ) -> None:
     monkeypatch.setattr(learning, "MOST_BARS", 5 * learning.PHRASE)
     bars = tuple(bar for bar in style.bars if bar.recording == 0)
-    heard = heard_of(style.recordings[0], bars)
+    made_of = part_of(style.recordings[0], bars)
     out, paths = tmp_path / "many.style", [tmp_path / f"{number}.mid" for number in range(9)]
     for path in paths:
         path.write_text(path.name)
         part = learning.parts_of(out) / f"{sha256(path)[:32]}.{learning.LEARNING}.json"
         part.parent.mkdir(exist_ok=True)
-        part.write_text(heard.model_dump_json())
+        part.write_text(made_of.model_dump_json())
     made = learning.style_of(paths, out, name="many")
     assert len(made.bars) <= learning.MOST_BARS
     assert len(made.recordings) > 3
 
 
-def kept(folder: Path, *heard: learning.Heard) -> tuple[list[Path], Path]:
-    """Files of which these things were heard, and a style's place."""
-    out, paths = folder / "any.style", [folder / f"{n}.mid" for n in range(len(heard))]
-    for path, one in zip(paths, heard, strict=True):
+def kept(folder: Path, *parts: learning.StylePart) -> tuple[list[Path], Path]:
+    """Files of which these things were found, and a style's place."""
+    out, paths = folder / "any.style", [folder / f"{n}.mid" for n in range(len(parts))]
+    for path, one in zip(paths, parts, strict=True):
         path.write_text(path.name)
         part = learning.parts_of(out) / f"{sha256(path)[:32]}.{learning.LEARNING}.json"
         part.parent.mkdir(exist_ok=True)
@@ -596,10 +596,10 @@ def test_short_recordings_teach_no_metre_that_no_longer_one_has(
     style: LearnedStyle, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bars = tuple(bar for bar in style.bars if bar.recording == 0)
-    long = heard_of(style.recordings[0], bars)
+    long = part_of(style.recordings[0], bars)
     waltz = style.recordings[0].model_copy(update={"name": "clip", "beats_per_bar": 3})
-    short = heard_of(waltz, bars[: learning.SURE - 1])
-    same = heard_of(style.recordings[1], bars[: learning.SURE - 1])
+    short = part_of(waltz, bars[: learning.SURE - 1])
+    same = part_of(style.recordings[1], bars[: learning.SURE - 1])
     paths, out = kept(tmp_path, long, short, same)
     made = learning.style_of(paths, out, name="any")
     assert [one.name for one in made.recordings] == ["tune 1", "tune 2"]
@@ -623,8 +623,8 @@ def test_recordings_of_one_name_are_told_apart(
 ) -> None:
     first = style.recordings[0]
     bars = [bar for bar in style.bars if bar.recording == 0]
-    heard = [heard_of(first.model_copy(update={"name": name}), bars) for name in names]
-    paths, out = kept(tmp_path, *heard)
+    parts = [part_of(first.model_copy(update={"name": name}), bars) for name in names]
+    paths, out = kept(tmp_path, *parts)
     assert [one.name for one in learning.style_of(paths, out, name="any").recordings] == apart
 
 

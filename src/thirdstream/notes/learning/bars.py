@@ -25,16 +25,17 @@ def source_of(performance: Performance) -> Source:
     pulse = Pulse(performance.score)
     usual = performance.score.metres.usual(performance.score.n_beats)
     notes = [note for part in performance.parts if part.role != "drums" for note in part.notes]
+    swing = swing_of(notes)
     return Source(
         name=performance.name,
         beats_per_bar=len(usual.beats),
         thirds=in_thirds(pulse.length),
         tempo=round(performance.beats_per_minute / pulse.length, 2),
-        swing=round(swing_of(notes), 3) if performance.score.metres.is_plain else 1.0,
+        swing=round(swing, 3) if performance.score.metres.is_plain else 1.0,
         reverberation=performance.reverberation,
         balance_db=performance.balance_db,
         players=tuple(_player(part) for part in performance.parts),
-        **phrasing_of(performance, swing_of(notes)),
+        **phrasing_of(performance, swing).model_dump(),
     )
 
 
