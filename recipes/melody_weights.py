@@ -27,13 +27,13 @@ from thirdstream.notes.transcription.transcriber import LOWEST
 from thirdstream.notes.types import Note
 
 NEAR_S = 0.08  # between a note that is found and the true one
-HEARD = 0.3  # share of the true melody that is among the notes, from which a recording is used
+FOUND = 0.3  # share of the true melody that is among the notes, from which a recording is used
 N_HIDDEN = {"alone": 1, "among": 16}
 SHRINK = 1e-3
 EVERY = 3  # recordings of which one serves the struck notes
 
 
-class Heard(NamedTuple):
+class Transcribed(NamedTuple):
     """A recording: its notes, what is observed of each alone, and which of them are the melody's
     (1, 0; nan where it does not matter)."""
 
@@ -50,7 +50,7 @@ def true_lead(pairs: Path, record: dict[str, Any], name: str, style: str, end: f
     return lead([note for note in track if note.start < end], melody)
 
 
-def heard(found: FrameFeatures, true: Lead, beat_s: float) -> Heard | None:
+def transcribed(found: FrameFeatures, true: Lead, beat_s: float) -> Transcribed | None:
     notes = note_events.struck_notes(found.posteriors, found.flux)
     notes = without_noise(confident(notes, found.posteriors), found.posteriors)
     right, starts = np.zeros(len(notes.pitches)), notes.intervals[:, 0]
@@ -66,9 +66,9 @@ def heard(found: FrameFeatures, true: Lead, beat_s: float) -> Heard | None:
         )
         right[places[late[places].argmin()]] = np.nan if doubles else 1
         n_found += not doubles
-    if n_found < HEARD * max(len(true.melody), 8):
+    if n_found < FOUND * max(len(true.melody), 8):
         return None
-    return Heard(notes, salience.alone(notes, found), right)
+    return Transcribed(notes, salience.alone(notes, found), right)
 
 
 def again(found: FrameFeatures, onsets: list[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +122,7 @@ def main(pairs: str, work: str) -> None:
             found = features_of(Path(pairs), Path(work), path.stem, style)
             end = found.duration_s / beat_s
             true = true_lead(Path(pairs), record, path.stem, style, end)
-            material.append(heard(found, true, beat_s))
+            material.append(transcribed(found, true, beat_s))
             if number % EVERY == 0 and material[-1]:
                 tracks = read_midi(Path(pairs) / style / f"{path.stem}.mid").tracks
                 notes = [n for track in tracks if not track.is_drums for n in track.notes]
@@ -135,7 +135,7 @@ def main(pairs: str, work: str) -> None:
     write(material)
 
 
-def write(material: list[Heard]) -> None:
+def write(material: list[Transcribed]) -> None:
     """Fit both networks and write them."""
     right = np.concatenate([one.true for one in material])
     seen = np.concatenate([one.seen for one in material])

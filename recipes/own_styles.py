@@ -287,10 +287,10 @@ def check_instruments(styles: Sequence[OwnStyle], fonts: Iterable[Path]) -> None
             if (missing := sorted(p for p in style.programs if (0, p) not in presets))
         }
         if lacking:
-            told = "; ".join(f"{', '.join(map(str, some))} of {name}"
+            listed = "; ".join(f"{', '.join(map(str, some))} of {name}"
                              for name, some in lacking.items())  # fmt: skip
             raise ThirdstreamError(
-                f"{font} lacks General MIDI programs: {told}. Give soundfonts that have them, or "
+                f"{font} lacks General MIDI programs: {listed}. Give soundfonts that have them, or "
                 "other --styles"
             )
 

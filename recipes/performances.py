@@ -196,13 +196,13 @@ def off_beat(one: Performance, rng: random.Random) -> Performance:
 
 
 def worn(one: Performance, rng: random.Random) -> Performance:
-    """Half of the time, heard as poorly as real recordings are: notes are missed and made up, and
+    """Half of the time, transcribed as poorly as real recordings: notes are missed and made up, and
     the flux is noisy."""
     if rng.random() < 0.5:
         return one
     o, noise = one.features, np.random.default_rng(rng.getrandbits(32))
     n_frames, n_pitches = o.posteriors.onsets.shape
-    n_blocks = n_frames // BLOCK + 1  # of frames and pitches that are heard alike
+    n_blocks = n_frames // BLOCK + 1  # of frames and pitches that are alike
     spread = rng.uniform(0.2, 1.2)
     gains = noise.lognormal(-(spread**2) / 2, spread, (n_blocks, n_pitches)).astype(np.float32)
     gains = np.repeat(gains, BLOCK, axis=0)[:n_frames]

@@ -151,7 +151,7 @@ def true_downbeats(
 
 
 def read(
-    one: Performance, heard: Activations, of_downbeats: np.ndarray
+    one: Performance, activations: Activations, of_downbeats: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The evidence of each hypothesis, and the mean F of its beats and bar lines."""
     end_s = one.beats_s[-1] + 0.3
@@ -161,7 +161,8 @@ def read(
         return mir_eval.beat.f_measure(true, ours)
 
     evidence, right = [], []
-    for hypothesis in hypotheses.hypotheses(hypotheses.levels(one.features, heard, of_downbeats)):
+    levels = hypotheses.levels(one.features, activations, of_downbeats)
+    for hypothesis in hypotheses.hypotheses(levels):
         bars = beats.as_bars(hypothesis, one.features)
         of_lines = max(f(line, bars.beats_s[:: bars.beats_per_bar]) for line in one.lines)
         evidence.append(hypothesis.evidence)
@@ -189,8 +190,8 @@ def readings(
     found = []
     for one, weight in ones:
         if len(one.beats_s) > MIN_BEATS and all(len(lines) > 1 for lines in one.lines):
-            heard = activations_by(work, record, one.features)
-            found.append((*read(one, heard, of_downbeats), weight))
+            activations = activations_by(work, record, one.features)
+            found.append((*read(one, activations, of_downbeats), weight))
     return [row for row in found if len(row[1])]
 
 

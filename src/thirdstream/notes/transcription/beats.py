@@ -46,7 +46,7 @@ class Bars:
 
     lead: how far ahead this reading is of the best with another metre or tempo, in logarithms of
     odds; 0 where there is no pulse, infinite where a user left no other. parts: of a beat, 3 where
-    it is heard as a dotted quarter.
+    it is a dotted quarter.
     """
 
     beats_s: Array
@@ -56,7 +56,7 @@ class Bars:
 
     @property
     def signature(self) -> str:
-        """The metre that was heard: quarters, or dotted ones."""
+        """The metre that was found: quarters, or dotted ones."""
         return f"{3 * self.beats_per_bar}/8" if self.parts == 3 else f"{self.beats_per_bar}/4"
 
     @property
@@ -94,7 +94,7 @@ def is_solo(features: FrameFeatures) -> bool:
 def ranked(of: Levels, known: Known, *, alone: bool) -> tuple[list[Hypothesis], Array]:
     """The hypotheses, and how good each is: the higher, the better.
 
-    Rare ones are ranked from the best rank of the others on, and left out where the metre is told,
+    Rare ones are ranked from the best rank of the others on, and left out where the metre is known,
     or one voice plays alone: figures of a solo are too often thirds. Where nothing is clear, what
     is unusual is out of the question.
     """

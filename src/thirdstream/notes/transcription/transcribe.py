@@ -100,7 +100,7 @@ def transcribe(
 ) -> Transcription:
     """Transcribe a stream of (n_channels, n_samples) blocks at 44,100 Hz, of -20 dB RMS.
 
-    title: of the score. known: what a user says of the beats, which overrides what is heard.
+    title: of the score. known: what a user says of the beats, which overrides what is detected.
     progress: told the seconds done so far. A recording without a pulse has the tempo, metre and
     bar lines that are known, else a steady tempo of 120. Raises ThirdstreamError where no notes are
     found, or the known bar begins after the end, and MissingPackage without the transcriber.
