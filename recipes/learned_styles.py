@@ -111,8 +111,7 @@ class Networks:
 
 def opening(path: Path) -> Wave:
     """The first SECONDS of a recording, mono, at one level."""
-    wave = np.concatenate(list(audio.blocks(path, sr=SR, mono=True)), axis=1)[0]
-    return normalise_level(wave[: round(SECONDS * SR)])
+    return normalise_level(audio.read(path)[0][: round(SECONDS * SR)])
 
 
 def learned(own: Path, out: Path, styles: Sequence[str]) -> dict[str, Any]:

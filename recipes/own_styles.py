@@ -121,9 +121,9 @@ def strokes(text: str) -> list[Stroke]:
             for at, what, length, velocity in words]  # fmt: skip
 
 
-def read_styles(path: Path = STYLES) -> list[OwnStyle]:
+def read_styles() -> list[OwnStyle]:
     """All styles of the data, in order."""
-    return [_style(name, entry) for name, entry in tomllib.loads(path.read_text()).items()]
+    return [_style(name, entry) for name, entry in tomllib.loads(STYLES.read_text()).items()]
 
 
 def _style(name: str, entry: dict[str, Any]) -> OwnStyle:
