@@ -82,7 +82,7 @@ def _beats_per_bar(one: Performance) -> int:
     return round(float(np.median(np.diff(lines)) / np.median(np.diff(one.beats_s))))
 
 
-def each(
+def mapped(
     features: FrameFeatures,
     of: Callable[[NDArray[Any]], NDArray[Any]],
     duration_s: float,
@@ -103,7 +103,7 @@ def at_frames(features: FrameFeatures, at: Array, fps: float) -> FrameFeatures:
         found = (1 - weight) * rows[below].astype(np.float32) + weight * rows[below + 1]
         return found.astype(rows.dtype)
 
-    return each(features, between, len(at) / fps)
+    return mapped(features, between, len(at) / fps)
 
 
 def at_tempo(
@@ -235,7 +235,7 @@ def part(one: Performance, rng: random.Random) -> Performance:
         return one
     first = round(rng.uniform(0, rest_s) * one.fps)
     span = slice(first, first + round(part_s * one.fps))
-    cut = each(one.features, lambda rows: rows[span], part_s)
+    cut = mapped(one.features, lambda rows: rows[span], part_s)
     beats_s, *lines = (at - first / one.fps for at in (one.beats_s, *one.lines))
     beats_s, *lines = (at[(at > 0) & (at < part_s)] for at in (beats_s, *lines))
     return Performance(cut, beats_s, lines, one.fps)

@@ -147,18 +147,18 @@ def as_bars(one: Hypothesis, features: FrameFeatures, *, fixed_s: float | None =
 def even_bars(beats_s: Array, places: Places, beats_per_bar: int) -> Array:
     """Beats of which every `beats_per_bar` are a bar, the first one a bar line.
 
-    A bar with a beat too many or too few, as `bar_paths` leaves them, is mended by `of_number`;
+    A bar with a beat too many or too few, as `bar_paths` leaves them, is mended by `_of_number`;
     beats before the first bar line are left to `covering`.
     """
     lines = np.flatnonzero(places == 0)
     found: list[float] = []
     for start, end in itertools.pairwise(lines.tolist()):
         n_bars = max(1, round((end - start) / beats_per_bar))
-        found += of_number(beats_s[start : end + 1], n_bars * beats_per_bar)[:-1].tolist()
+        found += _of_number(beats_s[start : end + 1], n_bars * beats_per_bar)[:-1].tolist()
     return np.array([*found, *beats_s[lines[-1] :].tolist()])
 
 
-def of_number(beats_s: Array, n_steps: int) -> Array:
+def _of_number(beats_s: Array, n_steps: int) -> Array:
     """So many steps from the first beat to the last: of too many beats those go that lie nearest to
     their neighbours, of too few the longest steps are halved. The others stay where they are."""
     while len(beats_s) - 1 > n_steps:

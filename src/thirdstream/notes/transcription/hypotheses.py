@@ -111,7 +111,7 @@ def levels(
 ) -> Levels | None:
     """The levels of the pulse that may be meant; None without a pulse.
 
-    of_downbeats: as of `accents_of`. known: what a user says, which all of them agree with.
+    of_downbeats: as of `_accents_of`. known: what a user says, which all of them agree with.
     """
     onsets = onset_strength(features)
     if features.duration_s < SHORTEST_S or not onsets.any():
@@ -131,7 +131,7 @@ def levels(
         chroma = [beat_chroma(sums, np.append(at, 2 * at[-1] - at[-2])) for at in beats]
         found = downbeat_features(chroma, beats, per_frame)
         for (at, line), changes, one in zip(placed[run], found, chroma, strict=True):
-            accents, rhythm = accents_of(changes, of_downbeats), rhythm_of(at, per_frame, one[:-1])
+            accents, rhythm = _accents_of(changes, of_downbeats), rhythm_of(at, per_frame, one[:-1])
             every.append(Level(at, line, changes, accents, rhythm))
     return Levels(every, per_frame, n_peaks(onsets) / features.duration_s)
 
@@ -172,10 +172,10 @@ def hypotheses_by_rhythm(
 
 
 def bars_of(levels: Sequence[Level], metre: int) -> list[tuple[float, Places]]:
-    """`bar_paths` of each, or `bars_from` where a line is known."""
+    """`bar_paths` of each, or `_bars_from` where a line is known."""
     paths = bar_paths([one.accents for one in levels], metre) if levels else []
     return [
-        path if one.line is None else bars_from(one.accents, metre, one.line)
+        path if one.line is None else _bars_from(one.accents, metre, one.line)
         for path, one in zip(paths, levels, strict=True)
     ]
 
@@ -278,7 +278,7 @@ def downbeat_features(
     return found
 
 
-def accents_of(changes: Array, of_downbeats: Array) -> Array:
+def _accents_of(changes: Array, of_downbeats: Array) -> Array:
     """(n_beats,): how much each beat is like a bar line; mean 0, standard deviation SPREAD.
 
     changes: (n_beats, n_features), as of `downbeat_features`. of_downbeats: (n_features,), weights.
@@ -346,7 +346,7 @@ def bar_paths(accents: Sequence[Array], beats_per_bar: int) -> list[tuple[float,
     ]
 
 
-def bars_from(accents: Array, beats_per_bar: int, line: int) -> tuple[float, Places]:
+def _bars_from(accents: Array, beats_per_bar: int, line: int) -> tuple[float, Places]:
     """As `bar_paths`, where beat number `line` is known to be a bar line, from which all count."""
     places = (np.arange(len(accents)) - line) % beats_per_bar
     score = float(accents[places == 0].sum())

@@ -41,7 +41,7 @@ def onset_strength(features: FrameFeatures) -> Array:
     return np.mean([_scaled(part) for part in parts], axis=0)
 
 
-def bass_onsets(features: FrameFeatures) -> Array:
+def _bass_onsets(features: FrameFeatures) -> Array:
     low = features.posteriors.onsets[:, : BASS_BELOW - LOWEST].sum(axis=1, dtype=np.float32)
     return _scaled(low.astype(float)) + 0.5 * _scaled(features.bass_flux.astype(float))
 
@@ -50,7 +50,7 @@ def frame_evidence(features: FrameFeatures, activations: Activations) -> tuple[A
     """(n_frames,) each: the highest strength of onsets near each frame, and of the bass's, and the
     logarithm of the odds of a beat there, and of a bar line."""
     odds = (np.log((one + 1e-3) / (1 - one + 1e-3)) for one in activations)
-    per_frame = (onset_strength(features), bass_onsets(features), *odds)
+    per_frame = (onset_strength(features), _bass_onsets(features), *odds)
     return tuple(maximum_filter1d(one, NEAR) for one in per_frame)
 
 
