@@ -22,7 +22,7 @@ from thirdstream.notes.arranging.lead import Lead, lead
 from thirdstream.notes.io.midi import read_midi
 from thirdstream.notes.transcription import note_events, salience
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
-from thirdstream.notes.transcription.note_events import NoteEvents, confident, without_noise
+from thirdstream.notes.transcription.note_events import NoteEvents
 from thirdstream.notes.transcription.transcriber import LOWEST
 from thirdstream.notes.types import Note
 
@@ -51,8 +51,7 @@ def true_lead(pairs: Path, record: dict[str, Any], name: str, style: str, end: f
 
 
 def transcribed(found: FrameFeatures, true: Lead, beat_s: float) -> Transcribed | None:
-    notes = note_events.struck_notes(found.posteriors, found.flux)
-    notes = without_noise(confident(notes, found.posteriors), found.posteriors)
+    notes = note_events.clear_notes(found.posteriors, found.flux)
     right, starts = np.zeros(len(notes.pitches)), notes.intervals[:, 0]
     n_found = 0
     for one in (*true.melody, *true.ornaments):

@@ -43,13 +43,7 @@ from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_f
 from thirdstream.notes.transcription.keys import key_of, keys_of
 from thirdstream.notes.transcription.known import NOTHING, Known
 from thirdstream.notes.transcription.melody import melody_of
-from thirdstream.notes.transcription.note_events import (
-    NoteEvents,
-    confident,
-    onset_confidence,
-    struck_notes,
-    without_noise,
-)
+from thirdstream.notes.transcription.note_events import NoteEvents, clear_notes, onset_confidence
 from thirdstream.notes.transcription.quantisation import (
     DOTTED,
     QUARTERS,
@@ -108,11 +102,9 @@ def transcribe(
     with threadpool_limits(1, "blas"):  # its matrices are small: threads would wait for each other
         features = frame_features(blocks, progress=progress)
         known.check_within(features.duration_s)
-        posteriors = features.posteriors
         with ThreadPoolExecutor(1) as other_core:
             counting = other_core.submit(bars_of, features, known)
-            notes = struck_notes(posteriors, features.flux)
-            found = without_noise(confident(notes, posteriors), posteriors)
+            found = clear_notes(features.posteriors, features.flux)
             line = melody_of(found, features)
         if not len(line):
             raise ThirdstreamError("no notes are found in it; give music with pitches")
