@@ -34,8 +34,15 @@ from thirdstream.evaluation.measure import normalise_level
 from thirdstream.evaluation.metrics import Interval, Notes
 from thirdstream.evaluation.tagger import Tagger
 from thirdstream.evaluation.transcriber import BasicPitch
-from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
-from thirdstream.notes.learning.learn import find_music, forget, learn, style_of
+from thirdstream.files import (
+    ThirdstreamError,
+    forget_parts,
+    make_folder,
+    read_json,
+    sha256,
+    write_json,
+)
+from thirdstream.notes.learning.learn import find_music, learn, style_of
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.styles.learned import write_learned
 from thirdstream.notes.system import arranged, played
@@ -127,7 +134,7 @@ def learned(own: Path, out: Path, styles: Sequence[str]) -> dict[str, Any]:
         faults = [one.fault for one in learn(paths, place) if one.fault is not None]
         found = style_of(paths, place, name=style)
         write_learned(place, found)
-        forget(place)
+        forget_parts(place)
         about[style] = {
             "cpu_s": round(time.process_time() - begun, 1),
             "audio_s": round(sum(_seconds(path) for path in paths), 1),

@@ -5,7 +5,6 @@ was interrupted goes on where it stopped.
 """
 
 import logging
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from thirdstream.files import (
     fault_of,
     files_below,
     new_folder,
+    parts_of,
     reaching,
     read_json,
     sha256,
@@ -102,11 +102,6 @@ def learn(
                 yield Learned(path, n_bars=len(part.bars))
             except Exception as error:  # whatever it is, the others are learned from
                 yield Learned(path, fault=fault_of(path, error))
-
-
-def parts_of(out: Path) -> Path:
-    """Where what was found of single recordings stays until the style is written."""
-    return out.with_name(f".{out.name}.parts")
 
 
 def _file_of(path: Path, out: Path) -> Path:
@@ -244,8 +239,3 @@ def _middle(bars: Sequence[Bar], most: int) -> Sequence[Bar]:
         return bars
     first = (len(bars) - most) // 2 // PHRASE * PHRASE
     return [*bars[first : first + most - 1], bars[-1]]
-
-
-def forget(out: Path) -> None:
-    """Remove what was kept for an interruption."""
-    shutil.rmtree(parts_of(out), ignore_errors=True)
