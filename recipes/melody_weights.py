@@ -16,9 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
+from lead import Lead, lead  # a script beside this one
 from pair_features import features_of  # a script beside this one
 from thirdstream.notes.arranging import STYLES
-from thirdstream.notes.arranging.lead import Lead, lead
 from thirdstream.notes.io.midi import read_midi
 from thirdstream.notes.transcription import note_events, salience
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
