@@ -24,7 +24,7 @@ import soundfile
 import soxr
 from scipy.signal import butter, lfilter, sosfilt
 
-from pair_features import score_of  # a script beside this one
+from pair_features import records_of, score_of  # a script beside this one
 from thirdstream import audio
 from thirdstream.audio import SR, Wave
 from thirdstream.notes.arranging.harmony import changes, scale_of
@@ -177,8 +177,8 @@ def make(pairs: Path, out: Path, name: str, seconds: float, choruses: int) -> No
 def main(pairs: str, out: str, seconds: str = "60", choruses: str = "1") -> None:
     for folder in ("jazz", "records", "plain/jazz", "plain/records"):
         (Path(out) / folder).mkdir(parents=True, exist_ok=True)
-    every = sorted((Path(pairs) / "records").glob("*.json"))
-    names = [one.stem for one in every if json.loads(one.read_text())["beats_per_bar"] == 4]
+    records = records_of(Path(pairs))
+    names = [name for name, record in records.items() if record["beats_per_bar"] == 4]
     task = joblib.delayed(make)
     joblib.Parallel(n_jobs=1, verbose=1)(
         task(Path(pairs), Path(out), name, float(seconds), int(choruses)) for name in names

@@ -25,7 +25,7 @@ import music21
 import numpy as np
 from scipy.optimize import minimize
 
-from pair_features import first_minute  # a script beside this one
+from pair_features import first_minute, records_of  # a script beside this one
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.io.score import read_score
@@ -139,8 +139,7 @@ def transcribed(pairs: Path, work: Path, record: dict[str, Any], name: str, styl
 def of_recordings(pairs: Path, scores: Path, work: Path) -> Iterator[Example]:
     """Stretches of the transcriptions."""
     sheets = {path.name: path for path in scores.rglob("*.mxl")}
-    for path in sorted((pairs / "records").glob("*.json")):
-        record = json.loads(path.read_text())
+    for name, record in records_of(pairs).items():
         sheet = sheets[record["score"]]
         key = key_of_sheet(sheet, read_score(sheet))
         if key is None or record["beats_per_bar"] not in (2, 3, 4, 6):
@@ -148,7 +147,7 @@ def of_recordings(pairs: Path, scores: Path, work: Path) -> Iterator[Example]:
         key = Key((key.tonic + record["semitones"]) % 12, key.is_minor)
         quarters = record["beats_per_minute"] / 60
         for style in STYLES:
-            whole = transcribed(pairs, work, record, path.stem, style)
+            whole = transcribed(pairs, work, record, name, style)
             for start, end in STRETCHES:
                 if end <= record["n_bars"] * record["bar_s"] + 15:
                     yield Example(stretch(whole, start * quarters, end * quarters), key, 0.25)

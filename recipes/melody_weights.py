@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from lead import Lead, lead  # a script beside this one
-from pair_features import features_of  # a script beside this one
+from pair_features import features_of, records_of  # a script beside this one
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.io.midi import read_midi
 from thirdstream.notes.transcription import note_events, salience
@@ -114,16 +114,15 @@ def network(seen: np.ndarray, right: np.ndarray, n_hidden: int) -> dict[str, Any
 def main(pairs: str, work: str) -> None:
     Path(work).mkdir(parents=True, exist_ok=True)
     material, struck = [], []
-    for number, path in enumerate(sorted((Path(pairs) / "records").glob("*.json"))):
-        record = json.loads(path.read_text())
+    for number, (name, record) in enumerate(records_of(Path(pairs)).items()):
         beat_s = 60 / record["beats_per_minute"]
         for style in STYLES:
-            found = features_of(Path(pairs), Path(work), path.stem, style)
+            found = features_of(Path(pairs), Path(work), name, style)
             end = found.duration_s / beat_s
-            true = true_lead(Path(pairs), record, path.stem, style, end)
+            true = true_lead(Path(pairs), record, name, style, end)
             material.append(transcribed(found, true, beat_s))
             if number % EVERY == 0 and material[-1]:
-                tracks = read_midi(Path(pairs) / style / f"{path.stem}.mid").tracks
+                tracks = read_midi(Path(pairs) / style / f"{name}.mid").tracks
                 notes = [n for track in tracks if not track.is_drums for n in track.notes]
                 struck.append(again(found, [(n.start * beat_s, n.pitch) for n in notes]))
     evidence, right = (np.concatenate(part) for part in zip(*struck, strict=True))

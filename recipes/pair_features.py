@@ -21,6 +21,12 @@ METRES = (2, 3, 4, 5, 6, 7)
 Recording = tuple[dict[str, Any], FrameFeatures, str]  # its record and its style
 
 
+def records_of(pairs: Path) -> dict[str, dict[str, Any]]:
+    """Those of a folder by name, in order."""
+    paths = sorted((pairs / "records").glob("*.json"))
+    return {path.stem: json.loads(path.read_text()) for path in paths}
+
+
 def first_minute(pairs: Path, record: dict[str, Any], name: str, style: str) -> Wave:
     """(n_channels, n_samples), of -20 dB RMS."""
     path = pairs / style / f"{name}.{record['format']}"
@@ -47,17 +53,13 @@ def features_of(pairs: Path, work: Path, name: str, style: str) -> FrameFeatures
 
 def material_of(folder: Path, work: Path, parallel: joblib.Parallel) -> list[Recording]:
     """The recordings of a folder, in the styles that it has."""
-    paths = sorted((folder / "records").glob("*.json"))
-    names = [(path, style) for path in paths for style in STYLES if (folder / style).is_dir()]
-    found = parallel(
-        joblib.delayed(features_of)(folder, work / folder.name, path.stem, style)
-        for path, style in names
-    )
-    records = [json.loads(path.read_text()) for path, _ in names]
+    records = records_of(folder)
+    names = [(name, style) for name in records for style in STYLES if (folder / style).is_dir()]
+    found = parallel(joblib.delayed(features_of)(folder, work / folder.name, *one) for one in names)
     return [
-        (record, o, style)
-        for record, o, (_, style) in zip(records, found, names, strict=True)
-        if record["beats_per_bar"] in METRES
+        (records[name], o, style)
+        for o, (name, style) in zip(found, names, strict=True)
+        if records[name]["beats_per_bar"] in METRES
     ]
 
 

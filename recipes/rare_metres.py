@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from metre_pieces import Piece, drawn, tunes  # a script beside this one
-from pair_features import first_minute  # a script beside this one
+from pair_features import first_minute, records_of  # a script beside this one
 from performances import Performance, at_tempo, part, worn  # a script beside this one
 from ranking import Ranking, Settings, mean_of, trained  # a script beside this one
 from thirdstream.audio import SR
@@ -125,8 +125,8 @@ def features_of_pair(pairs: Path, name: str, style: str, work: Path) -> Path:
 def prepared(pairs: Path, work: Path, parallel: joblib.Parallel) -> list[Path]:
     """Features of all pieces and of the recordings of PAIRS in three, in two and in four."""
     work.mkdir(parents=True, exist_ok=True)
-    paths = sorted((pairs / "records").glob("*.json"))
-    whole = [p.stem for p in paths if json.loads(p.read_text())["beats_per_bar"] in (2, 3, 4)]
+    records = records_of(pairs)
+    whole = [name for name, record in records.items() if record["beats_per_bar"] in (2, 3, 4)]
     slow = drawn(N_SLOW, seed=1, slow_swing=True)
     pieces = [*tunes(N_TUNES, seed=0), *drawn(N_DRAWN, seed=0), *slow]
     return [
