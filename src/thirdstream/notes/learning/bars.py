@@ -8,14 +8,13 @@ import numpy as np
 
 from thirdstream.notes.arranging.phrasing import swing_of
 from thirdstream.notes.arranging.pulse import Pulse, in_thirds
-from thirdstream.notes.arranging.retrieval import energies_of
+from thirdstream.notes.arranging.retrieval import ANTICIPATED, energies_of
 from thirdstream.notes.learning.performance import Performance, Played
 from thirdstream.notes.learning.phrasing import phrasing_of
 from thirdstream.notes.styles.learned import LONGEST, Bar, Player, Source, Stroke, Symbol
 from thirdstream.notes.timing import moved
 from thirdstream.notes.types import Chord, Note
 
-EARLY = 0.15  # beats before a bar line from which a note belongs to the bar
 TOGETHER = 0.06  # beats within which a part's notes are one stroke
 LONGEST_BAR = 16  # beats
 
@@ -103,8 +102,8 @@ def _in_beats(part: Played, pulse: Pulse) -> list[Note]:
 
 
 def _strokes(line: Sequence[Note], start: int, length: int) -> tuple[Stroke, ...]:
-    first = bisect_left(line, start - EARLY, key=lambda note: note.start)
-    end = bisect_left(line, start + length - EARLY, key=lambda note: note.start)
+    first = bisect_left(line, start - ANTICIPATED, key=lambda note: note.start)
+    end = bisect_left(line, start + length - ANTICIPATED, key=lambda note: note.start)
     return tuple(
         (round(note.start - start, 3), round(min(max(note.length, 0.05), LONGEST), 3), note.pitch,
          note.velocity)

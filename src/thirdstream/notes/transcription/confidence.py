@@ -17,12 +17,11 @@ from thirdstream.notes.transcription.chords import ChordBeats, states_of
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.hypotheses import LATE_S
 from thirdstream.notes.transcription.note_events import NoteEvents
-from thirdstream.notes.transcription.pulse import onset_strength
+from thirdstream.notes.transcription.pulse import NEAR, onset_strength
 from thirdstream.notes.transcription.transcriber import LOWEST
 
 Array = NDArray[np.float64]
 
-NEAR = 7  # frames within which an onset meets a beat: 35 ms before it to 35 ms after
 PRESENT = 0.5  # posterior of a pitch being the melody's, from which a rest is doubtful
 
 
