@@ -36,7 +36,7 @@ def bars_heard(features: FrameFeatures) -> list[np.ndarray]:
     none = np.full(features.n_frames, 0.1)
     of = hypotheses.levels(features, Activations(none, none), downbeat_weights())
     assert of is not None
-    beats, bars = [one.beats for one in of.every], hypotheses.bars_of(of.every, 4)
+    beats, bars = [one.beats for one in of.every], hypotheses.level_bars(of.every, 4)
     return [
         at[places == 0]
         for at, (_, places) in zip(beats, bars, strict=True)

@@ -155,7 +155,7 @@ def test_a_recordings_own_harmony_gets_its_own_bars(style: LearnedStyle) -> None
 def test_a_recordings_accompaniment_is_in_its_bars(folder: Path) -> None:
     performance = performance_of(folder / "tune 1.mid")
     kept = Counter(
-        pitch for bar in bars_of(performance, 0) for line in bar.notes.values()
+        pitch for bar in bars_of(performance) for line in bar.notes.values()
         for _, _, pitch, _ in line
     )  # fmt: skip
     played_notes = Counter(
@@ -170,7 +170,7 @@ def test_the_first_chord_of_a_bar_begins_with_it(tmp_path: Path) -> None:
     bass = tuple(Note(float(k), 0.9, 36 + k % 5, 80) for k in range(32))
     made = performance_of(band(tmp_path / "late.mid", bass))
     later = replace(made.score, chords=(chord(0, (0, 4, 7), 6.0, 26.0),))
-    found = bars_of(replace(made, score=later), 0)
+    found = bars_of(replace(made, score=later))
     assert len(found) == 8
     assert all(bar.chords[0][0] == 0 for bar in found)
     assert all(0 <= start < bar.length for bar in found for start, *_ in bar.chords)
@@ -199,7 +199,7 @@ def test_noises_of_a_midi_file_are_no_part_of_it(tmp_path: Path) -> None:
 
 def test_a_note_that_is_held_all_the_time_is_learned(tmp_path: Path) -> None:
     made = performance_of(band(tmp_path / "drone.mid", (Note(0.0, 400.0, 36, 80),)))
-    first = bars_of(made, 0)[0]
+    first = bars_of(made)[0]
     assert (0.0, LONGEST, 36, 80) in [note for line in first.notes.values() for note in line]
 
 
@@ -686,7 +686,7 @@ def test_a_recording_of_one_voice_has_no_accompaniment(tmp_path: Path) -> None:
     performance = performance_of(path)
     assert [part.role for part in performance.parts] == ["melody"]
     assert len(performance.parts[0].notes) >= 40
-    assert bars_of(performance, 0) == []
+    assert bars_of(performance) == []
 
 
 def cheapest(costs: Mapping[str, Mapping[int, float]]) -> dict[str, int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from thirdstream.notes.arranging.form import SECTION_BARS
 from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.styles import Style
 from thirdstream.notes.styles.jazz import JazzStyle
@@ -81,19 +82,19 @@ def _nearest_level(piece: Piece, style: LearnedStyle) -> float:
     return min(levels, key=distance)
 
 
-def repetitions(score: Score, *, n_bars: int = 8) -> list[int]:
-    """For each section of `n_bars` bars, how many before it were all but the same.
+def repetitions(score: Score) -> list[int]:
+    """For each section of SECTION_BARS bars, how many before it were all but the same.
 
     The same: most chords, and most melody notes within a semitone, at the same place.
     """
     metres = score.metres
-    n_sections = math.ceil(score.n_bars / n_bars)
+    n_sections = math.ceil(score.n_bars / SECTION_BARS)
     prints: list[set[tuple[int, int]]] = [set() for _ in range(n_sections)]
     events = [(chord.start, 128 + chord.root) for chord in score.chords]
     events += [(note.start, note.pitch) for note in score.melody]
     for start, value in events:
-        number = min(max(metres.bar(start) // n_bars, 0), n_sections - 1)
-        prints[number].add((round(2 * (start - metres.line(number * n_bars))), value))
+        number = min(max(metres.bar(start) // SECTION_BARS, 0), n_sections - 1)
+        prints[number].add((round(2 * (start - metres.line(number * SECTION_BARS))), value))
     counts: list[int] = []
     for number, one in enumerate(prints):
         alike = [k for k in range(number) if _alike(one, prints[k])]

@@ -50,11 +50,11 @@ def _player(part: Played) -> Player:
     )
 
 
-def bars_of(performance: Performance, recording: int) -> list[Bar]:
+def bars_of(performance: Performance) -> list[Bar]:
     """The bars of a performance, with what was played in them but the melody.
 
-    Bars in which nothing accompanies stay out. Two bars of two
-    beats are one.
+    Bars in which nothing accompanies stay out. Two bars of two beats are one. The recording has
+    number 0 until there are others.
     """
     pulse = Pulse(performance.score)
     bars = pulse.spans
@@ -75,7 +75,7 @@ def bars_of(performance: Performance, recording: int) -> list[Bar]:
         }  # fmt: skip
         if notes and length <= LONGEST_BAR:
             found.append(Bar(
-                recording=recording, number=number, length=length, last=number == last,
+                recording=0, number=number, length=length, last=number == last,
                 energy=round(float(energies[number]), 3),
                 chords=_symbols(chords, start, length), notes=notes,
             ))  # fmt: skip

@@ -118,7 +118,7 @@ def _part_of(path: Path, file: Path, progress: Progress) -> StylePart:
             file.unlink()
     performance = performance_of(path, progress=lambda share: progress(path, share))
     _check(path, performance)
-    bars = bars_of(performance, 0)
+    bars = bars_of(performance)
     if len(bars) < MIN_BARS:
         raise ThirdstreamError(
             f"{path}: {MIN_BARS} accompanied bars are needed, and {len(bars)} found; give a longer "

@@ -147,7 +147,7 @@ def hypotheses(
     evidence = [_level_evidence(one.beats, of.per_frame, of.pace, known) for one in some]
     for metre in metres if known.pulses_per_bar is None else (known.pulses_per_bar,):
         is_metre = [metre == other for other in METRES[1:]]
-        for level, bars, own in zip(some, bars_of(some, metre), evidence, strict=True):
+        for level, bars, own in zip(some, level_bars(some, metre), evidence, strict=True):
             found.append(_hypothesis(level, bars, metre, own, is_metre))
     return found
 
@@ -165,13 +165,13 @@ def hypotheses_by_rhythm(
         tempi = [_tempo_evidence(_period_s(one.beats), of.pace) for one in some]
         for metre in [metre for metre, n in readings if n == parts]:
             is_reading = [(metre, parts) == other for other in EVERY]
-            for level, bars, tempo in zip(some, bars_of(some, metre), tempi, strict=True):
+            for level, bars, tempo in zip(some, level_bars(some, metre), tempi, strict=True):
                 own = [*tempo, _unsteadiness(level.beats), *level.rhythm.evidence(metre)]
                 found.append(_hypothesis(level, bars, metre, own, is_reading, parts))
     return found
 
 
-def bars_of(levels: Sequence[Level], metre: int) -> list[tuple[float, Places]]:
+def level_bars(levels: Sequence[Level], metre: int) -> list[tuple[float, Places]]:
     """`bar_paths` of each, or `_bars_from` where a line is known."""
     paths = bar_paths([one.accents for one in levels], metre) if levels else []
     return [
