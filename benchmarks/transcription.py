@@ -7,7 +7,7 @@ around it. Without names, all pairs. The first 40 s of each version are found. T
 bar lines are those of the record; the true key is the score's, as keys.json has it; true chords
 what is played: the score's, in jazz with the arranger's sevenths and two-fives; true melody is what
 the first track plays of the score's melody, anticipations and approach notes included
-(arranging/lead.py).
+(recipes/lead.py).
 
 Columns: F of the notes (50 ms); share of the true melody found, and the same in any octave; share
 of the heard melody that is true; accuracy of chords as triads and with sevenths; F of beats and of
@@ -32,13 +32,15 @@ from thirdstream import audio
 from thirdstream.audio import SR
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.arranging.harmony import changes
-from thirdstream.notes.arranging.lead import Lead, lead
 from thirdstream.notes.io.midi import read_midi
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.key import Key
 from thirdstream.notes.transcription.keys import KEYS
 from thirdstream.notes.transcription.transcribe import Transcription, transcribe
 from thirdstream.notes.types import Chord, Note, Score
+
+sys.path.append(str(Path(__file__).parents[1] / "recipes"))
+from lead import Lead, lead
 
 SECONDS = 40
 WRITTEN_KEYS = Path(__file__).parent / "keys.json"

@@ -130,10 +130,10 @@ def measured(name: str, song: Song, pulse: Pulse) -> Measured:
     """Of a cover in jazz."""
     parts = roles(song)
     places = {
-        role: strokes(pulse.linear(np.array([note.start for note in track.notes])))
+        role: strokes(pulse.linear([note.start for note in track.notes]))
         for role, track in parts.items()
     }
-    bars = [(bar[0].start, sum(cell.length for cell in bar)) for bar in pulse.bars]
+    bars = pulse.spans
     rhythm = {role: rhythms(places[role], bars) for role in ("bass", "comping") if role in places}
     if len(rhythm) == 2:
         rhythm["both"] = list(zip(rhythm["bass"], rhythm["comping"], strict=True))

@@ -21,12 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from chord_chain import log_sum  # a script beside this one
-from combos import score_of  # a script beside this one
+from chord_chain import log_sum, played  # a script beside this one
 from pair_features import Recording, beats_of, material_of  # a script beside this one
-from thirdstream.notes.arranging.harmony import changes
 from thirdstream.notes.transcription import chords, weights
-from thirdstream.notes.transcription.chords import KINDS, MEMBERS, N_STATES, PLACES
+from thirdstream.notes.transcription.chords import KINDS, MEMBERS, PLACES
 from thirdstream.notes.transcription.context import REACH, around
 from thirdstream.notes.transcription.features import FPS
 from thirdstream.notes.transcription.weights import ChordWeights
@@ -48,19 +46,6 @@ class Row(NamedTuple):
     places: np.ndarray
     metre: int
     source: str
-
-
-def played(record: dict[str, Any], style: str, n_beats: int) -> np.ndarray:
-    """(n_beats, N_STATES): which have the triad that is played; all where it is none of KINDS."""
-    score, right = score_of(record), np.ones((n_beats, N_STATES), bool)
-    every = score.chords if style == "classical" else [one.chord for one in changes(score)]
-    for chord in every:
-        triad = [k for k, kind in enumerate(KINDS) if kind[:3] == chord.intervals[:3]]
-        inside = slice(int(np.ceil(chord.start - 1e-6)), int(np.ceil(chord.end - 1e-6)))
-        if triad:
-            right[inside] = False
-            right[inside, [[chord.root * len(KINDS) + k] for k in triad]] = True
-    return right
 
 
 def rows_of(one: Recording, source: str, *, others: int) -> list[Row]:

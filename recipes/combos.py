@@ -24,15 +24,15 @@ import soundfile
 import soxr
 from scipy.signal import butter, lfilter, sosfilt
 
+from pair_features import records_of, score_of  # a script beside this one
 from thirdstream import audio
 from thirdstream.audio import SR, Wave
 from thirdstream.notes.arranging.harmony import changes, scale_of
 from thirdstream.notes.io.midi import read_midi
-from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.rendering import ORCHESTRA, draw_scene
 from thirdstream.notes.rendering.room import Room, Scene, in_room
 from thirdstream.notes.rendering.synthesiser import play
-from thirdstream.notes.types import Chord, Note, Score, Song, Track
+from thirdstream.notes.types import Note, Score, Song, Track
 
 TEMPI = (200.0, 240.0)
 SOLOISTS = (56, 57, 65, 66, 67, 71, 26, 53, 11)  # trumpet to saxophones, guitar, voice, vibraphone
@@ -43,16 +43,6 @@ OFF_CENTS = 12.0  # of the soloist's intonation, standard deviation over solos
 TUNING_CENTS = 30.0
 ROOM = (Room(0.3, 0.15, 0.004, 3000.0), Room(1.1, 0.6, 0.015, 7000.0))
 FRONT, REST = 0.6, 0.12  # share of solos in place of the melody; of beats in which a solo rests
-
-
-def score_of(record: dict[str, Any]) -> Score:
-    return Score(
-        title="",
-        melody=tuple(Note(*note) for note in record["melody"]),
-        chords=tuple(Chord(*one[:3], tuple(one[3]), one[4]) for one in record["chords"]),
-        metres=Metres.steady(of_length(record["beats_per_bar"])),
-        beats_per_minute=record["beats_per_minute"],
-    )
 
 
 def solo(score: Score, rng: random.Random) -> list[Note]:
@@ -187,8 +177,8 @@ def make(pairs: Path, out: Path, name: str, seconds: float, choruses: int) -> No
 def main(pairs: str, out: str, seconds: str = "60", choruses: str = "1") -> None:
     for folder in ("jazz", "records", "plain/jazz", "plain/records"):
         (Path(out) / folder).mkdir(parents=True, exist_ok=True)
-    every = sorted((Path(pairs) / "records").glob("*.json"))
-    names = [one.stem for one in every if json.loads(one.read_text())["beats_per_bar"] == 4]
+    records = records_of(Path(pairs))
+    names = [name for name, record in records.items() if record["beats_per_bar"] == 4]
     task = joblib.delayed(make)
     joblib.Parallel(n_jobs=1, verbose=1)(
         task(Path(pairs), Path(out), name, float(seconds), int(choruses)) for name in names

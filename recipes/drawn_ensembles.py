@@ -199,10 +199,10 @@ def _lowered(notes: Sequence[Note], around: float) -> tuple[Note, ...]:
 def suitable(
     notes: Sequence[Note],
     rng: random.Random,
-    programs: Sequence[int] = PROGRAMS,
+    programs: Sequence[int],
     *,
-    is_struck: bool = False,
-    is_bass: bool = False,
+    is_struck: bool,
+    is_bass: bool,
 ) -> int:
     """A program in whose range the notes lie; a bass is more often one that plays basses."""
     able = []

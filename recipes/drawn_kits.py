@@ -67,7 +67,7 @@ def samples_of(folder: Path) -> Samples:
     for name, path in named:
         kind = next((kind for kind, words in WORDS if any(w in name.lower() for w in words)), None)
         if kind is not None and path.is_file():
-            wave = np.concatenate(list(audio.blocks(path, sr=SR, mono=True)), axis=1)[0]
+            wave, _ = audio.read(path)
             found.setdefault(kind, []).append(wave[: round(LENGTH_S * SR)].astype(np.float64))
     if not found:
         raise ThirdstreamError(f"{folder}: holds no drum samples; give a folder of some")

@@ -120,7 +120,7 @@ def excerpts(folder: Path, fonts: Sequence[Path], n: int, place: Path, kit: Kit)
 
 
 def batches(material: Sequence[Excerpt], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Parts of excerpts, as other microphones hear them: (BATCH, ..., N_FRAMES)."""
+    """Parts of excerpts, as other microphones have them: (BATCH, ..., N_FRAMES)."""
     rng = np.random.default_rng(seed)
     while True:
         some = [material[k] for k in rng.integers(0, len(material), BATCH)]

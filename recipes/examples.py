@@ -16,7 +16,7 @@ from thirdstream.system import Options
 from thirdstream.transfer.files import transfer_file
 
 DOCS = Path(__file__).parents[1] / "docs"
-HEARD = {  # clip: name of its file, the other style
+EXAMPLES = {  # clip: name of its file, the other style
     "classical_greensleeves": ("greensleeves", "jazz"),
     "jazz_when_the_saints": ("when-the-saints", "classical"),
 }
@@ -24,10 +24,10 @@ SEEN = "classical_greensleeves"
 COLOURS = 256  # of the picture: a third of the size
 
 
-def hear() -> None:
+def write_audio() -> None:
     """Two clips and their transfers, as MP3."""
     system = registry.load(registry.DEFAULT)
-    for clip, (name, other) in HEARD.items():
+    for clip, (name, other) in EXAMPLES.items():
         path = registry.CLIPS / f"{clip}.ogg"
         wave, sr = audio.read(path)
         audio.write(DOCS / "audio" / f"{name}.mp3", [wave[None]], sr=sr, n_channels=1)
@@ -35,7 +35,7 @@ def hear() -> None:
         transfer_file(system, path, made, Options(other), force=True)
 
 
-def see() -> None:
+def write_picture() -> None:
     """Mel spectrograms of a clip and of what each system makes of it, as the demo draws them."""
     names = (registry.DEFAULT, *registry.DEMONSTRATED)
     systems = {name: registry.load(name) for name in names}
@@ -48,5 +48,5 @@ def see() -> None:
 
 
 if __name__ == "__main__":
-    hear()
-    see()
+    write_audio()
+    write_picture()

@@ -67,10 +67,10 @@ def players(one: Drawn, notes: Sequence[Sounded]) -> dict[Sounded, int]:
              for track in one.song.tracks for note in track.notes]  # fmt: skip
     starts, pitches, programs = (np.array(column) for column in zip(*every, strict=True))
     found = {}
-    for heard in notes:
-        far = np.abs(starts - heard.start_s) + 1000 * (pitches != heard.pitch)
+    for note in notes:
+        far = np.abs(starts - note.start_s) + 1000 * (pitches != note.pitch)
         if far.min() < NEAR_S:
-            found[heard] = int(programs[far.argmin()])
+            found[note] = int(programs[far.argmin()])
     return found
 
 

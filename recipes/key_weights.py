@@ -25,7 +25,7 @@ import music21
 import numpy as np
 from scipy.optimize import minimize
 
-from pair_features import first_minute  # a script beside this one
+from pair_features import first_minute, records_of  # a script beside this one
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.arranging import STYLES
 from thirdstream.notes.io.score import read_score
@@ -99,7 +99,7 @@ def stretch(score: Score, start: float, end: float) -> Score:
     return replace(score, melody=melody, chords=chords)
 
 
-def misheard(score: Score, share: float, rng: random.Random) -> Score:
+def with_errors(score: Score, share: float, rng: random.Random) -> Score:
     """With so many chords and notes wrong, as a transcription has them."""
 
     def chord(one: Chord) -> Chord:
@@ -122,7 +122,7 @@ def misheard(score: Score, share: float, rng: random.Random) -> Score:
     return replace(score, melody=tuple(kept), chords=tuple(map(chord, score.chords)))
 
 
-def heard(pairs: Path, work: Path, record: dict[str, Any], name: str, style: str) -> Score:
+def transcribed(pairs: Path, work: Path, record: dict[str, Any], name: str, style: str) -> Score:
     """The first minute of a recording, transcribed with the beats given."""
     kept = work / f"{name}.{style}.pkl"
     if not kept.is_file():
@@ -139,8 +139,7 @@ def heard(pairs: Path, work: Path, record: dict[str, Any], name: str, style: str
 def of_recordings(pairs: Path, scores: Path, work: Path) -> Iterator[Example]:
     """Stretches of the transcriptions."""
     sheets = {path.name: path for path in scores.rglob("*.mxl")}
-    for path in sorted((pairs / "records").glob("*.json")):
-        record = json.loads(path.read_text())
+    for name, record in records_of(pairs).items():
         sheet = sheets[record["score"]]
         key = key_of_sheet(sheet, read_score(sheet))
         if key is None or record["beats_per_bar"] not in (2, 3, 4, 6):
@@ -148,14 +147,14 @@ def of_recordings(pairs: Path, scores: Path, work: Path) -> Iterator[Example]:
         key = Key((key.tonic + record["semitones"]) % 12, key.is_minor)
         quarters = record["beats_per_minute"] / 60
         for style in STYLES:
-            whole = heard(pairs, work, record, path.stem, style)
+            whole = transcribed(pairs, work, record, name, style)
             for start, end in STRETCHES:
                 if end <= record["n_bars"] * record["bar_s"] + 15:
                     yield Example(stretch(whole, start * quarters, end * quarters), key, 0.25)
 
 
 def of_sheets(scores: Path, rng: random.Random) -> Iterator[Example]:
-    """Lead sheets, whole and in part, right and misheard."""
+    """Lead sheets, whole and in part, right and with errors."""
     held_out = set(json.loads(BENCHMARK.read_text()))
     for path in sorted(scores.rglob("*.mxl")):
         if path.name in held_out:
@@ -170,7 +169,7 @@ def of_sheets(scores: Path, rng: random.Random) -> Iterator[Example]:
             (0.0, end, 1e-9), (0.0, end * rng.uniform(0.4, 0.7), 0.1),
             (begin, begin + end * rng.uniform(0.3, 0.5), 0.2), (0.0, end, 0.2),
         ):  # fmt: skip
-            part = stretch(misheard(score, share, rng), start, stop)
+            part = stretch(with_errors(score, share, rng), start, stop)
             yield Example(part, key, 0.45 if key.is_minor else 0.3)
 
 
@@ -187,8 +186,8 @@ def of_chorales(rng: random.Random) -> Iterator[Example]:
         if degree in (0, 3, 10) and n_found < CHORALES:
             n_found += 1
             key, end = Key(tonic, degree != 0), score.n_beats
-            yield Example(misheard(score, 0.05, rng), key, 0.25)
-            part = stretch(misheard(score, 0.2, rng), 0.0, end * rng.uniform(0.5, 0.9))
+            yield Example(with_errors(score, 0.05, rng), key, 0.25)
+            part = stretch(with_errors(score, 0.2, rng), 0.0, end * rng.uniform(0.5, 0.9))
             yield Example(part, key, 0.25)
 
 

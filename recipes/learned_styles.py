@@ -34,8 +34,15 @@ from thirdstream.evaluation.measure import normalise_level
 from thirdstream.evaluation.metrics import Interval, Notes
 from thirdstream.evaluation.tagger import Tagger
 from thirdstream.evaluation.transcriber import BasicPitch
-from thirdstream.files import ThirdstreamError, make_folder, read_json, sha256, write_json
-from thirdstream.notes.learning.learn import find_music, forget, learn, style_of
+from thirdstream.files import (
+    ThirdstreamError,
+    forget_parts,
+    make_folder,
+    read_json,
+    sha256,
+    write_json,
+)
+from thirdstream.notes.learning.learn import find_music, learn, style_of
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.styles.learned import write_learned
 from thirdstream.notes.system import arranged, played
@@ -47,7 +54,7 @@ SECONDS = 22.0  # of a recording that is measured
 ENOUGH, KEPT = 0.6, 0.7  # accepted, and melody recall, of a pair of styles that counts
 MEASURES = ("accepted", "accepted_by_notes", "melody_recall", "chroma_cosine", "cover_mrr",
             "cover_hit_at_1")  # fmt: skip
-SETTINGS = {  # of a transfer: by default every heard note is kept, its accompaniment's among them
+SETTINGS = {  # of a transfer: by default all notes are kept, the accompaniment's among them
     "default": {},
     "all style": {"style_strength": 1.0, "keep_content": 0.3},
 }
@@ -109,10 +116,9 @@ class Networks:
         )
 
 
-def heard(path: Path) -> Wave:
+def opening(path: Path) -> Wave:
     """The first SECONDS of a recording, mono, at one level."""
-    wave = np.concatenate(list(audio.blocks(path, sr=SR, mono=True)), axis=1)[0]
-    return normalise_level(wave[: round(SECONDS * SR)])
+    return normalise_level(audio.read(path)[0][: round(SECONDS * SR)])
 
 
 def learned(own: Path, out: Path, styles: Sequence[str]) -> dict[str, Any]:
@@ -128,7 +134,7 @@ def learned(own: Path, out: Path, styles: Sequence[str]) -> dict[str, Any]:
         faults = [one.fault for one in learn(paths, place) if one.fault is not None]
         found = style_of(paths, place, name=style)
         write_learned(place, found)
-        forget(place)
+        forget_parts(place)
         about[style] = {
             "cpu_s": round(time.process_time() - begun, 1),
             "audio_s": round(sum(_seconds(path) for path in paths), 1),
@@ -187,7 +193,7 @@ class Evaluation:
         known = read_json(place, kind="judge") if place.exists() else {}
         for one in tqdm(rows, desc="judges", unit="recording"):
             if (digest := sha256(one.path)) not in known:
-                found = self.networks.measured(heard(one.path))
+                found = self.networks.measured(opening(one.path))
                 known[digest] = {"embedding": found.embedding.tolist(),
                                  "statistics": found.statistics.tolist()}  # fmt: skip
         write_json(place, known)
@@ -202,7 +208,7 @@ class Evaluation:
         """Of all test recordings: the first of each style, the second, and so on."""
         of_style = [self.recordings("test", [style])[: self.n] for style in self.styles]
         rows = [one for some in zip_longest(*of_style) for one in some if one is not None]
-        return {one: self.networks.measured(heard(one.path))
+        return {one: self.networks.measured(opening(one.path))
                 for one in tqdm(rows, desc="originals", unit="recording")}  # fmt: skip
 
     def melody(self, one: Recording) -> Notes:
@@ -264,8 +270,8 @@ class Evaluation:
             row = self.row(original, original.style, found)
             targets = [one for one in self.styles if one != original.style]
             for target in targets:
-                judged = {"accepted": "judged", "accepted_by_notes": "judged_by_notes"}
-                same.append(row | {key: float(row[of] == target) for key, of in judged.items()})
+                columns = {"accepted": "judged", "accepted_by_notes": "judged_by_notes"}
+                same.append(row | {key: float(row[of] == target) for key, of in columns.items()})
             target = targets[number % len(targets)]
             among = [one for one in self.originals if one.style == target
                      and title_of(one.path) != title_of(original.path)]  # fmt: skip

@@ -16,24 +16,24 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from pair_features import features_of  # a script beside this one
+from lead import Lead, lead  # a script beside this one
+from pair_features import features_of, records_of  # a script beside this one
 from thirdstream.notes.arranging import STYLES
-from thirdstream.notes.arranging.lead import Lead, lead
 from thirdstream.notes.io.midi import read_midi
 from thirdstream.notes.transcription import note_events, salience
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
-from thirdstream.notes.transcription.note_events import NoteEvents, confident, without_noise
+from thirdstream.notes.transcription.note_events import NoteEvents
 from thirdstream.notes.transcription.transcriber import LOWEST
 from thirdstream.notes.types import Note
 
 NEAR_S = 0.08  # between a note that is found and the true one
-HEARD = 0.3  # share of the true melody that is among the notes, from which a recording is used
+FOUND = 0.3  # share of the true melody that is among the notes, from which a recording is used
 N_HIDDEN = {"alone": 1, "among": 16}
 SHRINK = 1e-3
 EVERY = 3  # recordings of which one serves the struck notes
 
 
-class Heard(NamedTuple):
+class Transcribed(NamedTuple):
     """A recording: its notes, what is observed of each alone, and which of them are the melody's
     (1, 0; nan where it does not matter)."""
 
@@ -50,9 +50,8 @@ def true_lead(pairs: Path, record: dict[str, Any], name: str, style: str, end: f
     return lead([note for note in track if note.start < end], melody)
 
 
-def heard(found: FrameFeatures, true: Lead, beat_s: float) -> Heard | None:
-    notes = note_events.struck_notes(found.posteriors, found.flux)
-    notes = without_noise(confident(notes, found.posteriors), found.posteriors)
+def transcribed(found: FrameFeatures, true: Lead, beat_s: float) -> Transcribed | None:
+    notes = note_events.clear_notes(found.posteriors, found.flux)
     right, starts = np.zeros(len(notes.pitches)), notes.intervals[:, 0]
     n_found = 0
     for one in (*true.melody, *true.ornaments):
@@ -66,9 +65,9 @@ def heard(found: FrameFeatures, true: Lead, beat_s: float) -> Heard | None:
         )
         right[places[late[places].argmin()]] = np.nan if doubles else 1
         n_found += not doubles
-    if n_found < HEARD * max(len(true.melody), 8):
+    if n_found < FOUND * max(len(true.melody), 8):
         return None
-    return Heard(notes, salience.alone(notes, found), right)
+    return Transcribed(notes, salience.alone(notes, found), right)
 
 
 def again(found: FrameFeatures, onsets: list[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -115,16 +114,15 @@ def network(seen: np.ndarray, right: np.ndarray, n_hidden: int) -> dict[str, Any
 def main(pairs: str, work: str) -> None:
     Path(work).mkdir(parents=True, exist_ok=True)
     material, struck = [], []
-    for number, path in enumerate(sorted((Path(pairs) / "records").glob("*.json"))):
-        record = json.loads(path.read_text())
+    for number, (name, record) in enumerate(records_of(Path(pairs)).items()):
         beat_s = 60 / record["beats_per_minute"]
         for style in STYLES:
-            found = features_of(Path(pairs), Path(work), path.stem, style)
+            found = features_of(Path(pairs), Path(work), name, style)
             end = found.duration_s / beat_s
-            true = true_lead(Path(pairs), record, path.stem, style, end)
-            material.append(heard(found, true, beat_s))
+            true = true_lead(Path(pairs), record, name, style, end)
+            material.append(transcribed(found, true, beat_s))
             if number % EVERY == 0 and material[-1]:
-                tracks = read_midi(Path(pairs) / style / f"{path.stem}.mid").tracks
+                tracks = read_midi(Path(pairs) / style / f"{name}.mid").tracks
                 notes = [n for track in tracks if not track.is_drums for n in track.notes]
                 struck.append(again(found, [(n.start * beat_s, n.pitch) for n in notes]))
     evidence, right = (np.concatenate(part) for part in zip(*struck, strict=True))
@@ -135,7 +133,7 @@ def main(pairs: str, work: str) -> None:
     write(material)
 
 
-def write(material: list[Heard]) -> None:
+def write(material: list[Transcribed]) -> None:
     """Fit both networks and write them."""
     right = np.concatenate([one.true for one in material])
     seen = np.concatenate([one.seen for one in material])

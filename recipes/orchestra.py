@@ -137,12 +137,35 @@ class Zone:
     gain_db: float = 0.0
 
 
+Place = tuple[int, int]  # bank and program
+
+
 @dataclass(frozen=True)
 class Instrument:
+    """of: the place of what it is a take of or plays for, if of anything."""
+
     bank: int
     program: int
     name: str
     zones: list[Zone]
+    of: Place | None = None
+
+    @property
+    def place(self) -> Place:
+        return self.bank, self.program
+
+    @property
+    def original(self) -> Place:
+        return self.of or self.place
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it has one layer and few roots, or is played by one that has."""
+        bank, program = self.original
+        if bank == DRUM_BANK:
+            return program in PLAIN_KITS.values()
+        struck = (program for program, _ in PLAIN_STRUCK.values())
+        return program in {*PLAIN_SUSTAINED.values(), *struck}
 
 
 ABOUT = {
@@ -384,7 +407,7 @@ def pianos(sources: Path) -> list[Instrument]:
         for layer in layers
         for zone, other in zip(layer[1:] + layer[-1:], layer, strict=True)
     ]
-    return [Instrument(0, 0, "Piano", first), Instrument(1, 0, "Piano take 2", second)]
+    return [Instrument(0, 0, "Piano", first), Instrument(1, 0, "Piano take 2", second, (0, 0))]
 
 
 def basses(sources: Path) -> list[Instrument]:
@@ -403,7 +426,7 @@ def basses(sources: Path) -> list[Instrument]:
 
     return [
         Instrument(0, 32, "Bass", take(1)),
-        Instrument(1, 32, "Bass take 2", take(2)),
+        Instrument(1, 32, "Bass take 2", take(2), (0, 32)),
     ]
 
 
@@ -430,17 +453,21 @@ def instruments(sources: Path) -> list[Instrument]:
     ]
     found += plain(font)
     of = {one.program: one for one in found if one.bank == 0}
-    found += [Instrument(0, program, f"{of[other].name} as {program}", of[other].zones)
+    found += [Instrument(0, program, f"{of[other].name} as {program}", of[other].zones, (0, other))
               for program, other in ALIKE.items()]  # fmt: skip
     for name, kit in KITS.items():
         found.append(Instrument(DRUM_BANK, kit, name, drums(font, kit, left)))
-        found.append(Instrument(DRUM_BANK, kit + 1, f"{name} take 2", drums(font, kit, right)))
+        zones, of_kit = drums(font, kit, right), (DRUM_BANK, kit)
+        found.append(Instrument(DRUM_BANK, kit + 1, f"{name} take 2", zones, of_kit))
     kits = {kit: Instrument(DRUM_BANK, kit, name, drums(font, kit, left, ONE_LAYER))
             for name, kit in PLAIN_KITS.items()}  # fmt: skip
     found += kits.values()
-    found += [Instrument(DRUM_BANK, kit, f"{kits[other].name} as {kit}", kits[other].zones)
-              for kit, other in KITS_ALIKE.items()]  # fmt: skip
-    return sorted(found, key=lambda one: (one.bank, one.program))
+    found += [
+        Instrument(DRUM_BANK, kit, f"{kits[of_kit].name} as {kit}", kits[of_kit].zones,
+                   (DRUM_BANK, of_kit))
+        for kit, of_kit in KITS_ALIKE.items()
+    ]  # fmt: skip
+    return sorted(found, key=lambda one: one.place)
 
 
 def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instrument]:
@@ -450,18 +477,17 @@ def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instr
     """
     font, result = SoundFont(draft), []
     for one in found:
-        regions = font.regions(one.bank, one.program)
+        regions = font.regions(*one.place)
         zones = [replace(zone, loop=closed(font, region))
                  for zone, region in zip(one.zones, regions, strict=True)]  # fmt: skip
         if one.bank == DRUM_BANK:
-            kit, layers = original(one, found)[1], ONE_LAYER if is_plain(one, found) else LAYERS
+            kit, layers = one.original[1], ONE_LAYER if one.is_plain else LAYERS
             middles = {low: middle for low, _, middle in layers}
             struck = [(r.root, middles[r.velocities[0]]) for r in regions]
             gains = [hit_db(source, kit, *how) - hit_db(draft, one.program, *how) for how in struck]
         else:
             gains = evened(font, regions)
-        bank, program = original(one, found)
-        is_kept = bank == DRUM_BANK or program in UNTUNED
+        is_kept = one.bank == DRUM_BANK or one.original[1] in UNTUNED
         cents = [0] * len(regions) if is_kept else tuned(font, regions)
         zones = [replace(zone, gain_db=gain, cents=zone.cents + more)
                  for zone, gain, more in zip(zones, gains, cents, strict=True)]  # fmt: skip
@@ -472,27 +498,13 @@ def mended(found: Sequence[Instrument], draft: Path, source: Path) -> list[Instr
 def kits_apart(found: Sequence[Instrument]) -> list[Instrument]:
     """The instruments, second takes of kits under other names: each kit is played by its number."""
     return [
-        replace(one, name=one.name.replace(" take ", " ")) if one.bank == DRUM_BANK else one
+        replace(one, name=one.name.replace(" take ", " "), of=None)
+        if one.bank == DRUM_BANK and " take " in one.name else one
         for one in found
-    ]
+    ]  # fmt: skip
 
 
-def is_plain(one: Instrument, found: Sequence[Instrument]) -> bool:
-    """Whether it has one layer and few roots, or is played by one that has."""
-    return original(one, found) in {
-        *((0, program) for program in PLAIN_SUSTAINED.values()),
-        *((0, program) for program, _ in PLAIN_STRUCK.values()),
-        *((DRUM_BANK, kit) for kit in PLAIN_KITS.values()),
-    }
-
-
-def original(one: Instrument, found: Sequence[Instrument]) -> tuple[int, int]:
-    """Bank and program of what an instrument is a take of or plays for, or its own."""
-    name = one.name.partition(" take ")[0].partition(" as ")[0]
-    return next((other.bank, other.program) for other in found if other.name == name)
-
-
-def lufs(place: tuple[int, int], font: Path) -> float:
+def lufs(place: Place, font: Path) -> float:
     """Of the passage, or of two bars of swing, at velocity 80; BS.1770, both sides."""
     bank, program = place
     if bank == DRUM_BANK:
@@ -505,9 +517,7 @@ def lufs(place: tuple[int, int], font: Path) -> float:
     return pyloudnorm.Meter(SR).integrated_loudness(wave.T.astype(np.float64))
 
 
-def saved(
-    path: Path, found: Sequence[Instrument], gains_db: dict[tuple[int, int], float]
-) -> list[int]:
+def saved(path: Path, found: Sequence[Instrument], gains_db: dict[Place, float]) -> list[int]:
     """Write all instruments, each with its gain; the loudest zone has 0 dB.
 
     Returns the bytes of each instrument's samples, but for those that one before it has too.
@@ -515,11 +525,11 @@ def saved(
     samples: list[Sample] = []
     places: dict[bytes, int] = {}
     presets, lasts = [], [0]
-    gains = {(o.bank, o.program): gains_db.get((o.bank, o.program), 0.0) for o in found}
-    leading = [one for one in found if not is_plain(one, found)]
-    highest = max(gains[o.bank, o.program] + zone.gain_db for o in leading for zone in o.zones)
+    gains = {one.place: gains_db.get(one.place, 0.0) for one in found}
+    leading = [one for one in found if not one.is_plain]
+    highest = max(gains[one.place] + zone.gain_db for one in leading for zone in one.zones)
     for one in found:
-        alike = [other for other in found if original(other, found) == original(one, found)
+        alike = [other for other in found if other.original == one.original
                  or one.bank == other.bank == DRUM_BANK]  # fmt: skip
         peak = max(float(np.abs(zone.wave).max()) for other in alike for zone in other.zones)
         zones = []
@@ -529,7 +539,7 @@ def saved(
             if key not in places:
                 places[key] = len(samples)
                 samples.append(Sample(f"{one.name[:14]} {zone.root}", wave, zone.sr, zone.loop))
-            gain_db = min(gains[one.bank, one.program] + zone.gain_db - highest, 0.0)
+            gain_db = min(gains[one.place] + zone.gain_db - highest, 0.0)
             zones.append(generators(zone, places[key], gain_db))
         presets.append(Preset(one.bank, one.program, one.name, zones))
         lasts.append(len(samples))
@@ -560,15 +570,15 @@ def generators(zone: Zone, sample: int, gain_db: float) -> dict[int, int]:
 
 def balanced(
     found: Sequence[Instrument], draft: Path, source: Path
-) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], list[float]]]:
+) -> tuple[dict[Place, float], dict[Place, list[float]]]:
     """Gains that make all as loud as the source's, pitched ones near their median.
 
     Second, for a table: of each, LUFS in the source, wanted, and in the draft.
     """
-    first = {(one.bank, one.program): original(one, found) for one in found}
+    first = {one.place: one.original for one in found}
     theirs = {place: lufs(place, source) for place in set(first.values())}
     ours = {place: lufs(place, draft) for place in set(first.values())}
-    full = {first[one.bank, one.program] for one in found if not is_plain(one, found)}
+    full = {one.original for one in found if not one.is_plain}
     median = float(np.median([theirs[place] for place in full if place[0] != DRUM_BANK]))
     wanted = {
         place: level if place[0] == DRUM_BANK
@@ -580,15 +590,15 @@ def balanced(
 
 
 def shown(
-    found: Sequence[Instrument], levels: dict[tuple[int, int], list[float]], sizes: Sequence[int]
+    found: Sequence[Instrument], levels: dict[Place, list[float]], sizes: Sequence[int]
 ) -> Table:
     table = Table("preset", "LUFS in FluidR3", "wanted", "before", "layers", "zones", "s", "kB")
     for one, size in zip(found, sizes, strict=True):
-        place = one.bank, one.program
         seconds = sum(len(zone.wave) / zone.sr for zone in one.zones)
         counts = len({zone.velocities for zone in one.zones}), len(one.zones)
         table.add_row(
-            f"{place[0]}:{place[1]} {one.name}", *(f"{level:.1f}" for level in levels[place]),
+            f"{one.bank}:{one.program} {one.name}",
+            *(f"{level:.1f}" for level in levels[one.place]),
             *map(str, counts), f"{seconds:.0f}", f"{size / 1000:.0f}",
         )  # fmt: skip
     return table

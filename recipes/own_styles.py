@@ -123,9 +123,9 @@ def strokes(text: str) -> list[Stroke]:
             for at, what, length, velocity in words]  # fmt: skip
 
 
-def read_styles(path: Path = STYLES) -> list[OwnStyle]:
+def read_styles() -> list[OwnStyle]:
     """All styles of the data, in order."""
-    return [_style(name, entry) for name, entry in tomllib.loads(path.read_text()).items()]
+    return [_style(name, entry) for name, entry in tomllib.loads(STYLES.read_text()).items()]
 
 
 def _style(name: str, entry: dict[str, Any]) -> OwnStyle:
@@ -289,10 +289,10 @@ def check_instruments(styles: Sequence[OwnStyle], fonts: Iterable[Path]) -> None
             if (missing := sorted(p for p in style.programs if (0, p) not in presets))
         }
         if lacking:
-            told = "; ".join(f"{', '.join(map(str, some))} of {name}"
+            listed = "; ".join(f"{', '.join(map(str, some))} of {name}"
                              for name, some in lacking.items())  # fmt: skip
             raise ThirdstreamError(
-                f"{font} lacks General MIDI programs: {told}. Give soundfonts that have them, or "
+                f"{font} lacks General MIDI programs: {listed}. Give soundfonts that have them, or "
                 "other --styles"
             )
 

@@ -1,4 +1,4 @@
-"""Recordings of `recipes/versions.py`, their first minutes and beats, for other recipes."""
+"""Recordings of `recipes/versions.py`, their first minutes, beats and scores, for others."""
 
 import json
 import zlib
@@ -11,12 +11,20 @@ import numpy as np
 from thirdstream import audio
 from thirdstream.audio import Wave
 from thirdstream.notes.arranging import STYLES
+from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.transcription.features import FrameFeatures, frame_features
 from thirdstream.notes.transcription.transcriber import Posteriors
+from thirdstream.notes.types import Chord, Note, Score
 
 SECONDS = 60
 METRES = (2, 3, 4, 5, 6, 7)
 Recording = tuple[dict[str, Any], FrameFeatures, str]  # its record and its style
+
+
+def records_of(pairs: Path) -> dict[str, dict[str, Any]]:
+    """Those of a folder by name, in order."""
+    paths = sorted((pairs / "records").glob("*.json"))
+    return {path.stem: json.loads(path.read_text()) for path in paths}
 
 
 def first_minute(pairs: Path, record: dict[str, Any], name: str, style: str) -> Wave:
@@ -45,17 +53,13 @@ def features_of(pairs: Path, work: Path, name: str, style: str) -> FrameFeatures
 
 def material_of(folder: Path, work: Path, parallel: joblib.Parallel) -> list[Recording]:
     """The recordings of a folder, in the styles that it has."""
-    paths = sorted((folder / "records").glob("*.json"))
-    names = [(path, style) for path in paths for style in STYLES if (folder / style).is_dir()]
-    found = parallel(
-        joblib.delayed(features_of)(folder, work / folder.name, path.stem, style)
-        for path, style in names
-    )
-    records = [json.loads(path.read_text()) for path, _ in names]
+    records = records_of(folder)
+    names = [(name, style) for name in records for style in STYLES if (folder / style).is_dir()]
+    found = parallel(joblib.delayed(features_of)(folder, work / folder.name, *one) for one in names)
     return [
-        (record, o, style)
-        for record, o, (_, style) in zip(records, found, names, strict=True)
-        if record["beats_per_bar"] in METRES
+        (records[name], o, style)
+        for o, (name, style) in zip(found, names, strict=True)
+        if records[name]["beats_per_bar"] in METRES
     ]
 
 
@@ -63,6 +67,17 @@ def beats_of(record: dict[str, Any], observed: FrameFeatures) -> tuple[np.ndarra
     """All beats of a recording, in seconds, and where the music ends."""
     end = min(observed.duration_s, record["n_bars"] * record["bar_s"])
     return np.arange(0, end, 60 / record["beats_per_minute"]), end
+
+
+def score_of(record: dict[str, Any]) -> Score:
+    """Melody and chords of a piece, as the record has them."""
+    return Score(
+        title="",
+        melody=tuple(Note(*note) for note in record["melody"]),
+        chords=tuple(Chord(*one[:3], tuple(one[3]), one[4]) for one in record["chords"]),
+        metres=Metres.steady(of_length(record["beats_per_bar"])),
+        beats_per_minute=record["beats_per_minute"],
+    )
 
 
 def half_of(title: str) -> int:

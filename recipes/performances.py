@@ -9,9 +9,9 @@ one rendering stands for many, and its beats are known in each.
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,18 @@ def _beats_per_bar(one: Performance) -> int:
     return round(float(np.median(np.diff(lines)) / np.median(np.diff(one.beats_s))))
 
 
-def at_frames(features: FrameFeatures, at: Array, fps: float = FPS) -> FrameFeatures:
+def mapped(
+    features: FrameFeatures,
+    of: Callable[[NDArray[Any]], NDArray[Any]],
+    duration_s: float,
+) -> FrameFeatures:
+    """Features whose rows are what `of` makes of all frames' rows."""
+    o = features
+    rows = map(of, (o.melody, o.flux, o.bass_flux, o.level))
+    return FrameFeatures(Posteriors(*map(of, o.posteriors)), *rows, duration_s)
+
+
+def at_frames(features: FrameFeatures, at: Array, fps: float) -> FrameFeatures:
     """Features at these fractional frames, which follow one another at the usual rate."""
     below = np.clip(at.astype(int), 0, features.n_frames - 2)
     share = np.clip(at - below, 0, 1).astype(np.float32)
@@ -92,11 +103,7 @@ def at_frames(features: FrameFeatures, at: Array, fps: float = FPS) -> FrameFeat
         found = (1 - weight) * rows[below].astype(np.float32) + weight * rows[below + 1]
         return found.astype(rows.dtype)
 
-    return FrameFeatures(
-        Posteriors(*map(between, features.posteriors)), between(features.melody),
-        between(features.flux), between(features.bass_flux), between(features.level),
-        len(at) / fps,
-    )  # fmt: skip
+    return mapped(features, between, len(at) / fps)
 
 
 def at_tempo(
@@ -145,11 +152,16 @@ def moved(one: Performance, at: Array) -> Performance:
     return Performance(features, new(one.beats_s), [new(x) for x in one.lines], one.fps)
 
 
+def of_beats(one: Performance, beats: list[Array]) -> tuple[FrameFeatures, Array]:
+    """The features of these frames, beat after beat; and when each beat begins, in seconds."""
+    starts = np.cumsum([0, *map(len, beats[:-1])])
+    return at_frames(one.features, np.concatenate(beats), one.fps), starts / one.fps
+
+
 def in_metre(one: Performance, metre: int) -> Performance:
     """Bars of four as bars of five (the third beat comes again), of three (the fourth is left
     out), or of seven (that of every second)."""
-    frames: list[Array] = []
-    beats: list[int] = []
+    beats: list[Array] = []
     lines: list[int] = []
     edges = one.beats_s * one.fps
     for bar in range((len(edges) - 1) // 4):
@@ -158,26 +170,22 @@ def in_metre(one: Performance, metre: int) -> Performance:
             lines.append(len(beats))
         for place in places[metre]:
             start, end = edges[4 * bar + place : 4 * bar + place + 2]
-            beats.append(sum(map(len, frames)))
-            frames.append(start + np.arange(round(end - start)))
-    at_s = np.array(beats) / one.fps
-    features = at_frames(one.features, np.concatenate(frames), one.fps)
+            beats.append(start + np.arange(round(end - start)))
+    features, at_s = of_beats(one, beats)
     return Performance(features, at_s, [at_s[lines]], one.fps)
 
 
 def compound(one: Performance) -> Performance:
     """Beats of two halves as beats of three thirds: the second half comes again. In bars of 6/8, so
     that bar lines may be at either half of a bar of four beats."""
-    frames: list[Array] = []
-    beats: list[int] = []
+    beats: list[Array] = []
     for start, end in itertools.pairwise(one.beats_s * one.fps):
         half = round((end - start) / 2)
-        beats.append(sum(map(len, frames)))
-        frames += [start + np.arange(half), *[start + half + np.arange(half)] * 2]
-    at_s = np.array(beats) / one.fps
+        early, late = start + np.arange(half), start + half + np.arange(half)
+        beats.append(np.concatenate([early, late, late]))
+    features, at_s = of_beats(one, beats)
     first = int(np.argmin(np.abs(one.beats_s - one.lines[0][0])))
     lines = [at_s[(first + by) % 4 :: 4] for by in (0, 2)]
-    features = at_frames(one.features, np.concatenate(frames), one.fps)
     return Performance(features, at_s, lines, one.fps)
 
 
@@ -196,13 +204,13 @@ def off_beat(one: Performance, rng: random.Random) -> Performance:
 
 
 def worn(one: Performance, rng: random.Random) -> Performance:
-    """Half of the time, heard as poorly as real recordings are: notes are missed and made up, and
+    """Half of the time, transcribed as poorly as real recordings: notes are missed and made up, and
     the flux is noisy."""
     if rng.random() < 0.5:
         return one
     o, noise = one.features, np.random.default_rng(rng.getrandbits(32))
     n_frames, n_pitches = o.posteriors.onsets.shape
-    n_blocks = n_frames // BLOCK + 1  # of frames and pitches that are heard alike
+    n_blocks = n_frames // BLOCK + 1  # of frames and pitches that are alike
     spread = rng.uniform(0.2, 1.2)
     gains = noise.lognormal(-(spread**2) / 2, spread, (n_blocks, n_pitches)).astype(np.float32)
     gains = np.repeat(gains, BLOCK, axis=0)[:n_frames]
@@ -227,11 +235,7 @@ def part(one: Performance, rng: random.Random) -> Performance:
         return one
     first = round(rng.uniform(0, rest_s) * one.fps)
     span = slice(first, first + round(part_s * one.fps))
-    o = one.features
-    cut = FrameFeatures(
-        Posteriors(*(rows[span] for rows in o.posteriors)), o.melody[span], o.flux[span],
-        o.bass_flux[span], o.level[span], part_s,
-    )  # fmt: skip
+    cut = mapped(one.features, lambda rows: rows[span], part_s)
     beats_s, *lines = (at - first / one.fps for at in (one.beats_s, *one.lines))
     beats_s, *lines = (at[(at > 0) & (at < part_s)] for at in (beats_s, *lines))
     return Performance(cut, beats_s, lines, one.fps)

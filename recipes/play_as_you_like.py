@@ -12,30 +12,19 @@ all voices on one instrument.
 import random
 import shlex
 import sys
-import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from rendered_corpus import classical, read_sheet, render
+from rendered_corpus import Arrangement, Sheet, classical, make_piece  # a script beside this one
 
 PROGRAMS = {"piano": 0, "guitar": 24}  # of General MIDI
 
 
-def make_piece(path: Path, style: str, out: Path) -> str:
-    """One lead sheet on one instrument."""
-    rng = random.Random(path.stem)
-    target = out / style / f"{path.stem}.flac"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            sheet = read_sheet(path)
-        except Exception as error:  # music21 raises whatever it likes on odd sheets
-            return f"{path}: left out ({error})"
-    arrangement = classical(sheet, rng)
-    programs = dict.fromkeys(arrangement.programs, PROGRAMS[style])
-    render(replace(arrangement, programs=programs), target, rng)
-    return f"{target}"
+def on_one(style: str, sheet: Sheet, rng: random.Random) -> Arrangement:
+    """All voices on one instrument."""
+    found = classical(sheet, rng)
+    return replace(found, programs=dict.fromkeys(found.programs, PROGRAMS[style]))
 
 
 def commands(out: Path) -> list[str]:
@@ -55,7 +44,11 @@ def main(scores: Path, out: Path, n: int | None = None) -> None:
     if not sheets:
         sys.exit(f"{scores}: holds no lead sheets (.mxl)")
     for number, path in enumerate(sheets):
-        print(make_piece(path, [*PROGRAMS][number % 2], out), flush=True)
+        style = [*PROGRAMS][number % 2]
+        target = out / style / f"{path.stem}.flac"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = make_piece(path, target, partial(on_one, style), random.Random(path.stem))
+        print(made, flush=True)
     print("\n".join(["", "Then:", *commands(out)]))
 
 

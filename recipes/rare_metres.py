@@ -1,4 +1,4 @@
-"""Weights by which recordings are heard in five, in seven or in dotted beats.
+"""Weights by which recordings are counted in five, in seven or in dotted beats.
 
     python recipes/rare_metres.py PAIRS WORK
 
@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from metre_pieces import Piece, drawn, tunes  # a script beside this one
-from pair_features import first_minute  # a script beside this one
+from pair_features import first_minute, records_of  # a script beside this one
 from performances import Performance, at_tempo, part, worn  # a script beside this one
 from ranking import Ranking, Settings, mean_of, trained  # a script beside this one
 from thirdstream.audio import SR
@@ -91,7 +91,7 @@ def kept(path: Path) -> tuple[dict[str, Any], FrameFeatures]:
     return json.loads(str(z["record"])), FrameFeatures(Posteriors(notes, onsets), melody, *numbers)
 
 
-def hear_piece(piece: Piece, work: Path) -> Path:
+def features_of_piece(piece: Piece, work: Path) -> Path:
     path = work / f"{piece.name}.npz"
     if not path.exists():
         n_samples = round((piece.n_beats * 60 / piece.song.beats_per_minute + 1) * SR)
@@ -105,7 +105,7 @@ def hear_piece(piece: Piece, work: Path) -> Path:
     return path
 
 
-def hear_pair(pairs: Path, name: str, style: str, work: Path) -> Path:
+def features_of_pair(pairs: Path, name: str, style: str, work: Path) -> Path:
     path = work / f"{name}.{style}.npz"
     if not path.exists():
         of = json.loads((pairs / "records" / f"{name}.json").read_text())
@@ -122,17 +122,17 @@ def hear_pair(pairs: Path, name: str, style: str, work: Path) -> Path:
     return path
 
 
-def heard(pairs: Path, work: Path, parallel: joblib.Parallel) -> list[Path]:
+def prepared(pairs: Path, work: Path, parallel: joblib.Parallel) -> list[Path]:
     """Features of all pieces and of the recordings of PAIRS in three, in two and in four."""
     work.mkdir(parents=True, exist_ok=True)
-    paths = sorted((pairs / "records").glob("*.json"))
-    whole = [p.stem for p in paths if json.loads(p.read_text())["beats_per_bar"] in (2, 3, 4)]
+    records = records_of(pairs)
+    whole = [name for name, record in records.items() if record["beats_per_bar"] in (2, 3, 4)]
     slow = drawn(N_SLOW, seed=1, slow_swing=True)
     pieces = [*tunes(N_TUNES, seed=0), *drawn(N_DRAWN, seed=0), *slow]
     return [
-        *parallel(joblib.delayed(hear_piece)(piece, work) for piece in pieces),
+        *parallel(joblib.delayed(features_of_piece)(piece, work) for piece in pieces),
         *parallel(
-            joblib.delayed(hear_pair)(pairs, name, style, work)
+            joblib.delayed(features_of_pair)(pairs, name, style, work)
             for name in whole
             for style in STYLES
         ),
@@ -173,12 +173,12 @@ def n_near(some: np.ndarray, others: np.ndarray) -> int:
 
 
 def label(record: dict[str, Any]) -> tuple[int, int]:
-    """Beats a bar and parts of a beat, as they should be heard."""
+    """Beats a bar and parts of a beat, as they should be found."""
     found = record["beats_per_bar"], record["parts"]
     return (4, 2) if found == (2, 2) else found
 
 
-def judged(
+def scored(
     found: list[hypotheses.Hypothesis], one: Performance, record: dict[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
     """F (n, 3) and labels (n, 2), as Row has them."""
@@ -209,8 +209,8 @@ def rows_of(path: Path) -> list[Row]:
 def row_of(record: dict[str, Any], one: Performance) -> Row | None:
     if len(one.beats_s) <= MIN_BEATS or not all(len(lines) > 1 for lines in one.lines):
         return None
-    heard = activations_of(one.features)
-    levels = hypotheses.levels(one.features, heard, weights.downbeat_weights())
+    activations = activations_of(one.features)
+    levels = hypotheses.levels(one.features, activations, weights.downbeat_weights())
     if levels is None:
         return None
     common, others = hypotheses.hypotheses(levels), hypotheses.hypotheses_by_rhythm(levels)
@@ -221,7 +221,7 @@ def row_of(record: dict[str, Any], one: Performance) -> Row | None:
     notes = (one.features.posteriors.notes > beats.SOUNDING).sum(axis=1)
     alone = float((notes == 1).sum() / max((notes > 0).sum(), 1))
     return Row(
-        record, alone, ranks, *judged(common, one, record), evidence, *judged(others, one, record)
+        record, alone, ranks, *scored(common, one, record), evidence, *scored(others, one, record)
     )
 
 
@@ -303,7 +303,7 @@ def learnt(rows: list[Row]) -> dict[str, Any]:
 
 def report(choices: Choices, networks: list[Ranking]) -> None:
     """By metre and source, of what was left out: shares of metres that are right, F of beats and
-    of bar lines, and shares that are heard in a rare metre; then the first three without it."""
+    of bar lines, and shares that are counted in a rare metre; then the first three without it."""
     with torch.no_grad():
         every = torch.arange(len(choices.rows))
         ranks = torch.stack([choices.ranked(one, every) for one in networks]).mean(dim=0)
@@ -323,7 +323,7 @@ def report(choices: Choices, networks: list[Ranking]) -> None:
 
 def main(pairs: str, work: str) -> None:
     parallel = joblib.Parallel(n_jobs=-1)
-    paths = heard(Path(pairs), Path(work), parallel)
+    paths = prepared(Path(pairs), Path(work), parallel)
     rows = [
         row for some in parallel(joblib.delayed(rows_of)(path) for path in paths) for row in some
     ]

@@ -352,21 +352,21 @@ def table(curves: Sequence[Curve]) -> str:
 
 
 def main(*arguments: str) -> None:
-    asked = arguments_of(arguments)
-    corpus = Corpus.open(asked.corpus)
+    given = arguments_of(arguments)
+    corpus = Corpus.open(given.corpus)
     models = {
         Path(name).resolve().name.removesuffix(".safetensors"): with_code(name)
-        for name in asked.models
+        for name in given.models
     }
-    codec = Encodec(asked.encodec) if asked.encodec else None
+    codec = Encodec(given.encodec) if given.encodec else None
     powers = {
-        style: power_of(corpus, chosen(corpus, style, asked.segments)) for style in corpus.styles
+        style: power_of(corpus, chosen(corpus, style, given.segments)) for style in corpus.styles
     }
     systems = {f"{LINEAR}{n}": linear(n, corpus) for n in N_COMPONENTS} | models
     curves = [curve_of(name, system, corpus, powers) for name, system in systems.items()]
     if codec is not None:
-        curves.append(codec_curve(codec, corpus, asked.segments))
-    draw(curves, asked.out)
+        curves.append(codec_curve(codec, corpus, given.segments))
+    draw(curves, given.out)
     print("Thousands of bits a second: eq. 1.\n")
     print(table(curves))
     if codec is None:
@@ -383,10 +383,10 @@ def arguments_of(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("models", nargs="*", help="bundled names, files or run folders")
     parser.add_argument("--segments", type=int, default=0, help="test segments a style; 0: all")
     parser.add_argument("--encodec", type=Path, metavar="DIR", help="weights of the codec")
-    asked = parser.parse_intermixed_args(arguments)
-    if asked.segments < 0:
-        parser.error(f"--segments must be 0 or more (got {asked.segments}); 0 stands for all")
-    return asked
+    given = parser.parse_intermixed_args(arguments)
+    if given.segments < 0:
+        parser.error(f"--segments must be 0 or more (got {given.segments}); 0 stands for all")
+    return given
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +25,14 @@ import numpy as np
 from music21 import chord, converter, harmony, note
 
 from thirdstream import audio
+from thirdstream.notes.arranging.lines import nearest
 
 SOUNDFONTS = [
     Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
     Path("/usr/share/sounds/sf3/MuseScore_General.sf3"),
 ]
 MAX_S = 60.0  # of each piece
+SEED = 0
 DRUMS = 9  # MIDI's percussion channel
 RIDE, PEDAL_HAT, SNARE, KICK = 51, 44, 38, 36
 
@@ -109,12 +112,7 @@ def _harmony(start: float, symbol: harmony.ChordSymbol) -> Harmony:
     return Harmony(start, tuple(classes), (symbol.bass() or symbol.root()).pitchClass)
 
 
-def nearest(pitch_class: int, to: float) -> int:
-    """The pitch of this class nearest to a pitch."""
-    return min(range(pitch_class, 128, 12), key=lambda pitch: abs(pitch - to))
-
-
-def classical(sheet: Sheet, rng: random.Random, tempo: float | None = None) -> Arrangement:
+def classical(sheet: Sheet, rng: random.Random) -> Arrangement:
     """Melody, two inner voices that move as little as they can, and a bass; straight rhythm."""
     ensembles = [[40, 40, 41, 42], [40, 40, 41, 42], [48, 48, 48, 48], [73, 68, 71, 70], [0] * 4]
     programs = dict(enumerate(rng.choice(ensembles)))
@@ -140,10 +138,10 @@ def classical(sheet: Sheet, rng: random.Random, tempo: float | None = None) -> A
                 )
         events.append(Event(beat, 1.9, nearest(now.bass, 43), rng.randint(56, 66), 3))
         beat += 2.0
-    return Arrangement(events, programs, tempo or rng.uniform(76, 120))
+    return Arrangement(events, programs, rng.uniform(76, 120))
 
 
-def jazz(sheet: Sheet, rng: random.Random, tempo: float | None = None) -> Arrangement:
+def jazz(sheet: Sheet, rng: random.Random) -> Arrangement:
     """Swung melody, walking bass that leads into the next root, comping, ride and hi-hat."""
     lead = rng.choice([66, 66, 65, 64, 56, 59, 11])
     programs = {0: lead, 1: 32, 2: rng.choice([0, 0, 26]), DRUMS: rng.choice([0, 40])}
@@ -170,7 +168,7 @@ def jazz(sheet: Sheet, rng: random.Random, tempo: float | None = None) -> Arrang
             for number, pitch_class in enumerate(colours):
                 pitch = nearest(pitch_class, 58 + 3 * number)
                 events.append(Event(start, length, pitch, rng.randint(50, 75), 2))
-    return Arrangement(events, programs, tempo or rng.uniform(120, 190))
+    return Arrangement(events, programs, rng.uniform(120, 190))
 
 
 def _drums(beat: int, rng: random.Random) -> list[Event]:
@@ -191,7 +189,8 @@ def swung(beat: float) -> float:
     return whole + (part * 4 / 3 if part <= 0.5 else 2 / 3 + (part - 0.5) * 2 / 3)
 
 
-ARRANGERS = {"classical": classical, "jazz": jazz}
+Arranger = Callable[[Sheet, random.Random], Arrangement]
+ARRANGERS: dict[str, Arranger] = {"classical": classical, "jazz": jazz}
 
 
 def write_midi(arrangement: Arrangement, path: Path) -> None:
@@ -215,7 +214,7 @@ def write_midi(arrangement: Arrangement, path: Path) -> None:
     file.save(path)
 
 
-def render(arrangement: Arrangement, out: Path, rng: random.Random, max_s: float = MAX_S) -> None:
+def render(arrangement: Arrangement, out: Path, rng: random.Random) -> None:
     """Render through FluidSynth, with a room and a soundfont drawn by `rng`; mono, at -20 dB."""
     soundfont = rng.choice(SOUNDFONTS)
     room = {"room-size": rng.uniform(0.3, 0.8), "level": rng.uniform(0.2, 0.6), "damp": 0.3}
@@ -226,7 +225,7 @@ def render(arrangement: Arrangement, out: Path, rng: random.Random, max_s: float
         command = ["fluidsynth", "-ni", "-q", "-g", "0.5", "-r", str(audio.SR), *settings]
         subprocess.run([*command, "-F", str(wav), str(soundfont), str(midi)], check=True)
         wave, _ = audio.read(wav)
-    wave = wave[: int(max_s * audio.SR)][None].copy()
+    wave = wave[: int(MAX_S * audio.SR)][None].copy()
     n_fade = audio.SR // 2
     wave[:, -n_fade:] *= np.linspace(1, 0, n_fade, dtype=np.float32)
     loud = wave * audio.level_of([wave]).gain
@@ -235,29 +234,33 @@ def render(arrangement: Arrangement, out: Path, rng: random.Random, max_s: float
     )
 
 
-def make_piece(path: Path, style: str, seed: int, out: Path) -> str:
-    """One lead sheet in one style."""
-    rng = random.Random(f"{seed} {path.stem}")
-    target = out / style / f"{path.stem}.flac"
-    if target.exists():
-        return f"{target}: is there already"
+def make_piece(path: Path, target: Path, arranger: Arranger, rng: random.Random) -> str:
+    """One lead sheet, arranged and rendered; what became of it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             sheet = read_sheet(path)
         except Exception as error:  # music21 raises whatever it likes on odd sheets
             return f"{path}: left out ({error})"
-    render(ARRANGERS[style](sheet, rng), target, rng)
+    render(arranger(sheet, rng), target, rng)
     return f"{target}"
 
 
-def make_corpus(sheets: Path, out: Path, seed: int = 0) -> None:
+def make_new(path: Path, style: str, out: Path) -> str:
+    """`make_piece` in a style, where it is not there."""
+    target = out / style / f"{path.stem}.flac"
+    if target.exists():
+        return f"{target}: is there already"
+    return make_piece(path, target, ARRANGERS[style], random.Random(f"{SEED} {path.stem}"))
+
+
+def make_corpus(sheets: Path, out: Path) -> None:
     """Every second piece in classical, the others in jazz; one version of each piece."""
     titles: dict[str, Path] = {}
     for path in sorted(sheets.glob("*.mxl")):
         titles.setdefault(re.sub(r"(-2)+$", "", path.stem), path)
     jobs = [
-        joblib.delayed(make_piece)(path, ("classical", "jazz")[number % 2], seed, out)
+        joblib.delayed(make_new)(path, ("classical", "jazz")[number % 2], out)
         for number, path in enumerate(titles.values())
     ]
     for line in joblib.Parallel(n_jobs=-1, return_as="generator")(jobs):

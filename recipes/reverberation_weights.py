@@ -69,8 +69,8 @@ def main(folder: str, *fonts: str) -> None:
     songs = [one.song.partition(".")[0] for one in found]
     model = make_pipeline(StandardScaler(), Ridge(RIDGE))
     apart = cross_val_predict(model, rows, rooms, groups=songs, cv=GroupKFold(5))
-    for name, true, told in zip(("decay", "strength"), rooms.T, apart.T, strict=True):
-        print(f"{name}: r = {np.corrcoef(true, told)[0, 1]:.2f}, n = {len(rows)}")
+    for name, true, estimated in zip(("decay", "strength"), rooms.T, apart.T, strict=True):
+        print(f"{name}: r = {np.corrcoef(true, estimated)[0, 1]:.2f}, n = {len(rows)}")
     scaler, ridge = model.fit(rows, rooms)[0], model[1]
     slopes = (ridge.coef_ / scaler.scale_).T
     mean = ridge.intercept_ - scaler.mean_ @ slopes

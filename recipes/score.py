@@ -133,7 +133,7 @@ def of_the_published(one: Row, published: Sequence[Row]) -> str:
 
 
 def counted(corpus: Corpus, style: str, splits: Sequence[str]) -> str:
-    """How much of one style is heard."""
+    """How much of one style is scored."""
     n_recordings = sum(len(corpus.of(style, split)) for split in splits)
     n_segments = sum(corpus.n_segments(style, split) for split in splits)
     return f"{n_recordings} of {style} ({n_segments} segments)"

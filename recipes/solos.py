@@ -16,7 +16,9 @@ from typing import Any
 
 import joblib
 
+from metre_pieces import MAJOR, pick  # a script beside this one
 from rendered_corpus import MAX_S, Arrangement, Event, render  # a script beside this one
+from thirdstream.notes.arranging.lines import folded
 
 # General MIDI's programs of solo instruments, and their lowest and highest pitches
 INSTRUMENTS = (
@@ -29,12 +31,7 @@ NOTES_A_BEAT = {1: 0.05, 2: 0.4, 3: 0.25, 4: 0.3}  # of a running line
 NOTES_A_SECOND = (2.5, 8.0)
 METRES = {3: 0.5, 4: 0.35, 2: 0.05, 5: 0.05, 7: 0.05}
 ACCENT = 18  # velocity: the most that a bar line is louder by
-MAJOR = (0, 2, 4, 5, 7, 9, 11)
 Chord = tuple[float, float, int, list[int], int]
-
-
-def drawn(rng: random.Random, shares: dict[Any, float]) -> Any:
-    return rng.choices(list(shares), list(shares.values()))[0]
 
 
 def running(
@@ -64,25 +61,16 @@ def running(
         at = ladder[place]
 
 
-def within(pitch: int, lowest: int, highest: int) -> int:
-    """In another octave, where it is out of range."""
-    while pitch < lowest:
-        pitch += 12
-    while pitch > highest:
-        pitch -= 12
-    return pitch
-
-
 def solo(record: dict[str, Any], rng: random.Random) -> tuple[dict[str, Any], Arrangement]:
     """A record of a solo on a piece, and what is played."""
     program, lowest, highest = rng.choice(INSTRUMENTS)
     kind, metre, tempo = (
-        drawn(rng, KINDS),
+        pick(rng, KINDS),
         round(record["beats_per_bar"]),
         record["beats_per_minute"],
     )
     if kind == "running":
-        n_a_beat, metre = drawn(rng, NOTES_A_BEAT), drawn(rng, METRES)
+        n_a_beat, metre = pick(rng, NOTES_A_BEAT), pick(rng, METRES)
         tempo = 60 * rng.uniform(*NOTES_A_SECOND) / n_a_beat
         tempo = min(max(tempo, 45), 180)
         notes = list(running(record["chords"], metre, n_a_beat, lowest, highest, rng))
@@ -90,12 +78,12 @@ def solo(record: dict[str, Any], rng: random.Random) -> tuple[dict[str, Any], Ar
     else:
         tempo *= rng.uniform(0.6, 1.2)
         notes = [
-            (start, length, within(p, lowest, highest)) for start, length, p in record["melody"]
+            (start, length, folded(p, lowest, highest)) for start, length, p in record["melody"]
         ]
         end = record["n_bars"] * metre
         if kind == "over a bass":
             for start, length, _, _, bass in record["chords"]:
-                low = within(bass, lowest, lowest + 11)
+                low = folded(bass, lowest, lowest + 11)
                 notes.append((start, min(length, rng.choice((1, 2, metre))), low))
     accent, loud = rng.uniform(0, ACCENT), rng.uniform(60, 95)
     share = rng.uniform(0.7, 1.0)  # of its length that a note sounds

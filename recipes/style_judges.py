@@ -1,7 +1,7 @@
 """Judges of any styles: the nearest of recordings whose styles are known, of learned_styles.py.
 
-One hears sound (the published tagger's embeddings), the other counts notes (those of a published
-transcriber). Neither is asked by anything that makes music.
+One compares sound (the published tagger's embeddings), the other notes (those of a published
+transcriber). Nothing that makes music uses either.
 """
 
 from collections.abc import Sequence

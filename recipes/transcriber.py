@@ -41,7 +41,7 @@ class Block(nn.Module):
 
 
 class Harmonics(nn.Module):
-    """Each pitch hears what is at its harmonics."""
+    """Each pitch gets what is at its harmonics."""
 
     def __init__(self, n: int, harmonics: tuple[int, ...]) -> None:
         super().__init__()
@@ -99,29 +99,29 @@ class Crops:
         spectra, labels = self.spectra[which], self.labels[which]
         start = self.random.integers(max(len(spectra) - N_COLUMNS, 0) + 1)
         seen = spectra[start : start + N_COLUMNS].astype(np.float32).reshape(-1, 3, N_BINS)
-        told = labels[2 * start : 2 * (start + N_COLUMNS)]
+        targets = labels[2 * start : 2 * (start + N_COLUMNS)]
         missing = N_COLUMNS - len(seen)
         seen = np.pad(seen, [(0, missing), (0, 0), (0, 0)])
-        told = np.pad(told, [(0, 2 * missing), (0, 0)])
+        targets = np.pad(targets, [(0, 2 * missing), (0, 0)])
         power = np.square(np.expm1(seen) / COMPRESSION)
-        return _moved(power, PER_SEMITONE * shift), _moved(told, shift)
+        return _moved(power, PER_SEMITONE * shift), _moved(targets, shift)
 
     def __call__(self) -> tuple[np.ndarray, np.ndarray, bool]:
         """Columns (3, N_BINS, N_COLUMNS), labels (88, 2 * N_COLUMNS), whether leads are known."""
         which = int(self.random.integers(len(self.spectra)))
         draw = self.random.uniform
-        power, told = self._crop(which, int(self.random.integers(-5, 6)))
+        power, targets = self._crop(which, int(self.random.integers(-5, 6)))
         leads = bool(self.leads[which])
         if draw() < 0.25:
             also = int(self.random.integers(len(self.spectra)))
             other, more = self._crop(also, int(self.random.integers(-5, 6)))
-            power, told, leads = power + 10 ** draw(-1, 0.3) * other, told | more, False
+            power, targets, leads = power + 10 ** draw(-1, 0.3) * other, targets | more, False
         seen = np.log1p(COMPRESSION * np.sqrt(self._recorded(power)))
-        return seen.transpose(1, 2, 0), told.T, leads
+        return seen.transpose(1, 2, 0), targets.T, leads
 
     def batch(self) -> tuple[Tensor, Tensor, Tensor]:
-        seen, told, leads = zip(*(self() for _ in range(BATCH)), strict=True)
-        return torch.from_numpy(np.stack(seen)), torch.from_numpy(np.stack(told)), \
+        seen, targets, leads = zip(*(self() for _ in range(BATCH)), strict=True)
+        return torch.from_numpy(np.stack(seen)), torch.from_numpy(np.stack(targets)), \
             torch.tensor(leads)  # fmt: skip
 
     def _recorded(self, power: np.ndarray) -> np.ndarray:
@@ -160,11 +160,11 @@ def _moved(values: np.ndarray, n: int) -> np.ndarray:
     return moved
 
 
-def losses(logits: Tensor, told: Tensor, leads: Tensor) -> dict[str, Tensor]:
+def losses(logits: Tensor, targets: Tensor, leads: Tensor) -> dict[str, Tensor]:
     """Cross entropies of the three, over all pitches and frames."""
-    sounds = (told & SOUNDS > 0).float()
-    begins = 0.5 * (told & BESIDE > 0) + 0.5 * (told & BEGINS > 0)
-    lead = (told & LEADS > 0).float()
+    sounds = (targets & SOUNDS > 0).float()
+    begins = 0.5 * (targets & BESIDE > 0) + 0.5 * (targets & BEGINS > 0)
+    lead = (targets & LEADS > 0).float()
     bce = functional.binary_cross_entropy_with_logits
     each = bce(logits[:, 2], lead, reduction="none").mean(dim=(1, 2))
     return {
@@ -179,9 +179,9 @@ def train(data: Path, run: Run, hours: float) -> None:
     crops = Crops(names, data, seed=run.n_steps)
     means: dict[str, float] = {}
     for step in run.steps(3600 * hours):
-        seen, told, leads = crops.batch()
+        seen, targets, leads = crops.batch()
         logits = run.network(seen.contiguous(memory_format=torch.channels_last))
-        found = losses(logits, told, leads)
+        found = losses(logits, targets, leads)
         run.learn(torch.stack([WEIGHTS[name] * value for name, value in found.items()]).sum())
         for name, value in found.items():
             means[name] = 0.98 * means.get(name, value.item()) + 0.02 * value.item()

@@ -26,10 +26,11 @@ from thirdstream.notes.rendering import TAIL_S, draw_scene
 from thirdstream.notes.rendering.room import in_room
 from thirdstream.notes.rendering.synthesiser import stream
 from thirdstream.notes.transcription.spectra import COLUMN, HOP, REACH, SR, columns
+from thirdstream.notes.transcription.transcriber import LOWEST
 from thirdstream.notes.types import Note, Song, Track
 
 SOUNDS, BEGINS, BESIDE, LEADS = 1, 2, 4, 8  # bits of a label; BESIDE: a frame next to a beginning
-LOWEST, HIGHEST = 21, 108
+HIGHEST = LOWEST + 87  # of the 88 pitches
 PROGRAMS = [p for p in range(96) if p not in (55,)] + list(range(104, 112))  # no hits, no effects
 
 

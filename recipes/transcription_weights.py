@@ -24,18 +24,15 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from chord_chain import log_sum  # a script beside this one
+from chord_chain import log_sum, played  # a script beside this one
 from pair_features import Recording, beats_of, half_of, material_of  # a script beside this one
 from performances import Performance, performances, quick  # a script beside this one
 from ranking import Settings, mean_of, trained  # a script beside this one
-from thirdstream.notes.arranging.harmony import changes
-from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.transcription import beats, hypotheses, weights
 from thirdstream.notes.transcription.activations import Activations, activations_of
 from thirdstream.notes.transcription.chords import (
     KINDS,
     MEMBERS,
-    N_STATES,
     PLACES,
     ChromaSums,
     beat_chroma,
@@ -43,7 +40,6 @@ from thirdstream.notes.transcription.chords import (
 )
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.pulse import frame_evidence
-from thirdstream.notes.types import Chord, Note, Score
 
 PARTS = ("chords", "beats")
 MOST_BEATS = 130
@@ -58,17 +54,6 @@ OF_ACTIVATIONS = 0.5  # weight of those of bar lines, as the validation pieces c
 Reading = tuple[np.ndarray, np.ndarray, float]  # evidence, how right, how much it counts
 
 
-def played(record: dict[str, Any], style: str) -> tuple[Chord, ...]:
-    score = Score(
-        title="",
-        melody=tuple(Note(*note) for note in record["melody"]),
-        chords=tuple(Chord(*one[:3], tuple(one[3]), one[4]) for one in record["chords"]),
-        metres=Metres.steady(of_length(record["beats_per_bar"])),
-        beats_per_minute=record["beats_per_minute"],
-    )
-    return score.chords if style == "classical" else tuple(c.chord for c in changes(score))
-
-
 # --- chords -------------------------------------------------------------------------------------
 
 
@@ -76,15 +61,9 @@ def sung(record: dict[str, Any], observed: FrameFeatures, style: str) -> tuple[n
     """chroma (n_beats, 3, 12), which states are right (n_beats, N_STATES), places (n_beats,)."""
     at, _ = beats_of(record, observed)
     chroma = beat_chroma(ChromaSums.of(observed.posteriors), at[: MOST_BEATS + 1] * FPS)
-    right = np.ones((len(chroma), N_STATES), bool)
-    for chord in played(record, style):
-        triad = [k for k, kind in enumerate(KINDS) if kind[:3] == chord.intervals[:3]]
-        inside = slice(int(np.ceil(chord.start - 1e-6)), int(np.ceil(chord.end - 1e-6)))
-        if triad:
-            right[inside] = False
-            right[inside, [[chord.root * len(KINDS) + k] for k in triad]] = True
     metre = round(record["beats_per_bar"])
-    return chroma, right, np.array([place_of(beat, metre) for beat in range(len(chroma))])
+    places = np.array([place_of(beat, metre) for beat in range(len(chroma))])
+    return chroma, played(record, style, len(chroma)), places
 
 
 class Field(nn.Module):
@@ -172,7 +151,7 @@ def true_downbeats(
 
 
 def read(
-    one: Performance, heard: Activations, of_downbeats: np.ndarray
+    one: Performance, activations: Activations, of_downbeats: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The evidence of each hypothesis, and the mean F of its beats and bar lines."""
     end_s = one.beats_s[-1] + 0.3
@@ -182,7 +161,8 @@ def read(
         return mir_eval.beat.f_measure(true, ours)
 
     evidence, right = [], []
-    for hypothesis in hypotheses.hypotheses(hypotheses.levels(one.features, heard, of_downbeats)):
+    levels = hypotheses.levels(one.features, activations, of_downbeats)
+    for hypothesis in hypotheses.hypotheses(levels):
         bars = beats.as_bars(hypothesis, one.features)
         of_lines = max(f(line, bars.beats_s[:: bars.beats_per_bar]) for line in one.lines)
         evidence.append(hypothesis.evidence)
@@ -210,8 +190,8 @@ def readings(
     found = []
     for one, weight in ones:
         if len(one.beats_s) > MIN_BEATS and all(len(lines) > 1 for lines in one.lines):
-            heard = activations_by(work, record, one.features)
-            found.append((*read(one, heard, of_downbeats), weight))
+            activations = activations_by(work, record, one.features)
+            found.append((*read(one, activations, of_downbeats), weight))
     return [row for row in found if len(row[1])]
 
 

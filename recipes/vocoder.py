@@ -114,8 +114,8 @@ def main(out: str, minutes: str, *folders: str) -> None:
         network.load_state_dict(checkpoint.read(Path(out))[0])
     paths = sorted(path for folder in folders for path in audio.find_recordings(Path(folder)))
     rng.shuffle(paths)
-    judged, learnt = paths[: len(paths) // 8], paths[len(paths) // 8 :]
-    held_out = torch.cat([x for x, _ in zip(segments(judged, rng), range(32), strict=False)])
+    validation, learnt = paths[: len(paths) // 8], paths[len(paths) // 8 :]
+    held_out = torch.cat([x for x, _ in zip(segments(validation, rng), range(32), strict=False)])
     optimizer = torch.optim.Adam(network.parameters(), lr=LR)
     source, end, begun, step = segments(learnt, rng), float(minutes) * 60, time.process_time(), 0
     while (spent := time.process_time() - begun) < end:

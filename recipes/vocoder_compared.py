@@ -88,10 +88,10 @@ def compared(path: Path, vocoder: Vocoder, model: MelSystem, way: str) -> tuple[
     for source, target in (("classical", "jazz"), ("jazz", "classical")):
         mel = model.log_mel(source).normalise(power)
         into = model.log_mel(target)
-        asked = into.denormalise(
+        wanted = into.denormalise(
             into.within(model.model.transfer(mel, source=source, target=target))
         )
-        changed.append(consistency(model, asked, synthesis(asked, waves, way, vocoder)))
+        changed.append(consistency(model, wanted, synthesis(wanted, waves, way, vocoder)))
     own = consistency(model, power, made)
     return min(seconds), float(distance), own, float(np.mean(changed))
 

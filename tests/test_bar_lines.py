@@ -36,10 +36,10 @@ def bars_heard(features: FrameFeatures) -> list[np.ndarray]:
     none = np.full(features.n_frames, 0.1)
     of = hypotheses.levels(features, Activations(none, none), downbeat_weights())
     assert of is not None
-    bars = zip(of.beats, of.bars(4), strict=True)
+    beats, bars = [one.beats for one in of.every], hypotheses.level_bars(of.every, 4)
     return [
         at[places == 0]
-        for at, (_, places) in bars
+        for at, (_, places) in zip(beats, bars, strict=True)
         if np.abs(np.diff(at) - PERIOD).max() < 4 and (at[0] + 4) % PERIOD < 8
     ]
 
@@ -59,7 +59,7 @@ def test_the_first_beat_is_no_change_of_harmony(upbeat: int) -> None:
     none = np.full(features.n_frames, 0.1)
     of = hypotheses.levels(features, Activations(none, none), downbeat_weights())
     assert of is not None
-    assert all(accents[0] < accents.max() / 2 for accents in of.accents)
+    assert all(one.accents[0] < one.accents.max() / 2 for one in of.every)
 
 
 @given(first=st.integers(4, 20), place=st.integers(1, 3), seed=st.integers(0, 99))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from thirdstream.notes.transcription import beats, hypotheses, pulse
@@ -117,6 +117,7 @@ def test_bars_are_found_side_by_side_as_one_by_one(lengths: list[int], seed: int
 def test_the_bars_cover_the_recording(
     start: float, beat_s: float, n_beats: int, metre: int, rest_s: float
 ) -> None:
+    assume(abs(start - beat_s / 4) > 1e-9)  # there, rounding says whether the line is moved
     given_s = start + beat_s * np.arange(n_beats)
     duration_s = max(given_s[-1], 0.1) + rest_s
     found = beats.covering(Bars(given_s, metre), duration_s)

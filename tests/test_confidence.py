@@ -145,8 +145,7 @@ def test_the_posterior_is_that_of_all_sequences() -> None:
     chroma = np.random.default_rng(0).random((3, 3, 12))
     chroma[:, 2] = chroma[:, 2] ** 4
     sounding = np.array([True, True, False])
-    suits, changes = chords._weighed(chroma, 4, sounding)
-    motion = chords._motion()
+    suits, changes, motion = chords._field(chroma, 4, sounding)
     step = np.where(np.eye(N_STATES, dtype=bool), 0.0, motion)
     first, second = (
         step + np.where(np.eye(N_STATES, dtype=bool), 0.0, changes[beat][None]) for beat in (1, 2)

@@ -1,10 +1,15 @@
 """What a track plays of a score's melody."""
 
+import sys
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thirdstream.notes.arranging.lead import lead
 from thirdstream.notes.types import Note
+
+sys.path.append(str(Path(__file__).parents[1] / "recipes"))
+from lead import lead
 
 MELODY = [Note(float(2 * k), 2.0, 60 + (0, 2, 4, 5, 7)[k % 5]) for k in range(10)]
 

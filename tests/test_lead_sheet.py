@@ -21,7 +21,7 @@ from thirdstream.notes.io.score import read_score
 from thirdstream.notes.key import C_MAJOR, Key
 from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription import sheets
+from thirdstream.notes.transcription import roll
 from thirdstream.notes.transcription.confidence import BarConfidence
 from thirdstream.notes.transcription.known import read_metre
 from thirdstream.notes.transcription.sheets import write_sheets
@@ -275,20 +275,20 @@ def test_the_picture_has_each_note_where_it_sounds(tmp_path: Path) -> None:
     timing, heights = Timing(tuple(0.5 * beat for beat in range(61))), (40, 60, 80)
     notes = tuple(Note(4.0 * k, 2.0, heights[k % 3]) for k in range(15))
     score = Score("a title", notes[1:], (), Metres.steady(metre(4, 4)))
-    sheets.draw_roll(tmp_path / "a.png", Transcription(score, timing, notes, C_MAJOR, 30.0))
+    roll.draw_roll(tmp_path / "a.png", Transcription(score, timing, notes, C_MAJOR, 30.0))
     with Image.open(tmp_path / "a.png") as picture:
         colours = np.array(picture)
-    wide, high = sheets.RIGHT - sheets.LEFT, sheets.HIGH
+    wide, high = roll.RIGHT - roll.LEFT, roll.HIGH
     melody, others = ((colours == colour).all(axis=-1) for colour in [(194, 87, 26), (166,) * 3])
     for row, start_s in enumerate((0.0, 15.0)):
-        top = sheets.UPPER + row * (high + sheets.BETWEEN)
+        top = roll.UPPER + row * (high + roll.BETWEEN)
         for note, drawn in [(notes[0], others), *((one, melody) for one in notes[1:])]:
             middle_s = 0.5 * (note.start + 1.0) - start_s
             if 0 < middle_s < 15:
-                column = drawn[top : top + high, sheets.LEFT + round(middle_s / 15 * wide)]
+                column = drawn[top : top + high, roll.LEFT + round(middle_s / 15 * wide)]
                 assert 2 <= column.sum() <= 5
                 share = 1 - np.flatnonzero(column).mean() / high
-                low, top_pitch = 40 - 3 - sheets.STRIP, 80 + 8 + sheets.LINE
+                low, top_pitch = 40 - 3 - roll.STRIP, 80 + 8 + roll.LINE
                 assert share == pytest.approx((note.pitch - low) / (top_pitch - low), abs=0.02)
     assert abs(melody.sum() / others.sum() - 14) < 3  # as many as there are notes
 
@@ -297,7 +297,7 @@ def test_the_picture_has_each_note_where_it_sounds(tmp_path: Path) -> None:
 @pytest.mark.parametrize("reach", [1.0, 2.1, 4.5, 7.7])
 def test_ticks_are_round_and_few(step: float, reach: float) -> None:
     low, high = 3.3 * step, (3.3 + reach) * step
-    ticks = sheets._ticks(low, high)
+    ticks = roll._ticks(low, high)
     assert 4 <= len(ticks) <= 11
     assert low <= ticks[0] <= ticks[-1] <= high
     assert all(len(f"{tick:g}") <= 6 for tick in ticks)
@@ -346,7 +346,7 @@ def test_chords_are_spelt_by_the_key_at_their_place(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "a.json").read_text("utf-8"))
     spelt = ["G#/C", "Ab/C"]
     assert [chord["symbol"] for chord in data["chords"]] == spelt
-    assert [text for _, text in sheets._Roll.of(found).symbols] == spelt
+    assert [text for _, text in roll._Roll.of(found).symbols] == spelt
     assert chords_of_bars(score, keys)[::2] == tuple(spelt)
     sheet = ElementTree.parse(tmp_path / "a.musicxml")
     assert [one.findtext("root/root-step") for one in sheet.iter("harmony")] == ["G", "A"]

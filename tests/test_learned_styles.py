@@ -155,7 +155,7 @@ def test_a_recordings_own_harmony_gets_its_own_bars(style: LearnedStyle) -> None
 def test_a_recordings_accompaniment_is_in_its_bars(folder: Path) -> None:
     performance = performance_of(folder / "tune 1.mid")
     kept = Counter(
-        pitch for bar in bars_of(performance, 0) for line in bar.notes.values()
+        pitch for bar in bars_of(performance) for line in bar.notes.values()
         for _, _, pitch, _ in line
     )  # fmt: skip
     played_notes = Counter(
@@ -170,7 +170,7 @@ def test_the_first_chord_of_a_bar_begins_with_it(tmp_path: Path) -> None:
     bass = tuple(Note(float(k), 0.9, 36 + k % 5, 80) for k in range(32))
     made = performance_of(band(tmp_path / "late.mid", bass))
     later = replace(made.score, chords=(chord(0, (0, 4, 7), 6.0, 26.0),))
-    found = bars_of(replace(made, score=later), 0)
+    found = bars_of(replace(made, score=later))
     assert len(found) == 8
     assert all(bar.chords[0][0] == 0 for bar in found)
     assert all(0 <= start < bar.length for bar in found for start, *_ in bar.chords)
@@ -199,7 +199,7 @@ def test_noises_of_a_midi_file_are_no_part_of_it(tmp_path: Path) -> None:
 
 def test_a_note_that_is_held_all_the_time_is_learned(tmp_path: Path) -> None:
     made = performance_of(band(tmp_path / "drone.mid", (Note(0.0, 400.0, 36, 80),)))
-    first = bars_of(made, 0)[0]
+    first = bars_of(made)[0]
     assert (0.0, LONGEST, 36, 80) in [note for line in first.notes.values() for note in line]
 
 
@@ -558,10 +558,10 @@ def test_places_that_cannot_be_are_said(
     assert "add --force" in capsys.readouterr().err
 
 
-def heard_of(source: Source, bars: Sequence[Bar]) -> learning.Heard:
+def part_of(source: Source, bars: Sequence[Bar]) -> learning.StylePart:
     """A recording whose players are known for sure."""
     parts = [Candidates(name=one.role, costs={one.program: 0.0}) for one in source.players]
-    return learning.Heard(source=source, bars=tuple(bars), parts=tuple(parts))
+    return learning.StylePart(source=source, bars=tuple(bars), parts=tuple(parts))
 
 
 def test_a_style_of_many_recordings_has_no_more_bars_than_it_may(
@@ -569,22 +569,22 @@ def test_a_style_of_many_recordings_has_no_more_bars_than_it_may(
 ) -> None:
     monkeypatch.setattr(learning, "MOST_BARS", 5 * learning.PHRASE)
     bars = tuple(bar for bar in style.bars if bar.recording == 0)
-    heard = heard_of(style.recordings[0], bars)
+    made_of = part_of(style.recordings[0], bars)
     out, paths = tmp_path / "many.style", [tmp_path / f"{number}.mid" for number in range(9)]
     for path in paths:
         path.write_text(path.name)
         part = learning.parts_of(out) / f"{sha256(path)[:32]}.{learning.LEARNING}.json"
         part.parent.mkdir(exist_ok=True)
-        part.write_text(heard.model_dump_json())
+        part.write_text(made_of.model_dump_json())
     made = learning.style_of(paths, out, name="many")
     assert len(made.bars) <= learning.MOST_BARS
     assert len(made.recordings) > 3
 
 
-def kept(folder: Path, *heard: learning.Heard) -> tuple[list[Path], Path]:
-    """Files of which these things were heard, and a style's place."""
-    out, paths = folder / "any.style", [folder / f"{n}.mid" for n in range(len(heard))]
-    for path, one in zip(paths, heard, strict=True):
+def kept(folder: Path, *parts: learning.StylePart) -> tuple[list[Path], Path]:
+    """Files of which these things were found, and a style's place."""
+    out, paths = folder / "any.style", [folder / f"{n}.mid" for n in range(len(parts))]
+    for path, one in zip(paths, parts, strict=True):
         path.write_text(path.name)
         part = learning.parts_of(out) / f"{sha256(path)[:32]}.{learning.LEARNING}.json"
         part.parent.mkdir(exist_ok=True)
@@ -596,10 +596,10 @@ def test_short_recordings_teach_no_metre_that_no_longer_one_has(
     style: LearnedStyle, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     bars = tuple(bar for bar in style.bars if bar.recording == 0)
-    long = heard_of(style.recordings[0], bars)
+    long = part_of(style.recordings[0], bars)
     waltz = style.recordings[0].model_copy(update={"name": "clip", "beats_per_bar": 3})
-    short = heard_of(waltz, bars[: learning.SURE - 1])
-    same = heard_of(style.recordings[1], bars[: learning.SURE - 1])
+    short = part_of(waltz, bars[: learning.SURE - 1])
+    same = part_of(style.recordings[1], bars[: learning.SURE - 1])
     paths, out = kept(tmp_path, long, short, same)
     made = learning.style_of(paths, out, name="any")
     assert [one.name for one in made.recordings] == ["tune 1", "tune 2"]
@@ -623,8 +623,8 @@ def test_recordings_of_one_name_are_told_apart(
 ) -> None:
     first = style.recordings[0]
     bars = [bar for bar in style.bars if bar.recording == 0]
-    heard = [heard_of(first.model_copy(update={"name": name}), bars) for name in names]
-    paths, out = kept(tmp_path, *heard)
+    parts = [part_of(first.model_copy(update={"name": name}), bars) for name in names]
+    paths, out = kept(tmp_path, *parts)
     assert [one.name for one in learning.style_of(paths, out, name="any").recordings] == apart
 
 
@@ -686,7 +686,7 @@ def test_a_recording_of_one_voice_has_no_accompaniment(tmp_path: Path) -> None:
     performance = performance_of(path)
     assert [part.role for part in performance.parts] == ["melody"]
     assert len(performance.parts[0].notes) >= 40
-    assert bars_of(performance, 0) == []
+    assert bars_of(performance) == []
 
 
 def cheapest(costs: Mapping[str, Mapping[int, float]]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from PIL import ImageDraw
 
 from thirdstream.notes.key import C_MAJOR, Key
 from thirdstream.notes.timing import Timing
-from thirdstream.notes.transcription.sheets import HIGH, LEFT, RIGHT, draw_roll
+from thirdstream.notes.transcription.roll import HIGH, LEFT, RIGHT, draw_roll
 from thirdstream.notes.transcription.transcribe import Transcription
 from thirdstream.notes.types import Chord, Note, Score
 

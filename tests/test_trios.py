@@ -157,10 +157,10 @@ def test_chords_answer_the_melody() -> None:
 
 
 def test_the_head_is_thin_and_what_comes_again_is_fuller() -> None:
-    full = fullness([0, 1, 0, 2], np.zeros(33), n_bars=8)
+    full = fullness([0, 1, 0, 2], np.zeros(33))
     assert full.shape == (33,)
     assert full[0] < full[16] < full[8] < full[31] == full[32]
-    louder = fullness([0, 1, 0, 2], np.linspace(-20, 20, 33), n_bars=8)
+    louder = fullness([0, 1, 0, 2], np.linspace(-20, 20, 33))
     assert louder[0] < full[0]
     assert louder[31] > full[31] or louder[31] == 1
 

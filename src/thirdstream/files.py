@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import sys
 import time
 import uuid
@@ -214,6 +215,17 @@ def new_folder(path: Path) -> Iterator[None]:
         with suppress(OSError):  # this one is not empty, nor are those above it
             for one in new:
                 one.rmdir()
+
+
+def parts_of(out: Path) -> Path:
+    """Where what was found of single recordings stays until `out`, which is made of all of them, is
+    written: work that was interrupted goes on from there."""
+    return out.with_name(f".{out.name}.parts")
+
+
+def forget_parts(out: Path) -> None:
+    """Remove what was kept for an interruption."""
+    shutil.rmtree(parts_of(out), ignore_errors=True)
 
 
 def fault_of(path: Path, error: Exception) -> str:

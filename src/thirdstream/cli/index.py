@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from thirdstream.cli.console import FilesBar, complain, counted, progress_bar, say
 from thirdstream.cli.locks import writes_file
-from thirdstream.files import check_free
+from thirdstream.files import check_free, forget_parts
 
 if TYPE_CHECKING:
     from thirdstream.notes.mosaicing.indexing import Excerpt
@@ -49,7 +49,7 @@ def _index(sources: Sequence[str], out: Path) -> None:
             for style, some in excerpts.items()}  # fmt: skip
     names = {style: sorted({path.name for path in paths}) for style, paths in used.items()}
     indexing.write(out, found, names)
-    indexing.forget(out)
+    forget_parts(out)
     for style, one in found.items():
         say(f"{style}: {len(one.units.frames):,} places of {counted(len(used[style]))}")
     if left:

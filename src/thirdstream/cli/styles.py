@@ -9,7 +9,7 @@ from rich.table import Table
 
 from thirdstream.cli.console import OUT, Failed, FilesBar, complain, counted, progress_bar, say
 from thirdstream.cli.locks import writes_file
-from thirdstream.files import check_free
+from thirdstream.files import check_free, forget_parts
 
 if TYPE_CHECKING:
     from thirdstream.notes.styles.learned import Player
@@ -69,7 +69,7 @@ def _learn(recordings: Sequence[Path], out: Path) -> None:
         raise Failed(faults[0])
     style = learning.style_of(paths, out, name=out.stem)
     write_learned(out, style)
-    learning.forget(out)
+    forget_parts(out)
     say(f"{out} has {len(style.bars)} bars of {counted(len(style.recordings))}")
     if len(style.recordings) == 1:
         say("one recording tells how that piece is played; for a style give ten to thirty")

@@ -5,15 +5,13 @@ the one is taken in which most bars come back.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thirdstream.notes.types import Score, Span
+from thirdstream.notes.types import Score, Timed
 
 Array = NDArray[np.float64]
-Timed = TypeVar("Timed", bound=Span)
 
 SIZES = (8, 12)  # bars of a block; a blues has 12
 INTRODUCTIONS = (0, 1, 4, 2, 8)  # bars before the first block; one is an upbeat with chords

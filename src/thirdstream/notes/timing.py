@@ -1,12 +1,12 @@
 """When the beats of a piece sound: between quarter notes and seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thirdstream.notes.types import Song, Track
+from thirdstream.notes.types import Song, Timed, Track
 
 CLOCK = 240.0  # quarter notes a minute of a song that follows a tempo map: a tick is 0.26 ms
 
@@ -33,22 +33,34 @@ class Timing:
 
     def seconds(self, beats: ArrayLike) -> NDArray[np.float64]:
         """Quarter notes -> seconds, of any shape."""
-        return _along(self._quarters, np.array(self.beats_s), np.asarray(beats))
+        return along(np.asarray(beats), self._quarters, np.array(self.beats_s))
 
     def beats(self, seconds: ArrayLike) -> NDArray[np.float64]:
         """Seconds -> quarter notes, of any shape."""
-        return _along(np.array(self.beats_s), self._quarters, np.asarray(seconds))
+        return along(np.asarray(seconds), np.array(self.beats_s), self._quarters)
 
     @property
     def _quarters(self) -> NDArray[np.float64]:
         return self.beat * np.arange(len(self.beats_s), dtype=np.float64)
 
 
-def _along(xs: NDArray, ys: NDArray, at: NDArray) -> NDArray[np.float64]:
-    """Straight lines through the points, the first and the last prolonged."""
+def along(at: NDArray, xs: NDArray, ys: NDArray) -> NDArray[np.float64]:
+    """Straight lines through the points (xs, ys), at any places; prolonged at both ends."""
     piece = np.clip(np.searchsorted(xs, at, side="right") - 1, 0, len(xs) - 2)
     slope = (ys[piece + 1] - ys[piece]) / (xs[piece + 1] - xs[piece])
     return ys[piece] + (at - xs[piece]) * slope
+
+
+def moved(
+    parts: Iterable[Timed], at: Callable[[ArrayLike], NDArray[np.float64]]
+) -> tuple[Timed, ...]:
+    """Parts whose starts and ends become what `at` makes of them."""
+    parts = tuple(parts)
+    edges = at(np.array([(one.start, one.end) for one in parts]).reshape(-1, 2))
+    return tuple(
+        replace(one, start=float(start), length=float(end - start))
+        for one, (start, end) in zip(parts, edges, strict=True)
+    )
 
 
 def timed(song: Song, timing: Timing, *, duration_s: float) -> Song:
@@ -92,11 +104,6 @@ def from_zero(song: Song, timing: Timing) -> tuple[Song, Timing]:
 
 def _mapped(track: Track, at: Callable[[ArrayLike], NDArray[np.float64]]) -> Track:
     """A track whose every moment, in quarter notes, becomes what `at` makes of it."""
-    starts, ends = (at([getattr(n, side) for n in track.notes]) for side in ("start", "end"))
-    notes = tuple(
-        replace(note, start=float(start), length=float(end - start))
-        for note, start, end in zip(track.notes, starts, ends, strict=True)
-    )
     pedals = tuple((float(down), float(up)) for down, up in (at(pair) for pair in track.pedals))
     bends = tuple((float(at(beat)), semitones) for beat, semitones in track.bends)
-    return replace(track, notes=notes, pedals=pedals, bends=bends)
+    return replace(track, notes=moved(track.notes, at), pedals=pedals, bends=bends)

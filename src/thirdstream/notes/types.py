@@ -8,6 +8,7 @@ semitones above the root, within one octave.
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.metre import COMMON_TIME, Metres
@@ -39,6 +40,14 @@ class Span:
     @property
     def end(self) -> float:
         return self.start + self.length
+
+
+Timed = TypeVar("Timed", bound=Span)
+
+
+def stretched(parts: Iterable[Timed], factor: float) -> tuple[Timed, ...]:
+    """Parts that begin so many times as late, and are as many times as long."""
+    return tuple(replace(p, start=p.start * factor, length=p.length * factor) for p in parts)
 
 
 @dataclass(frozen=True, order=True)

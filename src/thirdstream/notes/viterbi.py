@@ -1,4 +1,6 @@
-"""The best path through states, of which one holds at each step (Viterbi)."""
+"""Best paths (Viterbi): of the states of which one holds at each step, and back along any."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,21 @@ def best_path(scores: Array, moves: Array, changes: Array | None = None) -> list
         changed = reached[best, states] + (0.0 if changes is None else changes[step])
         back[step] = np.where(changed > total, best, states)
         total = np.maximum(changed, total) + scores[step]
-    path = [int(total.argmax())]
-    for row in back[:0:-1]:
+    return traced([*back[1:]], int(total.argmax()))
+
+
+def traced(back: Sequence[NDArray[np.integer]], last: int) -> list[int]:
+    """The path that ends in a state. back: at each step but the first, (n_states,), the state
+    before each."""
+    path = [last]
+    for row in reversed(back):
         path.append(int(row[path[-1]]))
+    return path[::-1]
+
+
+def chained(back: NDArray[np.int_], last: int) -> list[int]:
+    """The places that lead to the last, in order. back: (n_places,), the one before each, or -1."""
+    path = [last]
+    while back[path[-1]] >= 0:
+        path.append(int(back[path[-1]]))
     return path[::-1]

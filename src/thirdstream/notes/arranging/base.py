@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thirdstream.notes.arranging.arrangement import Arrangement, merged, track
-from thirdstream.notes.arranging.classical import SECTION_BARS
 from thirdstream.notes.arranging.dynamics import Mixer, contour
 from thirdstream.notes.arranging.expression import Performer
-from thirdstream.notes.arranging.form import fullness
+from thirdstream.notes.arranging.form import SECTION_BARS, fullness
 from thirdstream.notes.arranging.harmony import reharmonised
 from thirdstream.notes.arranging.lines import placed
 from thirdstream.notes.arranging.options import ArrangementOptions
@@ -75,7 +74,7 @@ class BaseCover(ABC, Generic[S]):
         self.piece, self.style, self.options = piece, style, options
         self.rng = random.Random(f"cover {options.style} {options.seed}")
         self.score = prepared(piece)
-        self.repetitions = repetitions(self.score, n_bars=SECTION_BARS)
+        self.repetitions = repetitions(self.score)
         free = max(0.0, 1 - options.keep_content / FREE)
         chords = reharmonised(self.score, free, tritone=style.tritone_substitution)
         self.harmony = replace(self.score, chords=chords)
@@ -88,7 +87,7 @@ class BaseCover(ABC, Generic[S]):
         """How full each bar is to be, and the one after the last, 0 to 1."""
         n_bars = self.score.n_bars + 1
         loudness = contour(self.piece.notes or self.score.melody, self.score.metres, n_bars)
-        return fullness(self.repetitions, loudness, n_bars=SECTION_BARS)
+        return fullness(self.repetitions, loudness)
 
     @abstractmethod
     def parts(self) -> list[Part]:

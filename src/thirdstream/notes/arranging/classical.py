@@ -11,13 +11,12 @@ from dataclasses import replace
 from thirdstream.notes.arranging.arrangement import Arrangement, Line, merged, track
 from thirdstream.notes.arranging.dynamics import swell
 from thirdstream.notes.arranging.figures import FIGURES, Grid, held
+from thirdstream.notes.arranging.form import SECTION_BARS
 from thirdstream.notes.arranging.lines import folded, into_range, midi_velocity, outside
 from thirdstream.notes.arranging.voice_leading import lead_voices, slots
 from thirdstream.notes.styles.classical import ClassicalStyle, Ensemble, Voices
 from thirdstream.notes.styles.entries import Instrument
 from thirdstream.notes.types import Note, Score, Song
-
-SECTION_BARS = 8
 
 
 def classical(

@@ -101,12 +101,19 @@ class _JazzCover(BaseCover[JazzStyle]):
     ) -> tuple[Line, Line, list[Note]]:
         """Who comps, the bass, and the drums' strokes, in even beats."""
         groove, style, rng = self.groove, self.style, self.rng
-        # A trio's lines are replaced below. They are drawn all the same: what is drawn after them,
-        # and so every arrangement, would be another.
-        comping, (bass, line) = rhythm_section(pulse, chords, style, groove, rng)
+        # A trio's lines are replaced. They are drawn all the same: what is drawn after them, and so
+        # every arrangement, would be another.
+        (comper, comping), (bass, line) = rhythm_section(pulse, chords, style, groove, rng)
         strokes = list(drums(groove, style.fills, pulse.bars, rng))
-        if not groove.trio:
-            return comping, (bass, line), strokes
+        if groove.trio:
+            comping, line, strokes = self._trio(pulse, chords, strokes)
+        return (comper, comping), (bass, line), strokes
+
+    def _trio(
+        self, pulse: Pulse, chords: Sequence[Change], pattern: Sequence[Note]
+    ) -> tuple[list[Note], list[Note], list[Note]]:
+        """Comping, bass and drums in the rhythms of real trios. pattern: of the drums."""
+        groove, style, rng = self.groove, self.style, self.rng
         tempo, metres = self.piece.beats_per_minute / pulse.length, self.score.metres
         numbers = [metres.bar(pulse.quarters(bar[0].start) + 1e-3) for bar in pulse.bars]
         full = self.fullness[np.minimum(numbers, len(self.fullness) - 1)]
@@ -114,14 +121,13 @@ class _JazzCover(BaseCover[JazzStyle]):
         rows = trio_bars(pulse.bars, tempo=tempo, fullness=full if walks else full / 3, rng=rng)
         walked = list(BassPlayer(style.bass, rng).walking(chords))
         changes = [change.chord.start for change in chords]
-        pushes = not in_thirds(pulse.length)
-        line = bass_line(walked, rows, changes, rng, pushes=pushes)
-        strokes = sorted([*strokes, *comments(rows, strokes, full, rng), *self._last(pulse)])
+        line = bass_line(walked, rows, changes, rng, pushes=not in_thirds(pulse.length))
+        strokes = sorted([*pattern, *comments(rows, pattern, full, rng), *self._last(pulse)])
         melody = pulse.counted(self.score.melody)
         answers = answering_strokes(groove.comping.rhythms, pulse.bars, melody, full.tolist(), rng)
-        chorded = list(voiced(answers, chords, groove.comping, style.voicings, rng))
+        comping = list(voiced(answers, chords, groove.comping, style.voicings, rng))
         tacet = pulse.score.tacet
-        return (comping[0], outside(chorded, tacet)), (bass, outside(line, tacet)), strokes
+        return outside(comping, tacet), outside(line, tacet), strokes
 
     def _last(self, pulse: Pulse) -> list[Note]:
         """A cymbal that rings with the last chord, where the recording is not cut off."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from thirdstream.notes.arranging.expression import Performer
+from thirdstream.notes.arranging.expression import Performer, within_phrase
 from thirdstream.notes.arranging.lines import midi_velocity
 from thirdstream.notes.arranging.parts import Part
 from thirdstream.notes.arranging.phrasing import Feel
@@ -16,13 +16,12 @@ from thirdstream.notes.metre import Metres
 from thirdstream.notes.styles import Style
 from thirdstream.notes.types import Note, Score
 
-PHRASE_BARS = 4
 NEIGHBOURS, MOST_ACCENT = 4, 8.0  # to each side of a note; what it may stand out by
 
 
 def swell(beat: float, metres: Metres) -> float:
     """How far into its phrase a beat lies, as loudness: 0 at both ends, 1 in the middle."""
-    return math.sin(math.pi * (metres.number(beat) / PHRASE_BARS % 1.0))
+    return math.sin(math.pi * within_phrase(beat, metres))
 
 
 def contour(notes: Sequence[Note], metres: Metres, n_bars: int) -> NDArray[np.float64]:

@@ -23,6 +23,11 @@ ON = 0.13  # quarter notes from a beat
 MOST_HIGH = 1.0  # octaves from the middle that count
 
 
+def within_phrase(beat: float, metres: Metres) -> float:
+    """How far into its phrase of PHRASE_BARS a beat lies, 0 to 1."""
+    return metres.number(beat) / PHRASE_BARS % 1.0
+
+
 class Performer:
     """Plays parts of a cover. fullness: (n_bars,) of each bar, 0 to 1. strength: of the style."""
 
@@ -65,7 +70,7 @@ class Performer:
     def _of_place(self, at: float, how: Expression) -> float:
         """What phrase, form and place in the bar add."""
         number = min(max(self.metres.bar(at + ON), 0), len(self.fullness) - 1)
-        phrase = self.metres.number(at) / PHRASE_BARS % 1.0
+        phrase = within_phrase(at, self.metres)
         louder = how.phrase * (4 * phrase * (1 - phrase) - 2 / 3)
         louder += how.form * (self.fullness[number] - 0.5)
         metre = self.metres.metre_at(at + ON)

@@ -94,12 +94,12 @@ def soloists(
         return groove.soloists[:1] * 2
     ranked = sorted(
         able,
-        key=lambda i: (round(5 * out_of_range(melody, i)), able.index(i) // 2, rng.random()),
+        key=lambda i: (round(5 * _out_of_range(melody, i)), able.index(i) // 2, rng.random()),
     )
     return tuple(ranked[:2])
 
 
-def out_of_range(melody: Sequence[Note], instrument: Instrument) -> float:
+def _out_of_range(melody: Sequence[Note], instrument: Instrument) -> float:
     """The share of a melody that an instrument cannot play where it is written."""
     lowest, highest = instrument.lowest + 2, instrument.highest
     return sum(not lowest <= n.pitch <= highest for n in melody) / max(len(melody), 1)

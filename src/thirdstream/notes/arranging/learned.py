@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
-import numpy as np
-
 from thirdstream.notes.arranging.arrangement import Arrangement
 from thirdstream.notes.arranging.base import BaseCover
 from thirdstream.notes.arranging.harmony import with_sevenths
@@ -21,6 +19,7 @@ from thirdstream.notes.arranging.retrieval import Wanted, energies_of, following
 from thirdstream.notes.styles import instrument
 from thirdstream.notes.styles.entries import NARROWEST, Instrument, Style
 from thirdstream.notes.styles.learned import Bar, LearnedStyle, Player, Role, Stroke
+from thirdstream.notes.timing import moved
 from thirdstream.notes.types import Chord, Note, Score, without_gaps
 
 LEVELS: dict[Role, int] = {"bass": 84, "harmony": 66, "drums": 76}  # velocities
@@ -164,11 +163,8 @@ def _placed(stroke: Stroke, wanted: Wanted, *, louder: int, in_thirds: bool) -> 
 
 def _sounding(strokes: Sequence[Note], pulse: Pulse) -> list[Note]:
     """Notes in beats, in quarter notes."""
-    edges = pulse.unlinear(np.array([(note.start, note.end) for note in strokes]))
-    return sorted(
-        replace(note, start=max(float(start), 0.0), length=float(end - start))
-        for note, (start, end) in zip(strokes, edges, strict=True)
-    )
+    placed = moved(strokes, pulse.unlinear)
+    return sorted(replace(note, start=max(note.start, 0.0)) for note in placed)
 
 
 def _with_usual_chords(score: Score, style: LearnedStyle) -> Score:
@@ -183,14 +179,9 @@ def _with_usual_chords(score: Score, style: LearnedStyle) -> Score:
 
 def _wanted(piece: Piece, score: Score, pulse: Pulse) -> list[Wanted]:
     """The bars of a piece, as `retrieved` looks for them."""
-    edges = pulse.linear(np.array([(c.start, c.end) for c in score.chords]))
-    chords = [
-        replace(chord, start=float(start), length=float(end - start))
-        for chord, (start, end) in zip(score.chords, edges, strict=True)
-    ]
-    bars = [(bar[0].start, sum(cell.length for cell in bar)) for bar in pulse.bars]
+    chords, bars = moved(score.chords, pulse.linear), pulse.spans
     notes = piece.notes or score.melody
-    places = pulse.linear(np.array([note.start for note in notes]))
+    places = pulse.linear([note.start for note in notes])
     counted = [replace(note, start=float(at)) for note, at in zip(notes, places, strict=True)]
     energies = energies_of(counted, bars)
     thirds = in_thirds(pulse.length)

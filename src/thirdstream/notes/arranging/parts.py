@@ -8,7 +8,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from itertools import accumulate, compress
 from operator import attrgetter
 
 from thirdstream.notes.arranging.coverage import Onsets, by_salience
@@ -116,19 +116,8 @@ def add_content(
     All of them where all content is kept or there is no style; where there is all style, as large a
     share as content is kept.
     """
-    found = sources(piece.score.melody, piece.notes)
-    used = {id(source) for source in found if source is not None}
-    even = {id(note): replace(note, start=quantised(feel.even(note.start))) for note in piece.notes}
-    played = [
-        note if source is None else even[id(source)]
-        for note, source in zip(piece.score.melody, found, strict=True)
-    ]
-    for part in parts:
-        both = zip(part.styled, part.transcribed, strict=True)
-        played += [note for note, transcribed in both if transcribed]
-    onsets = Onsets(played)
-    missing = {even[id(note)]: note for note in piece.notes if id(note) not in used}
-    ranked = by_salience([note for note in missing if not onsets.cover(note)], score)
+    missing = _missing(parts, piece, feel)
+    ranked = by_salience([*missing], score)
     share = 1 - options.style_strength * (1 - options.keep_content)
     able = [part for part in parts if part.role in ("harmony", "bass")] or list(parts[:1])
     for note in sorted(ranked[: round(share * len(ranked))]):
@@ -142,6 +131,22 @@ def add_content(
             _walk_on(part)
         else:
             _give_way(part)
+
+
+def _missing(parts: Sequence[Part], piece: Piece, feel: Feel) -> dict[Note, Note]:
+    """The recording's notes that nobody plays, each by what it is in even eighths."""
+    found = sources(piece.score.melody, piece.notes)
+    used = {id(source) for source in found if source is not None}
+    even = {id(note): replace(note, start=quantised(feel.even(note.start))) for note in piece.notes}
+    played = [
+        note if source is None else even[id(source)]
+        for note, source in zip(piece.score.melody, found, strict=True)
+    ]
+    for part in parts:
+        played += compress(part.styled, part.transcribed)
+    onsets = Onsets(played)
+    unused = {even[id(note)]: note for note in piece.notes if id(note) not in used}
+    return {placed: note for placed, note in unused.items() if not onsets.cover(placed)}
 
 
 def _taker(able: Sequence[Part], note: Note, start: float, bass_below: int | None) -> Part:

@@ -1,17 +1,16 @@
 """A recording's piece as it was transcribed: its measures, its metrical level, its repetitions."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from thirdstream.notes.arranging.pulse import Timed
+from thirdstream.notes.arranging.form import SECTION_BARS
 from thirdstream.notes.metre import Metres, of_length
 from thirdstream.notes.styles import Style
 from thirdstream.notes.styles.jazz import JazzStyle
 from thirdstream.notes.styles.learned import LearnedStyle
-from thirdstream.notes.types import Note, Score
+from thirdstream.notes.types import Note, Score, stretched
 
 OWN_LEVEL = 0.4  # octaves of tempo that the recording's own level may be further away
 
@@ -42,25 +41,19 @@ class Piece:
 
     def scaled(self, factor: float) -> "Piece":
         """The same piece with `factor` times as many quarter notes."""
-
-        def stretched(parts: Iterable[Timed]) -> tuple[Timed, ...]:
-            return tuple(
-                replace(one, start=one.start * factor, length=one.length * factor) for one in parts
-            )
-
         score = self.score
         bar = score.beats_per_bar * factor
         bar = next((b for b in (4.0, 3.0, 2.0) if bar % b == 0), score.beats_per_bar)
         counted = replace(
             score,
-            melody=stretched(score.melody),
-            chords=stretched(score.chords),
-            tacet=stretched(score.tacet),
+            melody=stretched(score.melody, factor),
+            chords=stretched(score.chords, factor),
+            tacet=stretched(score.tacet, factor),
             metres=Metres.steady(of_length(bar)),
             length=score.length * factor,
             voices=(),
         )
-        return Piece(counted, stretched(self.notes), self.beats_per_minute * factor)
+        return Piece(counted, stretched(self.notes, factor), self.beats_per_minute * factor)
 
 
 def metrical_level(piece: Piece, style: Style | LearnedStyle) -> float:
@@ -89,19 +82,19 @@ def _nearest_level(piece: Piece, style: LearnedStyle) -> float:
     return min(levels, key=distance)
 
 
-def repetitions(score: Score, *, n_bars: int = 8) -> list[int]:
-    """For each section of `n_bars` bars, how many before it were all but the same.
+def repetitions(score: Score) -> list[int]:
+    """For each section of SECTION_BARS bars, how many before it were all but the same.
 
     The same: most chords, and most melody notes within a semitone, at the same place.
     """
     metres = score.metres
-    n_sections = math.ceil(score.n_bars / n_bars)
+    n_sections = math.ceil(score.n_bars / SECTION_BARS)
     prints: list[set[tuple[int, int]]] = [set() for _ in range(n_sections)]
     events = [(chord.start, 128 + chord.root) for chord in score.chords]
     events += [(note.start, note.pitch) for note in score.melody]
     for start, value in events:
-        number = min(max(metres.bar(start) // n_bars, 0), n_sections - 1)
-        prints[number].add((round(2 * (start - metres.line(number * n_bars))), value))
+        number = min(max(metres.bar(start) // SECTION_BARS, 0), n_sections - 1)
+        prints[number].add((round(2 * (start - metres.line(number * SECTION_BARS))), value))
     counts: list[int] = []
     for number, one in enumerate(prints):
         alike = [k for k in range(number) if _alike(one, prints[k])]

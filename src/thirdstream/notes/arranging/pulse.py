@@ -7,16 +7,15 @@ three is its last third, where swing has it too.
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from thirdstream.notes.metre import Metre, Metres
 from thirdstream.notes.styles.jazz import Groove
-from thirdstream.notes.types import Chord, Note, Score, Span
+from thirdstream.notes.timing import along
+from thirdstream.notes.types import Score, Timed
 
-Timed = TypeVar("Timed", Note, Chord, Span)
 Array = NDArray[np.float64]
 
 THIRDS = 2.0  # a swing ratio: the first two thirds of a beat against the last
@@ -104,13 +103,15 @@ class Pulse:
             place = swung(place, ratio)
         return self._edges[beat] + (place - beat) * self._lengths[beat]
 
-    def linear(self, quarters: Array) -> Array:
+    def linear(self, quarters: ArrayLike) -> Array:
         """Places in quarter notes, in beats as they go by: a third of a beat stays a third."""
-        return _along(quarters, np.append(self._edges, self.end), np.arange(len(self._edges) + 1.0))
+        edges = np.append(self._edges, self.end)
+        return along(np.asarray(quarters), edges, np.arange(float(len(edges))))
 
-    def unlinear(self, beats: Array) -> Array:
+    def unlinear(self, beats: ArrayLike) -> Array:
         """Undo `linear`."""
-        return _along(beats, np.arange(len(self._edges) + 1.0), np.append(self._edges, self.end))
+        edges = np.append(self._edges, self.end)
+        return along(np.asarray(beats), np.arange(float(len(edges))), edges)
 
     @property
     def end(self) -> float:
@@ -120,6 +121,11 @@ class Pulse:
     def played(self, parts: Iterable[Timed]) -> list[Timed]:
         """Notes or chords in beats, in quarter notes; even."""
         return [_moved(part, self.quarters) for part in parts]
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The first beat of each bar, and how many it has."""
+        return [(bar[0].start, sum(cell.length for cell in bar)) for bar in self.bars]
 
     @property
     def cells(self) -> list[Cell]:
@@ -136,13 +142,6 @@ class Pulse:
     def _is_even(self, bar: Sequence[Cell]) -> bool:
         first, last = bar[0].start, bar[-1].start + bar[-1].length
         return len(set(self._lengths[first:last])) == 1
-
-
-def _along(at: Array, xs: Array, ys: Array) -> Array:
-    """Straight lines through the points, the first and the last prolonged."""
-    slopes = np.diff(ys) / np.diff(xs)
-    number = np.clip(np.searchsorted(xs, at, side="right") - 1, 0, len(slopes) - 1)
-    return ys[number] + (at - xs[number]) * slopes[number]
 
 
 def _moved(part: Timed, to: Callable[[float], float]) -> Timed:

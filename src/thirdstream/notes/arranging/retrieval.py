@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from thirdstream.notes.styles.learned import Bar, LearnedStyle, Symbol
 from thirdstream.notes.types import Chord, Note
+from thirdstream.notes.viterbi import traced
 
 Array = NDArray[np.float64]
 
@@ -56,18 +57,13 @@ def retrieved(
     library = _Library(style)
     drawn = np.random.default_rng(rng.getrandbits(32))
     costs = library.fixed(tempo) + NOISE * drawn.gumbel(size=(len(wanted), len(style.bars)))
-    total = np.zeros(len(style.bars))
-    back = np.zeros((len(wanted), len(style.bars)), np.int32)
+    total, back = np.zeros(len(style.bars)), []
     for number, one in enumerate(wanted):
         if number:
-            total, back[number] = library.reached(total)
+            total, before = library.reached(total)
+            back.append(before)
         total = total + costs[number] + library.suits(one)
-    at = int(total.argmin())
-    path = [at]
-    for number in range(len(wanted) - 1, 0, -1):
-        at = int(back[number, at])
-        path.append(at)
-    return [style.bars[at] for at in reversed(path)]
+    return [style.bars[at] for at in traced(back, int(total.argmin()))]
 
 
 class _Library:

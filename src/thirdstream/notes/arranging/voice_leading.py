@@ -16,6 +16,7 @@ from thirdstream.notes.arranging.lines import during
 from thirdstream.notes.metre import Metres
 from thirdstream.notes.styles.entries import Instrument
 from thirdstream.notes.types import Chord, Note
+from thirdstream.notes.viterbi import traced
 
 N_CANDIDATES = 80  # voicings of a chord that the search looks at
 PARALLEL = 1000.0  # cost of parallel fifths or octaves
@@ -74,12 +75,8 @@ def lead_voices(
         through = total[:, None] + step
         back.append(through.argmin(axis=0))
         total = through.min(axis=0) + costs[number]
-    at = int(total.argmin())
-    path = [at]
-    for best in reversed(back):
-        at = int(best[at])
-        path.append(at)
-    return [tuple(map(int, c[at])) for c, at in zip(choices, reversed(path), strict=True)]
+    path = traced(back, int(total.argmin()))
+    return [tuple(map(int, c[at])) for c, at in zip(choices, path, strict=True)]
 
 
 def _candidates(slot: Slot, instruments: Sequence[Instrument]) -> NDArray[np.int64]:

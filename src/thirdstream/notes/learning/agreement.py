@@ -9,20 +9,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
-from thirdstream.notes.styles.entries import STRICT
+from thirdstream.notes.styles.learned import Entry
 
 UNCERTAIN = 0.08  # divergence for which an instrument is less likely by a factor of e
 FEW = 0.15  # share of the recordings up to which an instrument was misheard
 N_STEPS = 30
 
 
-class Candidates(BaseModel):
+class Candidates(Entry):
     """A part of a recording by its name ("melody", "bass"), and the General MIDI programs that may
     play it, each with its cost: how unlike the recording it sounds."""
-
-    model_config = STRICT
 
     name: str
     costs: dict[int, float]

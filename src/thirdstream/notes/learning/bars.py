@@ -8,13 +8,13 @@ import numpy as np
 
 from thirdstream.notes.arranging.phrasing import swing_of
 from thirdstream.notes.arranging.pulse import Pulse, in_thirds
-from thirdstream.notes.arranging.retrieval import energies_of
+from thirdstream.notes.arranging.retrieval import ANTICIPATED, energies_of
 from thirdstream.notes.learning.performance import Performance, Played
 from thirdstream.notes.learning.phrasing import phrasing_of
 from thirdstream.notes.styles.learned import LONGEST, Bar, Player, Source, Stroke, Symbol
+from thirdstream.notes.timing import moved
 from thirdstream.notes.types import Chord, Note
 
-EARLY = 0.15  # beats before a bar line from which a note belongs to the bar
 TOGETHER = 0.06  # beats within which a part's notes are one stroke
 LONGEST_BAR = 16  # beats
 
@@ -24,16 +24,17 @@ def source_of(performance: Performance) -> Source:
     pulse = Pulse(performance.score)
     usual = performance.score.metres.usual(performance.score.n_beats)
     notes = [note for part in performance.parts if part.role != "drums" for note in part.notes]
+    swing = swing_of(notes)
     return Source(
         name=performance.name,
         beats_per_bar=len(usual.beats),
         thirds=in_thirds(pulse.length),
         tempo=round(performance.beats_per_minute / pulse.length, 2),
-        swing=round(swing_of(notes), 3) if performance.score.metres.is_plain else 1.0,
+        swing=round(swing, 3) if performance.score.metres.is_plain else 1.0,
         reverberation=performance.reverberation,
         balance_db=performance.balance_db,
         players=tuple(_player(part) for part in performance.parts),
-        **phrasing_of(performance, swing_of(notes)),
+        **phrasing_of(performance, swing).model_dump(),
     )
 
 
@@ -49,14 +50,14 @@ def _player(part: Played) -> Player:
     )
 
 
-def bars_of(performance: Performance, recording: int) -> list[Bar]:
+def bars_of(performance: Performance) -> list[Bar]:
     """The bars of a performance, with what was played in them but the melody.
 
-    Bars in which nothing accompanies stay out. Two bars of two
-    beats are one.
+    Bars in which nothing accompanies stay out. Two bars of two beats are one. The recording has
+    number 0 until there are others.
     """
     pulse = Pulse(performance.score)
-    bars = [(bar[0].start, sum(cell.length for cell in bar)) for bar in pulse.bars]
+    bars = pulse.spans
     lines = [_in_beats(part, pulse) for part in performance.parts]
     parts = {number: line for number, line in enumerate(lines)
              if performance.parts[number].role != "melody"}  # fmt: skip
@@ -64,7 +65,7 @@ def bars_of(performance: Performance, recording: int) -> list[Bar]:
     if not everything or not performance.score.chords:
         return []
     energies = energies_of(everything, bars)
-    chords = _counted(performance.score.chords, pulse)
+    chords = moved(performance.score.chords, pulse.linear)
     last = bisect_right([start for start, _ in bars], everything[-1].start) - 1
     found = []
     for number, (start, length) in enumerate(bars[: last + 1]):
@@ -74,31 +75,17 @@ def bars_of(performance: Performance, recording: int) -> list[Bar]:
         }  # fmt: skip
         if notes and length <= LONGEST_BAR:
             found.append(Bar(
-                recording=recording, number=number, length=length, last=number == last,
+                recording=0, number=number, length=length, last=number == last,
                 energy=round(float(energies[number]), 3),
                 chords=_symbols(chords, start, length), notes=notes,
             ))  # fmt: skip
     return found
 
 
-def _counted(chords: Sequence[Chord], pulse: Pulse) -> list[Chord]:
-    """Chords in beats."""
-    edges = pulse.linear(np.array([(chord.start, chord.end) for chord in chords]))
-    return [
-        replace(chord, start=float(start), length=float(end - start))
-        for chord, (start, end) in zip(chords, edges, strict=True)
-    ]
-
-
 def _in_beats(part: Played, pulse: Pulse) -> list[Note]:
     """A part's notes in beats, in order; those that are struck together begin at one place."""
-    if not part.notes:
-        return []
-    places = pulse.linear(np.array([(note.start, note.end) for note in part.notes]))
-    notes = sorted(
-        Note(float(start), float(max(end - start, 0.05)), note.pitch, note.velocity)
-        for note, (start, end) in zip(part.notes, places, strict=True)
-    )
+    placed = moved(part.notes, pulse.linear)
+    notes = sorted(replace(note, length=max(note.length, 0.05)) for note in placed)
     if part.role == "drums":
         return notes
     together: list[list[Note]] = []
@@ -108,15 +95,15 @@ def _in_beats(part: Played, pulse: Pulse) -> list[Note]:
         else:
             together.append([note])
     return [
-        Note(float(np.mean([one.start for one in group])), note.length, note.pitch, note.velocity)
+        replace(note, start=float(np.mean([one.start for one in group])))
         for group in together
         for note in group
     ]
 
 
 def _strokes(line: Sequence[Note], start: int, length: int) -> tuple[Stroke, ...]:
-    first = bisect_left(line, start - EARLY, key=lambda note: note.start)
-    end = bisect_left(line, start + length - EARLY, key=lambda note: note.start)
+    first = bisect_left(line, start - ANTICIPATED, key=lambda note: note.start)
+    end = bisect_left(line, start + length - ANTICIPATED, key=lambda note: note.start)
     return tuple(
         (round(note.start - start, 3), round(min(max(note.length, 0.05), LONGEST), 3), note.pitch,
          note.velocity)

@@ -1,17 +1,16 @@
-"""Recordings -> a style file: each is heard once, and what its style is, is kept.
+"""Recordings -> a style file: each is transcribed once, and what its style is, is kept.
 
 What was found of a recording stays in a folder beside the style until that is written, so work that
 was interrupted goes on where it stopped.
 """
 
 import logging
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from thirdstream import audio
 from thirdstream.files import (
@@ -19,6 +18,7 @@ from thirdstream.files import (
     fault_of,
     files_below,
     new_folder,
+    parts_of,
     reaching,
     read_json,
     sha256,
@@ -31,8 +31,7 @@ from thirdstream.notes.learning.performance import (
     Performance,
     performance_of,
 )
-from thirdstream.notes.styles.entries import STRICT
-from thirdstream.notes.styles.learned import Bar, LearnedStyle, Source
+from thirdstream.notes.styles.learned import Bar, Entry, LearnedStyle, Source
 
 LOGGER = logging.getLogger("thirdstream")
 
@@ -49,10 +48,8 @@ ELECTRONIC_KIT = 24
 Progress = Callable[[Path, float], None]
 
 
-class Heard(BaseModel):
-    """What a recording has to tell of its style. parts: who may be the source's players."""
-
-    model_config = STRICT
+class StylePart(Entry):
+    """What a recording says of its style. parts: who may be the source's players."""
 
     source: Source
     bars: tuple[Bar, ...]
@@ -61,7 +58,7 @@ class Heard(BaseModel):
 
 @dataclass(frozen=True)
 class Learned:
-    """What became of a recording; fault: why it tells nothing, as a sentence, or None."""
+    """What became of a recording; fault: why it is of no use, as a sentence, or None."""
 
     path: Path
     n_bars: int = 0
@@ -95,44 +92,42 @@ def learn(
 ) -> Iterator[Learned]:
     """Learn from each recording in turn, so that `style_of` knows what was found.
 
-    progress: told the file and the share of it done. A recording that tells nothing is no error
-    here: its fault is in what is yielded.
+    progress: gets the file and the share of it done. A recording of no use is no error here: its
+    fault is in what is yielded.
     """
-    folder = parts_of(out)
-    with new_folder(folder):
+    with new_folder(parts_of(out)):
         for path in paths:
             try:
-                heard = _heard(path, folder, progress)
-                yield Learned(path, n_bars=len(heard.bars))
+                part = _part_of(path, _file_of(path, out), progress)
+                yield Learned(path, n_bars=len(part.bars))
             except Exception as error:  # whatever it is, the others are learned from
                 yield Learned(path, fault=fault_of(path, error))
 
 
-def parts_of(out: Path) -> Path:
-    """Where what was found of single recordings stays until the style is written."""
-    return out.with_name(f".{out.name}.parts")
+def _file_of(path: Path, out: Path) -> Path:
+    """Where what was found of a recording stays."""
+    return parts_of(out) / f"{sha256(path)[:32]}.{LEARNING}.json"
 
 
-def _heard(path: Path, folder: Path, progress: Progress) -> Heard:
-    """What a recording has to tell, from an earlier run if there was one."""
-    part = folder / f"{sha256(path)[:32]}.{LEARNING}.json"
-    if part.exists():
+def _part_of(path: Path, file: Path, progress: Progress) -> StylePart:
+    """What a recording says, from an earlier run if there was one."""
+    if file.exists():
         try:
-            return Heard.model_validate(read_json(part, kind="part of a style"))
+            return _read(file)
         except (ThirdstreamError, ValidationError):
-            part.unlink()
+            file.unlink()
     performance = performance_of(path, progress=lambda share: progress(path, share))
     _check(path, performance)
-    bars = bars_of(performance, 0)
+    bars = bars_of(performance)
     if len(bars) < MIN_BARS:
         raise ThirdstreamError(
             f"{path}: {MIN_BARS} accompanied bars are needed, and {len(bars)} found; give a longer "
             "recording, or one of more than a single voice"
         )
     parts = tuple(Candidates(name=one.name, costs=dict(one.costs)) for one in performance.parts)
-    heard = Heard(source=source_of(performance), bars=tuple(bars), parts=parts)
-    write_json(part, heard.model_dump(mode="json", exclude_defaults=True))
-    return heard
+    part = StylePart(source=source_of(performance), bars=tuple(bars), parts=parts)
+    write_json(file, part.model_dump(mode="json", exclude_defaults=True))
+    return part
 
 
 def _check(path: Path, performance: Performance) -> None:
@@ -151,36 +146,35 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
     """The style of the recordings that `learn` went through, in their order.
 
     Of more than MOST_BARS bars, each recording gives its share. Raises ThirdstreamError where no
-    recording tells anything.
+    recording is of use.
     """
-    parts = [parts_of(out) / f"{sha256(path)[:32]}.{LEARNING}.json" for path in paths]
-    parts = [part for part in dict.fromkeys(parts) if part.exists()]
-    if not parts:
+    files = dict.fromkeys(_file_of(path, out) for path in paths)
+    files = [file for file in files if file.exists()]
+    if not files:
         raise ThirdstreamError(
             f"{_none_of(paths)} a style; give music with a beat, of several voices and of 10 s or "
             "longer"
         )
-    every = -(-len(parts) // (MOST_BARS // PHRASE))  # rounded up
-    parts = parts[::every]
-    share = MOST_BARS // len(parts)
+    every = -(-len(files) // (MOST_BARS // PHRASE))  # rounded up
+    files = files[::every]
+    share = MOST_BARS // len(files)
     recordings: list[Source] = []
     players: list[Sequence[Candidates]] = []
     bars: list[Bar] = []
-    metres = _metres(parts)
-    for part in parts:
-        heard = _read(part)
-        if len(heard.bars) < SURE and _metre(heard) not in metres:
+    metres = _metres(files)
+    for part in map(_read, files):
+        if len(part.bars) < SURE and _metre(part) not in metres:
             LOGGER.warning(
                 "%s: is left out; it has %d bars, too few to be sure of its metre, and no longer "
                 "recording has that",
-                heard.source.name,
-                len(heard.bars),
+                part.source.name,
+                len(part.bars),
             )
             continue
-        kept = _middle(heard.bars, max(share, PHRASE))
+        kept = _middle(part.bars, max(share, PHRASE))
         bars += [bar.model_copy(update={"recording": len(recordings)}) for bar in kept]
-        recordings.append(heard.source)
-        players.append(heard.parts)
+        recordings.append(part.source)
+        players.append(part.parts)
     by_whom = [played_by(*one) for one in zip(recordings, agreed(players), strict=True)]
     return LearnedStyle(name=name, recordings=tuple(_named_apart(by_whom)), bars=tuple(bars))
 
@@ -219,24 +213,23 @@ def _none_of(paths: Sequence[Path]) -> str:
     return f"none of the {len(paths)} recordings tells"
 
 
-def _read(part: Path) -> Heard:
-    return Heard.model_validate(read_json(part, kind="part of a style"))
+def _read(file: Path) -> StylePart:
+    return StylePart.model_validate(read_json(file, kind="part of a style"))
 
 
-def _metre(heard: Heard) -> tuple[int, bool]:
+def _metre(part: StylePart) -> tuple[int, bool]:
     """Beats of a bar, and whether they divide in three."""
-    return heard.source.beats_per_bar, heard.source.thirds
+    return part.source.beats_per_bar, part.source.thirds
 
 
-def _metres(parts: Sequence[Path]) -> set[tuple[int, bool]]:
+def _metres(files: Sequence[Path]) -> set[tuple[int, bool]]:
     """Those of the recordings of SURE bars or more; without such, that of most bars."""
     n_bars: Counter[tuple[int, bool]] = Counter()
     sure: set[tuple[int, bool]] = set()
-    for part in parts:
-        heard = _read(part)
-        n_bars[_metre(heard)] += len(heard.bars)
-        if len(heard.bars) >= SURE:
-            sure.add(_metre(heard))
+    for part in map(_read, files):
+        n_bars[_metre(part)] += len(part.bars)
+        if len(part.bars) >= SURE:
+            sure.add(_metre(part))
     return sure or {n_bars.most_common(1)[0][0]}
 
 
@@ -246,8 +239,3 @@ def _middle(bars: Sequence[Bar], most: int) -> Sequence[Bar]:
         return bars
     first = (len(bars) - most) // 2 // PHRASE * PHRASE
     return [*bars[first : first + most - 1], bars[-1]]
-
-
-def forget(out: Path) -> None:
-    """Remove what was kept for an interruption."""
-    shutil.rmtree(parts_of(out), ignore_errors=True)

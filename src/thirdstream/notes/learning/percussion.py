@@ -4,9 +4,8 @@ The networks are ours: drums.onnx beside this file is the mean of two dilated co
 over time. They were trained on ensembles with drums and without (`recipes/drum_weights.py`).
 """
 
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +65,10 @@ def mel_frames(wave: Wave) -> Array:
 
 def _activations(mels: Array) -> Array:
     """(kinds, n_frames): how sure the networks are of each stroke, in flat memory."""
-    parts = []
+    network, parts = session(WEIGHTS), []
     for first in range(0, mels.shape[1], KEPT):
         start = max(first - CONTEXT, 0)
-        (found,) = _network().run(None, {"mels": mels[None, :, start : first + KEPT + CONTEXT]})
+        (found,) = network.run(None, {"mels": mels[None, :, start : first + KEPT + CONTEXT]})
         parts.append(found[0, :, first - start :][:, :KEPT])
     return np.concatenate(parts, axis=1)
 
@@ -82,8 +81,3 @@ def _velocities(mels: Array, at: NDArray[np.int_]) -> list[int]:
     rises = np.maximum(mels[:, after] - mels[:, before], 0).mean(axis=0)
     strength = rises / max(float(np.percentile(rises, USUAL)), 1e-6)
     return np.clip(40 + 50 * np.minimum(strength, 1.2), 1, 110).astype(int).tolist()
-
-
-@lru_cache(1)
-def _network() -> Any:
-    return session(WEIGHTS)

@@ -138,11 +138,11 @@ def _of_recording(path: Path, found: Transcription) -> Performance:
 def _played(wave: Wave, found: Transcription, room: Reverberation) -> list[Played]:
     """The parts that were found, and drums if there are any, with who may play them."""
     scene = replace(scene_with(decay_s=room.decay_s, wet=room.wet, seed=""), colour_db=FLAT)
-    strokes, heard = strokes_of(wave), parts_of(found)
-    parts = {name: sounded(found, notes) for name, notes in heard.items()}
+    strokes, of_parts = strokes_of(wave), parts_of(found)
+    parts = {name: sounded(found, notes) for name, notes in of_parts.items()}
     parts[DRUMS] = [Sounded(at, at + STROKE_S, *rest) for at, *rest in strokes]
     costs = costs_of(wave, parts, scene)
-    played = [Played(name, costs[name], tuple(sorted(notes))) for name, notes in heard.items()]
+    played = [Played(name, costs[name], tuple(sorted(notes))) for name, notes in of_parts.items()]
     if strokes:
         played.append(Played(DRUMS, {KIT: 0.0}, _in_quarters(strokes, found)))
     return played

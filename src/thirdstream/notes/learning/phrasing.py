@@ -1,24 +1,16 @@
 """How a performance's melody is phrased: held notes, approaches from below, anticipations."""
 
 from itertools import pairwise
-from typing import TypedDict
 
 from thirdstream.notes.arranging.pulse import evened
 from thirdstream.notes.learning.performance import Performance
+from thirdstream.notes.styles.entries import Phrasing
 
 LONG, SHORT = 0.9, 0.4  # quarter notes: of notes that are approached, and of those that do it
 STACCATO = 0.25  # share of the way to the next that a note is held at least; triggers are not
 
 
-class Phrased(TypedDict):
-    """As in `Source`."""
-
-    short: float
-    approach: float
-    anticipation: float
-
-
-def phrasing_of(performance: Performance, swing: float) -> Phrased:
+def phrasing_of(performance: Performance, swing: float) -> Phrasing:
     """Of the melody as it was played."""
     line = sorted(next((p.notes for p in performance.parts if p.role == "melody"), ()))
     steps = [(one, after, after.start - one.start) for one, after in pairwise(line)]
@@ -33,8 +25,8 @@ def phrasing_of(performance: Performance, swing: float) -> Phrased:
         for _, after in long
     )
     n_long = max(len(long), 1)
-    return {
-        "short": max(round(held[len(held) // 2], 3), STACCATO) if held else 0.97,
-        "approach": round(approached / n_long, 3),
-        "anticipation": round(early / n_long, 3),
-    }
+    return Phrasing(
+        short=max(round(held[len(held) // 2], 3), STACCATO) if held else 0.97,
+        approach=round(approached / n_long, 3),
+        anticipation=round(early / n_long, 3),
+    )

@@ -42,24 +42,20 @@ def costs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, dict[int, floa
     wave: mono, at 44,100 Hz. scene: the recording's room. A part without an instrument that is able
     to play it, or a recording too short to tell, has a piano.
     """
-    likely = _likely(wave, parts)
+    likely = {name: likelihoods(wave, notes) for name, notes in parts.items() if name != DRUMS}
     tried = _tried(likely)
-    heard = _Heard.of(wave, parts, scene)
+    excerpt = _Excerpt.of(wave, parts, scene)
     stems = {
-        name: {one: heard.stem(name, one) for one in programs}
+        name: {one: excerpt.stem(name, one) for one in programs}
         for name, programs in tried.items()
-        if heard.notes[name]
+        if excerpt.notes[name]
     }
-    if heard.notes.get(DRUMS):
-        stems[DRUMS] = {0: heard.stem(DRUMS, 0)}
+    if excerpt.notes.get(DRUMS):
+        stems[DRUMS] = {0: excerpt.stem(DRUMS, 0)}
     costs = {name: {one: -TRUST * likely[name][one] for one in programs}
              for name, programs in tried.items()}  # fmt: skip
-    costs |= _Fit(heard.magnitudes, stems, {DRUMS: {0: 0.0}, **likely}).costs()
+    costs |= _Fit(excerpt.magnitudes, stems, {DRUMS: {0: 0.0}, **likely}).costs()
     return {name: costs.get(name, {0: 0.0}) for name in likely}
-
-
-def _likely(wave: Wave, parts: Parts) -> dict[str, dict[int, float]]:
-    return {name: likelihoods(wave, notes) for name, notes in parts.items() if name != DRUMS}
 
 
 def _tried(likely: Mapping[str, Mapping[int, float]]) -> dict[str, list[int]]:
@@ -90,7 +86,7 @@ def _densest(parts: Parts, duration_s: float) -> float:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _Excerpt:
     """A stretch of a recording: its magnitudes (N_MELS, n_frames), and the notes of each part from
     its beginning on."""
 
@@ -100,7 +96,7 @@ class _Heard:
     n_samples: int
 
     @classmethod
-    def of(cls, wave: Wave, parts: Parts, scene: Scene) -> "_Heard":
+    def of(cls, wave: Wave, parts: Parts, scene: Scene) -> "_Excerpt":
         start_s = _densest(parts, len(wave) / SR)
         part = wave[round(start_s * SR) : round((start_s + PART_S) * SR)]
         notes = {
@@ -129,12 +125,12 @@ def _magnitudes(wave: Wave) -> Array:
 
 @dataclass(frozen=True)
 class _Fit:
-    """What is heard as a sum of stems, by part and program, each with a gain.
+    """A recording's magnitudes as a sum of stems, by part and program, each with a gain.
 
     prior: of each part and program, a note's mean log likelihood.
     """
 
-    heard: Array
+    magnitudes: Array
     stems: Mapping[str, Mapping[int, Array]]
     prior: Mapping[str, Mapping[int, float]]
 
@@ -155,9 +151,9 @@ class _Fit:
         return self.divergence(chosen) - TRUST * likely + ANOTHER * n_players
 
     def divergence(self, chosen: Mapping[str, int]) -> float:
-        """Of what is heard from the best sum of these stems, where any part sounds."""
+        """Of the magnitudes from the best sum of these stems, where any part sounds."""
         stems = np.array([self.stems[name][one][self._counts] for name, one in chosen.items()])
-        return _divergence(self.heard[self._counts], stems)
+        return _divergence(self.magnitudes[self._counts], stems)
 
     @cached_property
     def _counts(self) -> NDArray[np.bool_]:
@@ -168,15 +164,15 @@ class _Fit:
         return loudness >= SOUNDING * loudness.max()
 
 
-def _divergence(heard: Array, stems: Array) -> float:
-    """Kullback and Leibler's, generalised, of what is heard (n,) from the best sum of stems
-    (n_stems, n), in units of what is heard: gains by multiplicative updates (Lee and Seung 2000).
+def _divergence(observed: Array, stems: Array) -> float:
+    """Kullback and Leibler's, generalised, of what is observed (n,) from the best sum of stems
+    (n_stems, n), in units of the former: gains by multiplicative updates (Lee and Seung 2000).
     """
-    floor = FLOOR * heard.mean() + 1e-12
+    floor = FLOOR * observed.mean() + 1e-12
     totals = stems.sum(axis=1) + 1e-9
-    gains = heard.sum() / totals / len(stems)
+    gains = observed.sum() / totals / len(stems)
     for _ in range(N_STEPS):
-        gains = gains * (stems @ (heard / (gains @ stems + floor))) / totals
+        gains = gains * (stems @ (observed / (gains @ stems + floor))) / totals
     mixed = gains @ stems + floor
-    terms = heard * np.log((heard + floor) / mixed) - heard + mixed
-    return float(terms.sum() / (heard.sum() + floor))
+    terms = observed * np.log((observed + floor) / mixed) - observed + mixed
+    return float(terms.sum() / (observed.sum() + floor))

@@ -103,23 +103,20 @@ def described(wave: Wave, notes: Sequence[Sounded]) -> Array:
     """
     rows = []
     for start, end, pitch, _ in notes:
-        spectra = [_spectrum(wave, start + at_s) for at_s in AT_S]
-        if any(one is None for one in spectra):
+        firsts = [max(round((start + at_s) * SR), 0) for at_s in AT_S]
+        if firsts[-1] + N_FFT > len(wave):
             continue
-        levels = np.array([_harmonics(one, pitch) for one in spectra if one is not None])
-        whole = np.array([10 * np.log10(one.sum() + 1e-9) for one in spectra if one is not None])
+        spectra = [_spectrum(wave[first : first + N_FFT]) for first in firsts]
+        levels = np.array([_harmonics(one, pitch) for one in spectra])
+        whole = np.array([10 * np.log10(one.sum() + 1e-9) for one in spectra])
         share = 10 * np.log10((10 ** (levels / 10)).sum(axis=1)) - whole
         levels = np.maximum(levels - levels.max(), -FLOOR_DB)
         rows.append([*levels.ravel(), *share, pitch, np.log(max(end - start, 0.02))])
     return np.array(rows).reshape(-1, N_FEATURES)
 
 
-def _spectrum(wave: Wave, at_s: float) -> Array | None:
-    """Power (N_FFT // 2 + 1,) from a moment on; None outside of the wave."""
-    first = max(round(at_s * SR), 0)
-    frame = wave[first : first + N_FFT]
-    if len(frame) < N_FFT:
-        return None
+def _spectrum(frame: Wave) -> Array:
+    """Power (N_FFT // 2 + 1,) of N_FFT samples."""
     return np.square(np.abs(np.fft.rfft(frame * np.hanning(N_FFT)))).astype(np.float64)
 
 

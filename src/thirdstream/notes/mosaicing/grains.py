@@ -7,13 +7,7 @@ from numpy.typing import NDArray
 
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.melody import melody_of
-from thirdstream.notes.transcription.note_events import (
-    NoteEvents,
-    confident,
-    onset_confidence,
-    struck_notes,
-    without_noise,
-)
+from thirdstream.notes.transcription.note_events import NoteEvents, clear_notes, onset_confidence
 from thirdstream.notes.transcription.transcriber import LOWEST
 
 CLEAR_ONSET = 0.4  # posterior from which a note's beginning is worth playing
@@ -34,16 +28,9 @@ class Grains(NamedTuple):
     costs: Array
 
 
-def note_events(features: FrameFeatures) -> NoteEvents:
-    """The notes of a recording, without those amid noise."""
-    posteriors = features.posteriors
-    found = confident(struck_notes(posteriors, features.flux), posteriors)
-    return without_noise(found, posteriors)
-
-
 def melody(features: FrameFeatures) -> NoteEvents:
     """The notes that are the melody; each ends where the next begins, or before."""
-    found = note_events(features)
+    found = clear_notes(features.posteriors, features.flux)
     line = melody_of(found, features)
     intervals = found.intervals[line]
     if len(line) > 1:
@@ -53,7 +40,7 @@ def melody(features: FrameFeatures) -> NoteEvents:
 
 def grains_of(features: FrameFeatures) -> Grains:
     """The notes of one recording, as number 0, that begin clearly."""
-    found = note_events(features)
+    found = clear_notes(features.posteriors, features.flux)
     clear = onset_confidence(found, features.posteriors) >= CLEAR_ONSET
     found = NoteEvents(*(part[clear] for part in found))
     frames = np.round(found.intervals * FPS).astype(int)

@@ -5,7 +5,6 @@ was interrupted goes on where it stopped. Of more than MOST_S of a style, each r
 share.
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from thirdstream.files import (
     fault_of,
     is_style,
     new_folder,
+    parts_of,
     sha256,
     whole_file,
 )
@@ -136,16 +136,6 @@ def index(
             except Exception as error:  # whatever it is, the others are indexed
                 reader = None  # the next excerpt of the file is decoded anew
                 yield Indexed(one, fault_of(one.path, error))
-
-
-def parts_of(out: Path) -> Path:
-    """Where what was found of single recordings stays until the index is written."""
-    return out.with_name(f".{out.name}.parts")
-
-
-def forget(out: Path) -> None:
-    """Remove what was kept for an interruption."""
-    shutil.rmtree(parts_of(out), ignore_errors=True)
 
 
 def _part_of(one: Excerpt, out: Path) -> Path:

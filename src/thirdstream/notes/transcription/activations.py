@@ -5,9 +5,8 @@ Boeck 2019) over the posteriors of notes. `recipes/beat_activations.py` trained 
 """
 
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,7 @@ class Activations(NamedTuple):
 
 def activations_of(features: FrameFeatures, weights: Path = WEIGHTS) -> Activations:
     """Of a whole recording, in flat memory; weights: an ONNX file of such a network."""
-    network, n_frames = _network(weights), -(-features.n_frames // POOLED)
+    network, n_frames = session(weights), -(-features.n_frames // POOLED)
     parts = []
     for first in range(0, n_frames, KEPT):
         span = slice(max(first - CONTEXT, 0), min(first + KEPT + CONTEXT, n_frames))
@@ -77,8 +76,3 @@ def stacked(seen: FrameFeatures) -> Array:
     number, level = onsets.sum(axis=1) / 3, np.log(seen.level + 1e-3) / 3 + 1
     numbers = np.stack([5 * seen.flux, 5 * seen.bass_flux, number, level], axis=1)
     return np.concatenate([onsets, notes, numbers], axis=1, dtype=np.float32)
-
-
-@lru_cache
-def _network(weights: Path) -> Any:
-    return session(weights)

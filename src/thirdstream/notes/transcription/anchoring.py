@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from thirdstream.notes.timing import along
+
 Array = NDArray[np.float64]
 
 NEAR = 1 / 8  # of a beat; a bar line farther from the pulse moves all of it
@@ -21,7 +23,7 @@ def anchored(beats: Array, at: float) -> tuple[Array, int]:
     nearest = round(place)
     if abs(place - nearest) > NEAR:
         by = place - nearest
-        beats = _along(beats, number + by)
+        beats = along(number + by, number, beats)
     found = beats.copy()
     found[nearest] = at
     return found, nearest
@@ -34,9 +36,3 @@ def _reaching(beats: Array, at: float) -> Array:
     n_after = max(0, int(np.ceil((at - beats[-1]) / last)))
     before = beats[0] - first * np.arange(n_before, 0, -1)
     return np.concatenate([before, beats, beats[-1] + last * np.arange(1, n_after + 1)])
-
-
-def _along(beats: Array, numbers: Array) -> Array:
-    """The beats of these numbers, whole or not; beyond both ends the tempo is steady."""
-    below = np.clip(np.floor(numbers).astype(int), 0, len(beats) - 2)
-    return beats[below] + (numbers - below) * (beats[below + 1] - beats[below])

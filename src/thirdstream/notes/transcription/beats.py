@@ -46,7 +46,7 @@ class Bars:
 
     lead: how far ahead this reading is of the best with another metre or tempo, in logarithms of
     odds; 0 where there is no pulse, infinite where a user left no other. parts: of a beat, 3 where
-    it is heard as a dotted quarter.
+    it is a dotted quarter.
     """
 
     beats_s: Array
@@ -56,7 +56,7 @@ class Bars:
 
     @property
     def signature(self) -> str:
-        """The metre that was heard: quarters, or dotted ones."""
+        """The metre that was found: quarters, or dotted ones."""
         return f"{3 * self.beats_per_bar}/8" if self.parts == 3 else f"{self.beats_per_bar}/4"
 
     @property
@@ -94,7 +94,7 @@ def is_solo(features: FrameFeatures) -> bool:
 def ranked(of: Levels, known: Known, *, alone: bool) -> tuple[list[Hypothesis], Array]:
     """The hypotheses, and how good each is: the higher, the better.
 
-    Rare ones are ranked from the best rank of the others on, and left out where the metre is told,
+    Rare ones are ranked from the best rank of the others on, and left out where the metre is known,
     or one voice plays alone: figures of a solo are too often thirds. Where nothing is clear, what
     is unusual is out of the question.
     """
@@ -147,18 +147,18 @@ def as_bars(one: Hypothesis, features: FrameFeatures, *, fixed_s: float | None =
 def even_bars(beats_s: Array, places: Places, beats_per_bar: int) -> Array:
     """Beats of which every `beats_per_bar` are a bar, the first one a bar line.
 
-    A bar with a beat too many or too few, as `bar_paths` leaves them, is mended by `of_number`;
+    A bar with a beat too many or too few, as `bar_paths` leaves them, is mended by `_of_number`;
     beats before the first bar line are left to `covering`.
     """
     lines = np.flatnonzero(places == 0)
     found: list[float] = []
     for start, end in itertools.pairwise(lines.tolist()):
         n_bars = max(1, round((end - start) / beats_per_bar))
-        found += of_number(beats_s[start : end + 1], n_bars * beats_per_bar)[:-1].tolist()
+        found += _of_number(beats_s[start : end + 1], n_bars * beats_per_bar)[:-1].tolist()
     return np.array([*found, *beats_s[lines[-1] :].tolist()])
 
 
-def of_number(beats_s: Array, n_steps: int) -> Array:
+def _of_number(beats_s: Array, n_steps: int) -> Array:
     """So many steps from the first beat to the last: of too many beats those go that lie nearest to
     their neighbours, of too few the longest steps are halved. The others stay where they are."""
     while len(beats_s) - 1 > n_steps:

@@ -35,8 +35,6 @@ ROWS = 1 << 16  # of beats or frames that are worked on side by side: 85 MB at m
 N_LOW = 48  # pitches, of which the lowest note is found
 STEPS = 4096  # of a posterior from 0 to 1, when many are summed
 SEVENTH_AT = 0.8  # of what the triad's notes sound on average, a seventh sounds at least
-
-
 PLACES = ("bar", "half", "other")
 
 
@@ -57,6 +55,12 @@ def _alike() -> NDArray[np.bool_]:
 
 MEMBERS, ALIKE = _members(), _alike()
 ABOVE_ROOT = (np.arange(12)[:, None] - np.arange(12)) % 12  # of each pitch class, from each root
+
+
+def states_of(chord: Chord) -> list[int]:
+    """Those with its root and triad, a seventh more or less; none where no KINDS have the triad."""
+    kinds = (number for number, kind in enumerate(KINDS) if kind[:3] == chord.intervals[:3])
+    return [chord.root * len(KINDS) + number for number in kinds]
 
 
 class ChromaSums(NamedTuple):
@@ -127,14 +131,13 @@ def _begins(by_role: Array) -> Array:
     return np.moveaxis(by_role[MEMBERS][:, ABOVE_ROOT], 0, 2).reshape(-1, N_STATES)
 
 
-def _motion(by_root: Array | None = None) -> Array:
+def _motion(by_root: Array) -> Array:
     """What a change of the root is worth, (N_STATES, N_STATES); -inf from a chord to itself.
 
-    by_root: (12,), by the semitones that it goes up; by default those of `context_weights`.
+    by_root: (12,), by the semitones that it goes up.
     """
     roots = np.arange(N_STATES) // len(KINDS)
-    of = context_weights().motion if by_root is None else by_root
-    found = of[(roots[None] - roots[:, None]) % 12]
+    found = by_root[(roots[None] - roots[:, None]) % 12]
     np.fill_diagonal(found, -np.inf)
     return found
 
@@ -220,32 +223,26 @@ def decode(
     sounding: (n_beats,) whether there are notes; the other beats say nothing. By default all have.
     alone: each beat speaks for itself alone, as where bar lines are looked for.
     """
-    weighed, of = (_alone, chord_weights()) if alone else (_weighed, context_weights())
-    suits, changes = weighed(chroma, beats_per_bar, sounding)
-    return _chords(best_path(suits, _motion(of.motion), changes), chroma)
+    suits, changes, motion = _field(chroma, beats_per_bar, sounding, alone=alone)
+    return _chords(best_path(suits, motion, changes), chroma)
 
 
-def _alone(
-    chroma: Array, beats_per_bar: int, sounding: NDArray[np.bool_] | None
-) -> tuple[Array, Array]:
-    """As `_weighed`, of beats alone."""
-    suits, begins = _potentials(chroma)
+def _field(
+    chroma: Array, beats_per_bar: int, sounding: NDArray[np.bool_] | None, *, alone: bool = False
+) -> tuple[Array, Array, Array]:
+    """What each chord is worth at each beat, and a change into it there, (n_beats, N_STATES); and
+    one from each chord to each, as of `_motion`."""
+    places = np.array([place_of(beat, beats_per_bar) for beat in range(len(chroma))], int)
+    if alone:
+        of, (suits, begins) = chord_weights(), _potentials(chroma)
+    else:
+        of = context_weights()
+        suits, begins = context.suits(chroma, places, of), chroma[:, 2] @ _begins(of.change_bass)
     if sounding is not None:
         suits, begins = suits * sounding[:, None], begins * sounding[:, None]
-    return suits, begins - chord_weights().change[_places(len(suits), beats_per_bar)][:, None]
-
-
-def _weighed(
-    chroma: Array, beats_per_bar: int, sounding: NDArray[np.bool_] | None
-) -> tuple[Array, Array]:
-    """What each chord is worth at each beat, and a change into it there; (n_beats, N_STATES)."""
-    of = context_weights()
-    places = _places(len(chroma), beats_per_bar)
-    suits, begins = context.suits(chroma, places, of), chroma[:, 2] @ _begins(of.change_bass)
-    if sounding is not None:
-        suits, begins = suits * sounding[:, None], begins * sounding[:, None]
-    suits = with_other_times(suits, beats_per_bar)
-    return suits, begins - of.change[places][:, None]
+    if not alone:
+        suits = with_other_times(suits, beats_per_bar)
+    return suits, begins - of.change[places][:, None], _motion(of.motion)
 
 
 def posterior_of(
@@ -253,9 +250,9 @@ def posterior_of(
 ) -> Array:
     """(n_beats, N_STATES): how likely each chord is at each beat, given all of them (forwards and
     backwards through the random field that `decode` finds the best path of)."""
-    suits, changes = _weighed(chroma, beats_per_bar, sounding)
+    suits, changes, motion = _field(chroma, beats_per_bar, sounding)
     suits = np.exp(suits - suits.max(axis=1, keepdims=True))
-    moved, entered = np.exp(_motion()), np.exp(changes)
+    moved, entered = np.exp(motion), np.exp(changes)
     forward, backward = np.empty_like(suits), np.ones_like(suits)
     forward[0] = suits[0] / suits[0].sum()
     for beat in range(1, len(suits)):
@@ -268,10 +265,6 @@ def posterior_of(
         backward[beat] /= backward[beat].sum()
     both = forward * backward
     return both / both.sum(axis=1, keepdims=True)
-
-
-def _places(n_beats: int, beats_per_bar: int) -> NDArray[np.int_]:
-    return np.array([place_of(beat, beats_per_bar) for beat in range(n_beats)], int)
 
 
 def place_of(beat: int, beats_per_bar: int) -> int:

@@ -5,7 +5,7 @@ bars of a recording from worse ones.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,17 +13,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from thirdstream.notes.transcription.beats import Bars
-from thirdstream.notes.transcription.chords import KINDS, ChordBeats
+from thirdstream.notes.transcription.chords import ChordBeats, states_of
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.hypotheses import LATE_S
 from thirdstream.notes.transcription.note_events import NoteEvents
-from thirdstream.notes.transcription.pulse import onset_strength
+from thirdstream.notes.transcription.pulse import NEAR, onset_strength
 from thirdstream.notes.transcription.transcriber import LOWEST
-from thirdstream.notes.types import Chord
 
 Array = NDArray[np.float64]
 
-NEAR = 7  # frames within which an onset meets a beat: 35 ms before it to 35 ms after
 PRESENT = 0.5  # posterior of a pitch being the melody's, from which a rest is doubtful
 
 
@@ -77,16 +75,9 @@ def chords_of(harmony: ChordBeats, bars: Bars) -> Array:
     found = np.where(harmony.sounding, 0.0, 1.0)
     for chord in harmony.chords:
         inside = slice(round(chord.start), round(chord.end))
-        found[inside] = harmony.posterior[inside][:, _alike(chord)].sum(axis=1)
+        found[inside] = harmony.posterior[inside][:, states_of(chord)].sum(axis=1)
     means = [found[first:last].mean() for first, last in _spans(bars)]
     return np.minimum(means, 1.0)  # rounding
-
-
-def _alike(chord: Chord) -> Sequence[int]:
-    """The states with its root and triad."""
-    triad = chord.intervals[:3]
-    first = chord.root * len(KINDS)
-    return [first + number for number, kind in enumerate(KINDS) if kind[:3] == triad]
 
 
 def melody_of(features: FrameFeatures, bars: Bars, melody: NoteEvents) -> Array:

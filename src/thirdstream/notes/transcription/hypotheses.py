@@ -5,11 +5,9 @@ ones, whether they lie on the pulse or between, how many make a bar, and where b
 best, beats.py decides.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +34,6 @@ from thirdstream.notes.transcription.rhythm import Rhythm, rhythm_of
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int_]
-T = TypeVar("T")
 Readings = Sequence[tuple[int, int]]  # beats a bar, and parts of a beat: 3 where it is dotted
 
 COMMON = (4, 3)  # quarter notes a bar; two are counted as four
@@ -81,63 +78,40 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
-class Levels:
-    """A recording at the levels of its pulse: lists of beats, in frames, and what is there.
+class Level:
+    """A level of the pulse: its beats, in frames, and what is there.
 
-    lines: the number of a known bar line, if there is one. changes, accents: of each list's beats,
-    as `downbeat_features` has them, and weighed. rhythms: of each list. per_frame: as of
-    `frame_evidence`. pace: onsets a second.
+    line: the number of a known bar line, if there is one. changes, accents: of each beat, as
+    `downbeat_features` has them, and weighed.
     """
 
-    beats: list[Array]
-    lines: list[int | None]
-    changes: list[Array]
-    accents: list[Array]
-    rhythms: list[Rhythm]
+    beats: Array
+    line: int | None
+    changes: Array
+    accents: Array
+    rhythm: Rhythm
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A recording at the levels of its pulse. per_frame: as of `frame_evidence`. pace: onsets a
+    second."""
+
+    every: list[Level]
     per_frame: tuple[Array, ...]
     pace: float
 
-    def among(self, likely: Sequence[bool]) -> "Levels":
-        """Those lists alone."""
-
-        def kept(every: list[T]) -> list[T]:
-            return list(itertools.compress(every, likely))
-
-        return Levels(
-            kept(self.beats),
-            kept(self.lines),
-            kept(self.changes),
-            kept(self.accents),
-            kept(self.rhythms),
-            self.per_frame,
-            self.pace,
-        )
-
-    def bars(self, metre: int) -> list[tuple[float, Places]]:
-        """`bar_paths` of each list, or `bars_from` where a line is known."""
-        paths = bar_paths(self.accents, metre) if self.accents else []
-        return [
-            path if line is None else bars_from(accents, metre, line)
-            for path, line, accents in zip(paths, self.lines, self.accents, strict=True)
-        ]
-
-    def pace_of(self, beats: Array) -> list[float]:
-        """Their tempo, how many onsets there are a beat, and how unsteady they are."""
-        period_s = _period_s(beats)
-        return [
-            *_curve(np.log(period_s / 0.5)),
-            *_curve(np.log(self.pace * period_s + 0.05)),
-            _unsteadiness(beats),
-        ]
+    def likely(self, known: Known, pulse: float) -> list[Level]:
+        """Those whose beats may have so many quarter notes."""
+        return [one for one in self.every if _is_likely(one.beats, known, pulse)]
 
 
 def levels(
-    features: FrameFeatures, heard: Activations, of_downbeats: Array, known: Known = NOTHING
+    features: FrameFeatures, activations: Activations, of_downbeats: Array, known: Known = NOTHING
 ) -> Levels | None:
-    """The lists of beats that may be meant, at several levels of the pulse; None without a pulse.
+    """The levels of the pulse that may be meant; None without a pulse.
 
-    heard: what `activations_of` finds. of_downbeats: as of `accents_of`. known: what a user says,
-    which all of them agree with.
+    of_downbeats: as of `_accents_of`. known: what a user says, which all of them agree with.
     """
     onsets = onset_strength(features)
     if features.duration_s < SHORTEST_S or not onsets.any():
@@ -145,23 +119,21 @@ def levels(
     pulses = {known.pulse} if known.metre else {1.0, DOTTED}
     placed = [
         _placed(beats, known)
-        for beats in levels_of(onsets, heard.beats, known)
+        for beats in levels_of(onsets, activations.beats, known)
         if any(_is_likely(beats, known, pulse) for pulse in pulses)
     ]
     if not placed:
         return None
-    beats, lines = map(list, zip(*placed, strict=True))
-    per_frame = frame_evidence(features, heard)
-    sums = ChromaSums.of(features.posteriors)
-    changes, rhythms = list[Array](), list[Rhythm]()
-    for run in together([len(at) for at in beats]):  # all chroma of an hour is much
-        chroma = [beat_chroma(sums, np.append(at, 2 * at[-1] - at[-2])) for at in beats[run]]
-        changes += downbeat_features(chroma, beats[run], per_frame)
-        every = zip(beats[run], chroma, strict=True)
-        rhythms += [rhythm_of(at, per_frame, one[:-1]) for at, one in every]
-    accents = [accents_of(one, of_downbeats) for one in changes]
-    pace = n_peaks(onsets) / features.duration_s
-    return Levels(beats, lines, changes, accents, rhythms, per_frame, pace)
+    per_frame = frame_evidence(features, activations)
+    sums, every = ChromaSums.of(features.posteriors), list[Level]()
+    for run in together([len(at) for at, _ in placed]):  # all chroma of an hour is much
+        beats = [at for at, _ in placed[run]]
+        chroma = [beat_chroma(sums, np.append(at, 2 * at[-1] - at[-2])) for at in beats]
+        found = downbeat_features(chroma, beats, per_frame)
+        for (at, line), changes, one in zip(placed[run], found, chroma, strict=True):
+            accents, rhythm = _accents_of(changes, of_downbeats), rhythm_of(at, per_frame, one[:-1])
+            every.append(Level(at, line, changes, accents, rhythm))
+    return Levels(every, per_frame, n_peaks(onsets) / features.duration_s)
 
 
 def hypotheses(
@@ -171,16 +143,12 @@ def hypotheses(
     pulse."""
     if of is None:
         return []
-    some = of.among([_is_likely(beats, known, known.pulse) for beats in of.beats])
-    evidence = [_level_evidence(at, of.per_frame, of.pace, known) for at in some.beats]
-    found = []
+    some, found = of.likely(known, known.pulse), []
+    evidence = [_level_evidence(one.beats, of.per_frame, of.pace, known) for one in some]
     for metre in metres if known.pulses_per_bar is None else (known.pulses_per_bar,):
-        ways = zip(some.beats, some.bars(metre), some.changes, evidence, strict=True)
-        for at, bars, changes, level in ways:
-            is_metre = [metre == other for other in METRES[1:]]
-            by_bars = [*changes.mean(axis=0), bars[0], *is_metre]
-            every = [*level, *by_bars, *_by_place(changes, bars[1], metre)]
-            found.append(Hypothesis(at, bars[1], metre, np.array(every)))
+        is_metre = [metre == other for other in METRES[1:]]
+        for level, bars, own in zip(some, level_bars(some, metre), evidence, strict=True):
+            found.append(_hypothesis(level, bars, metre, own, is_metre))
     return found
 
 
@@ -193,19 +161,38 @@ def hypotheses_by_rhythm(
         return []
     found = []
     for parts in (2, 3):
-        pulse = DOTTED if parts == 3 else 1.0
-        some = of.among([_is_likely(beats, known, pulse) for beats in of.beats])
-        paces = [some.pace_of(at) for at in some.beats]
-        for metre in [metre for metre, n in readings if n == parts and some.beats]:
-            own = zip(some.rhythms, paces, strict=True)
-            ways = zip(some.beats, some.bars(metre), some.changes, own, strict=True)
-            for at, bars, changes, (rhythm, pace) in ways:
-                of_rhythm = [*pace, *rhythm.evidence(metre)]
-                is_reading = [(metre, parts) == other for other in EVERY]
-                by_bars = [*changes.mean(axis=0), bars[0], *is_reading]
-                evidence = [*of_rhythm, *by_bars, *_by_place(changes, bars[1], metre)]
-                found.append(Hypothesis(at, bars[1], metre, np.array(evidence), parts))
+        some = of.likely(known, DOTTED if parts == 3 else 1.0)
+        tempi = [_tempo_evidence(_period_s(one.beats), of.pace) for one in some]
+        for metre in [metre for metre, n in readings if n == parts]:
+            is_reading = [(metre, parts) == other for other in EVERY]
+            for level, bars, tempo in zip(some, level_bars(some, metre), tempi, strict=True):
+                own = [*tempo, _unsteadiness(level.beats), *level.rhythm.evidence(metre)]
+                found.append(_hypothesis(level, bars, metre, own, is_reading, parts))
     return found
+
+
+def level_bars(levels: Sequence[Level], metre: int) -> list[tuple[float, Places]]:
+    """`bar_paths` of each, or `_bars_from` where a line is known."""
+    paths = bar_paths([one.accents for one in levels], metre) if levels else []
+    return [
+        path if one.line is None else _bars_from(one.accents, metre, one.line)
+        for path, one in zip(paths, levels, strict=True)
+    ]
+
+
+def _hypothesis(
+    level: Level,
+    bars: tuple[float, Places],
+    metre: int,
+    own: list[float],
+    which: list[bool],
+    parts: int = 2,
+) -> Hypothesis:
+    """own: what speaks for the level. which: of the readings there are, whether it is this one."""
+    score, places = bars
+    evidence = [*own, *level.changes.mean(axis=0), score, *which]
+    evidence += _by_place(level.changes, places, metre)
+    return Hypothesis(level.beats, places, metre, np.array(evidence), parts)
 
 
 def _by_place(changes: Array, places: Places, metre: int) -> list[float]:
@@ -246,8 +233,7 @@ def _level_evidence(
     Weights are those of quarter notes. Where beats are dotted quarters, thirds of them stand for
     halves, and halves for thirds.
     """
-    quarter_s = _period_s(beats) / known.pulse
-    found = [*_curve(np.log(quarter_s / 0.5)), *_curve(np.log(pace * quarter_s + 0.05))]
+    found = _tempo_evidence(_period_s(beats) / known.pulse, pace)
     for curve in per_frame:
         on, half, *thirds = (_at(curve, shifted(beats, by)).mean() for by in BETWEEN)
         if known.is_compound:
@@ -256,12 +242,14 @@ def _level_evidence(
     return [*found, _unsteadiness(beats)]
 
 
+def _tempo_evidence(beat_s: float, pace: float) -> list[float]:
+    """The tempo, and how many onsets there are in each beat."""
+    tempo, onsets = np.log(beat_s / 0.5), np.log(pace * beat_s + 0.05)
+    return [tempo, tempo**2, onsets, onsets**2]
+
+
 def _unsteadiness(beats: Array) -> float:
     return float(np.abs(np.diff(beats, 2)).mean()) / FPS / _period_s(beats)
-
-
-def _curve(value: float) -> tuple[float, float]:
-    return value, value**2
 
 
 def _mean(changes: Array, none: Array) -> Array:
@@ -290,7 +278,7 @@ def downbeat_features(
     return found
 
 
-def accents_of(changes: Array, of_downbeats: Array) -> Array:
+def _accents_of(changes: Array, of_downbeats: Array) -> Array:
     """(n_beats,): how much each beat is like a bar line; mean 0, standard deviation SPREAD.
 
     changes: (n_beats, n_features), as of `downbeat_features`. of_downbeats: (n_features,), weights.
@@ -358,7 +346,7 @@ def bar_paths(accents: Sequence[Array], beats_per_bar: int) -> list[tuple[float,
     ]
 
 
-def bars_from(accents: Array, beats_per_bar: int, line: int) -> tuple[float, Places]:
+def _bars_from(accents: Array, beats_per_bar: int, line: int) -> tuple[float, Places]:
     """As `bar_paths`, where beat number `line` is known to be a bar line, from which all count."""
     places = (np.arange(len(accents)) - line) % beats_per_bar
     score = float(accents[places == 0].sum())

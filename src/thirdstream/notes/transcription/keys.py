@@ -57,7 +57,7 @@ def key_of(score: Score) -> Key:
 
 def features(score: Score) -> Array:
     """(12, n_columns + n_ends) by pitch class: shares of the lengths, and the ends."""
-    lengths = lengths_of(score, np.array([0.0, np.inf]))[0]
+    lengths = _lengths_of(score, np.array([0.0, np.inf]))[0]
     ends = np.zeros((12, len(ENDS)))
     for column, chord in ((0, score.chords[0]), (2, score.chords[-1])):
         ends[chord.root, column + chord.is_minor] = 1.0
@@ -72,7 +72,7 @@ def _totals(lengths: Array) -> Array:
     return totals
 
 
-def lengths_of(score: Score, edges: Array) -> Array:
+def _lengths_of(score: Score, edges: Array) -> Array:
     """In quarter notes, (n_spans, 12, n_columns) by pitch class, of the spans between edges."""
     found = np.zeros((len(edges) - 1, 12, len(COLUMNS)))
     bass, melody, falls = (COLUMNS.index(c) for c in ("bass", "melody", "falls to major"))
@@ -120,7 +120,7 @@ def keys_of(score: Score) -> tuple[tuple[float, Key], ...]:
     if not score.chords or score.n_bars < 2:
         return ((0.0, home),)
     edges = np.array([score.metres.line(bar) for bar in range(score.n_bars + 1)], float)
-    lengths = lengths_of(score, edges)
+    lengths = _lengths_of(score, edges)
     sounding = lengths[:, :, : len(KINDS)].sum() / STRETCH
     shares = lengths / _totals(lengths.sum(axis=0)) * sounding
     moves = np.full((len(KEYS), len(KEYS)), -CHANGE)

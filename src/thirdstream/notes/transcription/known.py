@@ -38,7 +38,7 @@ def _check_types(tempo: object, metre: object, start_bar_s: object) -> None:
 
 @dataclass(frozen=True)
 class Known:
-    """A user's word on the beats, which overrides what is heard; None stands for what is not known.
+    """What a user says of the beats, which overrides what is detected; None is what is not known.
 
     tempo: beats a minute, 10 to 600, about which the recording's own tempo may sway. metre: a time
     signature such as 3/4 or 6/8; 2+2+3/8 says how its notes go together. start_bar_s: seconds in

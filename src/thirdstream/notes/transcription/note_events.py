@@ -79,6 +79,13 @@ def struck_notes(posteriors: Posteriors, flux: NDArray[np.floating]) -> NoteEven
     return _notes(posteriors, begins, SHORTEST_STRUCK)
 
 
+def clear_notes(posteriors: Posteriors, flux: NDArray[np.floating]) -> NoteEvents:
+    """Posteriors as the notes of a transcription: `struck_notes`, but for those that are not
+    `confident` and those amid noise."""
+    found = confident(struck_notes(posteriors, flux), posteriors)
+    return without_noise(found, posteriors)
+
+
 def loudness(flux: NDArray[np.floating]) -> NDArray[np.float64]:
     """Flux around each frame in its medians, at most 1 = LOUDEST of them."""
     padded = np.pad(flux.astype(np.float64), 3)

@@ -15,7 +15,7 @@ from thirdstream.notes.transcription.activations import Activations
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.known import Known
 from thirdstream.notes.transcription.transcriber import LOWEST
-from thirdstream.notes.viterbi import best_path
+from thirdstream.notes.viterbi import best_path, chained
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int_]
@@ -28,7 +28,7 @@ SMOOTH = 40.0  # cost of a change of the tempo's logarithm, from one second to t
 TIGHT = (60.0, 400.0, 1000.0)  # costs of a beat's distance from its tempo: rubato to steady music
 FOLLOWING, SURE = 100.0, 6.0  # the same where beats are likely; the strength of a sure one
 BEATS_S = 60 / np.geomspace(40, 330, 140)  # the periods that they have
-NEAR = 7  # frames: the highest strength within 35 ms is a beat's
+NEAR = 7  # frames, 35 ms before a beat to 35 ms after: the highest strength there is the beat's
 AT_ONCE = 256  # frames, or windows, that are looked at together
 SAME = 4.0  # frames by which the beats of two trackings differ at most, where they are one
 BASS_BELOW = 52  # MIDI pitch
@@ -41,16 +41,16 @@ def onset_strength(features: FrameFeatures) -> Array:
     return np.mean([_scaled(part) for part in parts], axis=0)
 
 
-def bass_onsets(features: FrameFeatures) -> Array:
+def _bass_onsets(features: FrameFeatures) -> Array:
     low = features.posteriors.onsets[:, : BASS_BELOW - LOWEST].sum(axis=1, dtype=np.float32)
     return _scaled(low.astype(float)) + 0.5 * _scaled(features.bass_flux.astype(float))
 
 
-def frame_evidence(features: FrameFeatures, heard: Activations) -> tuple[Array, ...]:
+def frame_evidence(features: FrameFeatures, activations: Activations) -> tuple[Array, ...]:
     """(n_frames,) each: the highest strength of onsets near each frame, and of the bass's, and the
     logarithm of the odds of a beat there, and of a bar line."""
-    odds = (np.log((one + 1e-3) / (1 - one + 1e-3)) for one in heard)
-    per_frame = (onset_strength(features), bass_onsets(features), *odds)
+    odds = (np.log((one + 1e-3) / (1 - one + 1e-3)) for one in activations)
+    per_frame = (onset_strength(features), _bass_onsets(features), *odds)
     return tuple(maximum_filter1d(one, NEAR) for one in per_frame)
 
 
@@ -74,25 +74,17 @@ def levels_of(onsets: Array, beats: Array, known: Known) -> list[Array]:
 
     beats: (n_frames,), how likely each frame is a beat.
     """
-    trackings = TIGHT
-    if known.pulse_s is None:
-        periods = _periods(onsets, PERIODS_S)
-        factors = (1.0, 2 / 3, 3 / 2, *_odd_factors(known.pulses_per_bar or 4))
-    else:
+    if known.pulse_s is not None:  # it may sway about what is known
         periods = _periods(onsets, known.pulse_s * AROUND, usual_s=known.pulse_s)
-        factors, trackings = (1.0,), TIGHT[:1]  # it may sway about what is told
+        pulse = track(onsets, periods, tight=TIGHT[0])
+        return [shifted(pulse, by) for by in (0, 1 / 2, 1 / 3)] if len(pulse) > 1 else []
+    periods = _periods(onsets, PERIODS_S)
+    factors = (1.0, 2 / 3, 3 / 2, *_odd_factors(known.pulses_per_bar or 4))
+    by_factor = [tracks(onsets, factor * periods, TIGHT[::-1]) for factor in factors]
+    pulses = [some for some in zip(*by_factor, strict=True) if len(some[0]) > 1]
     found: list[Array] = []
-    by_factor = [tracks(onsets, factor * periods, trackings[::-1]) for factor in factors]
-    for pulses in zip(*by_factor, strict=True):
-        if len(pulses[0]) < 2:
-            continue
-        if known.pulse_s is None:
-            levels = _of_pulse(*pulses)
-        else:
-            levels = [shifted(pulses[0], by) for by in (0, 1 / 2, 1 / 3)]
+    for levels in (*(_of_pulse(*some) for some in pulses), _of_beats(beats)):
         found += [one for one in levels if not _is_in(found, one)]
-    if known.pulse_s is None:
-        found += [one for one in _of_beats(beats) if not _is_in(found, one)]
     return found
 
 
@@ -182,11 +174,7 @@ def _followed(score: Array, back: Places, periods: Array) -> Array:
     """The beats that end in the best score of the last period; back: the one before, -1 if none."""
     last, n_frames = int(periods[-1]), len(score)
     at = n_frames - last + int(score[-last:].argmax()) if n_frames > last else int(score.argmax())
-    beats = []
-    while at >= 0:
-        beats.append(at)
-        at = int(back[at])
-    return np.array(beats[::-1], float)
+    return np.array(chained(back, at), float)
 
 
 def _lags(periods: Array, whole: Places) -> tuple[Places, Array, NDArray[np.bool_]]:

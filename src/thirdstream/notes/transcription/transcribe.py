@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,13 +43,7 @@ from thirdstream.notes.transcription.features import FPS, FrameFeatures, frame_f
 from thirdstream.notes.transcription.keys import key_of, keys_of
 from thirdstream.notes.transcription.known import NOTHING, Known
 from thirdstream.notes.transcription.melody import melody_of
-from thirdstream.notes.transcription.note_events import (
-    NoteEvents,
-    confident,
-    onset_confidence,
-    struck_notes,
-    without_noise,
-)
+from thirdstream.notes.transcription.note_events import NoteEvents, clear_notes, onset_confidence
 from thirdstream.notes.transcription.quantisation import (
     DOTTED,
     QUARTERS,
@@ -60,10 +53,9 @@ from thirdstream.notes.transcription.quantisation import (
 )
 from thirdstream.notes.transcription.transcriber import Posteriors
 from thirdstream.notes.transcription.upbeat import begun, pickup_of
-from thirdstream.notes.types import Chord, Note, Score, Span
+from thirdstream.notes.types import Chord, Note, Score, stretched
 
 Array = NDArray[np.float64]
-Timed = TypeVar("Timed", bound=Span)
 
 
 @dataclass(frozen=True)
@@ -102,7 +94,7 @@ def transcribe(
 ) -> Transcription:
     """Transcribe a stream of (n_channels, n_samples) blocks at 44,100 Hz, of -20 dB RMS.
 
-    title: of the score. known: what a user says of the beats, which overrides what is heard.
+    title: of the score. known: what a user says of the beats, which overrides what is detected.
     progress: told the seconds done so far. A recording without a pulse has the tempo, metre and
     bar lines that are known, else a steady tempo of 120. Raises ThirdstreamError where no notes are
     found, or the known bar begins after the end, and MissingPackage without the transcriber.
@@ -110,11 +102,9 @@ def transcribe(
     with threadpool_limits(1, "blas"):  # its matrices are small: threads would wait for each other
         features = frame_features(blocks, progress=progress)
         known.check_within(features.duration_s)
-        posteriors = features.posteriors
         with ThreadPoolExecutor(1) as other_core:
             counting = other_core.submit(bars_of, features, known)
-            notes = struck_notes(posteriors, features.flux)
-            found = without_noise(confident(notes, posteriors), posteriors)
+            found = clear_notes(features.posteriors, features.flux)
             line = melody_of(found, features)
         if not len(line):
             raise ThirdstreamError("no notes are found in it; give music with pitches")
@@ -138,9 +128,9 @@ def _counted(
     harmony, by_beats = _harmony(features.posteriors, bars, notes)
     melody = NoteEvents(*(part[line] for part in found))
     tune, swing = _tune(notes, line, timing, known)
-    played = _in_quarters(notes, beat)
+    played = stretched(notes, beat)
     chords, plain = (
-        begun(_in_quarters(some, beat), tune, played) for some in (harmony.chords, by_beats)
+        begun(stretched(some, beat), tune, played) for some in (harmony.chords, by_beats)
     )
     metres = Metres.steady(known.signature or metre(bars.beats_per_bar, 4))
     score = Score(
@@ -172,12 +162,7 @@ def _tune(
     grid = DOTTED if known.is_compound else QUARTERS if known.pulse == 1 else SHORTER
     swing = swing_of(np.array([note.start % 1.0 for note in notes])) if grid.may_swing else 0.5
     written = quantised([notes[k] for k in line], timing, grid, swing)
-    return _in_quarters(written, known.pulse), swing
-
-
-def _in_quarters(parts: Iterable[Timed], beat: float) -> tuple[Timed, ...]:
-    """What lies on beats, of so many quarter notes each, in quarter notes."""
-    return tuple(replace(one, start=one.start * beat, length=one.length * beat) for one in parts)
+    return stretched(written, known.pulse), swing
 
 
 def transcribe_file(

@@ -6,7 +6,7 @@ trained it on rendered pieces, of which every note is known; no other transcribe
 
 import itertools
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,10 +54,6 @@ class Transcriber:
         """Version of what runs it, and the SHA-256 of the weights."""
         return {"onnxruntime": version("onnxruntime"), "sha256": sha256(WEIGHTS)}
 
-    @cached_property
-    def _session(self) -> Any:
-        return session(WEIGHTS)
-
     def run(self, window: Wave, *, tuning: float = 0.0) -> tuple[Posteriors, NDArray[np.float32]]:
         """A window (WINDOW,) as `cut` gives it -> posteriors of its KEPT frames, and of
         these pitches being the melody's, (n_frames, 88).
@@ -65,13 +61,14 @@ class Transcriber:
         tuning: semitones above A = 440 Hz.
         """
         spectra = columns(window, KEPT // 2 + 2 * CONTEXT, tuning=tuning)
-        found = self._session.run(None, {"columns": spectra[None]})[0][0]  # (3, 88, n_frames)
+        found = session(WEIGHTS).run(None, {"columns": spectra[None]})[0][0]  # (3, 88, n_frames)
         notes, onsets, melody = (part[:, 2 * CONTEXT :][:, :KEPT].T for part in found)
         return Posteriors(notes, onsets), melody
 
 
+@lru_cache
 def session(path: Path) -> Any:
-    """A network in an ONNX file, ready to be run on one thread."""
+    """A network in an ONNX file, ready to be run on one thread. One that was loaded stays so."""
     runtime = onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
