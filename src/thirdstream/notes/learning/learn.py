@@ -31,7 +31,6 @@ from thirdstream.notes.learning.performance import (
     Performance,
     performance_of,
 )
-from thirdstream.notes.learning.resynthesis import SYNTHESISERS
 from thirdstream.notes.styles.learned import Bar, Entry, LearnedStyle, Source
 
 LOGGER = logging.getLogger("thirdstream")
@@ -40,9 +39,10 @@ MIN_BARS = 4  # of a recording
 SURE = 10  # bars of a recording from which on its metre is believed, whatever the others'
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
-LEARNING = 16  # changes whenever the same recording gives something else
+LEARNING = 15  # changes whenever the same recording gives something else
 CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
 SHORTEST_S = 8.0  # of a recording
+SYNTHESISERS = (38, 39, 50, 51, *range(80, 104))  # General MIDI programs
 ELECTRONIC_KIT = 24
 
 Progress = Callable[[Path, float], None]

@@ -29,8 +29,6 @@ STEP_S = 2.0  # between the beginnings of which that is chosen
 N_FFT, HOP_LENGTH, N_MELS, F_MIN, F_MAX = 4096, 2048, 72, 40.0, 14_000.0
 N_TRIED = 6  # instruments a part
 TRUST = 0.015  # in the network: what a factor of e in a note's likelihood is worth in divergence
-SYNTHESISERS = (38, 39, 50, 51, *range(80, 104))  # General MIDI programs
-RARE = 0.8  # by how much the log likelihood of these is less beforehand
 ANOTHER = 0.005  # divergence that one more instrument must be worth
 SOUNDING = 0.03  # share of the parts' loudest moment from which a place in time and pitch counts
 N_ROUNDS, N_STEPS = 2, 20  # over the parts; of the gains
@@ -44,7 +42,7 @@ def costs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, dict[int, floa
     wave: mono, at 44,100 Hz. scene: the recording's room. A part without an instrument that is able
     to play it, or a recording too short to tell, has a piano.
     """
-    likely = {name: _likely(wave, notes) for name, notes in parts.items() if name != DRUMS}
+    likely = {name: likelihoods(wave, notes) for name, notes in parts.items() if name != DRUMS}
     tried = _tried(likely)
     excerpt = _Excerpt.of(wave, parts, scene)
     stems = {
@@ -58,14 +56,6 @@ def costs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, dict[int, floa
              for name, programs in tried.items()}  # fmt: skip
     costs |= _Fit(excerpt.magnitudes, stems, {DRUMS: {0: 0.0}, **likely}).costs()
     return {name: costs.get(name, {0: 0.0}) for name in likely}
-
-
-def _likely(wave: Wave, notes: Sequence[Sounded]) -> dict[int, float]:
-    """What the network says, and that synthesisers are rare."""
-    return {
-        program: value - RARE * (program in SYNTHESISERS)
-        for program, value in likelihoods(wave, notes).items()
-    }
 
 
 def _tried(likely: Mapping[str, Mapping[int, float]]) -> dict[str, list[int]]:
