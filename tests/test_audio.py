@@ -124,8 +124,9 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """name: a file that cannot be used, and what its error says."""
     files = {name: folder / name for name in
              ("text.wav", "empty.wav", "nan.wav", "no_samples.wav", "cut.mp3", "cut.wav",
-              "missing.wav", "list.m3u8", "silent_film.mp4", "song.mid")}  # fmt: skip
+              "missing.wav", "list.m3u8", "silent_film.mp4", "song.mid", "song.xml")}  # fmt: skip
     files["song.mid"].write_bytes(b"MThd\0\0\0\6\0\1\0\1\0\x60")
+    files["song.xml"].write_text("<score-partwise/>")
     files["text.wav"].write_text("this is not music\n" * 50)
     files["empty.wav"].write_bytes(b"")
     wave = tone(SR)
@@ -153,6 +154,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         "list.m3u8": "is not audio in a format we know",
         "silent_film.mp4": "holds no sound",
         "song.mid": "is a score, no recording; `thirdstream arrange` plays scores",
+        "song.xml": "is a score, no recording; `thirdstream arrange` plays scores",
     }
     return {name: (path, reasons[name]) for name, path in files.items()}
 
@@ -160,7 +162,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
 @pytest.mark.parametrize(
     "name",
     ["text.wav", "empty.wav", "nan.wav", "no_samples.wav", "cut.mp3", "cut.wav", "missing.wav",
-     "list.m3u8", "silent_film.mp4", "song.mid"],
+     "list.m3u8", "silent_film.mp4", "song.mid", "song.xml"],
 )  # fmt: skip
 def test_bad_files_are_refused_with_name_fault_and_remedy(tmp_path: Path, name: str) -> None:
     path, reason = bad_files(tmp_path)[name]

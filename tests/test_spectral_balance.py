@@ -1,5 +1,6 @@
 """Spectral balance: gains in closed form, and covers that sound as the style's recordings do."""
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,19 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy.signal import welch
 
 from test_reverberation import style
 from thirdstream.audio import SR
-from thirdstream.audio.spectral_balance import CENTRES_HZ, FLOOR_DB, third_octaves_db
+from thirdstream.audio.spectral_balance import (
+    CENTRES_HZ,
+    FLOOR_DB,
+    HOP,
+    N_FFT,
+    TOGETHER,
+    third_octaves,
+    third_octaves_db,
+)
 from thirdstream.notes.learning.performance import performance_of
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, Room, Scene, stream
@@ -29,6 +39,31 @@ PINK = np.full(len(CENTRES_HZ), -10 * np.log10(len(CENTRES_HZ)))
 SECONDS = 6
 TIMING = Timing.steady(120.0)
 DRY = Scene(Room(0.3, 0.0, 0.004, 8000.0), FLAT, 0)
+
+
+def test_long_recordings_take_no_more_memory_than_their_wave() -> None:
+    """Welch's method as scipy has it keeps all spectra: eight times a wave of 64 bits."""
+    wave = np.random.default_rng(0).standard_normal(3 * 60 * SR).astype(np.float32)
+    third_octaves_db(wave[:SR], SR)  # imports what it needs
+    tracemalloc.start()
+    try:
+        found = third_octaves_db(wave, SR)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 3.5 * wave.nbytes
+    two = [third_octaves_db(half, SR) for half in np.split(wave, 2)]
+    assert found == pytest.approx(
+        10 * np.log10(np.mean(10 ** (np.array(two) / 10), axis=0)), abs=0.01
+    )
+
+
+@pytest.mark.parametrize("n_windows", [1, 2, TOGETHER - 1, TOGETHER, TOGETHER + 1])
+def test_each_window_counts_once_wherever_a_part_ends(n_windows: int) -> None:
+    wave = np.random.default_rng(1).standard_normal(N_FFT + (n_windows - 1) * HOP + HOP // 2)
+    _, powers = welch(wave, SR, nperseg=N_FFT, noverlap=N_FFT - HOP)
+    bands = np.array([powers[inside].sum() for inside in third_octaves(SR, N_FFT)])
+    assert third_octaves_db(wave, SR) == pytest.approx(10 * np.log10(bands / bands.sum()))
 
 
 def song() -> Song:
