@@ -509,6 +509,7 @@ def test_info_of_a_style_as_json(style_file: Path, capsys: pytest.CaptureFixture
     drums = {p["instrument"] for p in told["recordings"][0]["players"] if p["role"] == "drums"}
     assert drums == {"drum kit"}
     assert (told["kind"], told["path"], told["n_bars"]) == ("style", str(style_file), 32)
+    assert told["balance_db"] is told["reverberation"] is None  # it was learned from MIDI files
     assert [one["n_bars"] for one in told["recordings"]] == [16, 16]
     assert {one["role"]: one["instrument"] for one in told["recordings"][0]["players"]}["bass"] == (
         "double bass"

@@ -121,6 +121,7 @@ def style_summary(path: str) -> dict[str, Any]:
     return {
         "kind": "style", "path": path, "name": style.name, "n_bars": len(style.bars),
         "tempo": style.tempo, "swing": style.swing(style.tempo), "reverberation": room,
+        "balance_db": style.balance_db,
         "recordings": recordings,
     }  # fmt: skip
 
