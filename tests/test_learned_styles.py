@@ -463,6 +463,21 @@ def test_what_tells_nothing_is_left_out_and_said(
     assert len(read_learned(out).recordings) == 1
 
 
+def test_a_result_that_exists_is_said_before_a_folder_is_learned(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song = tmp_path / "song.wav"
+    soundfile.write(song, np.zeros(SR), SR)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "song.wav").write_bytes(b"mine")
+    asked = ("transfer", song, "--to", folder, "--out", tmp_path / "out")
+    assert run(*asked) == 1
+    said = capsys.readouterr().err
+    assert "song.wav: exists already; add --force" in said and "bars" not in said
+    assert list((tmp_path / "out").iterdir()) == [tmp_path / "out" / "song.wav"]
+    assert (tmp_path / "out" / "song.wav").read_bytes() == b"mine"
+
+
 def test_info_says_who_plays_what_in_a_few_lines(
     style_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

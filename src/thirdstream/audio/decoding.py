@@ -356,8 +356,8 @@ def _av_info(path: Path) -> AudioInfo:
     except (FFmpegError, ValueError, AttributeError) as error:  # no decoder: no sample_rate
         if path.suffix.lower() in SCORES:
             raise AudioError(
-                f"{path}: is a score, no recording; `thirdstream arrange` plays scores, as jazz and "
-                "as classical music"
+                f"{path}: is a score, no recording; `thirdstream arrange` plays scores, as jazz "
+                "and as classical music"
             ) from error
         raise AudioError(
             f"{path}: is not audio in a format we know; "

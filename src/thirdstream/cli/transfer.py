@@ -15,7 +15,7 @@ from thirdstream.cli.console import Failed, FilesBar, complain, print_json, prog
 from thirdstream.cli.locks import writes_either
 from thirdstream.cli.system_options import options_of_all
 from thirdstream.cli.systems import default_system
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import ThirdstreamError, check_free
 from thirdstream.parallel import Workers, results
 from thirdstream.system import Options, System
 from thirdstream.transfer.files import (
@@ -79,7 +79,7 @@ def transfer(
     system = registry.load(name)
     if system.terms:
         say(system.terms)
-    options = system.accept(_with_folder_learned(system, style, inputs, out))
+    options = system.accept(_with_folder_learned(system, style, inputs, out, files))
     if pipes.DASH in (*inputs, out):
         outcomes = [_piped(system, inputs, out, options, files, json=json)]
     else:
@@ -112,7 +112,7 @@ def transfer(
 
 
 def _with_folder_learned(
-    system: System[Any], style: Options, inputs: Sequence[Path], out: Path
+    system: System[Any], style: Options, inputs: Sequence[Path], out: Path, files: Files
 ) -> Options:
     """The options with a style file in place of the folder to learn it from, if `to` is one.
 
@@ -136,6 +136,10 @@ def _with_folder_learned(
             f"{beside}: holds the recordings that the style is learned from; choose another folder "
             "for the results"
         )
+    if pipes.DASH not in (*inputs, out) and not (files.force or files.skip_existing):
+        targets = [target for _, target in plan(inputs, out, suffix=f".{files.format}")]
+        if all(target.exists() for target in targets):
+            check_free(targets[0])
     return dataclasses.replace(style, to=str(learned_from(folder, beside)))
 
 

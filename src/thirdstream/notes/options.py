@@ -19,8 +19,8 @@ class ScoreOptions(Options):
     band, bossa nova, ballad, jazz waltz, trio waltz); of a learned style, the recording whose
     players play. By default one that suits the recording."""
     score: Path | None = None
-    """A corrected lead sheet (MusicXML) to arrange instead of the transcription; its first bar line
-    is the recording's first."""
+    """A corrected lead sheet (MusicXML or MIDI) to arrange instead of the transcription; its first
+    bar line is the recording's first."""
     tempo: float | None = None
     """The recording's beats a minute, where you know them; it may sway around them. By default they
     are detected. A beat is a dotted note in 6/8, 9/8 and 12/8, else the metre's lower number."""
