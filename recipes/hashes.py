@@ -24,7 +24,7 @@ STEPS = {
 
 def compiled(*arguments: str) -> str:
     """What uv finds, for every system and the oldest Python."""
-    how = ["--universal", "--python-version", "3.11.7", "--no-header", "--no-annotate", "--quiet"]
+    how = ["--universal", "--python-version", "3.11.0", "--no-header", "--no-annotate", "--quiet"]
     command = [sys.executable, "-m", "uv", "pip", "compile", *arguments, *how]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 

@@ -5,10 +5,13 @@ import re
 import runpy
 import shutil
 import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import pytest
 import soundfile as sf
+from packaging.specifiers import SpecifierSet
 
 import thirdstream
 from conftest import music
@@ -64,6 +67,20 @@ def test_every_locked_package_but_torch_has_its_hashes() -> None:
         return {re.sub(r"[-_.]+", "-", name).lower() for name in found}
 
     assert names("requirements.hashes") == names("requirements.lock") - {"torch"}
+
+
+def test_the_locked_packages_that_are_installed_run_on_the_oldest_python() -> None:
+    """The first release of it: Debian's stable has one of the first."""
+    stated = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (oldest,) = re.findall(r'^requires-python = ">=([\d.]+)"', stated, re.M)
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    refused = {}
+    for name in re.findall(r"^([\w.-]+)==", lock, re.M):
+        with suppress(PackageNotFoundError):  # of another system, or of `make audit`
+            stated = metadata(name)["Requires-Python"] or ""
+            if f"{oldest}.0" not in SpecifierSet(stated):
+                refused[name] = stated
+    assert not refused
 
 
 def test_make_takes_nothing_without_its_hash_but_torch() -> None:
