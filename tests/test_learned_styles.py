@@ -41,7 +41,7 @@ from thirdstream.notes.learning.phrasing import STACCATO
 from thirdstream.notes.learning.resynthesis import costs_of
 from thirdstream.notes.learning.timbre import Sounded
 from thirdstream.notes.rendering import ORCHESTRA, Room, Scene, play
-from thirdstream.notes.rendering.room import COLOUR_HZ, in_room
+from thirdstream.notes.rendering.room import FLAT, in_room
 from thirdstream.notes.styles.learned import (
     LONGEST,
     Bar,
@@ -710,7 +710,7 @@ def cheapest(costs: Mapping[str, Mapping[int, float]]) -> dict[str, int]:
     return {name: min(one, key=one.__getitem__) for name, one in costs.items()}
 
 
-DRY = Scene(Room(0.3, 0.0, 0.004, 4000.0), (0.0,) * len(COLOUR_HZ), 0)
+DRY = Scene(Room(0.3, 0.0, 0.004, 4000.0), FLAT, 0)
 
 
 @pytest.mark.parametrize(
@@ -738,7 +738,7 @@ def test_each_of_an_ensemble_is_known_in_a_hall(tmp_path: Path) -> None:
     }
     tracks = [Track(role, program, notes) for role, (program, notes) in truth.items()]
     dry = play(Song(tuple(tracks), 120.0), ORCHESTRA, 12 * SR)
-    hall = Scene(Room(1.8, 0.4, 0.02, 4000.0), (0.0,) * len(COLOUR_HZ), 1)
+    hall = Scene(Room(1.8, 0.4, 0.02, 4000.0), FLAT, 1)
     wave = np.concatenate(list(in_room([dry], hall, n_channels=1)), axis=1)[0]
     wave *= 0.1 / np.sqrt(np.square(wave).mean())
     heard: dict[Role, list[Sounded]] = {

@@ -7,9 +7,8 @@ from scipy.signal import butter, fftconvolve, sosfilt
 from conftest import music, tone
 from thirdstream.audio import SR, Wave
 from thirdstream.notes.rendering import Room, Scene, draw_scene
-from thirdstream.notes.rendering.room import COLOUR_HZ, N_FIR, _colour, in_room, response
+from thirdstream.notes.rendering.room import COLOUR_HZ, FLAT, N_FIR, _colour, in_room, response
 
-FLAT = (0.0,) * len(COLOUR_HZ)
 DRY = Scene(Room(0.3, 0.0, 0.004, 4000.0), FLAT, 0)
 
 

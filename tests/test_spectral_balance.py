@@ -26,8 +26,8 @@ from thirdstream.audio.spectral_balance import (
 from thirdstream.notes.learning.performance import performance_of
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, Room, Scene, stream
-from thirdstream.notes.rendering.equaliser import FLAT, HIGHEST_DB, LOWEST_DB, equalised, gains_db
-from thirdstream.notes.rendering.room import COLOUR_HZ
+from thirdstream.notes.rendering.equaliser import HIGHEST_DB, LOWEST_DB, equalised, gains_db
+from thirdstream.notes.rendering.room import COLOUR_HZ, FLAT
 from thirdstream.notes.styles.learned import LearnedStyle, write_learned
 from thirdstream.notes.system import played, scene_of
 from thirdstream.notes.timing import Timing

@@ -24,6 +24,7 @@ from thirdstream import shortage
 CASELESS = sys.platform in ("win32", "darwin")  # their file systems take A.wav for a.wav
 LOG = logging.getLogger(__name__)
 ORPHAN = re.compile(r"\.[0-9a-f]{8}\.part(\..+)?")  # what `whole_file` calls its temporary files
+MIDI_SUFFIXES, MUSICXML_SUFFIXES = (".mid", ".midi"), (".mxl", ".musicxml", ".xml")
 ORPHANED_S = 24 * 3600.0  # where there are no locks: after so long nobody writes there
 
 

@@ -25,14 +25,13 @@ from numpy.typing import NDArray
 
 from thirdstream import shortage
 from thirdstream.audio.mixing import mixed, spread
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import MIDI_SUFFIXES, MUSICXML_SUFFIXES, ThirdstreamError
 
 BLOCK = 1 << 18  # samples read at a time
 MIN_SR, MAX_SR, MAX_CHANNELS = 1_000, 1_000_000, 64  # of recordings that are read
 SLACK_S = 0.25  # seconds of sound whose loss is no fault: encoders' delays, scratches
 STREAMED = 0x7FFF_0000  # bytes of a WAV from which on its writer did not know how many would come
 OGG_LOST = 65_307  # bytes of the largest OGG page, after which FFmpeg looks for none
-SCORES = (".mid", ".midi", ".musicxml", ".mxl", ".xml")
 AC3_ERRORS = (InvalidDataError, UndefinedError)  # its decoder has numbers of its own
 MAX_CHUNKS = 10_000  # after the sound of a WAV
 MPEG = (0x50, 0x55)  # layers 2 and 3 in a WAV: libsndfile stops, and prints, where it is damaged
@@ -354,7 +353,7 @@ def _av_info(path: Path) -> AudioInfo:
             n_samples = round(_duration_s(container, track) * track.sample_rate) if known else 0
             return AudioInfo(track.sample_rate, len(track.layout.channels), n_samples, places)
     except (FFmpegError, ValueError, AttributeError) as error:  # no decoder: no sample_rate
-        if path.suffix.lower() in SCORES:
+        if path.suffix.lower() in (*MIDI_SUFFIXES, *MUSICXML_SUFFIXES):
             raise AudioError(
                 f"{path}: is a score, no recording; `thirdstream arrange` plays scores, as jazz "
                 "and as classical music"

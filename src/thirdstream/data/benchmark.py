@@ -18,6 +18,7 @@ from pathlib import Path
 
 from thirdstream.data.pairs import MANIFEST, Job, Left, Made, listed, make_pairs
 from thirdstream.files import (
+    MUSICXML_SUFFIXES,
     ThirdstreamError,
     files_below,
     make_folder,
@@ -29,7 +30,6 @@ from thirdstream.lock import is_empty
 
 NAME = "benchmark.json"
 SOURCE = "github.com/00sapo/OpenEWLD"
-SHEETS = (".mxl", ".musicxml", ".xml")
 SPLITS = ("train", "validation", "test")
 SEED = 1930
 VARIANTS = {"train": 1, "validation": 1, "test": 2}  # pairs of each piece
@@ -111,7 +111,7 @@ def content_sha256(path: Path) -> str | None:
 def find_pieces(sheets: Sequence[Path], wanted: Sequence[Piece]) -> dict[Piece, Path]:
     """Where the pieces are below folders, by their content. Raises ThirdstreamError that names
     what is missing, or cannot be read."""
-    candidates = [path for folder in sheets for path in files_below(folder, SHEETS)]
+    candidates = [path for folder in sheets for path in files_below(folder, MUSICXML_SUFFIXES)]
     by_content = {content_sha256(path): path for path in candidates}
     missing = [piece for piece in wanted if piece.sha256 not in by_content]
     if missing:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from thirdstream.files import MIDI_SUFFIXES, MUSICXML_SUFFIXES
 from thirdstream.notes.io.midi import read_score_midi
 from thirdstream.notes.io.musicxml import read_musicxml
 from thirdstream.notes.types import Score, ScoreError
 
-SUFFIXES = frozenset([".mxl", ".musicxml", ".xml", ".mid", ".midi"])
+SUFFIXES = frozenset((*MUSICXML_SUFFIXES, *MIDI_SUFFIXES))
 MIN_NOTES = 8
 
 
@@ -22,7 +23,7 @@ def read_score(path: Path, *, repeats: bool = True) -> Score:
         raise ScoreError(f"{path}: there is no such file; check the path")
     if path.suffix.lower() not in SUFFIXES:
         raise ScoreError(f"{path}: is no score we read; give {', '.join(sorted(SUFFIXES))}")
-    if path.suffix.lower() in (".mid", ".midi"):
+    if path.suffix.lower() in MIDI_SUFFIXES:
         score = read_score_midi(path)
     else:
         score = read_musicxml(path, repeats=repeats)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from thirdstream import audio
 from thirdstream.files import (
+    MIDI_SUFFIXES,
     ThirdstreamError,
     fault_of,
     files_below,
@@ -27,7 +28,6 @@ from thirdstream.files import (
 from thirdstream.notes.learning.agreement import Candidates, agreed
 from thirdstream.notes.learning.bars import bars_of, source_of
 from thirdstream.notes.learning.performance import (
-    MIDI_SUFFIXES,
     Performance,
     performance_of,
 )
@@ -195,14 +195,13 @@ def _named_apart(recordings: Sequence[Source]) -> Iterator[Source]:
 def played_by(source: Source, programs: Sequence[int]) -> Source:
     """A recording whose players have other programs. Which kit plays is not found in a recording:
     beside synthesisers it is an electronic one."""
-    pitched = [one for player, one in zip(source.players, programs, strict=True)
-               if player.role != "drums"]  # fmt: skip
-    n_synthesisers = sum(one in SYNTHESISERS for one in pitched)
-    is_midi = source.reverberation is None
+    both = list(zip(source.players, programs, strict=True))
+    pitched = [program for player, program in both if player.role != "drums"]
+    mostly = 2 * sum(program in SYNTHESISERS for program in pitched) > len(pitched)
+    is_electronic = mostly and source.reverberation is not None  # MIDI files say which kit it is
     players = []
-    for player, program in zip(source.players, programs, strict=True):
-        is_electronic = player.role == "drums" and not is_midi and 2 * n_synthesisers > len(pitched)
-        of = ELECTRONIC_KIT if is_electronic else program
+    for player, program in both:
+        of = ELECTRONIC_KIT if is_electronic and player.role == "drums" else program
         players.append(player.model_copy(update={"program": of}))
     return source.model_copy(update={"players": tuple(players)})
 

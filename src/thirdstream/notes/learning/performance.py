@@ -16,6 +16,7 @@ import numpy as np
 from thirdstream import audio
 from thirdstream.audio import SR, Wave
 from thirdstream.audio.spectral_balance import third_octaves_db
+from thirdstream.files import MIDI_SUFFIXES
 from thirdstream.notes.arranging.phrasing import sources
 from thirdstream.notes.io.midi import read_midi, read_score_midi
 from thirdstream.notes.learning.percussion import Stroke, strokes_of
@@ -23,12 +24,11 @@ from thirdstream.notes.learning.resynthesis import DRUMS, costs_of
 from thirdstream.notes.learning.reverberation import reverberation_of
 from thirdstream.notes.learning.timbre import Sounded
 from thirdstream.notes.rendering import scene_with
-from thirdstream.notes.rendering.room import COLOUR_HZ
+from thirdstream.notes.rendering.room import FLAT
 from thirdstream.notes.styles.learned import Reverberation, Role
 from thirdstream.notes.transcription.transcribe import Transcription, transcribe_file
 from thirdstream.notes.types import Note, Score
 
-MIDI_SUFFIXES = (".mid", ".midi")
 BASS_TOP = 55  # G3: what is higher is never a recording's bass
 HELD = 1.0  # quarter notes from which harmony is held, rather than struck
 STROKE_S = 0.1
@@ -38,7 +38,6 @@ ROLES: dict[str, Role] = {
     "melody": "melody", "bass": "bass", "harmony": "harmony", "held harmony": "harmony",
     DRUMS: "drums"
 }  # fmt: skip
-FLAT = (0.0,) * len(COLOUR_HZ)  # a microphone without colour
 BASS_GAP = 3  # semitones that a bass lies below all else that sounds
 
 

@@ -10,12 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from thirdstream.audio import SR
 from thirdstream.audio.spectral_balance import CENTRES_HZ, third_octaves_db
 from thirdstream.notes.rendering.recording import stream
-from thirdstream.notes.rendering.room import COLOUR_HZ, Scene
+from thirdstream.notes.rendering.room import COLOUR_HZ, FLAT, Scene
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.types import Song
 
 MEASURED_S = 20.0  # of a song, from its middle
-FLAT = (0.0,) * len(COLOUR_HZ)
 SILENT_DB = -55.0  # a band of the song from which on it tells nothing
 FARTHEST_DB = 15.0  # how unlike a band may be to count
 RIDGE = 0.01

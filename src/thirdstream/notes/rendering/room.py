@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from thirdstream.audio import SR, Wave, windows
 
 COLOUR_HZ = (60.0, 150.0, 400.0, 1000.0, 2500.0, 6000.0, 14000.0)
+FLAT = (0.0,) * len(COLOUR_HZ)  # dB: a microphone without colour
 N_FIR = 2048  # taps of the microphone's colour
 LOWEST_HZ = 20.0  # below it is nothing but what soundfonts have of DC
 N_HIGH_PASS = SR // 4  # samples for which that filter rings
