@@ -109,10 +109,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with _faults_explained(debug="--debug" in general):
         if short := shortage.at_start():
             raise Failed(short)
-        with _timed():
+        with _timed(), _flushed():
             command = _parsed(["--version"] if "--version" in general else given)
             command()
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """What was printed inside is written at its end, where a fault of it is still explained."""
+    try:
+        yield
+    except SystemExit:  # tyro's, after --help
         sys.stdout.flush()
+        raise
+    sys.stdout.flush()
 
 
 @contextmanager
