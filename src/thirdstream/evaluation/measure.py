@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from thirdstream import audio
 from thirdstream.audio import SEGMENT, SR, Wave
@@ -189,8 +190,20 @@ def evaluation_models() -> EvaluationModels:
     return EvaluationModels(Tagger(), **found, classifiers=classifiers.read(), missing=missing)
 
 
+class Transcribed(NamedTuple):
+    """What the transcriber says of one wave: which pitches sound, a frame at a time, and notes."""
+
+    roll: NDArray[np.bool_]
+    notes: Notes
+
+    @classmethod
+    def of(cls, posteriors: Posteriors) -> "Transcribed":
+        found = notes_of(posteriors)
+        return cls(posteriors.roll, Notes(found.intervals, found.pitches))
+
+
 class Analysis(NamedTuple):
-    """What comparisons need of one wave; posteriors, melody and chords are None without their
+    """What comparisons need of one wave; transcribed, melody and chords are None without their
     network.
 
     styles: of each further classifier, its value of each style.
@@ -199,7 +212,7 @@ class Analysis(NamedTuple):
     wave: Wave
     beats: metrics.Array
     tagged: TaggerOutput
-    posteriors: Posteriors | None
+    transcribed: Transcribed | None
     chroma: metrics.Chroma
     melody: Track | None = None
     chords: Chords | None = None
@@ -212,7 +225,7 @@ def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
         wave,
         metrics.beat_times(wave, SR),
         models.tagger.predict(wave, SR),
-        models.transcriber.predict(wave, SR) if models.transcriber else None,
+        Transcribed.of(models.transcriber.predict(wave, SR)) if models.transcriber else None,
         metrics.chroma(wave, SR),
         models.pitch.predict(wave, SR) if models.pitch else None,
         models.chords.predict(wave, SR) if models.chords else None,
@@ -259,9 +272,11 @@ def compare(
             melody=truth.melody, bars_s=truth.bars_s, wave=output.wave, sr=SR
         )
         row |= {"bars_kept": float(kept.mean())} if len(kept) else {}
-    if original.posteriors and output.posteriors:
-        row |= _note_metrics(original.posteriors, output.posteriors, truth)
-        row |= _musicality(output.posteriors, output.beats)
+    if original.transcribed and output.transcribed:
+        row |= _note_metrics(
+            reference=original.transcribed, estimate=output.transcribed, truth=truth
+        )
+        row |= _musicality(output.transcribed.notes, output.beats)
     if original.melody and output.melody and original.melody.leads:
         kept = melody_scores(reference=original.melody, estimate=output.melody)
         row |= zip(MELODY_METRICS, kept, strict=True)
@@ -314,10 +329,8 @@ def chord_metrics(
     return row
 
 
-def _musicality(posteriors: Posteriors, beats: metrics.Array) -> dict[str, float]:
+def _musicality(notes: Notes, beats: metrics.Array) -> dict[str, float]:
     """Of the notes that are heard; what they are too few for is left out."""
-    found = notes_of(posteriors)
-    notes = Notes(found.intervals, found.pitches)
     values = {
         "large_leap_share": musicality.large_leap_share(notes),
         "repetition": musicality.repetition(notes),
@@ -327,24 +340,22 @@ def _musicality(posteriors: Posteriors, beats: metrics.Array) -> dict[str, float
 
 
 def _note_metrics(
-    original: Posteriors, output: Posteriors, truth: Truth | None
+    *, reference: Transcribed, estimate: Transcribed, truth: Truth | None
 ) -> dict[str, float]:
-    reference, estimate = (
-        Notes(found.intervals, found.pitches) for found in (notes_of(original), notes_of(output))
-    )
-    scores = metrics.note_scores(reference=reference, estimate=estimate)
+    notes = estimate.notes
+    scores = metrics.note_scores(reference=reference.notes, estimate=notes)
     row = {
         "pitch_jaccard_distance": metrics.pitch_jaccard_distance(
-            reference=original.roll, estimate=output.roll
+            reference=reference.roll, estimate=estimate.roll
         ),
         "note_precision": scores.precision,
         "note_recall": scores.recall,
         "note_f1": scores.f1,
     }
     if truth:
-        row["true_note_f1"] = metrics.note_scores(reference=truth.notes, estimate=estimate).f1
+        row["true_note_f1"] = metrics.note_scores(reference=truth.notes, estimate=notes).f1
     if truth and len(truth.melody.pitches):  # it may rest throughout an excerpt
-        row["melody_recall"] = metrics.melody_recall(melody=truth.melody, estimate=estimate)
+        row["melody_recall"] = metrics.melody_recall(melody=truth.melody, estimate=notes)
     return row
 
 
