@@ -20,6 +20,7 @@ from tables import show
 from thirdstream.evaluation import metrics
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.learning.performance import parts_of, performance_of, sounded
+from thirdstream.notes.learning.resynthesis import Programs
 from thirdstream.notes.learning.timbre import Sounded, likelihoods
 from thirdstream.notes.transcription.transcribe import transcribe_file
 
@@ -38,9 +39,10 @@ class Row(NamedTuple):
     found_drums: bool
 
 
-def share(one: Drawn, given: Sequence[tuple[Sequence[Sounded], int]]) -> float:
-    """Of the notes of parts that somebody plays, those that are given to the right program."""
-    right = [who == program for notes, program in given
+def share(one: Drawn, given: Sequence[tuple[Sequence[Sounded], Programs]]) -> float:
+    """Of the notes of parts that somebody plays, those that are given to the right program; to one
+    of two, they count half."""
+    right = [(who in programs) / len(programs) for notes, programs in given
              for who in players(one, notes).values()]  # fmt: skip
     return float(np.mean(right)) if right else 0.0
 
@@ -49,9 +51,9 @@ def row(one: Drawn, path: Path, piece: str) -> Row:
     found, performance = transcribe_file(path), performance_of(path)
     guessed = []
     for notes in (sounded(found, some) for some in parts_of(found).values()):
-        likely = likelihoods(one.wave, notes) or {0: 0.0}
-        guessed.append((notes, max(likely, key=likely.__getitem__)))
-    pitched = [(sounded(found, part.notes), part.program)
+        likely = likelihoods(one.wave, notes) or {0: np.zeros(1)}
+        guessed.append((notes, (max(likely, key=lambda who: likely[who].mean()),)))
+    pitched = [(sounded(found, part.notes), part.programs)
                for part in performance.parts if part.role != "drums"]  # fmt: skip
     has = any(part.role == "drums" for part in performance.parts)
     return Row(piece, share(one, guessed), share(one, pitched), one.drums is not None, has)

@@ -131,7 +131,7 @@ def _instrument(player: "Player") -> str:
 
     if player.role == "drums":
         return KITS.get(player.program, f"drum kit {player.program}")
-    return instrument(player.program).name
+    return " + ".join(instrument(one).name for one in (player.program, *player.doubled_by))
 
 
 def print_style(summary: Mapping[str, Any]) -> None:

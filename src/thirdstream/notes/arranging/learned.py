@@ -120,25 +120,28 @@ class _Players:
             if own.role == "drums" and not self.style.has_drums:  # misheard
                 continue
             before = sum(player.role == own.role for player in players[:number])
-            program = self._program(own, number=before)
+            who = self._player(own, number=before)
+            programs = (who.program, *who.doubled_by)
             fitted = _fitted(strokes, bar.length, wanted.length)
             if own.role != "drums":
                 fitted = repitched(fitted, over, now)
             level = LEVELS[own.role] - own.velocity
             even = self.style.source(bar).swing < EVEN and not self.style.source(bar).thirds
-            self.strokes.setdefault((own.role, program), []).extend(
+            notes = [
                 _placed(one, wanted, louder=level, in_thirds=wanted.thirds and even)
                 for one in fitted
-            )
+            ]
+            softer = _softer(notes, n_players=len(programs))
+            for program in programs:
+                self.strokes.setdefault((own.role, program), []).extend(softer)
 
-    def _program(self, own: Player, *, number: int) -> int:
+    def _player(self, own: Player, *, number: int) -> Player:
         """The band's for a player of another recording, who has this number among its role's."""
         able = self.of_role[own.role]
         if not able:
             able.append(own)
-        if any(player.program == own.program for player in able):
-            return own.program
-        return able[min(number, len(able) - 1)].program
+        same = (player for player in able if player.program == own.program)
+        return next(same, able[min(number, len(able) - 1)])
 
 
 def _fitted(strokes: Sequence[Stroke], played: int, wanted: int) -> list[Stroke]:
@@ -159,6 +162,13 @@ def _placed(stroke: Stroke, wanted: Wanted, *, louder: int, in_thirds: bool) -> 
     return Note(
         wanted.start + start, max(end - start, 0.05), pitch, midi_velocity(velocity + louder)
     )
+
+
+def _softer(notes: Sequence[Note], *, n_players: int) -> list[Note]:
+    """Notes as each of several plays them, so that together they are as loud as one: power goes
+    with the fourth power of the velocity."""
+    share = n_players**-0.25
+    return [replace(note, velocity=midi_velocity(share * note.velocity)) for note in notes]
 
 
 def _sounding(strokes: Sequence[Note], pulse: Pulse) -> list[Note]:

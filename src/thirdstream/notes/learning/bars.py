@@ -43,7 +43,8 @@ def _player(part: Played) -> Player:
     pitches = sorted(note.pitch for note in part.notes)
     return Player(
         role=part.role,
-        program=part.program,
+        program=part.programs[0],
+        doubled_by=part.programs[1:],
         velocity=velocities[len(velocities) // 2],
         lowest=pitches[0],
         highest=pitches[-1],

@@ -31,6 +31,7 @@ from thirdstream.notes.learning.performance import (
     Performance,
     performance_of,
 )
+from thirdstream.notes.learning.resynthesis import Programs
 from thirdstream.notes.styles.learned import Bar, Entry, LearnedStyle, Source
 
 LOGGER = logging.getLogger("thirdstream")
@@ -39,7 +40,7 @@ MIN_BARS = 4  # of a recording
 SURE = 10  # bars of a recording from which on its metre is believed, whatever the others'
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
-LEARNING = 15  # changes whenever the same recording gives something else
+LEARNING = 16  # changes whenever the same recording gives something else
 CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
 SHORTEST_S = 8.0  # of a recording
 SYNTHESISERS = (38, 39, 50, 51, *range(80, 104))  # General MIDI programs
@@ -124,7 +125,9 @@ def _part_of(path: Path, file: Path, progress: Progress) -> StylePart:
             f"{path}: {MIN_BARS} accompanied bars are needed, and {len(bars)} found; give a longer "
             "recording, or one of more than a single voice"
         )
-    parts = tuple(Candidates(name=one.name, costs=dict(one.costs)) for one in performance.parts)
+    parts = tuple(
+        Candidates(name=one.name, costs=tuple(one.costs.items())) for one in performance.parts
+    )
     part = StylePart(source=source_of(performance), bars=tuple(bars), parts=parts)
     write_json(file, part.model_dump(mode="json", exclude_defaults=True))
     return part
@@ -192,17 +195,17 @@ def _named_apart(recordings: Sequence[Source]) -> Iterator[Source]:
         yield one.model_copy(update={"name": name})
 
 
-def played_by(source: Source, programs: Sequence[int]) -> Source:
+def played_by(source: Source, programs: Sequence[Programs]) -> Source:
     """A recording whose players have other programs. Which kit plays is not found in a recording:
     beside synthesisers it is an electronic one."""
     both = list(zip(source.players, programs, strict=True))
-    pitched = [program for player, program in both if player.role != "drums"]
+    pitched = [one for player, who in both if player.role != "drums" for one in who]
     mostly = 2 * sum(program in SYNTHESISERS for program in pitched) > len(pitched)
     is_electronic = mostly and source.reverberation is not None  # MIDI files say which kit it is
     players = []
-    for player, program in both:
+    for player, (program, *others) in both:
         of = ELECTRONIC_KIT if is_electronic and player.role == "drums" else program
-        players.append(player.model_copy(update={"program": of}))
+        players.append(player.model_copy(update={"program": of, "doubled_by": tuple(others)}))
     return source.model_copy(update={"players": tuple(players)})
 
 

@@ -20,7 +20,7 @@ from thirdstream.files import MIDI_SUFFIXES
 from thirdstream.notes.arranging.phrasing import sources
 from thirdstream.notes.io.midi import read_midi, read_score_midi
 from thirdstream.notes.learning.percussion import Stroke, strokes_of
-from thirdstream.notes.learning.resynthesis import DRUMS, costs_of
+from thirdstream.notes.learning.resynthesis import DRUMS, Programs, costs_of
 from thirdstream.notes.learning.reverberation import reverberation_of
 from thirdstream.notes.learning.timbre import Sounded
 from thirdstream.notes.rendering import scene_with
@@ -44,19 +44,24 @@ BASS_GAP = 3  # semitones that a bass lies below all else that sounds
 @dataclass(frozen=True)
 class Played:
     """A part: its name, of ROLES; its notes as they were played; and the General MIDI programs that
-    may play it, each with its cost."""
+    may play it, alone or together, each with its cost."""
 
     name: str
-    costs: Mapping[int, float]
+    costs: Mapping[Programs, float]
     notes: tuple[Note, ...]
+
+    @classmethod
+    def by(cls, program: int, *, name: str, notes: Sequence[Note]) -> "Played":
+        """A part whose player is known."""
+        return cls(name, {(program,): 0.0}, tuple(notes))
 
     @property
     def role(self) -> Role:
         return ROLES[self.name]
 
     @property
-    def program(self) -> int:
-        """The one of the least cost."""
+    def programs(self) -> Programs:
+        """Those of the least cost."""
         return min(self.costs, key=self.costs.__getitem__)
 
 
@@ -143,7 +148,7 @@ def _played(wave: Wave, found: Transcription, room: Reverberation) -> list[Playe
     costs = costs_of(wave, parts, scene)
     played = [Played(name, costs[name], tuple(sorted(notes))) for name, notes in of_parts.items()]
     if strokes:
-        played.append(Played(DRUMS, {KIT: 0.0}, _in_quarters(strokes, found)))
+        played.append(Played.by(KIT, name=DRUMS, notes=_in_quarters(strokes, found)))
     return played
 
 
@@ -203,7 +208,7 @@ def _of_midi(path: Path) -> Performance:
     pitched.sort(key=lambda one: fmean(note.pitch for note in one[1]), reverse=True)
     played = _with_roles(pitched, score)
     if drums:
-        played.append(Played(DRUMS, {kits[0].program: 0.0}, tuple(sorted(drums))))
+        played.append(Played.by(kits[0].program, name=DRUMS, notes=sorted(drums)))
     return Performance(path.stem, score, tuple(played), score.beats_per_minute or 120.0)
 
 
@@ -211,18 +216,19 @@ def _with_roles(pitched: Sequence[tuple[int, tuple[Note, ...]]], score: Score) -
     """Parts from high to low, with their roles; a single one is split by register."""
     (lead, highest), *others = pitched
     line = {id(note) for note in sources(score.melody, highest) if note is not None}
-    parts = [Played("melody", {lead: 0.0}, tuple(note for note in highest if id(note) in line))]
+    melody = [note for note in highest if id(note) in line]
+    parts = [Played.by(lead, name="melody", notes=melody)]
     rest = [(lead, tuple(note for note in highest if id(note) not in line)), *others]
     bass_at = len(rest) - 1 if others and fmean(n.pitch for n in rest[-1][1]) < BASS_TOP else None
     for number, (program, notes) in enumerate(rest):
         if not notes:
             continue
         if number == bass_at and not _is_chordal(notes):
-            parts.append(Played("bass", {program: 0.0}, notes))
+            parts.append(Played.by(program, name="bass", notes=notes))
             continue
         bass, harmony = _by_register(notes) if bass_at in (None, number) else ([], notes)
         split = {"bass": bass, "harmony": harmony}
-        parts += [Played(name, {program: 0.0}, tuple(some)) for name, some in split.items() if some]
+        parts += [Played.by(program, name=name, notes=some) for name, some in split.items() if some]
     return parts
 
 

@@ -1,13 +1,14 @@
 """Who may play a recording: each part is played by the instruments that it may be, and their sums
-are compared with the recording (analysis by synthesis).
+are compared with the recording (analysis by synthesis). Harmony may be several instruments'.
 
 A small network's word on each part (timbre.py) says which instruments are tried, and counts a
 little. What is compared is where the parts' notes sound: a note that was missed is nobody's fault.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,23 +22,27 @@ from thirdstream.notes.types import Note, Song, Track
 
 Array = NDArray[np.float64]
 DRUMS = "drums"
+SHARED = ("harmony", "held harmony")  # parts that several may play together
+Programs = tuple[int, ...]
+"""General MIDI programs that play the same notes."""
 Parts = Mapping[str, Sequence[Sounded]]
 """Notes by the part's name; those of drums by DRUMS."""
 
 PART_S = 12.0  # of a recording that is compared, where its rarest part has most notes
 STEP_S = 2.0  # between the beginnings of which that is chosen
 N_FFT, HOP_LENGTH, N_MELS, F_MIN, F_MAX = 4096, 2048, 72, 40.0, 14_000.0
-N_TRIED = 6  # instruments a part
+N_TRIED, N_TRIED_SHARED = 6, 8  # instruments a part; one that several may play
+MOST_TOGETHER, N_LOUDEST = 3, 5  # that play a part together, of those that are loudest in it
 TRUST = 0.015  # in the network: what a factor of e in a note's likelihood is worth in divergence
-ANOTHER = 0.005  # divergence that one more instrument must be worth
+ANOTHER = 0.005  # divergence that one more instrument must be worth, and that a doubling must
 SOUNDING = 0.03  # share of the parts' loudest moment from which a place in time and pitch counts
-N_ROUNDS, N_STEPS = 2, 20  # over the parts; of the gains
+N_ROUNDS, N_STEPS, N_STEPS_LOUDEST = 2, 20, 150  # over the parts; of the gains
 FLOOR = 1e-4  # of the mean, below which nothing counts
 
 
-def costs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, dict[int, float]]:
-    """For each part but drums the General MIDI programs that may play it, each with its cost: how
-    unlike the recording the best sum with it is.
+def costs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, dict[Programs, float]]:
+    """For each part but drums who may play it, alone or together, each with its cost: how unlike
+    the recording the best sum with it is.
 
     wave: mono, at 44,100 Hz. scene: the recording's room. A part without an instrument that is able
     to play it, or a recording too short to tell, has a piano.
@@ -52,24 +57,26 @@ def costs_of(wave: Wave, parts: Parts, scene: Scene) -> dict[str, dict[int, floa
     }
     if excerpt.notes.get(DRUMS):
         stems[DRUMS] = {0: excerpt.stem(DRUMS, 0)}
-    costs = {name: {one: -TRUST * likely[name][one] for one in programs}
-             for name, programs in tried.items()}  # fmt: skip
-    costs |= _Fit(excerpt.magnitudes, stems, {DRUMS: {0: 0.0}, **likely}).costs()
-    return {name: costs.get(name, {0: 0.0}) for name in likely}
-
-
-def _tried(likely: Mapping[str, Mapping[int, float]]) -> dict[str, list[int]]:
-    """Of each part the likeliest programs, and those that are another's likeliest: a choir, strings
-    or brass play all parts."""
-    ordered = {name: sorted(found, key=lambda one: -found[one])
-               for name, found in likely.items() if found}  # fmt: skip
-    leading = [programs[0] for programs in ordered.values()]
-    return {
-        name: list(
-            dict.fromkeys([*programs[:N_TRIED], *filter(likely[name].__contains__, leading)])
-        )
-        for name, programs in ordered.items()
+    costs: dict[str, dict[Programs, float]] = {
+        name: {(one,): -TRUST * float(likely[name][one].mean()) for one in programs}
+        for name, programs in tried.items()
     }
+    costs |= _Fit(excerpt.magnitudes, stems, {DRUMS: {0: np.zeros(1)}, **likely}).costs()
+    return {name: costs.get(name, {(0,): 0.0}) for name in likely}
+
+
+def _tried(likely: Mapping[str, Mapping[int, Array]]) -> dict[str, list[int]]:
+    """Of each part the programs of most of its notes, and those that are another's likeliest: a
+    choir, strings or brass play all parts."""
+    ordered = {name: sorted(found, key=lambda one: -np.exp(found[one]).mean())
+               for name, found in likely.items() if found}  # fmt: skip
+    leading = [max(likely[name], key=lambda one: likely[name][one].mean()) for name in ordered]
+    tried = {}
+    for name, programs in ordered.items():
+        best = programs[: N_TRIED_SHARED if name in SHARED else N_TRIED]
+        others = filter(likely[name].__contains__, leading)
+        tried[name] = list(dict.fromkeys([*best, *others]))
+    return tried
 
 
 def _densest(parts: Parts, duration_s: float) -> float:
@@ -127,33 +134,63 @@ def _magnitudes(wave: Wave) -> Array:
 class _Fit:
     """A recording's magnitudes as a sum of stems, by part and program, each with a gain.
 
-    prior: of each part and program, a note's mean log likelihood.
+    prior: of each part and program, the log likelihoods (n_notes,) of notes.
     """
 
     magnitudes: Array
     stems: Mapping[str, Mapping[int, Array]]
-    prior: Mapping[str, Mapping[int, float]]
+    prior: Mapping[str, Mapping[int, Array]]
 
-    def costs(self) -> dict[str, dict[int, float]]:
-        """Of each part's programs: those of the others are the best sum's. That is found by each
+    def costs(self) -> dict[str, dict[Programs, float]]:
+        """Of who may play each part: those of the others are the best sum's. That is found by each
         part in turn."""
-        chosen = {name: next(iter(tried)) for name, tried in self.stems.items()}
-        found: dict[str, dict[int, float]] = {}
+        chosen: dict[str, Programs] = {
+            name: (next(iter(tried)),) for name, tried in self.stems.items()
+        }
+        found: dict[str, dict[Programs, float]] = {}
         for _ in range(N_ROUNDS):
-            for name, tried in self.stems.items():
-                found[name] = {one: self._cost({**chosen, name: one}) for one in tried}
+            for name in self.stems:
+                able = self._able(name, chosen)
+                found[name] = {one: self._cost({**chosen, name: one}) for one in able}
                 chosen[name] = min(found[name], key=found[name].__getitem__)
         return {name: costs for name, costs in found.items() if name != DRUMS}
 
-    def _cost(self, chosen: Mapping[str, int]) -> float:
-        likely = sum(self.prior[name][one] for name, one in chosen.items())
-        n_players = len({one for name, one in chosen.items() if name != DRUMS})
-        return self.divergence(chosen) - TRUST * likely + ANOTHER * n_players
+    def _able(self, name: str, chosen: Mapping[str, Programs]) -> Iterator[Programs]:
+        """Each that is tried alone; where several may play, also the loudest together, of these the
+        loudest first: those whose gains are highest when all play."""
+        tried = tuple(self.stems[name])
+        yield from combinations(tried, 1)
+        if name not in SHARED:
+            return
+        others = self._chosen_stems({part: one for part, one in chosen.items() if part != name})
+        stems = np.array([*others, *self._chosen_stems({name: tried})])
+        gains = _gains(self._observed, stems, n_steps=N_STEPS_LOUDEST) * stems.sum(axis=1)
+        order = np.argsort(-gains[len(others) :], kind="stable")
+        loudest = [tried[at] for at in order[:N_LOUDEST]]
+        numbers = range(2, MOST_TOGETHER + 1)
+        yield from chain.from_iterable(combinations(loudest, n) for n in numbers)
 
-    def divergence(self, chosen: Mapping[str, int]) -> float:
+    def _cost(self, chosen: Mapping[str, Programs]) -> float:
+        """Notes of a part that several play are anybody's of them."""
+        likely = sum(
+            (np.logaddexp.reduce([self.prior[name][one] for one in who]) - np.log(len(who))).mean()
+            for name, who in chosen.items()
+        )
+        n_players = len({one for name, who in chosen.items() if name != DRUMS for one in who})
+        n_doubling = sum(len(who) - 1 for who in chosen.values())
+        others = ANOTHER * (n_players + n_doubling)
+        return self.divergence(chosen) - TRUST * float(likely) + others
+
+    def divergence(self, chosen: Mapping[str, Programs]) -> float:
         """Of the magnitudes from the best sum of these stems, where any part sounds."""
-        stems = np.array([self.stems[name][one][self._counts] for name, one in chosen.items()])
-        return _divergence(self.magnitudes[self._counts], stems)
+        return _divergence(self._observed, np.array(self._chosen_stems(chosen)))
+
+    def _chosen_stems(self, chosen: Mapping[str, Programs]) -> list[Array]:
+        return [self.stems[name][one][self._counts] for name, who in chosen.items() for one in who]
+
+    @cached_property
+    def _observed(self) -> Array:
+        return self.magnitudes[self._counts]
 
     @cached_property
     def _counts(self) -> NDArray[np.bool_]:
@@ -164,15 +201,25 @@ class _Fit:
         return loudness >= SOUNDING * loudness.max()
 
 
-def _divergence(observed: Array, stems: Array) -> float:
-    """Kullback and Leibler's, generalised, of what is observed (n,) from the best sum of stems
-    (n_stems, n), in units of the former: gains by multiplicative updates (Lee and Seung 2000).
+def _gains(observed: Array, stems: Array, *, n_steps: int = N_STEPS) -> Array:
+    """(n_stems,) with which the sum of stems (n_stems, n) is nearest to what is observed (n,) by
+    Kullback and Leibler's generalised divergence: by multiplicative updates (Lee and Seung 2000).
     """
-    floor = FLOOR * observed.mean() + 1e-12
     totals = stems.sum(axis=1) + 1e-9
     gains = observed.sum() / totals / len(stems)
-    for _ in range(N_STEPS):
-        gains = gains * (stems @ (observed / (gains @ stems + floor))) / totals
-    mixed = gains @ stems + floor
+    for _ in range(n_steps):
+        gains = gains * (stems @ (observed / (gains @ stems + _floor(observed)))) / totals
+    return gains
+
+
+def _divergence(observed: Array, stems: Array) -> float:
+    """Kullback and Leibler's, generalised, of what is observed (n,) from the best sum of stems
+    (n_stems, n), in units of the former."""
+    floor = _floor(observed)
+    mixed = _gains(observed, stems) @ stems + floor
     terms = observed * np.log((observed + floor) / mixed) - observed + mixed
     return float(terms.sum() / (observed.sum() + floor))
+
+
+def _floor(observed: Array) -> float:
+    return float(FLOOR * observed.mean() + 1e-12)

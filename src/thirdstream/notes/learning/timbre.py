@@ -66,18 +66,18 @@ def instrument_weights() -> InstrumentWeights:
     return InstrumentWeights(**{name: np.array(values) for name, values in found.items()})
 
 
-def likelihoods(wave: Wave, notes: Sequence[Sounded]) -> dict[int, float]:
-    """Programs that are able to play these notes of a mono wave at 44,100 Hz, each with the mean of
-    the notes' log likelihoods. None where the wave is too short to tell.
+def likelihoods(wave: Wave, notes: Sequence[Sounded]) -> dict[int, Array]:
+    """Programs that are able to play these notes of a mono wave at 44,100 Hz, each with the log
+    likelihoods (n_notes,) of those that are described. None where the wave is too short to tell.
     """
     weights, rows = instrument_weights(), described(wave, spread(notes))
     if not len(rows):
         return {}
-    votes = weights.log_probabilities(rows).mean(axis=0)
+    columns = weights.log_probabilities(rows).T
     programs = weights.programs.astype(int).tolist()
     return {
-        program: float(vote)
-        for program, vote in zip(programs, votes, strict=True)
+        program: column
+        for program, column in zip(programs, columns, strict=True)
         if is_able(program, notes)
     }
 

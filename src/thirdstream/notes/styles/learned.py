@@ -64,11 +64,13 @@ class Entry(BaseModel):
 
 class Player(Entry):
     """A part of a recording: its role, and its instrument as a General MIDI program (of drums, the
-    kit). velocity: its median. lowest, highest: the pitches that it played.
+    kit). doubled_by: instruments that play the same notes. velocity: its median. lowest, highest:
+    the pitches that it played.
     """
 
     role: Role
     program: MidiNumber
+    doubled_by: tuple[MidiNumber, ...] = ()
     velocity: MidiNumber
     lowest: MidiNumber
     highest: MidiNumber
