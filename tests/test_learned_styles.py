@@ -463,6 +463,18 @@ def test_what_tells_nothing_is_left_out_and_said(
     assert len(read_learned(out).recordings) == 1
 
 
+def test_what_is_left_out_for_its_metre_is_counted(
+    style: LearnedStyle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bars = tuple(bar for bar in style.bars if bar.recording == 0)
+    waltz = style.recordings[0].model_copy(update={"beats_per_bar": 3})
+    parts = part_of(style.recordings[0], bars), part_of(waltz, bars[: learning.SURE - 1])
+    paths, out = kept(tmp_path, *parts)
+    (tmp_path / "2.mid").write_text("no music")
+    main.main(["learn-style", *map(str, paths), str(tmp_path / "2.mid"), "--out", str(out)])
+    assert "2 of 3 recordings were left out" in capsys.readouterr().err
+
+
 def test_a_result_that_exists_is_said_before_a_folder_is_learned(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

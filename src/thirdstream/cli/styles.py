@@ -73,7 +73,7 @@ def _learn(recordings: Sequence[Path], out: Path) -> None:
     say(f"{out} has {len(style.bars)} bars of {counted(len(style.recordings))}")
     if len(style.recordings) == 1:
         say("one recording tells how that piece is played; for a style give ten to thirty")
-    if n_left := len(faults):
+    if n_left := len(paths) - len(style.recordings):
         say(f"{n_left} of {counted(len(paths))} {'was' if n_left == 1 else 'were'} left out")
 
 
