@@ -556,6 +556,20 @@ def test_the_only_recording_is_named_where_it_tells_nothing(
         learning.style_of([tmp_path / "text.wav"], out, name="e")
 
 
+def test_a_short_recording_is_told_how_long_is_enough(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(path: Path, **given: Any) -> Any:
+        return replace(performance_of(path, **given), duration_s=learning.SHORTEST_S - 1)
+
+    monkeypatch.setattr(learning, "performance_of", short)
+    (found,) = learning.learn([folder / "tune 1.mid"], tmp_path / "e.style")
+    enough = f"{learning.SHORTEST_S:.0f} s or longer"
+    assert found.fault is not None and found.fault.endswith(f"give recordings of {enough}")
+    with pytest.raises(ThirdstreamError, match=enough):
+        learning.style_of([folder / "tune 1.mid"], tmp_path / "e.style", name="e")
+
+
 @pytest.mark.parametrize(("n", "warned"), [(1, True), (2, False)])
 def test_one_recording_is_no_style(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], n: int, warned: bool

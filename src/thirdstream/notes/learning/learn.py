@@ -42,6 +42,7 @@ PHRASE = 8  # bars that are kept together
 LEARNING = 15  # changes whenever the same recording gives something else
 CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
 SHORTEST_S = 8.0  # of a recording
+LONG_ENOUGH = f"{SHORTEST_S:g} s or longer"
 SYNTHESISERS = (38, 39, 50, 51, *range(80, 104))  # General MIDI programs
 ELECTRONIC_KIT = 24
 
@@ -134,7 +135,7 @@ def _check(path: Path, performance: Performance) -> None:
     """Raise ThirdstreamError where a recording is short, or has no beat that can be followed."""
     if performance.duration_s < SHORTEST_S:
         raise ThirdstreamError(
-            f"{path}: lasts {performance.duration_s:.1f} s; give recordings of 10 s or longer"
+            f"{path}: lasts {performance.duration_s:.1f} s; give recordings of {LONG_ENOUGH}"
         )
     if performance.clarity < CLEAR:
         raise ThirdstreamError(
@@ -152,8 +153,8 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
     files = [file for file in files if file.exists()]
     if not files:
         raise ThirdstreamError(
-            f"{_none_of(paths)} a style; give music with a beat, of several voices and of 10 s or "
-            "longer"
+            f"{_none_of(paths)} a style; give music with a beat, of several voices and of "
+            f"{LONG_ENOUGH}"
         )
     every = -(-len(files) // (MOST_BARS // PHRASE))  # rounded up
     files = files[::every]
