@@ -6,6 +6,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -908,3 +909,21 @@ def test_what_another_recording_played_goes_to_the_same_instrument(
     ))  # fmt: skip
     _, found = learned_cover(path, ensemble="0")
     assert {track.program for track in found.song.tracks if track.notes} == {73, 42}
+@pytest.mark.parametrize(
+    ("bands", "said"),
+    [
+        (({"melody": 71, "bass": 32}, {"bass": 32, "melody": 71}), "all recordings of any have"),
+        (({"melody": 71},), "all recordings of any have"),
+        (({"melody": 71, "bass": 32}, {"melody": 71, "bass": 33}), ""),
+        (({"harmony": 0, "other harmony": 6}, {"harmony": 6, "other harmony": 0}), ""),
+    ],
+)
+def test_players_that_all_have_are_not_asked_for_in_vain(
+    style: LearnedStyle, tmp_path: Path, bands: tuple[dict[str, int], ...], said: str
+) -> None:
+    write_learned(path := tmp_path / "any.style", band_of(style, *bands, bar={}))
+    refused = pytest.raises(ThirdstreamError, match=f"^0: .*{said}.*leave --ensemble out")
+    with refused if said else nullcontext():
+        thirdstream.load("score").choose(to=path, ensemble="0")
+
+
