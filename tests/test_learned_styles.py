@@ -427,6 +427,17 @@ def test_a_folders_style_is_learned_again_if_it_changes_and_never_from_results(
     assert [one.name for one in read_learned(made).recordings] == ["one", "two"]
 
 
+def test_a_folders_style_of_an_earlier_version_is_learned_again(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = learned_from(folder, tmp_path)
+    learned = made.read_text()
+    rewritten(made, made, lambda content: content.pop("learning", None))
+    learned_from(folder, tmp_path)
+    assert made.read_text() == learned
+    assert "another version of thirdstream" in capsys.readouterr().err
+
+
 def test_learning_goes_on_where_it_stopped(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,7 @@ MIN_BARS = 4  # of a recording
 SURE = 10  # bars of a recording from which on its metre is believed, whatever the others'
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
-LEARNING = 15  # changes whenever the same recording gives something else
+LEARNING = 15  # changes whenever the same recordings give something else
 CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
 SHORTEST_S = 8.0  # of a recording
 LONG_ENOUGH = f"{SHORTEST_S:g} s or longer"
@@ -177,7 +177,8 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
         recordings.append(part.source)
         players.append(part.parts)
     by_whom = [played_by(*one) for one in zip(recordings, agreed(players), strict=True)]
-    return LearnedStyle(name=name, recordings=tuple(_named_apart(by_whom)), bars=tuple(bars))
+    named = tuple(_named_apart(by_whom))
+    return LearnedStyle(learning=LEARNING, name=name, recordings=named, bars=tuple(bars))
 
 
 def _named_apart(recordings: Sequence[Source]) -> Iterator[Source]:
