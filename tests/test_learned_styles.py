@@ -487,19 +487,34 @@ def test_what_is_left_out_for_its_metre_is_counted(
     assert "2 of 3 recordings were left out" in capsys.readouterr().err
 
 
-def test_a_result_that_exists_is_said_before_a_folder_is_learned(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("inputs", "out", "made", "said"),
+    [
+        (("song.wav",), "out", "song.wav", "song.wav: exists already; add --force"),
+        (("-",), "out", "stdin.wav", "stdin.wav: exists already; add --force"),
+        (("-",), "out/a.wav", "a.wav", "a.wav: exists already; add --force"),
+        (("-", "song.wav"), "out", "a.wav", "- stands for a single recording"),
+    ],
+)
+def test_a_result_that_cannot_be_is_said_before_a_folder_is_learned(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    inputs: tuple[str, ...],
+    out: str,
+    made: str,
+    said: str,
 ) -> None:
-    song = tmp_path / "song.wav"
-    soundfile.write(song, np.zeros(SR), SR)
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("song.wav", np.zeros(SR), SR)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "song.wav").write_bytes(b"mine")
-    asked = ("transfer", song, "--to", folder, "--out", tmp_path / "out")
-    assert run(*asked) == 1
-    said = capsys.readouterr().err
-    assert "song.wav: exists already; add --force" in said and "bars" not in said
-    assert list((tmp_path / "out").iterdir()) == [tmp_path / "out" / "song.wav"]
-    assert (tmp_path / "out" / "song.wav").read_bytes() == b"mine"
+    (tmp_path / "out" / made).write_bytes(b"mine")
+    assert run("transfer", *inputs, "--to", folder, "--out", out) == 1
+    told = capsys.readouterr().err
+    assert said in told and "bars" not in told
+    assert list((tmp_path / "out").iterdir()) == [tmp_path / "out" / made]
+    assert (tmp_path / "out" / made).read_bytes() == b"mine"
 
 
 def test_info_says_who_plays_what_in_a_few_lines(
@@ -905,21 +920,6 @@ def test_a_band_is_what_the_file_says(style: LearnedStyle, tmp_path: Path) -> No
     assert {track.program for track in found.song.tracks if track.notes} == {73, 19}
 
 
-def test_what_another_recording_played_goes_to_the_same_instrument(
-    style: LearnedStyle, tmp_path: Path
-) -> None:
-    """Or to the one of the same number, where the band has not that instrument."""
-    asked = {"melody": 73, "harmony": 0, "held harmony": 42}
-    write_learned(path := tmp_path / "any.style", band_of(
-        style, asked, {"melody": 73, "held harmony": 42, "harmony": 8}, bar={1: STROKES}
-    ))  # fmt: skip
-    _, found = learned_cover(path, ensemble="0")
-    assert {track.program for track in found.song.tracks if track.notes} == {73, 42}
-    write_learned(path, band_of(
-        style, asked, {"melody": 73, "harmony": 8, "held harmony": 48}, bar={2: STROKES}
-    ))  # fmt: skip
-    _, found = learned_cover(path, ensemble="0")
-    assert {track.program for track in found.song.tracks if track.notes} == {73, 42}
 @pytest.mark.parametrize(
     ("bands", "said"),
     [
@@ -938,3 +938,18 @@ def test_players_that_all_have_are_not_asked_for_in_vain(
         thirdstream.load("score").choose(to=path, ensemble="0")
 
 
+def test_what_another_recording_played_goes_to_the_same_instrument(
+    style: LearnedStyle, tmp_path: Path
+) -> None:
+    """Or to the one of the same number, where the band has not that instrument."""
+    asked = {"melody": 73, "harmony": 0, "held harmony": 42}
+    write_learned(path := tmp_path / "any.style", band_of(
+        style, asked, {"melody": 73, "held harmony": 42, "harmony": 8}, bar={1: STROKES}
+    ))  # fmt: skip
+    _, found = learned_cover(path, ensemble="0")
+    assert {track.program for track in found.song.tracks if track.notes} == {73, 42}
+    write_learned(path, band_of(
+        style, asked, {"melody": 73, "harmony": 8, "held harmony": 48}, bar={2: STROKES}
+    ))  # fmt: skip
+    _, found = learned_cover(path, ensemble="0")
+    assert {track.program for track in found.song.tracks if track.notes} == {73, 42}
