@@ -21,6 +21,7 @@ from thirdstream.report.results import benchmark_results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SCRIPTS = sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("recipes/*.py")])
 WAYS = ("classical_to_jazz", "jazz_to_classical")
 METRICS = ("target_style_rate", "melody_recall", "chroma_cosine")
 BASELINES = {
@@ -123,6 +124,29 @@ def test_melody_and_chords_of_each_tune_are_equally_long(monkeypatch: pytest.Mon
             for line in (tune.melody, tune.chords)
         )
         assert melody == tune.pickup + chords, name
+
+
+def takes_arguments(script: Path) -> bool:
+    text = script.read_text(encoding="utf-8")
+    runs = 'if __name__ == "__main__":' in text
+    return runs and re.search(r"sys\.argv|tyro|argparse", text) is not None
+
+
+@pytest.mark.parametrize(
+    "script",
+    [one for one in SCRIPTS if takes_arguments(one)],
+    ids=lambda one: f"{one.parent.name}/{one.name}",
+)
+def test_a_script_explains_itself(
+    script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("recipes", "benchmarks"):
+        monkeypatch.syspath_prepend(str(ROOT / folder))
+    monkeypatch.setattr(sys, "argv", [str(script), "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(script), run_name="__main__")
+    assert not ended.value.code
+    assert capsys.readouterr().out.startswith("usage: ")
 
 
 def test_the_tables_of_reconstruction_can_be_made(
