@@ -5,9 +5,10 @@ not given), 30 s from the middle of both versions.
 """
 
 import random
-import sys
 from collections import defaultdict
 from pathlib import Path
+
+import tyro
 
 from thirdstream.audio import SR
 from thirdstream.data.pairs import MANIFEST
@@ -19,7 +20,7 @@ from thirdstream.notes.arranging import STYLES
 EXCERPT_S = 30.0
 
 
-def main(folder: Path, n_pairs: int | None) -> None:
+def main(folder: Path, n_pairs: int | None = None) -> None:
     records = read_json(folder / MANIFEST, kind="manifest of pairs")["pairs"]
     names = sorted(records)
     random.Random(0).shuffle(names)
@@ -40,4 +41,4 @@ def main(folder: Path, n_pairs: int | None) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -6,13 +6,13 @@ Of each original, in both styles: itself, the other version of its piece, anothe
 style, and noise. Each for 20 s from the middle. Needs the extra `adherence`.
 """
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import tyro
 
 from thirdstream.audio import SR, Wave
 from thirdstream.evaluation import harmony, measure, metrics, timing
@@ -87,4 +87,4 @@ def main(bench: str, n_pieces: str = "8") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -6,11 +6,11 @@ Of the other version of each piece, of another piece, of noise, and of the other
 slower. Each for 30 s from the middle.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import tyro
 
 from thirdstream.audio import SR, Wave
 from thirdstream.evaluation import metrics, timing
@@ -61,4 +61,4 @@ def main(bench: str, n_pieces: str = "14") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

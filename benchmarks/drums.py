@@ -4,8 +4,9 @@ Of each style's recordings of the benchmark, the share in which drums are found.
 all, classical music in none.
 """
 
-import sys
 from pathlib import Path
+
+import tyro
 
 from tables import show
 from thirdstream.notes.learning.performance import performance_of
@@ -21,4 +22,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -8,12 +8,12 @@ time with the right root, F of beats and of bar lines, share of metres that are 
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import mir_eval
 import numpy as np
+import tyro
 
 from tables import show
 from thirdstream import audio
@@ -83,4 +83,4 @@ def main(*folders: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

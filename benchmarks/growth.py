@@ -92,12 +92,9 @@ def costs(folder: Path) -> Iterator[tuple[str, int, str, Cost]]:
         yield "evaluate", factor, f"{2 * factor} recordings of {SHORT_S} s", cost
 
 
-def main(arguments: Sequence[str]) -> None:
-    if arguments[:1] == ["--make"]:
-        make_music(Path(arguments[1]))
-        return
+def main(folder: str | None = None) -> None:
     rows = []
-    with tempfile.TemporaryDirectory(dir=arguments[0] if arguments else None) as temporary:
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
         subprocess.run([sys.executable, __file__, "--make", temporary], check=True)
         for what, factor, much, cost in costs(Path(temporary)):
             figures = f"{cost.cpu_s:.1f}", f"{cost.wall_s:.1f}", f"{cost.peak_mb:.0f}"
@@ -109,4 +106,9 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] == ["--make"]:
+        make_music(Path(sys.argv[2]))
+    else:
+        import tyro
+
+        tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -5,9 +5,10 @@ heard without a fault (each note up to 0.04 quarter notes off), and covered in t
 """
 
 import random
-import sys
 from dataclasses import replace
 from pathlib import Path
+
+import tyro
 
 from tables import show
 from thirdstream.notes.arranging import STYLES, arrange, draw_setting
@@ -46,12 +47,16 @@ def rows_of(path: Path, source: str, target: str) -> list[list[str]]:
     return curves
 
 
-if __name__ == "__main__":
+def main(*scores: Path) -> None:
     rows = []
-    for name in sys.argv[1:]:
-        rows += rows_of(Path(name), *STYLES) + rows_of(Path(name), *reversed(STYLES))
+    for path in scores:
+        rows += rows_of(path, *STYLES) + rows_of(path, *reversed(STYLES))
     show(
         "Share of the recording's notes kept, and their displacement in quarter notes, by knob",
         ["piece", "direction", "knob", "measure", *map(str, SHARES)],
         rows,
     )
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

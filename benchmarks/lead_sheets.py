@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import tyro
 
 from thirdstream.notes.io.score import read_score
 from thirdstream.notes.transcription.sheets import write_sheets
@@ -72,5 +73,9 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
     return [in_their_bar(found, score, beat_s, record["beats_per_bar"]), *read]
 
 
+def main(pairs: Path, scores: Path, *names: str) -> None:
+    show_pieces(measure, COLUMNS, pairs, scores, names)
+
+
 if __name__ == "__main__":
-    show_pieces(measure, COLUMNS)
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

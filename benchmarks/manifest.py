@@ -1,10 +1,11 @@
 """What the manifest of very many recordings costs: written, opened, and an epoch's pairs drawn."""
 
 import hashlib
-import sys
 import tempfile
 import time
 from pathlib import Path
+
+import tyro
 
 from tables import peak_mb, show
 from thirdstream.data import preparing
@@ -27,7 +28,7 @@ def recording(number: int) -> Recording:
     )  # fmt: skip
 
 
-def main(n_recordings: int) -> None:
+def main(n_recordings: int = FMA_FULL) -> None:
     rows = []
 
     def step(name: str, begin: float) -> None:
@@ -55,4 +56,4 @@ def main(n_recordings: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else FMA_FULL)
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -8,13 +8,13 @@ ones, mel the same of mel magnitudes. Onsets: the correlation of how energy grow
 the next in result and recording, summed over frequencies; phases that smear attacks lower it.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+import tyro
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -129,4 +129,4 @@ def main(*sources: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

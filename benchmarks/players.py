@@ -5,7 +5,6 @@ others are not installed with thirdstream: pip install tinysoundfont symusic mid
 """
 
 import io
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import soundfile
+import tyro
 
 from tables import show
 from thirdstream.audio import SR, Wave
@@ -148,7 +148,7 @@ def measured(player: Callable[[Song, Path, int], Wave], font: Path) -> list[str]
     ]
 
 
-def main(font: Path, names: list[str]) -> None:
+def main(font: Path, *names: str) -> None:
     rows = []
     for player in PLAYERS:
         if not names or player.__name__ in names:
@@ -165,4 +165,4 @@ def main(font: Path, names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

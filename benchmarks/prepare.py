@@ -29,7 +29,7 @@ def make_music(folder: Path) -> None:
             sf.write(path, np.stack([part, 0.5 * part], axis=1), SR)
 
 
-def main(folder: str | None) -> None:
+def main(folder: str | None = None) -> None:
     rows = []
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         subprocess.run([sys.executable, __file__, "--make", temporary], check=True)
@@ -49,4 +49,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--make"]:
         make_music(Path(sys.argv[2]))
     else:
-        main(sys.argv[1] if sys.argv[1:] else None)
+        import tyro
+
+        tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -7,12 +7,12 @@ on the music: dense recordings take it longer than the sparse bundled clips.
     python benchmarks/synthesis.py [RECORDING ...]
 """
 
-import sys
 import warnings
 
 import librosa
 import numpy as np
 import torch
+import tyro
 from torch.nn.functional import pad
 
 from signals import segments
@@ -67,4 +67,4 @@ def main(*recordings: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

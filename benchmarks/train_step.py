@@ -8,12 +8,12 @@ steps. Seconds are the processor's, of one thread: others on the machine change 
 """
 
 import statistics
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
+import tyro
 from torch import Tensor, nn
 
 from signals import segments
@@ -96,7 +96,7 @@ def cpu_s(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
-def main(n_pairs: int, *only: str) -> None:
+def main(n_pairs: int = BATCH, *only: str) -> None:
     torch.set_num_threads(1)
     mel = LogMel()(segments(2 * n_pairs))
     batch = dict(zip(STYLES, mel.chunk(2), strict=True))
@@ -139,4 +139,4 @@ def main(n_pairs: int, *only: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if sys.argv[1:] else BATCH, *sys.argv[2:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

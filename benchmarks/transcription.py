@@ -26,6 +26,7 @@ from typing import Any
 
 import mir_eval
 import numpy as np
+import tyro
 
 from tables import show
 from thirdstream import audio
@@ -180,11 +181,14 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
 
 
 def show_pieces(
-    measure: Callable[[Path, Path, str, str], Sequence[float]], columns: Sequence[str]
+    measure: Callable[[Path, Path, str, str], Sequence[float]],
+    columns: Sequence[str],
+    pairs: Path,
+    scores: Path,
+    names: Sequence[str],
 ) -> None:
-    """A table a style, of the pairs, scores and names that the command line gives."""
-    pairs, scores = map(Path, sys.argv[1:3])
-    names = sys.argv[3:] or sorted(path.stem for path in (pairs / "records").glob("*.json"))
+    """A table a style, of these pairs, or of all; scores: where theirs are."""
+    names = names or sorted(path.stem for path in (pairs / "records").glob("*.json"))
     for style in STYLES:
         rows = [measure(pairs, scores, name, style) for name in names]
         labels = [*(name[:22] for name in names), "mean"]
@@ -195,5 +199,9 @@ def show_pieces(
         show(f"{style}: the first {SECONDS} s", ["piece", *columns], table)
 
 
+def main(pairs: Path, scores: Path, *names: str) -> None:
+    show_pieces(measure, COLUMNS, pairs, scores, names)
+
+
 if __name__ == "__main__":
-    show_pieces(measure, COLUMNS)
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

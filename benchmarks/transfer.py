@@ -37,9 +37,9 @@ def one(name: str, minutes: float, n_channels: int, folder: Path) -> tuple[float
     return time.perf_counter() - start, peak_mb()
 
 
-def main(minutes: tuple[float, ...]) -> None:
+def main(*minutes: float) -> None:
     rows = []
-    for name, length, n_channels in itertools.product(NAMES, minutes, (1, 2)):
+    for name, length, n_channels in itertools.product(NAMES, minutes or MINUTES, (1, 2)):
         command = [sys.executable, __file__, "--one", name, str(length), str(n_channels)]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         seconds, memory = map(float, text.split())
@@ -55,4 +55,6 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as temporary:
             print(*one(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), Path(temporary)))
     else:
-        main(tuple(map(float, sys.argv[1:])) or MINUTES)
+        import tyro
+
+        tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import tyro
 
 from tables import show
 from thirdstream.registry import CLIPS, bundled_names
@@ -56,4 +57,4 @@ def main(checkout: str, *names: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

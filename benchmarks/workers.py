@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import tyro
+
 from growth import ALONE, run
 from machine import state
 
@@ -99,7 +101,7 @@ def ways(folder: Path) -> dict[str, Callable[[], Took]]:
     return found
 
 
-def main(n_recordings: int, n_runs: int) -> None:
+def main(n_recordings: int = N_RECORDINGS, n_runs: int = 1) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "in").mkdir()
@@ -124,5 +126,4 @@ def main(n_recordings: int, n_runs: int) -> None:
 
 
 if __name__ == "__main__":
-    given = [int(word) for word in sys.argv[1:]]
-    main(*given, *(N_RECORDINGS, 1)[len(given) :])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

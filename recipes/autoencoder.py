@@ -9,13 +9,13 @@ every core, by the processor's clock. Stopped, the same command goes on where it
 """
 
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+import tyro
 from torch import Tensor
 from torch.utils.data import ConcatDataset
 
@@ -106,4 +106,4 @@ def _resume(kept: Path, half: Any, optimizer: torch.optim.Adam) -> tuple[float, 
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

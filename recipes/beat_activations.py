@@ -10,7 +10,6 @@ activations-0.onnx and activations-1.onnx from one half of them each.
 """
 
 import random
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+import tyro
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -196,4 +196,4 @@ def main(pairs: str, solos: str, work: str, hours: str = "0.3") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -5,12 +5,12 @@ decoders of a twin CNN of the same shape, such as autoencoder.py makes. Views th
 not see count for nothing at first. `thirdstream train SYSTEM --init OUT` goes on from there.
 """
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+import tyro
 
 from thirdstream import registry
 from thirdstream.mel.models import FAMILIES
@@ -41,4 +41,4 @@ def main(name: str, autoencoder: str, out: str, *views: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -5,9 +5,10 @@ epoch of training; nothing is learnt anew. OUT is the new model, its matrices in
 CORPUS need not be the one it learnt from: what is indexed is what it plays.
 """
 
-import sys
 from dataclasses import replace
 from pathlib import Path
+
+import tyro
 
 from bundle import halved  # a script beside this one
 from thirdstream import checkpoint, registry
@@ -41,4 +42,4 @@ def main(name: str, corpus: str, out: str, n_segments: str = str(N_SEGMENTS)) ->
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

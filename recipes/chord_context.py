@@ -10,7 +10,6 @@ field and of N_NETWORKS goes to `context` in notes/transcription/weights.json.
 
 import json
 import random
-import sys
 import zlib
 from collections import defaultdict
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 import torch
+import tyro
 from torch import Tensor, nn
 
 from chord_chain import log_sum, played  # a script beside this one
@@ -200,4 +200,4 @@ def main(work: str, *folders: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -4,10 +4,10 @@ python recipes/clips.py OUT     -> OUT/STYLE_TITLE.ogg: 12 s each, mono, at -20 
 """
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import numpy as np
+import tyro
 from music21 import harmony, note
 
 from thirdstream import audio
@@ -111,4 +111,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

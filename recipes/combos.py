@@ -13,7 +13,6 @@ have `records`, with `beats_per_minute` and `bar_s` of the recordings.
 
 import json
 import random
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import joblib
 import numpy as np
 import soundfile
 import soxr
+import tyro
 from scipy.signal import butter, lfilter, sosfilt
 
 from pair_features import records_of, score_of  # a script beside this one
@@ -186,4 +186,4 @@ def main(pairs: str, out: str, seconds: str = "60", choruses: str = "1") -> None
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -7,11 +7,11 @@ The numbers are those of `thirdstream evaluate`; nothing is measured here. Of sy
 in the results, the command that adds them is printed.
 """
 
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import tyro
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
@@ -162,4 +162,4 @@ def main(results_path: str, picture: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

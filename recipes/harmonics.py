@@ -5,13 +5,13 @@ them: two fifths of its time. The same sums are convolutions along the pitches, 
 apart as the harmonics. The file is written anew with these, after comparing what both answer.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import onnx
+import tyro
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from thirdstream.packages import onnxruntime
@@ -143,4 +143,4 @@ def rewrite(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    rewrite(Path(sys.argv[1]))
+    tyro.cli(rewrite, description=__doc__, config=(tyro.conf.Positional,))

@@ -20,6 +20,7 @@ from zlib import crc32
 
 import joblib
 import numpy as np
+import tyro
 from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
@@ -162,4 +163,4 @@ def score(weights: InstrumentWeights, test: Sequence[Part]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -12,7 +12,6 @@ and test pieces are left out of the training (benchmarks/keys.json names them).
 import json
 import random
 import re
-import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 import joblib
 import music21
 import numpy as np
+import tyro
 from scipy.optimize import minimize
 
 from pair_features import first_minute, records_of  # a script beside this one
@@ -248,4 +248,4 @@ def main(pairs: str, scores: str, work: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -7,11 +7,11 @@ Recordings with few true notes are left out: their melody is inaudible.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import tyro
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
@@ -148,4 +148,4 @@ def write(material: list[Transcribed]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

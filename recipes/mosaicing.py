@@ -6,12 +6,12 @@ its baselines: of the benchmark's test recordings, or of those of another SPLIT.
 measure beside it.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tyro
 from tqdm import tqdm
 
 from thirdstream import registry
@@ -102,4 +102,4 @@ def main(bench: str, index: str, split: str = "test", n: str = "10", *others: st
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -22,7 +22,6 @@ The same sources give the same bytes, by one version of libvorbis.
 import itertools
 import math
 import re
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyloudnorm
 import soundfile
+import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -618,4 +618,4 @@ def main(sources: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

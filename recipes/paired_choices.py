@@ -5,10 +5,10 @@ VERSIONS, which it was trained on; 15 s from the middle of every validation reco
 ways. No test recording is used: these are choices.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
+import tyro
 from tqdm import tqdm
 
 from build_index import N_SEGMENTS, with_index  # a script beside this one
@@ -74,4 +74,4 @@ def main(validation: str, versions: str, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -7,11 +7,11 @@ OUT is a model for `evaluate --models`. It is a measuring stick: it learns the m
 answers, which is a blur.
 """
 
-import sys
 import time
 from pathlib import Path
 
 import torch
+import tyro
 from torch.nn.functional import l1_loss
 from torch.utils.data import DataLoader
 
@@ -59,4 +59,4 @@ def main(versions: str, out: str, minutes: str = "29") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

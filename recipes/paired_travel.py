@@ -6,12 +6,12 @@ another piece beside it. Prints how well both versions of validation pieces agre
 are, on bad recordings, and with another piece at -10 dB.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import md5
 
 import torch
+import tyro
 from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -93,4 +93,4 @@ def main(versions: str, epochs: str, *trials: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

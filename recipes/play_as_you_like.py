@@ -16,6 +16,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import tyro
+
 from rendered_corpus import Arrangement, Sheet, classical, make_piece  # a script beside this one
 
 PROGRAMS = {"piano": 0, "guitar": 24}  # of General MIDI
@@ -53,5 +55,4 @@ def main(scores: Path, out: Path, n: int | None = None) -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    main(Path(given[0]), Path(given[1]), int(given[2]) if len(given) > 2 else None)
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

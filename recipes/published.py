@@ -8,8 +8,9 @@ evaluate`, `thirdstream figures` and score.py take them. Those whose style is a 
 twice: with the AdaIN of the published code, and as -instance-adain with that of the paper's eq. 7.
 """
 
-import sys
 from pathlib import Path
+
+import tyro
 
 from thirdstream.data.corpus import Corpus
 from thirdstream.research import published
@@ -23,4 +24,4 @@ def main(directory: str, corpus_path: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

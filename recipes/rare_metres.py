@@ -12,7 +12,6 @@ F. Of five titles one is left out, and reported on. Solos are not learnt from.
 
 import json
 import random
-import sys
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 import torch
+import tyro
 from torch import Tensor, nn
 
 from metre_pieces import Piece, drawn, tunes  # a script beside this one
@@ -333,4 +333,4 @@ def main(pairs: str, work: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

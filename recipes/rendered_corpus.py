@@ -12,7 +12,6 @@ soundfonts, FluidR3 and MuseScore General, are under the MIT licence.
 import random
 import re
 import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from pathlib import Path
 import joblib
 import mido
 import numpy as np
+import tyro
 from music21 import chord, converter, harmony, note
 
 from thirdstream import audio
@@ -268,5 +268,4 @@ def make_corpus(sheets: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    first, second = sys.argv[1:]
-    make_corpus(Path(first), Path(second))
+    tyro.cli(make_corpus, description=__doc__, config=(tyro.conf.Positional,))

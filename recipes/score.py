@@ -7,12 +7,12 @@ A model is a bundled name, a file or a run folder. Those called published-... (s
 the paper author's own networks: the others of the same system are compared with the best of them.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+import tyro
 
 from thirdstream import checkpoint, registry
 from thirdstream.data.corpus import SPLITS, TEST, Corpus
@@ -139,10 +139,8 @@ def counted(corpus: Corpus, style: str, splits: Sequence[str]) -> str:
     return f"{n_recordings} of {style} ({n_segments} segments)"
 
 
-def main(*arguments: str) -> None:
-    whole = arguments[0] == "--all"
-    corpus_path, *models = arguments[whole:]
-    corpus, splits = Corpus.open(Path(corpus_path)), SPLITS if whole else (TEST,)
+def main(corpus_path: str, /, *models: tyro.conf.Positional[str], all: bool = False) -> None:
+    corpus, splits = Corpus.open(Path(corpus_path)), SPLITS if all else (TEST,)
     rows = [row(name, corpus, splits) for name in models]
     moving = [name for name, one in zip(models, rows, strict=True) if MOVING in one.preset]
     rows += [row(name, corpus, splits, updating=True) for name in moving]
@@ -181,4 +179,4 @@ Versions: {versions}.
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__)

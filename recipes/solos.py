@@ -9,12 +9,12 @@ bass of each chord, or its chords as a running line, in a metre and at a pace th
 
 import json
 import random
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import joblib
+import tyro
 
 from metre_pieces import MAJOR, pick  # a script beside this one
 from rendered_corpus import MAX_S, Arrangement, Event, render  # a script beside this one
@@ -117,4 +117,4 @@ def main(pairs: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -4,11 +4,11 @@ DATA: folder of `recipes/transcriber_data.py`. RUN: holds the state, from which 
 goes on, and transcriber.onnx. HOURS (1): of training, in all.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+import tyro
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -227,4 +227,4 @@ def main(data: str, folder: str, hours: str = "1") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

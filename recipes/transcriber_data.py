@@ -8,7 +8,6 @@ all of General MIDI, some in other octaves, through one of the soundfonts.
 
 import json
 import random
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import joblib
 import numpy as np
 import soxr
+import tyro
 from tqdm import tqdm
 
 from thirdstream import audio
@@ -134,4 +134,4 @@ def main(pairs: str, out: str, *fonts: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

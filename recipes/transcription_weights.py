@@ -13,7 +13,6 @@ one. They learn from other performances of each recording too (performances.py).
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import joblib
 import mir_eval
 import numpy as np
 import torch
+import tyro
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
@@ -255,4 +255,4 @@ def main(pairs: str, solos: str, work: str, *parts: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

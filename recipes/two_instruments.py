@@ -8,11 +8,11 @@ OUT/guitar/*.flac, for `thirdstream prepare --paired`. Any MIDI files will do, s
 """
 
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import tyro
 from tqdm import tqdm
 
 from thirdstream import audio
@@ -48,4 +48,4 @@ def main(midi_folder: str, out: str, n_pieces: str = "24") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -9,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+import tyro
+
 from thirdstream.files import ThirdstreamError, read_json
 from thirdstream.notes.arranging import STYLES
 
@@ -36,6 +38,6 @@ def piece_of(name: str) -> str:
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:])
+        tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))
     except ThirdstreamError as error:
         sys.exit(str(error))

@@ -4,10 +4,10 @@ The benchmark's training pieces in both styles, each in so many settings (2): ot
 ensembles and soundfonts. Then: thirdstream prepare classical=OUT/classical jazz=OUT/jazz --paired
 """
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
+import tyro
 from tqdm import tqdm
 
 from thirdstream.data.benchmark import plan
@@ -27,4 +27,4 @@ def main(sheets: str, out: str, variants: str = "2") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

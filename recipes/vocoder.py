@@ -9,12 +9,12 @@ recordings is for validation. What is there already at OUT is trained further.
 """
 
 import random
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+import tyro
 from torch import Tensor, nn
 
 from thirdstream import audio, checkpoint
@@ -144,4 +144,4 @@ def report(network: Vocoder, listener: Listener, waves: Tensor, step: int, spent
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -6,13 +6,13 @@ twin-cnn changed, where only mel consistency can be told: how far the sound miss
 for. One thread; processor seconds a segment of 2.97 s, the least of three runs.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+import tyro
 from torch import Tensor
 
 from thirdstream import audio, checkpoint, registry
@@ -113,4 +113,4 @@ def main(file: str, *recordings: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    tyro.cli(main, description=__doc__, config=(tyro.conf.Positional,))

@@ -282,6 +282,17 @@ def test_transfer_of_a_folder_with_a_bad_file(
     assert "exists already; add --force" in capsys.readouterr().err.replace("\n", "")
 
 
+@pytest.mark.parametrize(
+    "command", ["export no-model --to jazz", "evaluate --corpus no-corpus --models no-model"]
+)
+def test_a_result_that_exists_is_said_before_anything_is_loaded(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").write_text("{}")
+    assert run(*command.split(), "--out", tmp_path / "mine") == 1
+    assert f"{tmp_path / 'mine'}: exists" in capsys.readouterr().err.replace("\n", "")
+
+
 def test_unexpected_faults_show_a_traceback_only_with_debug(monkeypatch, capsys) -> None:
     def broken() -> None:
         """Break."""

@@ -6,6 +6,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -426,6 +427,17 @@ def test_a_folders_style_is_learned_again_if_it_changes_and_never_from_results(
     assert [one.name for one in read_learned(made).recordings] == ["one", "two"]
 
 
+def test_a_folders_style_of_an_earlier_version_is_learned_again(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = learned_from(folder, tmp_path)
+    learned = made.read_text()
+    rewritten(made, made, lambda content: content.pop("learning", None))
+    learned_from(folder, tmp_path)
+    assert made.read_text() == learned
+    assert "another version of thirdstream" in capsys.readouterr().err
+
+
 def test_learning_goes_on_where_it_stopped(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -463,19 +475,46 @@ def test_what_tells_nothing_is_left_out_and_said(
     assert len(read_learned(out).recordings) == 1
 
 
-def test_a_result_that_exists_is_said_before_a_folder_is_learned(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_what_is_left_out_for_its_metre_is_counted(
+    style: LearnedStyle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    song = tmp_path / "song.wav"
-    soundfile.write(song, np.zeros(SR), SR)
+    bars = tuple(bar for bar in style.bars if bar.recording == 0)
+    waltz = style.recordings[0].model_copy(update={"beats_per_bar": 3})
+    parts = part_of(style.recordings[0], bars), part_of(waltz, bars[: learning.SURE - 1])
+    paths, out = kept(tmp_path, *parts)
+    (tmp_path / "2.mid").write_text("no music")
+    main.main(["learn-style", *map(str, paths), str(tmp_path / "2.mid"), "--out", str(out)])
+    assert "2 of 3 recordings were left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "made", "said"),
+    [
+        (("song.wav",), "out", "song.wav", "song.wav: exists already; add --force"),
+        (("-",), "out", "stdin.wav", "stdin.wav: exists already; add --force"),
+        (("-",), "out/a.wav", "a.wav", "a.wav: exists already; add --force"),
+        (("-", "song.wav"), "out", "a.wav", "- stands for a single recording"),
+    ],
+)
+def test_a_result_that_cannot_be_is_said_before_a_folder_is_learned(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    inputs: tuple[str, ...],
+    out: str,
+    made: str,
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("song.wav", np.zeros(SR), SR)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "song.wav").write_bytes(b"mine")
-    asked = ("transfer", song, "--to", folder, "--out", tmp_path / "out")
-    assert run(*asked) == 1
-    said = capsys.readouterr().err
-    assert "song.wav: exists already; add --force" in said and "bars" not in said
-    assert list((tmp_path / "out").iterdir()) == [tmp_path / "out" / "song.wav"]
-    assert (tmp_path / "out" / "song.wav").read_bytes() == b"mine"
+    (tmp_path / "out" / made).write_bytes(b"mine")
+    assert run("transfer", *inputs, "--to", folder, "--out", out) == 1
+    told = capsys.readouterr().err
+    assert said in told and "bars" not in told
+    assert list((tmp_path / "out").iterdir()) == [tmp_path / "out" / made]
+    assert (tmp_path / "out" / made).read_bytes() == b"mine"
 
 
 def test_info_says_who_plays_what_in_a_few_lines(
@@ -542,6 +581,20 @@ def test_the_only_recording_is_named_where_it_tells_nothing(
     assert "e.style" not in said
     with pytest.raises(ThirdstreamError, match=r"text\.wav: does not tell a style; give music"):
         learning.style_of([tmp_path / "text.wav"], out, name="e")
+
+
+def test_a_short_recording_is_told_how_long_is_enough(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(path: Path, **given: Any) -> Any:
+        return replace(performance_of(path, **given), duration_s=learning.SHORTEST_S - 1)
+
+    monkeypatch.setattr(learning, "performance_of", short)
+    (found,) = learning.learn([folder / "tune 1.mid"], tmp_path / "e.style")
+    enough = f"{learning.SHORTEST_S:.0f} s or longer"
+    assert found.fault is not None and found.fault.endswith(f"give recordings of {enough}")
+    with pytest.raises(ThirdstreamError, match=enough):
+        learning.style_of([folder / "tune 1.mid"], tmp_path / "e.style", name="e")
 
 
 @pytest.mark.parametrize(("n", "warned"), [(1, True), (2, False)])
@@ -918,6 +971,24 @@ def test_what_is_doubled_is_played_by_each_and_as_loud(style: LearnedStyle, tmp_
     for one, each in zip(alone[19], both[60], strict=True):
         assert replace(each, velocity=one.velocity) == one
         assert abs(2 * each.velocity**4 / one.velocity**4 - 1) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("bands", "said"),
+    [
+        (({"melody": 71, "bass": 32}, {"bass": 32, "melody": 71}), "all recordings of any have"),
+        (({"melody": 71},), "all recordings of any have"),
+        (({"melody": 71, "bass": 32}, {"melody": 71, "bass": 33}), ""),
+        (({"harmony": 0, "other harmony": 6}, {"harmony": 6, "other harmony": 0}), ""),
+    ],
+)
+def test_players_that_all_have_are_not_asked_for_in_vain(
+    style: LearnedStyle, tmp_path: Path, bands: tuple[dict[str, int], ...], said: str
+) -> None:
+    write_learned(path := tmp_path / "any.style", band_of(style, *bands, bar={}))
+    refused = pytest.raises(ThirdstreamError, match=f"^0: .*{said}.*leave --ensemble out")
+    with refused if said else nullcontext():
+        thirdstream.load("score").choose(to=path, ensemble="0")
 
 
 def test_what_another_recording_played_goes_to_the_same_instrument(

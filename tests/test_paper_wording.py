@@ -91,7 +91,7 @@ def test_no_page_says_of_the_paper_what_is_true_of_our_redesign(page: Path) -> N
 
 @pytest.mark.parametrize("name", TWINS)
 def test_the_registry_says_what_the_preset_of_the_paper_does(name: str) -> None:
-    assert "preset paper" in FAMILIES[name].about
+    assert "preset paper" in FAMILIES[name].remark
     assert "of the paper" in describe(f"{name}-paper", f"{name}-paper").about
 
 

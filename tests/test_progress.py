@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ from rich.progress import Progress
 
 from conftest import music
 from thirdstream.audio import SR
-from thirdstream.cli import main, scores, styles, transfer
+from thirdstream.cli import console, main, scores, styles, transfer
 from thirdstream.cli.console import FilesBar
+from thirdstream.files import ThirdstreamError
+
+ERASED = "\x1b[2K"  # a terminal's line
 
 
 def run(arguments: list[str]) -> int:
@@ -61,6 +65,33 @@ def test_a_bar_goes_on_within_a_file_and_does_not_count_one_that_fails() -> None
     files.done(names[2])
     assert bar.places == [0.25, 1.0, 1.5, 1.75, 2.0]
     assert not bar.finished
+
+
+@pytest.mark.parametrize(
+    ("done", "fault", "stays"),
+    [
+        (1, None, True),
+        (0.4, None, False),
+        (1, ThirdstreamError, False),
+        (1, KeyboardInterrupt, True),
+    ],
+)
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_bar_does_not_stay_above_a_fault(
+    monkeypatch: pytest.MonkeyPatch,
+    done: float,
+    fault: type[BaseException] | None,
+    stays: bool,
+    is_terminal: bool,
+) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(console, "TALK", Console(file=written, force_terminal=is_terminal))
+    with suppress(ThirdstreamError, KeyboardInterrupt), console.progress_bar() as bar:
+        bar.add_task("doing", total=2, completed=done)  # type: ignore[arg-type]
+        if fault is not None:
+            raise fault
+    shown = written.getvalue().rpartition(ERASED)[2] if is_terminal else written.getvalue()
+    assert ("doing" in shown) is stays
 
 
 def test_the_bar_of_learning_counts_what_is_left_out(bars: list[Watched], tmp_path: Path) -> None:

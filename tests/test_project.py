@@ -15,11 +15,13 @@ from packaging.specifiers import SpecifierSet
 
 import thirdstream
 from conftest import music
+from thirdstream import registry
 from thirdstream.data.corpus import Corpus
 from thirdstream.report.results import benchmark_results
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SCRIPTS = sorted([*ROOT.glob("benchmarks/*.py"), *ROOT.glob("recipes/*.py")])
 WAYS = ("classical_to_jazz", "jazz_to_classical")
 METRICS = ("target_style_rate", "melody_recall", "chroma_cosine")
 BASELINES = {
@@ -39,7 +41,7 @@ def rows_of(text: str) -> dict[str, list[str]]:
 def test_the_readmes_table_is_that_of_the_results() -> None:
     """To two decimals with intervals, to jazz and to classical: classification rate, melody."""
     shown, scores = rows_of(README), benchmark_results().scores
-    assert {"score", "twin-paired", "twin-cnn", *BASELINES.values()} <= set(shown)
+    assert set(shown) == {registry.DEFAULT, *registry.DEMONSTRATED, *BASELINES.values()}
     for name, cells in shown.items():
         expected = [
             "{0.mean:.2f} [{0.low:.2f}, {0.high:.2f}]".format(scores[name][way][metric])
@@ -122,6 +124,29 @@ def test_melody_and_chords_of_each_tune_are_equally_long(monkeypatch: pytest.Mon
             for line in (tune.melody, tune.chords)
         )
         assert melody == tune.pickup + chords, name
+
+
+def takes_arguments(script: Path) -> bool:
+    text = script.read_text(encoding="utf-8")
+    runs = 'if __name__ == "__main__":' in text
+    return runs and re.search(r"sys\.argv|tyro|argparse", text) is not None
+
+
+@pytest.mark.parametrize(
+    "script",
+    [one for one in SCRIPTS if takes_arguments(one)],
+    ids=lambda one: f"{one.parent.name}/{one.name}",
+)
+def test_a_script_explains_itself(
+    script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("recipes", "benchmarks"):
+        monkeypatch.syspath_prepend(str(ROOT / folder))
+    monkeypatch.setattr(sys, "argv", [str(script), "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(script), run_name="__main__")
+    assert not ended.value.code
+    assert capsys.readouterr().out.startswith("usage: ")
 
 
 def test_the_tables_of_reconstruction_can_be_made(

@@ -34,8 +34,9 @@ class Entry:
     about: one sentence on what it does. load: makes one, given a checkpoint whose header names this
     entry as its `family` where `is_trained`, else given nothing. options: the dataclass of its
     options. sizes: numbers of parameters by preset, where `thirdstream train` makes it.
-    is_published: its weights are fetched from where others publish them. is_indexed: `thirdstream
-    index` makes its checkpoints, and it loads without one, too.
+    remark: a sentence on a preset that does otherwise. is_published: its weights are fetched from
+    where others publish them. is_indexed: `thirdstream index` makes its checkpoints, and it loads
+    without one, too.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Entry:
     options: type[Options] = Options
     is_trained: bool = False
     sizes: Callable[[], Mapping[str, int]] = dict
+    remark: str = ""
     is_published: bool = False
     is_indexed: bool = False
 
@@ -91,7 +93,8 @@ def _family(name: str, family: Family) -> Entry:
         with torch.device("meta"):  # weights without memory: to draw them takes seconds
             return {preset: size_of(family.kind(("a", "b"), config)) for preset, config in presets}
 
-    return Entry(name, family.about, _mel, family.options, is_trained=True, sizes=sizes)
+    about, remark, options = family.about, family.remark, family.options
+    return Entry(name, about, _mel, options, is_trained=True, sizes=sizes, remark=remark)
 
 
 SYSTEMS = {

@@ -58,9 +58,19 @@ def set_loudness(*, quiet: bool, verbose: bool) -> None:
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
+class Bar(Progress):
+    """A bar that goes where a fault passes, or not even one thing is done: else the fault would be
+    said below a bar that stands still."""
+
+    def __exit__(self, kind: type[BaseException] | None, *fault: Any) -> None:
+        failed = kind is not None and issubclass(kind, Exception)
+        self.live.transient = failed or all(task.completed < 1 for task in self.tasks)
+        super().__exit__(kind, *fault)
+
+
 def progress_bar() -> Progress:
     """A bar on standard error: what, how many, how much longer."""
-    return Progress(
+    return Bar(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),

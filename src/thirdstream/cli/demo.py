@@ -24,7 +24,8 @@ def demo(*, out: Path = Path("out"), force: bool = False) -> None:
     names = dict.fromkeys([default_system(), *registry.DEMONSTRATED])
     loaded = {name: registry.load(name) for name in names}
     clips = registry.bundled_clips()
-    table = Table("clip", box=SIMPLE_HEAD)  # with upright lines it would not fit 80
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)  # so that it fits 80 columns
+    table.add_column("clip", overflow="fold")
     table.add_column("system", no_wrap=True)
     for column in ("to", "RMS dB", "peak"):
         table.add_column(column)

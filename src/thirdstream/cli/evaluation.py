@@ -56,6 +56,7 @@ def evaluate(
         settings: what is measured.
         workers: who does the work.
     """
+    _check_replaceable(out)
     with extra("evaluate", "evaluating"):
         from thirdstream.evaluation import evaluate as evaluation
         from thirdstream.evaluation.material import open_material
@@ -69,7 +70,6 @@ def evaluate(
         if terms:
             say(terms)
     jobs = evaluation.plan(material, entries, settings)
-    _check_replaceable(out)
     outcomes, costs = _measured(entries, jobs, settings, work_of(out), workers)
     results = summarise(outcomes, costs, material, entries, settings)
     write_json(out, results)

@@ -58,11 +58,11 @@ def export(
     """
     from thirdstream.mel.export import export as write
 
+    check_free(out, force=force)
     path = registry.find(model)
     if registry.entry_of(path).is_indexed:
         raise ThirdstreamError(f"{model}: is an index of recordings, without a network to export")
     system = load(path)
-    check_free(out, force=force)
     source, condition = _resolved(system, direction)
     difference = write(
         system, out, source=source, target=direction.to, condition=condition, format=format

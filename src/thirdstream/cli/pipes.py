@@ -12,6 +12,7 @@ from thirdstream.files import ThirdstreamError, unwritable
 
 DASH = Path("-")
 INPUT = "standard input"
+KEPT = "stdin"  # what its recording is called
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def recording_in(path: Path) -> Iterator[Path]:
     if sys.stdin.isatty():
         raise ThirdstreamError(f"{INPUT} is a terminal; pipe a recording into it, or give a file")
     with tempfile.TemporaryDirectory() as folder:
-        kept = Path(folder) / "stdin"
+        kept = Path(folder) / KEPT
         with kept.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         if not kept.stat().st_size:

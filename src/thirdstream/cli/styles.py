@@ -73,18 +73,19 @@ def _learn(recordings: Sequence[Path], out: Path) -> None:
     say(f"{out} has {len(style.bars)} bars of {counted(len(style.recordings))}")
     if len(style.recordings) == 1:
         say("one recording tells how that piece is played; for a style give ten to thirty")
-    if n_left := len(faults):
+    if n_left := len(paths) - len(style.recordings):
         say(f"{n_left} of {counted(len(paths))} {'was' if n_left == 1 else 'were'} left out")
 
 
 def learned_from(folder: Path, beside: Path) -> Path:
     """The style of a folder's recordings, as a file in the folder `beside`. One that is newer than
-    all of them is taken as it is. What lies below `beside`, results of before, is left out where
-    that is a folder inside.
+    all of them, and was learned by this version, is taken as it is. What lies below `beside`,
+    results of before, is left out where that is a folder inside.
 
     Raises ThirdstreamError where nothing can be learned from the folder.
     """
     from thirdstream.notes.learning import learn as learning
+    from thirdstream.notes.styles.learned import read_learned
 
     out = beside / f"{folder.resolve().name}{SUFFIX}"
     results = beside.resolve()
@@ -98,9 +99,11 @@ def learned_from(folder: Path, beside: Path) -> Path:
     places = {path.parent for path in paths}  # a file that was moved in may be old
     newest = max(path.stat().st_mtime for path in (*paths, *places))
     if out.is_file() and newest < out.stat().st_mtime:
-        say(f"{out}: the style of {folder} is there already")
-    else:
-        _learn(paths, out)
+        if read_learned(out).learning == learning.LEARNING:
+            say(f"{out}: the style of {folder} is there already")
+            return out
+        say(f"{out}: is of another version of thirdstream; the style of {folder} is learned anew")
+    _learn(paths, out)
     return out
 
 
@@ -131,7 +134,7 @@ def _instrument(player: "Player") -> str:
 
     if player.role == "drums":
         return KITS.get(player.program, f"drum kit {player.program}")
-    return " + ".join(instrument(one).name for one in (player.program, *player.doubled_by))
+    return " + ".join(instrument(one).name for one in player.programs)
 
 
 def print_style(summary: Mapping[str, Any]) -> None:

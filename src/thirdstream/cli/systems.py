@@ -68,7 +68,7 @@ def list_systems(*, json: bool = False) -> None:
     sizes = {entry.name: entry.sizes() for entry in entries}
     if json:
         found = [
-            {"name": one.name, "about": one.about, "presets": sizes[one.name],
+            {"name": one.name, "about": _about(one), "presets": sizes[one.name],
              "options": {option.name: option.help for option in options_of(one.options, own=True)}}
             for one in entries
         ]  # fmt: skip
@@ -81,7 +81,7 @@ def list_systems(*, json: bool = False) -> None:
         flags = (
             f"--{option.name.replace('_', '-')}" for option in options_of(one.options, own=True)
         )
-        kinds.add_row(one.name, one.about, "\n".join(flags))
+        kinds.add_row(one.name, _about(one), "\n".join(flags))
         if one.is_trained:
             names = [str(model["name"]) for model in models if model["system"] == one.name]
             numbers = (f"{size:,}" for size in sizes[one.name].values())
@@ -90,6 +90,11 @@ def list_systems(*, json: bool = False) -> None:
     for table in (kinds, trained, named):
         OUT.print(table)
     tell(f"your own: {folder}")
+
+
+def _about(one: registry.Entry) -> str:
+    """What a system does, and which of its presets does otherwise."""
+    return f"{one.about} {one.remark}".strip()
 
 
 def _model(name: str, origin: Literal["bundled", "user"]) -> dict[str, str | None]:

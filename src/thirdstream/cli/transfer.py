@@ -79,9 +79,12 @@ def transfer(
     system = registry.load(name)
     if system.terms:
         say(system.terms)
+    is_piped = pipes.DASH in (*inputs, out)
+    if is_piped:
+        _check_piped(inputs, out, json=json)
     options = system.accept(_with_folder_learned(system, style, inputs, out, files))
-    if pipes.DASH in (*inputs, out):
-        outcomes = [_piped(system, inputs, out, options, files, json=json)]
+    if is_piped:
+        outcomes = [_piped(system, inputs[0], out, options, files)]
     else:
         pairs, outcomes = plan(inputs, out, suffix=f".{files.format}"), []
         with workers.ready() as n_jobs, progress_bar() as bar:
@@ -136,8 +139,12 @@ def _with_folder_learned(
             f"{beside}: holds the recordings that the style is learned from; choose another folder "
             "for the results"
         )
-    if pipes.DASH not in (*inputs, out) and not (files.force or files.skip_existing):
-        targets = [target for _, target in plan(inputs, out, suffix=f".{files.format}")]
+    if out != pipes.DASH and not (files.force or files.skip_existing):
+        suffix = f".{files.format}"
+        if pipes.DASH in inputs:
+            targets = [out if is_file else out / f"{pipes.KEPT}{suffix}"]
+        else:
+            targets = [target for _, target in plan(inputs, out, suffix=suffix)]
         if all(target.exists() for target in targets):
             check_free(targets[0])
     return dataclasses.replace(style, to=str(learned_from(folder, beside)))
@@ -164,21 +171,16 @@ def _report(one: Outcome) -> None:
         say(f"{one.path} -> {one.out}" + (f" ({one.remark})" if one.remark else ""))
 
 
-def _piped(
-    system: System[Any],
-    inputs: Sequence[Path],
-    out: Path,
-    options: Options,
-    files: Files,
-    *,
-    json: bool,
-) -> Outcome:
-    """One recording from standard input, or to standard output, or both. Raises its fault."""
+def _check_piped(inputs: Sequence[Path], out: Path, *, json: bool) -> None:
+    """Raise ThirdstreamError where more is asked for than goes through a pipe."""
     if len(inputs) != 1 or inputs[0].is_dir():
         raise ThirdstreamError("- stands for a single recording; give one file, or - and no other")
     if json and out == pipes.DASH:
         raise ThirdstreamError("standard output can't hold both; leave --json out, or give a file")
-    [path] = inputs
+
+
+def _piped(system: System[Any], path: Path, out: Path, options: Options, files: Files) -> Outcome:
+    """One recording from standard input, or to standard output, or both. Raises its fault."""
     suffix = f".{files.format}"
     with pipes.recording_in(path) as recording, pipes.result_to(out, suffix=suffix) as made:
         [(_, target)] = plan([recording], made, suffix=suffix)

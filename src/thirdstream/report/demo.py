@@ -90,7 +90,7 @@ def sentence(system: System[Any]) -> str:
     """What a system is; of the paper's own networks also that they are."""
     about = SYSTEMS[system.name].about
     if isinstance(system, MelSystem) and system.model.config == system.model.PRESETS.get("paper"):
-        return f"{about} Network and losses are strictly the paper's."
+        return f"{about} Network and losses are strictly the paper's; little of a recording stays."
     return about
 
 

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 class Family(NamedTuple):
     """Where a family's class is, what it does in a sentence, and the options of its transfers.
 
+    remark: a sentence on a preset that does otherwise, for lists of systems.
+
     The module of the class needs torch.
     """
 
     place: str
     about: str
     options: type[MelOptions] = MelOptions
+    remark: str = ""
 
     @property
     def kind(self) -> "type[MelModel]":
@@ -27,26 +30,30 @@ class Family(NamedTuple):
 
 
 HERE = "thirdstream.mel.models"
-PAPER = "; the network of the paper (preset paper) keeps little of the recording."
+PAPER = "The network of the paper (preset paper) keeps little of the recording."
 FAMILIES = {
     "twin-cnn": Family(
         f"{HERE}.cnn.TwinCNN",
         "Changes the timbre with two convolutional autoencoders, one a style, that share their "
-        f"latent space{PAPER}",
+        "latent space.",
+        remark=PAPER,
     ),
     "twin-vae": Family(
-        f"{HERE}.vae.TwinVAE", f"Changes the timbre with two variational autoencoders{PAPER}"
+        f"{HERE}.vae.TwinVAE",
+        "Changes the timbre with two variational autoencoders.",
+        remark=PAPER,
     ),
     "twin-gan": Family(
         f"{HERE}.gan.TwinGAN",
-        "Changes the timbre with adversarial autoencoders that encode content and style apart"
-        f"{PAPER}",
+        "Changes the timbre with adversarial autoencoders that encode content and style apart.",
         StyledMelOptions,
+        PAPER,
     ),
     "twin-variational-gan": Family(
         f"{HERE}.variational_gan.TwinVariationalGAN",
-        f"Is a twin-gan whose styles are drawn at random{PAPER}",
+        "Is a twin-gan whose styles are drawn at random.",
         StyledMelOptions,
+        PAPER,
     ),
     "twin-paired": Family(
         f"{HERE}.paired.TwinPaired",

@@ -17,7 +17,7 @@ from thirdstream.notes.arranging.pulse import Pulse, suits
 from thirdstream.notes.styles.classical import ClassicalStyle
 from thirdstream.notes.styles.entries import Instrument, Style
 from thirdstream.notes.styles.jazz import Groove, JazzStyle
-from thirdstream.notes.styles.learned import LearnedStyle
+from thirdstream.notes.styles.learned import LearnedStyle, Source
 from thirdstream.notes.types import Note, Score
 
 MOST_NAMED = 8  # recordings in a message
@@ -53,9 +53,15 @@ def chosen(name: str | None, names: Sequence[str], score: Score, style: Style) -
 
 
 def check_name(name: str, style: ClassicalStyle | JazzStyle | LearnedStyle) -> None:
-    """Raise ThirdstreamError where nobody in a style is called so, whatever the metre."""
+    """Raise ThirdstreamError where nobody in a style is called so, whatever the metre, and where a
+    learned style has no others than who is called so."""
     if isinstance(style, LearnedStyle):
         recording_named(name, style)
+        if len({_band(one) for one in style.recordings}) == 1:
+            raise ThirdstreamError(
+                f"{name}: has the players that all recordings of {style.name} have; "
+                "leave --ensemble out"
+            )
         return
     names = (*style.grooves,) if isinstance(style, JazzStyle) else (
         *style.ensembles, *style.doubled_ensembles
@@ -78,6 +84,13 @@ def recording_named(name: str, style: LearnedStyle) -> int:
             f"{', '.join(names[:MOST_NAMED])}{more}"
         )
     return names.index(name)
+
+
+def _band(recording: Source) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Who plays, role by role."""
+    return tuple(sorted(
+        ((one.role, one.programs) for one in recording.players), key=lambda one: one[0]
+    ))  # fmt: skip
 
 
 def suitable_grooves(style: JazzStyle, pulse: Pulse) -> list[str]:

@@ -120,8 +120,7 @@ class _Players:
             if own.role == "drums" and not self.style.has_drums:  # misheard
                 continue
             before = sum(player.role == own.role for player in players[:number])
-            who = self._player(own, number=before)
-            programs = (who.program, *who.doubled_by)
+            programs = self._player(own, number=before).programs
             fitted = _fitted(strokes, bar.length, wanted.length)
             if own.role != "drums":
                 fitted = repitched(fitted, over, now)

@@ -40,9 +40,10 @@ MIN_BARS = 4  # of a recording
 SURE = 10  # bars of a recording from which on its metre is believed, whatever the others'
 MOST_BARS = 4000  # of a style
 PHRASE = 8  # bars that are kept together
-LEARNING = 16  # changes whenever the same recording gives something else
+LEARNING = 16  # changes whenever the same recordings give something else
 CLEAR = 0.31  # how sure beats and chords are in music at least: 0.35 in a violin's, 0.28 in speech
 SHORTEST_S = 8.0  # of a recording
+LONG_ENOUGH = f"{SHORTEST_S:g} s or longer"
 SYNTHESISERS = (38, 39, 50, 51, *range(80, 104))  # General MIDI programs
 ELECTRONIC_KIT = 24
 
@@ -137,7 +138,7 @@ def _check(path: Path, performance: Performance) -> None:
     """Raise ThirdstreamError where a recording is short, or has no beat that can be followed."""
     if performance.duration_s < SHORTEST_S:
         raise ThirdstreamError(
-            f"{path}: lasts {performance.duration_s:.1f} s; give recordings of 10 s or longer"
+            f"{path}: lasts {performance.duration_s:.1f} s; give recordings of {LONG_ENOUGH}"
         )
     if performance.clarity < CLEAR:
         raise ThirdstreamError(
@@ -155,8 +156,8 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
     files = [file for file in files if file.exists()]
     if not files:
         raise ThirdstreamError(
-            f"{_none_of(paths)} a style; give music with a beat, of several voices and of 10 s or "
-            "longer"
+            f"{_none_of(paths)} a style; give music with a beat, of several voices and of "
+            f"{LONG_ENOUGH}"
         )
     every = -(-len(files) // (MOST_BARS // PHRASE))  # rounded up
     files = files[::every]
@@ -179,7 +180,8 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
         recordings.append(part.source)
         players.append(part.parts)
     by_whom = [played_by(*one) for one in zip(recordings, agreed(players), strict=True)]
-    return LearnedStyle(name=name, recordings=tuple(_named_apart(by_whom)), bars=tuple(bars))
+    named = tuple(_named_apart(by_whom))
+    return LearnedStyle(learning=LEARNING, name=name, recordings=named, bars=tuple(bars))
 
 
 def _named_apart(recordings: Sequence[Source]) -> Iterator[Source]:

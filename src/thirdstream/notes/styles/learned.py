@@ -75,6 +75,11 @@ class Player(Entry):
     lowest: MidiNumber
     highest: MidiNumber
 
+    @property
+    def programs(self) -> tuple[int, ...]:
+        """All that play its notes."""
+        return (self.program, *self.doubled_by)
+
     @model_validator(mode="after")
     def _has_a_range(self) -> Self:
         if self.lowest > self.highest:
@@ -152,10 +157,11 @@ class Bar(Entry):
 
 
 class LearnedStyle(Entry):
-    """The whole of a .style file."""
+    """The whole of a .style file. learning: the version of what learned it; 0 is not known."""
 
     format: Literal["thirdstream style"] = FORMAT
     version: Literal[1] = VERSION
+    learning: Annotated[int, Field(ge=0)] = 0
     name: str
     recordings: Annotated[tuple[Source, ...], Field(min_length=1)]
     bars: Annotated[tuple[Bar, ...], Field(min_length=1)]
@@ -281,7 +287,7 @@ def write_learned(path: Path, style: LearnedStyle) -> None:
 
 def _lines(style: LearnedStyle) -> Iterator[str]:
     content = style.model_dump(mode="json", exclude_defaults=True)
-    head = {"format": FORMAT, "version": VERSION, "name": style.name}
+    head = {"format": FORMAT, "version": VERSION, "learning": style.learning, "name": style.name}
     yield "{" + json.dumps(head, ensure_ascii=False)[1:-1] + ",\n"
     for name, end in (("recordings", ",\n"), ("bars", "\n}\n")):
         rows = (json.dumps(one, ensure_ascii=False) for one in content[name])
