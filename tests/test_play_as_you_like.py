@@ -209,19 +209,20 @@ def test_halves_may_begin_alike() -> None:
 
 
 def test_it_learns_a_toy_problem() -> None:
-    """Better than a copy and than another melody, in both directions, from one of three starts:
-    which notes are the content is found from some of them only.
+    """Better than a copy and than another melody, in both directions. Narrow networks and large
+    batches learn this from most starts; rounding, which is each processor's own, is as good as
+    another start, so there are up to five.
 
     Behind its last ReLU a network may be dead where there is silence between the notes, so there
     is noise instead.
     """
     config = PlayAsYouLikeConfig(
-        n_channels=16, n_residual=1, n_hidden=32, style_size=2, patch=2, kernel_size=3,
+        n_channels=8, n_residual=1, n_hidden=32, style_size=2, patch=2, kernel_size=3,
         discriminator_channels=8, discriminator_layers=3, discriminator_scales=2, crop=16,
         shared_start=True, weights=PlayAsYouLike.PRESETS["default"].weights,
     )  # fmt: skip
     how = {"n_frames": 16, "floor": 0.3}
-    training = {"n_steps": 300, "batch_size": 4, "lr": 5e-3, "betas": (0.5, 0.99), "ema": 0.97}
+    training = {"n_steps": 200, "batch_size": 16, "lr": 5e-3, "betas": (0.5, 0.99), "ema": 0.97}
     needed = max(toy.baselines(n_frames=16).values()) + 0.1
-    starts = (toy.train(tiny(config, seed), **training, **how) for seed in range(3))
+    starts = (toy.train(tiny(config, seed), **training, **how) for seed in range(5))
     assert any(min(toy.likeness(made, **how).values()) > needed for made in starts)
