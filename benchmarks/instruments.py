@@ -43,7 +43,7 @@ class Row(NamedTuple):
 def share(one: Drawn, given: Sequence[tuple[Sequence[Sounded], Programs]]) -> float:
     """Of the notes of parts that somebody plays, those that are given to the right program; to one
     of two, they count half."""
-    right = [len({*who} & {*programs}) / len(programs) for notes, programs in given
+    right = [(who in programs) / len(programs) for notes, programs in given
              for who in players(one, notes).values()]  # fmt: skip
     return float(np.mean(right)) if right else 0.0
 

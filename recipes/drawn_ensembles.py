@@ -2,8 +2,7 @@
 trained on, and reverberation_weights.py.
 
 Lower and higher notes of a part may go to two players, and the lowest part an octave or two down to
-where basses play. Two or three may play the same part. Drums are the song's own, none, or patterns
-of any of a kit's and of hand drums.
+where basses play. Drums are the song's own, none, or patterns of any of a kit's and of hand drums.
 """
 
 import random
@@ -45,7 +44,6 @@ LENGTH_S = 20.0
 FEWEST = 8  # notes of a part
 DRY = 0.2  # share of excerpts outside of any room
 SOLO = 0.25  # share of excerpts of one part
-THIRD = 0.3  # share of doubled parts that a third plays, too
 MIDDLE = 55  # pitch that parts are divided at
 SOFTEST_DB = -24.0  # of drums, below the others
 
@@ -75,13 +73,11 @@ def drawn(
     seed: str,
     kit: Kit = kit_of_font,
     programs: Sequence[int] = PROGRAMS,
-    doubled: float = 0.0,
 ) -> Drawn | None:
     """Of a MIDI file, through one of the soundfonts, in a room or outside of any; None where the
-    stretch has too few notes. programs: of those who may play. doubled: the share of parts that
-    another plays, too."""
+    stretch has too few notes. programs: of those who may play."""
     rng = random.Random(seed)
-    found = played(path, fonts, rng, kit, programs, doubled=doubled)
+    found = played(path, fonts, rng, kit, programs)
     if found is None:
         return None
     song, drums, dry = found
@@ -96,8 +92,6 @@ def played(
     rng: random.Random,
     kit: Kit = kit_of_font,
     programs: Sequence[int] = PROGRAMS,
-    *,
-    doubled: float = 0.0,
 ) -> tuple[Song, Track | None, Wave] | None:
     """A stretch of a MIDI file: its pitched parts, its drums if there are any, and how it sounds,
     dry and in stereo; None where it has too few notes."""
@@ -105,7 +99,6 @@ def played(
     beats = LENGTH_S * whole.beats_per_minute / 60
     pitched, own = _stretch(whole, beats, rng)
     tracks = _players(pitched, rng, programs)
-    tracks += [one for track in tracks for one in _doubling(track, rng, programs, doubled)]
     if not tracks:
         return None
     song, font = replace(whole, tracks=tuple(tracks)), rng.choice(fonts)
@@ -194,23 +187,6 @@ def _players(
             program = suitable(played, rng, programs, is_struck=is_struck, is_bass=is_bass)
             tracks.append(Track(f"part {number}", program, played, False, rng.randint(30, 98)))
     return tracks
-
-
-def _doubling(
-    track: Track, rng: random.Random, programs: Sequence[int], share: float
-) -> list[Track]:
-    """Who plays the part of a track, too, softer or louder."""
-    if not share or rng.random() >= share:
-        return []
-    found = []
-    for number in range(1 + (rng.random() < THIRD)):
-        program = suitable(track.notes, rng, programs, is_struck=False, is_bass=False)
-        louder = rng.randint(-15, 15)
-        notes = tuple(replace(note, velocity=min(max(note.velocity + louder, 20), 120))
-                      for note in track.notes)  # fmt: skip
-        name = f"{track.name}, doubled {number}"
-        found.append(Track(name, program, notes, False, rng.randint(30, 98)))
-    return found
 
 
 def _lowered(notes: Sequence[Note], around: float) -> tuple[Note, ...]:

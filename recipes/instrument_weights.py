@@ -3,9 +3,8 @@
 MIDI_FOLDER: any songs of several parts, such as the MIDI files of `thirdstream benchmark` (its
 training pieces). Stretches of them are played by instruments and drums that are drawn anew
 (`drawn_ensembles.py`), by one of the soundfonts or the bundled orchestra, in a room, and then
-transcribed: the network learns from notes as it will be given them. A note that several play is
-learned as each one's. Titles are kept aside for the score that is printed: how often a part of
-melody, bass or harmony is given to somebody who plays most of it.
+transcribed: the network learns from notes as it will be given them. Titles are kept aside for the
+score that is printed: how often a part of melody, bass or harmony is given to who plays most of it.
 Writes notes/learning/instruments.json.
 """
 
@@ -31,7 +30,6 @@ from drawn_ensembles import BASSES, Drawn, drawn, written
 from own_styles import title_of
 from thirdstream.files import ThirdstreamError
 from thirdstream.notes.learning.performance import ROLES, parts_of, sounded
-from thirdstream.notes.learning.resynthesis import Programs
 from thirdstream.notes.learning.timbre import (
     WEIGHTS,
     InstrumentWeights,
@@ -46,7 +44,6 @@ from thirdstream.notes.transcription.transcribe import transcribe_file
 
 N_DRAWS = 3  # of each song
 KEPT_ASIDE = 5  # one of so many titles
-DOUBLED = 0.25  # share of parts that several play
 NEAR_S = 0.1  # that a transcribed note begins from who played it
 FEWEST = 5  # notes of a part that counts
 N_HIDDEN = 96
@@ -59,13 +56,13 @@ class Part(NamedTuple):
     role: str
     is_kept_aside: bool
     notes: Sequence[Sounded]
-    programs: tuple[Programs, ...]
+    programs: tuple[int, ...]
     rows: NDArray[np.float64]
-    of_rows: tuple[Programs, ...]
+    of_rows: tuple[int, ...]
 
 
-def players(one: Drawn, notes: Sequence[Sounded]) -> dict[Sounded, Programs]:
-    """All who played notes: of the same pitch, and begun at the same time."""
+def players(one: Drawn, notes: Sequence[Sounded]) -> dict[Sounded, int]:
+    """Who played notes: of the same pitch, and begun at the same time."""
     beat_s = 60 / one.song.beats_per_minute
     every = [(note.start * beat_s, note.pitch, track.program)
              for track in one.song.tracks for note in track.notes]  # fmt: skip
@@ -73,8 +70,8 @@ def players(one: Drawn, notes: Sequence[Sounded]) -> dict[Sounded, Programs]:
     found = {}
     for note in notes:
         far = np.abs(starts - note.start_s) + 1000 * (pitches != note.pitch)
-        if (far < NEAR_S).any():
-            found[note] = tuple(np.unique(programs[far < NEAR_S]).tolist())
+        if far.min() < NEAR_S:
+            found[note] = int(programs[far.argmin()])
     return found
 
 
@@ -103,7 +100,7 @@ def described_parts(one: Drawn, path: Path, *, is_kept_aside: bool) -> list[Part
 
 def parts_of_excerpt(path: Path, fonts: Sequence[Path], number: int) -> list[Part]:
     """Of a drawn excerpt of a MIDI file; none where nothing is found in it."""
-    one = drawn(path, fonts, seed=f"{path.parent.name} {path.stem} {number}", doubled=DOUBLED)
+    one = drawn(path, fonts, seed=f"{path.parent.name} {path.stem} {number}")
     if one is None:
         return []
     title = title_of(Path(path.stem).with_suffix(".mid"))  # NAME.VERSION.mid
@@ -131,10 +128,8 @@ def main(folder: str, *fonts: str) -> None:
     test = [part for part in parts if part.is_kept_aside]
     print("the weights of before:")
     score(instrument_weights(), test)
-    both = [(row, program) for part in training
-            for row, programs in zip(part.rows, part.of_rows, strict=True)
-            for program in programs]  # fmt: skip
-    rows, names = (np.array(column) for column in zip(*both, strict=True))
+    rows = np.concatenate([part.rows for part in training])
+    names = np.concatenate([part.of_rows for part in training])
     scaler = StandardScaler().fit(rows)
     network = MLPClassifier((N_HIDDEN,), alpha=1e-2, early_stopping=True, random_state=0)
     network.fit(scaler.transform(rows), names)
@@ -150,19 +145,18 @@ def main(folder: str, *fonts: str) -> None:
 
 
 def score(weights: InstrumentWeights, test: Sequence[Part]) -> None:
-    """Print how often somebody who plays most of a part is the likeliest of those able to."""
+    """Print how often who plays most of a part is the likeliest of those that are able to."""
     right: dict[str, list[bool]] = {}
     for part in test:
-        n_notes = Counter(one for programs in part.programs for one in programs)
-        most = {one for one, n in n_notes.items() if n >= len(part.programs) / 2}
-        if min(len(part.rows), len(part.programs)) < FEWEST or not most:
+        (program, n), *_ = Counter(part.programs).most_common(1)
+        if min(len(part.rows), len(part.programs)) < FEWEST or n < len(part.programs) / 2:
             continue
         votes = weights.log_probabilities(part.rows).sum(axis=0)
         able = [is_able(int(one), part.notes) for one in weights.programs]
-        result = int(weights.programs[np.where(able, votes, -np.inf).argmax()]) in most
-        for kind in ("all", part.role, *["doubled"] * (len(most) > 1)):
+        result = int(weights.programs[np.where(able, votes, -np.inf).argmax()]) == program
+        for kind in ("all", part.role):
             right.setdefault(kind, []).append(result)
-        if part.role == "bass" and most & {*BASSES}:
+        if part.role == "bass" and program in BASSES:
             right.setdefault("bass, by those that play basses", []).append(result)
     for kind, results in right.items():
         print(f"{kind}: {len(results)} parts: program right {np.mean(results):.2f}")
