@@ -103,6 +103,7 @@ KITS = {"Standard Kit": 0, "Brush Kit": 40}
 PLAIN_KITS = {"Electro Kit": 24}  # of one layer and one take: a drum machine's hits are alike
 KITS_ALIKE = {25: 24}
 DRUM_KEYS = range(35, 60)
+HAND_DRUM_KEYS = range(60, 82)  # of one layer and one take, the standard kit's in all
 DRUM_S = 3.5
 FADE_S = 0.3
 PASSAGE = (0, 4, 7, 12, 9, 7, 4, 0)  # semitones from the middle of what an instrument plays
@@ -322,10 +323,11 @@ def drums(
     kit: int,
     side: Callable[[Iterable[Region]], list[Region]],
     layers: Layers = LAYERS,
+    keys: Iterable[int] = DRUM_KEYS,
 ) -> list[Zone]:
     """One zone for each key and layer, from one side's microphones."""
     zones = []
-    for key in DRUM_KEYS:
+    for key in keys:
         of_key = [r for r in font.regions(DRUM_BANK, kit) if r.keys[0] <= key <= r.keys[1]]
         dark = len({r.cutoff_hz for r in of_key}) == 1
         for number, (low, high, velocity) in enumerate(layers):
@@ -359,7 +361,7 @@ def pitches(folder: Path, pattern: str) -> dict[int, Path]:
     """Samples by MIDI pitch, which their names begin with."""
     steps = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
     found = {}
-    for path in folder.glob("*.ogg"):
+    for path in folder.rglob("*.ogg"):
         if match := re.fullmatch(r"([A-Ga-g])([#b]?)(\d)" + pattern, path.stem):
             step, sign, octave = match.groups()
             shift = {"#": 1, "b": -1, "": 0}[sign]
@@ -455,11 +457,12 @@ def instruments(sources: Path) -> list[Instrument]:
     of = {one.program: one for one in found if one.bank == 0}
     found += [Instrument(0, program, f"{of[other].name} as {program}", of[other].zones, (0, other))
               for program, other in ALIKE.items()]  # fmt: skip
+    by_hand = drums(font, 0, left, ONE_LAYER, HAND_DRUM_KEYS)
     for name, kit in KITS.items():
-        found.append(Instrument(DRUM_BANK, kit, name, drums(font, kit, left)))
-        zones, of_kit = drums(font, kit, right), (DRUM_BANK, kit)
+        found.append(Instrument(DRUM_BANK, kit, name, drums(font, kit, left) + by_hand))
+        zones, of_kit = drums(font, kit, right) + by_hand, (DRUM_BANK, kit)
         found.append(Instrument(DRUM_BANK, kit + 1, f"{name} take 2", zones, of_kit))
-    kits = {kit: Instrument(DRUM_BANK, kit, name, drums(font, kit, left, ONE_LAYER))
+    kits = {kit: Instrument(DRUM_BANK, kit, name, drums(font, kit, left, ONE_LAYER) + by_hand)
             for name, kit in PLAIN_KITS.items()}  # fmt: skip
     found += kits.values()
     found += [
