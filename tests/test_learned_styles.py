@@ -539,6 +539,21 @@ def test_info_says_who_plays_what_in_a_few_lines(
         assert said in lines
 
 
+def test_info_says_who_plays_together_whoever_is_named_first(
+    style_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def together(content: Any) -> None:
+        player = {"role": "harmony", "velocity": 80, "lowest": 30, "highest": 50}
+        for one, who in zip(content["recordings"], ((58, 27), (27, 58)), strict=True):
+            one["players"] = [{**player, "program": who[0], "doubled_by": who[1:]}]
+        for bar in content["bars"]:
+            bar["notes"] = {}
+
+    main.main(["info", str(rewritten(style_file, tmp_path / "two.style", together))])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "│ harmony │ clean guitar + tuba │ 2 of 2 │" in lines
+
+
 @pytest.mark.parametrize(
     ("programs", "room", "kit"),
     [((38, 50, 81), True, 24), ((38, 50, 81), False, 0), ((32, 50, 81), True, 24),

@@ -134,7 +134,7 @@ def _instrument(player: "Player") -> str:
 
     if player.role == "drums":
         return KITS.get(player.program, f"drum kit {player.program}")
-    return " + ".join(instrument(one).name for one in player.programs)
+    return " + ".join(sorted(instrument(one).name for one in player.programs))
 
 
 def print_style(summary: Mapping[str, Any]) -> None:
