@@ -4,6 +4,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -120,8 +121,11 @@ def train(
             bar.update(task, total=step.n_steps, completed=step.step, description=text)
             _report_epoch(step)
     if first:
-        spent = f"{state.step:,} steps took {state.cpu_s / 3600:.2f} hours of processor time"
-        tell(f"{spent}; the best model is {out / 'best.safetensors'}")
+        spent = timedelta(seconds=round(state.cpu_s))
+        tell(
+            f"{state.step:,} steps took {spent} (h:mm:ss) of processor time; the best model is "
+            f"{out / 'best.safetensors'}"
+        )
 
 
 def _report_epoch(step: Step) -> None:
