@@ -4,6 +4,7 @@ import warnings
 
 import librosa
 import numpy as np
+import tyro
 
 from signals import segments
 from tables import show, time_in_turn
@@ -39,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+import tyro
+
 SPIN = """
 import time
 start, begin = time.process_time(), time.perf_counter()
@@ -52,5 +54,9 @@ def state() -> State:
     return State(min(shares), os.getloadavg()[0], n_cores)
 
 
-if __name__ == "__main__":
+def main() -> None:
     print(state())
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator
 
 import numpy as np
+import tyro
 
 import thirdstream
 from tables import show
@@ -123,6 +124,10 @@ def measured(
                f"{recall:.2f}", f"{chroma:.2f}"]  # fmt: skip
 
 
-if __name__ == "__main__":
+def main() -> None:
     headings = ["piece", "told", "heard as", "metre right", "to", "melody recall", "chroma cosine"]
     show("Metres that are not four or three", headings, list(rows()))
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.fft
 import torch
+import tyro
 
 from tables import show
 
@@ -50,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -8,6 +8,7 @@ Clips and their transfers by `score` become MP3; Greensleeves goes through all s
 import tempfile
 from pathlib import Path
 
+import tyro
 from PIL import Image
 
 from thirdstream import audio, registry
@@ -47,6 +48,11 @@ def write_picture() -> None:
             small.save(DOCS / "pictures" / "transfer.png", optimize=True)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write both."""
     write_audio()
     write_picture()
+
+
+if __name__ == "__main__":
+    tyro.cli(main, description=__doc__)

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import tyro
+
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "requirements.hashes"
 # What each step adds to those before it: extras of the package, and packages by themselves.
@@ -64,4 +66,4 @@ def closure(name: str, lock: str) -> set[str]:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

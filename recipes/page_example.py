@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import tyro
 from pydantic import TypeAdapter
 
 from thirdstream import registry
@@ -70,4 +71,4 @@ def write(made: Result) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -296,6 +296,19 @@ def rewritten(path: Path, to: Path, change: Any) -> Path:
             lambda c: c["recordings"][0]["players"][1].update(lowest=80, highest=60),
             "recordings.0.players.1: lowest is 80 and highest 60; exchange or correct them",
         ),
+        (
+            lambda c: c["recordings"][0]["players"][0].update(doubled_by=[73]),
+            "players.0: doubled_by is for bass and harmony, and the role is melody; take it out",
+        ),
+        (
+            lambda c: c["recordings"][0]["players"][1].update(program=60, doubled_by=[60]),
+            "players.1: program and doubled_by have a number twice",
+        ),
+        (lambda c: c["recordings"][0]["players"][1].update(doubled_by=[3, 4, 3]), "a number twice"),
+        (
+            lambda c: c["recordings"][0]["players"][1].update(doubled_by=60),
+            "recordings.0.players.1.doubled_by: must be a list ",
+        ),
         (lambda c: c["bars"][0].update(recording=9), "bar 0 .* is of recording 9"),
         (lambda c: c["bars"][0]["notes"].update({"7": []}), "player beyond the 4"),
         (lambda c: c["bars"][0]["notes"].update({"0": [[0, 1, 60, 80]]}), "player of the melody"),

@@ -28,6 +28,14 @@ class Entry(BaseModel):
     model_config = STRICT
 
 
+PLAIN = {
+    "Input should": "must",
+    "a valid tuple": "a list",
+    "Tuple": "the list",
+    " after validation": "",
+}  # of pydantic's words
+
+
 def fault_in(error: ValidationError) -> str:
     """The first fault of a style file: which entry, what is wrong with it, and what to do."""
     first: Any = error.errors()[0]
@@ -37,7 +45,7 @@ def fault_in(error: ValidationError) -> str:
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{entry} is no entry; correct its name or remove it"
     fault = str(first.get("ctx", {}).get("error", first["msg"]))
-    for word, plain in (("Input should", "must"), ("Tuple", "the list"), (" after validation", "")):
+    for word, plain in PLAIN.items():
         fault = fault.replace(word, plain)
     return f"{entry}: {fault}" if entry else fault
 

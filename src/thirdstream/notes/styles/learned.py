@@ -64,8 +64,8 @@ class Entry(BaseModel):
 
 class Player(Entry):
     """A part of a recording: its role, and its instrument as a General MIDI program (of drums, the
-    kit). doubled_by: instruments that play the same notes. velocity: its median. lowest, highest:
-    the pitches that it played.
+    kit). doubled_by: others that play the same notes, of bass or harmony. velocity: its median.
+    lowest, highest: the pitches that it played.
     """
 
     role: Role
@@ -85,6 +85,19 @@ class Player(Entry):
         if self.lowest > self.highest:
             raise ValueError(
                 f"lowest is {self.lowest} and highest {self.highest}; exchange or correct them"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_doubled_by_others(self) -> Self:
+        if self.doubled_by and self.role not in ("bass", "harmony"):
+            raise ValueError(
+                f"doubled_by is for bass and harmony, and the role is {self.role}; take it out"
+            )
+        if len({*self.programs}) < len(self.programs):
+            raise ValueError(
+                "program and doubled_by have a number twice; each instrument plays once, take one "
+                "of the two out"
             )
         return self
 
