@@ -14,6 +14,7 @@ from thirdstream.data.corpus import Corpus
 from thirdstream.mel.models import FAMILIES
 from thirdstream.mel.models.melgan_vc import MelGANVC, MelGANVCConfig
 from thirdstream.mel.models.model import DISCRIMINATOR, Batch, MelModel, diversity_of
+from thirdstream.mel.training import loop
 from thirdstream.mel.training.loop import begin, with_optimizers
 
 SMALL = MelGANVCConfig(channels=4, critic_channels=4, embedding_size=4)
@@ -103,9 +104,10 @@ def test_what_is_drawn_for_a_transfer_lies_where_the_model_does(name: str) -> No
 
 @pytest.mark.parametrize("ema", [0.0, 0.9999])
 def test_a_training_tells_of_the_model_that_it_keeps(
-    small_corpus: Corpus, tmp_path: Path, ema: float
+    small_corpus: Corpus, tmp_path: Path, ema: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That of the average, where there is one."""
+    monkeypatch.setattr(loop, "EARLY", 0)
     config = dataclasses.replace(CONFIG, lr=1e-12, ema=ema)
     fresh = begin("melgan-vc", SMALL, small_corpus, config)
     collapse(fresh.system.model)

@@ -33,6 +33,9 @@ class TrainingError(ThirdstreamError):
     """Training that cannot start or go on."""
 
 
+EARLY = 100  # steps in which transfers may be alike: every training begins so
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """How to train. Adam and 50 epochs are the paper's."""
@@ -84,7 +87,7 @@ class Step:
     """One training step, numbered from 1; the rest only on the last step of an epoch.
 
     validation: losses. diversity: of the transfers of the last batch. alarm: a sentence, if
-    training has failed (see `MelModel.alarm`).
+    training has failed (see `MelModel.alarm`); none in the first EARLY steps.
     """
 
     step: int
@@ -349,7 +352,7 @@ def _ended(step: Step, state: State, corpus: Corpus, config: TrainingConfig, bat
         step,
         validation=validate(shown, corpus, config),
         diversity=spread,
-        alarm=shown.model.alarm(state.means, spread),
+        alarm=shown.model.alarm(state.means, spread) if state.step >= EARLY else None,
     )
 
 
