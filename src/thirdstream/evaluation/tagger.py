@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, pad, relu
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from thirdstream import checkpoint
 from thirdstream.audio import Wave
@@ -155,7 +156,7 @@ def network_of(state: Mapping[str, Tensor]) -> MusiCNN | VGG:
     Raises KeyError or RuntimeError where they are of neither.
     """
     if "convolutions.0.weight" in state:
-        network: MusiCNN | VGG = VGG()
+        network: MusiCNN | VGG = convert_conv2d_weight_memory_format(VGG(), torch.channels_last)
     else:
         network = MusiCNN(len(state["middle.0.weight"]), len(state["dense.weight"]))
     network.load_state_dict({key: value.float() for key, value in state.items()})
