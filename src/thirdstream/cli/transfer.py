@@ -132,22 +132,30 @@ def _with_folder_learned(
         raise ThirdstreamError(f"{inputs[0]}: there is no such file; check the path")
     from thirdstream.cli.styles import learned_from
 
-    is_file = out.suffix.lower() in WRITERS and not out.is_dir()
-    beside = Path() if out == pipes.DASH else out.parent if is_file else out
+    beside = Path() if out == pipes.DASH else out.parent if _is_file(out) else out
     if out != pipes.DASH and beside.resolve() == folder.resolve():
         raise ThirdstreamError(
             f"{beside}: holds the recordings that the style is learned from; choose another folder "
             "for the results"
         )
     if out != pipes.DASH and not (files.force or files.skip_existing):
-        suffix = f".{files.format}"
-        if pipes.DASH in inputs:
-            targets = [out if is_file else out / f"{pipes.KEPT}{suffix}"]
-        else:
-            targets = [target for _, target in plan(inputs, out, suffix=suffix)]
-        if all(target.exists() for target in targets):
-            check_free(targets[0])
+        _check_any_is_new(inputs, out, suffix=f".{files.format}")
     return dataclasses.replace(style, to=str(learned_from(folder, beside)))
+
+
+def _is_file(out: Path) -> bool:
+    """Whether results go into a file of this name, and not into a folder."""
+    return out.suffix.lower() in WRITERS and not out.is_dir()
+
+
+def _check_any_is_new(inputs: Sequence[Path], out: Path, *, suffix: str) -> None:
+    """Raise ThirdstreamError where all results exist."""
+    if pipes.DASH in inputs:
+        targets = [out if _is_file(out) else out / f"{pipes.KEPT}{suffix}"]
+    else:
+        targets = [target for _, target in plan(inputs, out, suffix=suffix)]
+    if all(target.exists() for target in targets):
+        check_free(targets[0])
 
 
 def _by_worker(name: str, pair: tuple[Path, Path], options: Options, files: Files) -> Outcome:

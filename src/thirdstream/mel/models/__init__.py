@@ -47,13 +47,13 @@ FAMILIES = {
         f"{HERE}.gan.TwinGAN",
         "Changes the timbre with adversarial autoencoders that encode content and style apart.",
         StyledMelOptions,
-        PAPER,
+        remark=PAPER,
     ),
     "twin-variational-gan": Family(
         f"{HERE}.variational_gan.TwinVariationalGAN",
         "Is a twin-gan whose styles are drawn at random.",
         StyledMelOptions,
-        PAPER,
+        remark=PAPER,
     ),
     "twin-paired": Family(
         f"{HERE}.paired.TwinPaired",

@@ -8,7 +8,7 @@ little. What is compared is where the parts' notes sound: a note that was missed
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, combinations
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,8 +167,8 @@ class _Fit:
         gains = _gains(self._observed, stems, n_steps=N_STEPS_LOUDEST) * stems.sum(axis=1)
         order = np.argsort(-gains[len(others) :], kind="stable")
         loudest = [tried[at] for at in order[:N_LOUDEST]]
-        numbers = range(2, MOST_TOGETHER + 1)
-        yield from chain.from_iterable(combinations(loudest, n) for n in numbers)
+        for n_players in range(2, MOST_TOGETHER + 1):
+            yield from combinations(loudest, n_players)
 
     def _cost(self, chosen: Mapping[str, Programs]) -> float:
         """Notes of a part that several play are anybody's of them."""
@@ -178,8 +178,8 @@ class _Fit:
         )
         n_players = len({one for name, who in chosen.items() if name != DRUMS for one in who})
         n_doubling = sum(len(who) - 1 for who in chosen.values())
-        others = ANOTHER * (n_players + n_doubling)
-        return self.divergence(chosen) - TRUST * float(likely) + others
+        more = ANOTHER * (n_players + n_doubling)
+        return self.divergence(chosen) - TRUST * float(likely) + more
 
     def divergence(self, chosen: Mapping[str, Programs]) -> float:
         """Of the magnitudes from the best sum of these stems, where any part sounds."""
@@ -205,10 +205,10 @@ def _gains(observed: Array, stems: Array, *, n_steps: int = N_STEPS) -> Array:
     """(n_stems,) with which the sum of stems (n_stems, n) is nearest to what is observed (n,) by
     Kullback and Leibler's generalised divergence: by multiplicative updates (Lee and Seung 2000).
     """
-    totals = stems.sum(axis=1) + 1e-9
+    totals, floor = stems.sum(axis=1) + 1e-9, _floor(observed)
     gains = observed.sum() / totals / len(stems)
     for _ in range(n_steps):
-        gains = gains * (stems @ (observed / (gains @ stems + _floor(observed)))) / totals
+        gains = gains * (stems @ (observed / (gains @ stems + floor))) / totals
     return gains
 
 
