@@ -65,7 +65,10 @@ class Bar(Progress):
     def __exit__(self, kind: type[BaseException] | None, *fault: Any) -> None:
         failed = kind is not None and issubclass(kind, Exception)
         self.live.transient = failed or all(task.completed < 1 for task in self.tasks)
-        super().__exit__(kind, *fault)
+        if self.live.transient:  # alone: without a terminal Progress would add an empty line
+            self.live.stop()
+        else:
+            super().__exit__(kind, *fault)
 
 
 def progress_bar() -> Progress:
