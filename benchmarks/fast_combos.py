@@ -56,7 +56,7 @@ def measured(path: Path, record: dict[str, Any]) -> list[float]:
     beat_s, metre = 60 / record["beats_per_minute"], record["beats_per_bar"]
     end = min(found.duration_s, record["n_bars"] * record["bar_s"])
     ours, chords = np.array(found.timing.beats_s), played(record)
-    lines = ours[:: round(found.score.beats_per_bar)]
+    lines = found.lines_s
     scores = [
         mir_eval.beat.f_measure(true[true > 0.1], mine[(mine > 0.1) & (mine < end)])
         for true, mine in (

@@ -163,7 +163,7 @@ def measure(pairs: Path, scores: Path, name: str, style: str) -> list[float]:
     played = score.chords if style == "classical" else [one.chord for one in changes(score)]
     end = min(found.duration_s, score.n_beats * beat_s)
     beats, ours = np.arange(0, end, beat_s), np.array(found.timing.beats_s)
-    bars, our_bars = np.arange(0, end, beat_s * metre), ours[:: int(found.score.beats_per_bar)]
+    bars, our_bars = np.arange(0, end, beat_s * metre), found.lines_s
     f_beats, f_bars = (
         mir_eval.beat.f_measure(true[true > 0.1], mine[(mine > 0.1) & (mine < end)])
         for true, mine in ((beats, ours), (bars, our_bars))

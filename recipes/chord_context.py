@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from chord_chain import log_sum, played  # a script beside this one
 from pair_features import Recording, beats_of, material_of  # a script beside this one
+from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.transcription import chords, weights
 from thirdstream.notes.transcription.chords import KINDS, MEMBERS, PLACES
 from thirdstream.notes.transcription.context import REACH, around
@@ -53,14 +54,14 @@ def rows_of(one: Recording, source: str, *, others: int) -> list[Row]:
     record, observed, style = one
     at, _ = beats_of(record, observed)
     beat_s, rng = at[1] - at[0], np.random.default_rng(zlib.crc32(record["title"].encode()))
-    sums, metre = chords.ChromaSums.of(observed.posteriors), round(record["beats_per_bar"])
+    sums, n_beats = chords.ChromaSums.of(observed.posteriors), round(record["beats_per_bar"])
     right = played(record, style, len(at) - 1)
-    places = np.array([chords.place_of(beat, metre) for beat in range(len(at) - 1)])
+    places = np.array([chords.place_of(beat, n_beats) for beat in range(len(at) - 1)])
     found = []
     for number in range(1 + others):
         by = rng.uniform(-BESIDE, BESIDE) + rng.normal(0, UNEVEN, len(at)) if number else 0.0
         chroma = chords.beat_chroma(sums, (at + by * beat_s) * FPS)
-        found.append(Row(chroma, right, places, metre, f"{source} {style}"))
+        found.append(Row(chroma, right, places, n_beats, f"{source} {style}"))
     return found
 
 
@@ -173,7 +174,7 @@ def report(rows: list[Row]) -> None:
     found: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         known = ~row.right.all(axis=1)
-        best = chords.posterior_of(row.chroma, row.metre).argmax(axis=1)
+        best = chords.posterior_of(row.chroma, Metres.steady(metre(row.metre, 4))).argmax(axis=1)
         found[row.source].append(float(row.right[np.arange(len(best)), best][known].mean()))
     for source, shares in sorted(found.items()):
         print(f"{source}, {len(shares)}: {np.mean(shares):.3f}", flush=True)

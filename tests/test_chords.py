@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pieces import KINDS, ROOTS
+from thirdstream.notes.metre import COMMON_TIME
 from thirdstream.notes.transcription import chords
 from thirdstream.notes.transcription.chords import ChromaSums
 from thirdstream.notes.transcription.features import FPS
@@ -25,7 +26,7 @@ def test_a_plain_chord_is_found_on_every_root(kind: str) -> None:
         chroma = chords.beat_chroma(
             ChromaSums.of(Posteriors(sounds, sounds)), np.arange(17) * FPS / 2
         )
-        (found,) = chords.decode(chroma, 4)
+        (found,) = chords.decode(chroma, COMMON_TIME)
         assert (found.root, found.is_minor, found.bass) == (root, 3 in intervals, root)
         assert chords.change_probabilities([chroma])[0][1:].max() < 0.2
 
@@ -68,7 +69,7 @@ def test_chords_change_where_the_notes_do() -> None:
         sounds[span, [[60 + (root + step) % 12 - LOWEST] for step in kind]] = 0.7
         sounds[span, 36 + root - LOWEST] = 0.8
     chroma = chords.beat_chroma(ChromaSums.of(Posteriors(sounds, sounds)), np.arange(17) * FPS)
-    found = chords.decode(chroma, 4)
+    found = chords.decode(chroma, COMMON_TIME)
     assert [(c.start, c.root) for c in found] == [(0, 0), (4, 9), (8, 2), (12, 7)]
     changes, some = chords.change_probabilities([chroma, chroma[:10]])
     assert set(np.flatnonzero(changes > 0.5)) == {0, 4, 8, 12}
@@ -78,7 +79,7 @@ def test_chords_change_where_the_notes_do() -> None:
 def test_a_chord_ends_where_nothing_speaks_for_it() -> None:
     notes = [Note(2.0, 2.0, 60, 80), Note(2.0, 1.5, 64, 80), Note(16.0, 4.0, 62, 80)]
     found = chords.with_evidence([Chord(0, 12, 0, (0, 4, 7), 0), Chord(12, 8, 2, (0, 3, 7), 2)],
-                                 notes, 4.0)  # fmt: skip
+                                 notes, COMMON_TIME)  # fmt: skip
     assert found == (Chord(2, 2, 0, (0, 4, 7), 0),)  # one D is no D minor
 
 
@@ -90,7 +91,7 @@ def test_a_beat_of_one_pitch_class_makes_no_hole(hole: float, ends: float, begin
               Chord(after, 12 - after, 7, (0, 4, 7), 7)]  # fmt: skip
     notes = [Note(0, hole, 60), Note(0, hole, 64), Note(hole, after - hole, 50),
              Note(after, 12 - after, 55), Note(after, 12 - after, 59)]  # fmt: skip
-    first, second = chords.with_evidence(played, notes, 4.0)
+    first, second = chords.with_evidence(played, notes, COMMON_TIME)
     assert (first.root, first.end) == (0, ends)
     assert (second.root, second.start, second.end) == (7, begins, 12.0)
 
@@ -99,4 +100,4 @@ def test_a_bar_without_a_chord_has_none() -> None:
     played = [Chord(0, 4, 0, (0, 4, 7), 0), Chord(4, 4, 2, (0, 4, 7), 2),
               Chord(8, 4, 7, (0, 4, 7), 7)]  # fmt: skip
     notes = [Note(0, 4, 60), Note(0, 4, 64), Note(4, 4, 50), Note(8, 4, 55), Note(8, 4, 59)]
-    assert [c.start for c in chords.with_evidence(played, notes, 4.0)] == [0, 8]
+    assert [c.start for c in chords.with_evidence(played, notes, COMMON_TIME)] == [0, 8]

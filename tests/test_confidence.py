@@ -9,6 +9,7 @@ import pytest
 
 from pieces import piece, sounding
 from thirdstream import audio
+from thirdstream.notes.metre import COMMON_TIME
 from thirdstream.notes.timing import Timing
 from thirdstream.notes.transcription import chords
 from thirdstream.notes.transcription.beats import LATE_S, Bars
@@ -145,7 +146,7 @@ def test_the_posterior_is_that_of_all_sequences() -> None:
     chroma = np.random.default_rng(0).random((3, 3, 12))
     chroma[:, 2] = chroma[:, 2] ** 4
     sounding = np.array([True, True, False])
-    suits, changes, motion = chords._field(chroma, 4, sounding)
+    suits, changes, motion = chords._field(chroma, COMMON_TIME, sounding)
     step = np.where(np.eye(N_STATES, dtype=bool), 0.0, motion)
     first, second = (
         step + np.where(np.eye(N_STATES, dtype=bool), 0.0, changes[beat][None]) for beat in (1, 2)
@@ -155,7 +156,7 @@ def test_the_posterior_is_that_of_all_sequences() -> None:
     )
     joint /= joint.sum()
     wanted = [joint.sum(axis=axes) for axes in ((1, 2), (0, 2), (0, 1))]
-    found = posterior_of(chroma, 4, sounding=sounding)
+    found = posterior_of(chroma, COMMON_TIME, sounding=sounding)
     np.testing.assert_allclose(found, wanted, atol=1e-9)
 
 

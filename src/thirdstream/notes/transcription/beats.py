@@ -8,10 +8,12 @@ of them.
 
 import itertools
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thirdstream.notes.metre import Metres, metre
 from thirdstream.notes.transcription.activations import activations_of
 from thirdstream.notes.transcription.features import FPS, FrameFeatures
 from thirdstream.notes.transcription.hypotheses import (
@@ -27,6 +29,7 @@ from thirdstream.notes.transcription.hypotheses import (
     levels,
 )
 from thirdstream.notes.transcription.known import NOTHING, Known
+from thirdstream.notes.transcription.metre_changes import with_changes
 from thirdstream.notes.transcription.weights import downbeat_weights, rank_weights
 
 Array = NDArray[np.float64]
@@ -46,13 +49,27 @@ class Bars:
 
     lead: how far ahead this reading is of the best with another metre or tempo, in logarithms of
     odds; 0 where there is no pulse, infinite where a user left no other. parts: of a beat, 3 where
-    it is a dotted quarter.
+    it is a dotted quarter. changes: from which beat on bars have how many, where that changes; the
+    first is beat 0, and `beats_per_bar` is that of most beats.
     """
 
     beats_s: Array
     beats_per_bar: int
     lead: float = 0.0
     parts: int = 2
+    changes: tuple[tuple[int, int], ...] = ()
+
+    @cached_property
+    def metres(self) -> Metres:
+        """In beats."""
+        runs = self.changes or ((0, self.beats_per_bar),)
+        return Metres(tuple((float(first), metre(n, 4)) for first, n in runs))
+
+    @property
+    def lines(self) -> Places:
+        """The numbers of the beats that are bar lines, with the last."""
+        n_bars = self.metres.n_bars(len(self.beats_s) - 1)
+        return np.array([round(self.metres.line(k)) for k in range(n_bars + 1)])
 
     @property
     def signature(self) -> str:
@@ -68,11 +85,14 @@ class Bars:
 def bars_of(features: FrameFeatures, known: Known = NOTHING) -> Bars | None:
     """The best hypothesis, as bars that cover the whole recording; None where there is no pulse."""
     of = levels(features, activations_of(features), downbeat_weights(), known)
-    found, ranks = ranked(of, known, alone=is_solo(features)) if of else ([], np.zeros(0))
+    alone = is_solo(features)
+    found, ranks = ranked(of, known, alone=alone) if of else ([], np.zeros(0))
     if not found:
         return None
     best = best_of(found, ranks)
     rivals = [rank for one, rank in zip(found, ranks, strict=True) if not _same(one, best)]
+    if not alone and known.metre is None and known.start_bar_s is None:
+        best = with_changes(best)
     bars = as_bars(best, features, fixed_s=known.start_bar_s)
     return replace(bars, lead=float(ranks.max() - max(rivals, default=-np.inf)))
 
@@ -139,9 +159,24 @@ def as_bars(one: Hypothesis, features: FrameFeatures, *, fixed_s: float | None =
     sound_s = one.beats / FPS - LATE_S
     if sound_s[0] < 0 < sound_s[1]:
         sound_s[0] = 0.0  # not before the recording
-    beats_s = even_bars(sound_s, one.places, one.beats_per_bar)
-    bars = Bars(beats_s, one.beats_per_bar, parts=one.parts)
+    if one.lengths is None:
+        beats_s = even_bars(sound_s, one.places, one.beats_per_bar)
+        bars = Bars(beats_s, one.beats_per_bar, parts=one.parts)
+    else:
+        bars = _changing_bars(sound_s, one.places, one.lengths)
     return covering(bars, features.duration_s, fixed_s=fixed_s)
+
+
+def _changing_bars(beats_s: Array, places: Places, lengths: Places) -> Bars:
+    """As `even_bars`, from change of metre to change of metre. lengths: as of `Hypothesis`."""
+    found, changes = list[float](), list[tuple[int, int]]()
+    starts = [0, *(np.flatnonzero(np.diff(lengths)) + 1).tolist()]
+    for start, end in itertools.zip_longest(starts, starts[1:]):
+        own = slice(start, None if end is None else end + 1)  # up to the next one's bar line
+        bars = even_bars(beats_s[own], places[own], int(lengths[start])).tolist()
+        changes.append((len(found), int(lengths[start])))
+        found += bars if end is None else bars[:-1]
+    return Bars(np.array(found), int(np.bincount(lengths).argmax()), changes=tuple(changes))
 
 
 def even_bars(beats_s: Array, places: Places, beats_per_bar: int) -> Array:
@@ -174,18 +209,22 @@ def covering(bars: Bars, duration_s: float, *, fixed_s: float | None = None) -> 
 
     A first bar line up to a quarter beat late is moved to 0 s, unless it is the one at `fixed_s`.
     """
-    beats_s, m = bars.beats_s, bars.beats_per_bar
-    n_edge = min(len(beats_s) - 1, 2 * m)
+    beats_s = bars.beats_s
+    changes = bars.changes or ((0, bars.beats_per_bar),)
+    n_edge = min(len(beats_s) - 1, 2 * bars.beats_per_bar)
     first = (beats_s[n_edge] - beats_s[0]) / n_edge
     last = (beats_s[-1] - beats_s[-1 - n_edge]) / n_edge
     is_fixed = fixed_s is not None and abs(beats_s[0] - fixed_s) < 1e-6
     if 0 < beats_s[0] < first / 4 and not is_fixed:
         beats_s = np.concatenate([[0.0], beats_s[1:]])
+    (_, m), *later = changes
     n_before = m * max(0, int(np.ceil(beats_s[0] / (first * m) - 1e-9)))
     before = beats_s[0] - first * np.arange(n_before, 0, -1)
     n_after = max(0, int(np.ceil((duration_s - beats_s[-1]) / last)))
-    n_after += -(len(beats_s) - 1 + n_after) % m
+    at, m = changes[-1]
+    n_after += -(len(beats_s) - 1 - at + n_after) % m
     after = beats_s[-1] + last * np.arange(1, n_after + 1)
     found = np.concatenate([before, beats_s, after])
     found[0] = min(found[0], 0.0)  # not 1e-14 s after it, by rounding
-    return replace(bars, beats_s=found)
+    changes = (changes[0], *((n_before + at, m) for at, m in later)) if later else ()
+    return replace(bars, beats_s=found, changes=changes)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from thirdstream.notes.metre import Metres
 from thirdstream.notes.transcription import context
 from thirdstream.notes.transcription.choruses import with_other_times
 from thirdstream.notes.transcription.transcriber import LOWEST, Posteriors
@@ -213,26 +214,27 @@ class ChordBeats(NamedTuple):
 
 def decode(
     chroma: Array,
-    beats_per_bar: int,
+    metres: Metres,
     *,
     sounding: NDArray[np.bool_] | None = None,
     alone: bool = False,
 ) -> tuple[Chord, ...]:
-    """The best sequence of chords (Viterbi), inverted as the bass has it; beat 0 is a bar line.
+    """The best sequence of chords (Viterbi), inverted as the bass has it.
 
-    sounding: (n_beats,) whether there are notes; the other beats say nothing. By default all have.
-    alone: each beat speaks for itself alone, as where bar lines are looked for.
+    metres: in beats. sounding: (n_beats,) whether there are notes; the other beats say nothing. By
+    default all have. alone: each beat speaks for itself alone, as where bar lines are looked for.
     """
-    suits, changes, motion = _field(chroma, beats_per_bar, sounding, alone=alone)
+    suits, changes, motion = _field(chroma, metres, sounding, alone=alone)
     return _chords(best_path(suits, motion, changes), chroma)
 
 
 def _field(
-    chroma: Array, beats_per_bar: int, sounding: NDArray[np.bool_] | None, *, alone: bool = False
+    chroma: Array, metres: Metres, sounding: NDArray[np.bool_] | None, *, alone: bool = False
 ) -> tuple[Array, Array, Array]:
     """What each chord is worth at each beat, and a change into it there, (n_beats, N_STATES); and
     one from each chord to each, as of `_motion`."""
-    places = np.array([place_of(beat, beats_per_bar) for beat in range(len(chroma))], int)
+    beats = range(len(chroma))
+    places = np.array([place_of(metres.within(k), metres.metre_at(k).length) for k in beats], int)
     if alone:
         of, (suits, begins) = chord_weights(), _potentials(chroma)
     else:
@@ -241,16 +243,16 @@ def _field(
     if sounding is not None:
         suits, begins = suits * sounding[:, None], begins * sounding[:, None]
     if not alone:
-        suits = with_other_times(suits, beats_per_bar)
+        suits = with_other_times(suits, round(metres.usual(len(chroma)).length))
     return suits, begins - of.change[places][:, None], _motion(of.motion)
 
 
 def posterior_of(
-    chroma: Array, beats_per_bar: int, *, sounding: NDArray[np.bool_] | None = None
+    chroma: Array, metres: Metres, *, sounding: NDArray[np.bool_] | None = None
 ) -> Array:
     """(n_beats, N_STATES): how likely each chord is at each beat, given all of them (forwards and
     backwards through the random field that `decode` finds the best path of)."""
-    suits, changes, motion = _field(chroma, beats_per_bar, sounding)
+    suits, changes, motion = _field(chroma, metres, sounding)
     suits = np.exp(suits - suits.max(axis=1, keepdims=True))
     moved, entered = np.exp(motion), np.exp(changes)
     forward, backward = np.empty_like(suits), np.ones_like(suits)
@@ -267,7 +269,7 @@ def posterior_of(
     return both / both.sum(axis=1, keepdims=True)
 
 
-def place_of(beat: int, beats_per_bar: int) -> int:
+def place_of(beat: float, beats_per_bar: float) -> int:
     """Of PLACES."""
     within = beat % beats_per_bar
     return 0 if within == 0 else 1 if 2 * within == beats_per_bar else 2
@@ -300,15 +302,15 @@ def _chords(path: Sequence[int], chroma: Array) -> tuple[Chord, ...]:
     return without_gaps(found, float(len(path)))
 
 
-def _joined(before: Chord, after: Chord, beats_per_bar: float) -> list[Chord]:
+def _joined(before: Chord, after: Chord, metres: Metres) -> list[Chord]:
     """Two chords without the hole between them, one where they are the same; a bar or more stays a
     hole."""
     end = after.end
-    if not 0 < after.start - before.end < beats_per_bar:
+    if not 0 < after.start - before.end < metres.metre_at(before.end).length:
         return [before, after]
     if replace(after, start=before.start, length=before.length) == before:
         return [replace(before, length=end - before.start)]
-    line = before.end if before.end % beats_per_bar == 0 else after.start
+    line = before.end if metres.within(before.end) == 0 else after.start
     return [
         replace(before, length=line - before.start),
         replace(after, start=line, length=end - line),
@@ -316,7 +318,7 @@ def _joined(before: Chord, after: Chord, beats_per_bar: float) -> list[Chord]:
 
 
 def with_evidence(
-    chords: Sequence[Chord], notes: Sequence[Note], beats_per_bar: float
+    chords: Sequence[Chord], notes: Sequence[Note], metres: Metres
 ) -> tuple[Chord, ...]:
     """The chords without what nothing speaks for: where no note sounds for more than a bar, and
     those of which fewer than two pitch classes sound. What these leave between two others, less
@@ -327,7 +329,7 @@ def with_evidence(
     starts = [note.start for note in ordered]
     reached = list(itertools.accumulate((note.end for note in ordered), max))
     for note in ordered:
-        if spans and note.start <= spans[-1][1] + beats_per_bar:
+        if spans and note.start <= spans[-1][1] + metres.metre_at(spans[-1][1]).length:
             spans[-1][1] = max(spans[-1][1], note.end)
         else:
             spans.append([note.start, note.end])
@@ -344,5 +346,5 @@ def with_evidence(
             if len(members & classes) >= 2:
                 here = replace(chord, start=float(start), length=float(end - start))
                 before = found.pop() if found and found[-1].end >= first else None
-                found += [here] if before is None else _joined(before, here, beats_per_bar)
+                found += [here] if before is None else _joined(before, here, metres)
     return tuple(found)

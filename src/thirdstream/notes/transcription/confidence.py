@@ -4,6 +4,7 @@ These are not calibrated: 0.8 does not mean that eight of ten such bars are righ
 bars of a recording from worse ones.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,9 +41,9 @@ def confidence_of(
     features: FrameFeatures, bars: Bars, harmony: ChordBeats, *, melody: NoteEvents
 ) -> tuple[BarConfidence, ...]:
     """Of each bar. melody: its notes, as they are played."""
-    lines_s = bars.beats_s[:: bars.beats_per_bar]
+    starts_s = [bars.beats_s[first] for first, _ in _spans(bars)]
     found = (beats_of(features, bars), chords_of(harmony, bars), melody_of(features, bars, melody))
-    return tuple(BarConfidence(*map(float, one)) for one in zip(lines_s[:-1], *found, strict=True))
+    return tuple(BarConfidence(*map(float, one)) for one in zip(starts_s, *found, strict=True))
 
 
 def beats_of(features: FrameFeatures, bars: Bars) -> Array:
@@ -98,5 +99,4 @@ def melody_of(features: FrameFeatures, bars: Bars, melody: NoteEvents) -> Array:
 
 def _spans(bars: Bars) -> Iterator[tuple[int, int]]:
     """The first beat of each bar and that of the next."""
-    n_bars = (len(bars.beats_s) - 1) // bars.beats_per_bar
-    return ((k * bars.beats_per_bar, (k + 1) * bars.beats_per_bar) for k in range(n_bars))
+    return itertools.pairwise(bars.lines.tolist())

@@ -6,7 +6,7 @@ best, beats.py decides.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -57,7 +57,8 @@ class Hypothesis:
     """A way to count the pulse: its beats, in frames, and their places in the bar.
 
     evidence: (n,) what speaks for it and against it, as `BeatWeights.rank` weighs it. parts: of a
-    beat, 3 where it is a dotted note.
+    beat, 3 where it is a dotted note. accents: as of `Level`. lengths: (n_beats,) of each one's
+    bar, where the metre changes.
     """
 
     beats: Array
@@ -65,6 +66,8 @@ class Hypothesis:
     beats_per_bar: int
     evidence: Array
     parts: int = 2
+    accents: Array = field(default_factory=lambda: np.zeros(0))
+    lengths: Places | None = None
 
     @cached_property
     def period_s(self) -> float:
@@ -192,7 +195,7 @@ def _hypothesis(
     score, places = bars
     evidence = [*own, *level.changes.mean(axis=0), score, *which]
     evidence += _by_place(level.changes, places, metre)
-    return Hypothesis(level.beats, places, metre, np.array(evidence), parts)
+    return Hypothesis(level.beats, places, metre, np.array(evidence), parts, level.accents)
 
 
 def _by_place(changes: Array, places: Places, metre: int) -> list[float]:

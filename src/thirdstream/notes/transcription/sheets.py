@@ -54,6 +54,7 @@ def write_sheets(found: Transcription, out: Path, name: str, *, force: bool = Fa
 def _data(found: Transcription, sections: Mapping[int, str]) -> dict[str, Any]:
     beat, metres = found.timing.beat, found.score.metres
     starts = {metres.line(bar): name for bar, name in sections.items()}
+    usual = metres.usual(found.score.n_beats)
     return {
         "duration_s": found.duration_s,
         "key": found.key.name,
@@ -62,8 +63,12 @@ def _data(found: Transcription, sections: Mapping[int, str]) -> dict[str, Any]:
             for start, key in found.keys
         ],
         "tuning_semitones": round(found.tuning, 3),
-        "metre": metres.changes[0][1].name,
-        "beats_per_bar": round(found.score.beats_per_bar / beat),
+        "metre": usual.name,
+        "metres": [
+            {"start_s": round(max(float(found.timing.seconds(start)), 0.0), 3), "metre": one.name}
+            for start, one in metres.changes
+        ],
+        "beats_per_bar": round(usual.length / beat),
         "beats_per_minute": round((found.score.beats_per_minute or 120.0) / beat, 1),
         "quarters_per_beat": beat,
         "pickup": round(found.score.pickup, 4),

@@ -6,7 +6,8 @@
 
 Bars of three, four, five and seven quarter notes are told apart, and of two, three and four dotted
 ones (6/8, 9/8, 12/8). A bar of two quarters becomes half of one of four; in other metres the one of
-these that suits best is found. Whoever knows better says so:
+these that suits best is found. Bars of three and of four quarters may follow one another. Whoever
+knows better says so:
 
     transcribe_file(Path("song.mp3"), known=Known(tempo=70, metre="6/8", start_bar_s=1.84))
 
@@ -84,6 +85,13 @@ class Transcription:
     def __post_init__(self) -> None:
         object.__setattr__(self, "keys", self.keys or ((0.0, self.key),))
 
+    @property
+    def lines_s(self) -> Array:
+        """When bars begin, and the last one ends."""
+        metres = self.score.metres
+        n_bars = metres.n_bars((len(self.timing.beats_s) - 1) * self.timing.beat)
+        return self.timing.seconds([metres.line(bar) for bar in range(n_bars + 1)])
+
 
 def transcribe(
     blocks: Iterable[Wave],
@@ -132,7 +140,8 @@ def _counted(
     chords, plain = (
         begun(stretched(some, beat), tune, played) for some in (harmony.chords, by_beats)
     )
-    metres = Metres.steady(known.signature or metre(bars.beats_per_bar, 4))
+    signature = known.signature or metre(bars.beats_per_bar, 4)
+    metres = bars.metres if bars.changes else Metres.steady(signature)
     score = Score(
         title=title,
         melody=tune,
@@ -209,13 +218,13 @@ def _harmony(
     chroma = beat_chroma(ChromaSums.of(posteriors), bars.beats_s * FPS)
     chords, by_beats = (
         with_evidence(
-            decode(chroma, bars.beats_per_bar, sounding=sounding, alone=alone),
+            decode(chroma, bars.metres, sounding=sounding, alone=alone),
             notes,
-            bars.beats_per_bar,
+            bars.metres,
         )
         for alone in (False, True)
     )
-    posterior = posterior_of(chroma, bars.beats_per_bar, sounding=sounding)
+    posterior = posterior_of(chroma, bars.metres, sounding=sounding)
     return ChordBeats(chords, posterior, sounding), by_beats
 
 
