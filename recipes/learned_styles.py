@@ -6,14 +6,18 @@
 By default those styles of OWN/test are taken that nothing was tuned on: own_styles.py says which
 were seen before. The styles of OWN/learn are learned as by `thirdstream learn-style`, then those of
 OWN/test are transferred as by `thirdstream transfer --to`. Judges are trained on OWN/judge.
-OUT/STYLE.style, OUT/results.json and OUT/table.md. Run it again after an interruption: what is
-measured is not measured again. Needs basic-pitch.
+The setting `concatenative` plays them by an index of the same recordings, as by `thirdstream index`
+and `thirdstream transfer --model`. OUT/STYLE.style, OUT/index.safetensors, OUT/results.json and
+OUT/table.md. Run it again after an interruption: what is measured is not measured again. Needs
+basic-pitch.
 """
 
 import json
+import resource
+import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, permutations, zip_longest
@@ -43,6 +47,7 @@ from thirdstream.files import (
     write_json,
 )
 from thirdstream.notes.learning.learn import find_music, learn, style_of
+from thirdstream.notes.mosaicing.system import load
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.styles.learned import write_learned
 from thirdstream.notes.system import arranged, played
@@ -58,6 +63,8 @@ SETTINGS = {  # of a transfer: by default all notes are kept, the accompaniment'
     "default": {},
     "all style": {"style_strength": 1.0, "keep_content": 0.3},
 }
+CONCATENATIVE = "concatenative"  # the setting that another system makes
+INDEX = "index.safetensors"
 SHARES = ("accepted", "accepted_by_notes", "cover_hit_at_1")
 
 
@@ -146,16 +153,44 @@ def learned(own: Path, out: Path, styles: Sequence[str]) -> dict[str, Any]:
     return about
 
 
+def indexed(own: Path, out: Path, styles: Sequence[str]) -> dict[str, Any]:
+    """Make the index of all styles if it is not there, and say what it cost."""
+    place, record = out / INDEX, out / "index.json"
+    if not (place.exists() and record.exists()):
+        folders = {style: own / "learn" / style for style in styles}
+        sources = [f"{style}={folder}" for style, folder in folders.items()]
+        command = [sys.executable, "-m", "thirdstream", "index", *sources, "--out", str(place)]
+        subprocess.run([*command, "--force"], check=True)
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        paths = find_music(list(folders.values()))
+        about = {
+            "cpu_s": round(spent.ru_utime + spent.ru_stime, 1),
+            "audio_s": round(sum(map(_seconds, paths)), 1),
+            "recordings": len(paths),
+            "bars": "",
+            "left_out": [],
+        }
+        write_json(record, about)
+    return read_json(record, kind="record")
+
+
 def _seconds(path: Path) -> float:
     header = audio.info(path)
     return (header.n_samples or audio.measure(path).n_samples) / header.sr
 
 
-def restyled(path: Path, wanted: Iterable[Wanted]) -> Iterator[tuple[Wanted, Wave]]:
-    """A recording in each style, as `transfer --to` makes it; it is transcribed once."""
+def restyled(path: Path, wanted: Sequence[Wanted]) -> Iterator[tuple[Wanted, Wave]]:
+    """A recording in each style, as `transfer` makes it; for the arranger it is transcribed
+    once."""
     n_samples = round(min(_seconds(path), SECONDS) * SR)
+    for one in (one for one in wanted if one.setting == CONCATENATIVE):
+        made = load(one.file).transfer(opening(path), SR, to=one.target)
+        yield one, normalise_level(made)
+    covers = [one for one in wanted if one.setting != CONCATENATIVE]
+    if not covers:
+        return
     found = transcribe_file(path)
-    for one in wanted:
+    for one in covers:
         options = ScoreOptions(to=str(one.file), **SETTINGS[one.setting])
         arrangement, timing = arranged(found, options)
         blocks = played(arrangement.song, timing, options, n_samples=n_samples, n_channels=1)
@@ -253,13 +288,19 @@ class Evaluation:
             found += [read_json(one.row, kind="row") for one in wanted]
         return found
 
+    @cached_property
+    def _hashes(self) -> dict[Path, str]:
+        """Of all that is played by."""
+        files = (self.out / name for name in (INDEX, *(f"{one}.style" for one in self.styles)))
+        return {file: sha256(file)[:12] for file in files if file.exists()}
+
     def _wanted(self, original: Recording) -> Iterator[Wanted]:
         for target in self.styles:
-            file = self.out / f"{target}.style"
             way = f"{original.style}-{target}"
             for setting in self.settings if target != original.style else ():
+                file = self.out / (INDEX if setting == CONCATENATIVE else f"{target}.style")
                 name = f"{original.path.stem}-{setting.replace(' ', '-')}"
-                row = self.out / "rows" / f"{way}-{sha256(file)[:12]}-{name}.json"
+                row = self.out / "rows" / f"{way}-{self._hashes[file]}-{name}.json"
                 yield Wanted(target, setting, file, row, self.out / "sounds" / way / f"{name}.flac")
 
     def corners(self) -> dict[str, list[dict[str, Any]]]:
@@ -361,8 +402,7 @@ def _pairs(styles: Sequence[str], ways: Mapping[str, Any]) -> str:
 def _costs(results: Mapping[str, Any]) -> Iterator[str]:
     yield "| style | recordings | audio, s | bars | CPU, s | CPU s a minute of audio |"
     yield "|---|---|---|---|---|---|"
-    for style in results["styles"]:
-        one = results["learned"][style]
+    for style, one in results["learned"].items():
         yield (f"| {style} | {one['recordings'] - len(one['left_out'])} of {one['recordings']} | "
                f"{one['audio_s']:.0f} | {one['bars']} | {one['cpu_s']} | "
                f"{60 * one['cpu_s'] / one['audio_s']:.1f} |")  # fmt: skip
@@ -378,19 +418,21 @@ def main(
     /,
     *,
     styles: tuple[str, ...] = (),
-    settings: tuple[str, ...] = tuple(SETTINGS),
+    settings: tuple[str, ...] = (*SETTINGS, CONCATENATIVE),
     n: int = 6,
     sounds: bool = False,
 ) -> None:
     """Learn, transfer, judge. styles: by default all of OWN/test but own_styles.py's TUNED.
-    settings: of SETTINGS. n: recordings of each that are transferred. sounds: keep what is made, in
-    OUT/sounds."""
+    settings: of SETTINGS, or CONCATENATIVE. n: recordings of each that are transferred. sounds:
+    keep what is made, in OUT/sounds."""
     every = sorted(path.name for path in (own / "test").iterdir())
     chosen = styles or tuple(one for one in every if one not in TUNED)
     if not chosen:
         raise ThirdstreamError(f"{own / 'test'}: every style was tuned on; name some by --styles")
     make_folder(out / "rows")
-    about = learned(own, out, chosen)
+    about = learned(own, out, chosen) if set(settings) & set(SETTINGS) else {}
+    if CONCATENATIVE in settings:
+        about[CONCATENATIVE] = indexed(own, out, chosen)
     found = Evaluation(own, out, chosen, settings, n, sounds, Networks())
     results = summary(found, found.rows(), about)
     write_json(out / "results.json", json.loads(json.dumps(results)))
