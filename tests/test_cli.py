@@ -52,6 +52,16 @@ def test_a_twin_is_there_without_what_it_does_not_use() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)  # these take a second to import
 
 
+def test_a_transfer_begins_without_what_it_does_not_use(tmp_path: Path) -> None:
+    code = (
+        "import sys; from thirdstream import registry; from thirdstream.cli import main; "
+        "main._parsed_command('transfer', sys.argv[1:]); registry.load('score'); "
+        "assert not {'typeguard', 'unittest.mock', 'thirdstream.notes.io.score'} & set(sys.modules)"
+    )
+    given = ["song.wav", "--to", "jazz", "--out", str(tmp_path)]
+    subprocess.run([sys.executable, "-c", code, *given], check=True)
+
+
 @pytest.mark.parametrize("command", main.COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(command, "--help") == 0

@@ -20,7 +20,6 @@ from thirdstream.notes.arranging.cover import cover
 from thirdstream.notes.arranging.instrumentation import check_name
 from thirdstream.notes.arranging.options import ArrangementOptions
 from thirdstream.notes.arranging.piece import Piece, metrical_level
-from thirdstream.notes.io.score import read_score
 from thirdstream.notes.options import ScoreOptions
 from thirdstream.notes.rendering import ORCHESTRA, VERSION, Scene, draw_scene, scene_with, stream
 from thirdstream.notes.rendering.equaliser import equalised
@@ -221,6 +220,8 @@ def _score_in(path: Path) -> Score:
 
 @lru_cache(maxsize=4)
 def _read_score(path: Path, modified: float) -> Score:
+    from thirdstream.notes.io.score import read_score  # of MusicXML and MIDI, seldom asked for
+
     return read_score(path)
 
 

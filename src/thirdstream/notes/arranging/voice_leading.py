@@ -7,7 +7,6 @@ way breaks the first rule is it broken.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,25 +75,24 @@ def lead_voices(
         back.append(through.argmin(axis=0))
         total = through.min(axis=0) + costs[number]
     path = traced(back, int(total.argmin()))
-    return [tuple(map(int, c[at])) for c, at in zip(choices, path, strict=True)]
+    return [tuple(c[:, at].tolist()) for c, at in zip(choices, path, strict=True)]
 
 
 def _candidates(slot: Slot, instruments: Sequence[Instrument]) -> NDArray[np.int64]:
-    """(n_candidates, n_voices) pitches, each voice in its range, none crossing another."""
+    """(n_voices, n_candidates) pitches, each voice in its range, none crossing another."""
     ceiling = slot.lowest if slot.lowest is not None else 127
     *inner, bass = instruments
-    tones = slot.chord.pitch_classes
+    tones, basses = slot.chord.pitch_classes, _basses(slot.chord)
     lines = [[p for p in range(i.lowest, i.highest + 1) if p % 12 in tones] for i in inner]
-    lows = [p for p in range(bass.lowest, bass.highest + 1) if p % 12 in _basses(slot.chord)]
-    table = np.array(list(product(*lines, lows)), dtype=np.int64)
-    ordered = (np.diff(table, axis=1) <= 0).all(axis=1)
-    table = table[ordered]
-    below = table[table[:, 0] <= ceiling]
-    table = below if len(below) else table
+    lows = [p for p in range(bass.lowest, bass.highest + 1) if p % 12 in basses]
+    table = np.stack(np.meshgrid(*lines, lows, indexing="ij")).reshape(len(instruments), -1)
+    table = table[:, (np.diff(table, axis=0) <= 0).all(axis=0)]
+    below = table[:, table[0] <= ceiling]
+    table = below if below.size else table
     order = np.argsort(_static_costs(slot, table, instruments), kind="stable")
-    inverted = table[order, -1] % 12 != slot.chord.bass
+    inverted = table[-1, order] % 12 != slot.chord.bass
     kept = (order[~inverted][:N_CANDIDATES], order[inverted][: N_CANDIDATES // 4])
-    return table[np.concatenate(kept)]
+    return table[:, np.concatenate(kept)]
 
 
 def _basses(chord: Chord) -> set[int]:
@@ -111,26 +109,26 @@ def _static_costs(
     chord = slot.chord
     classes = (table - chord.root) % 12
     if slot.first is not None:
-        first = np.full((len(table), 1), (slot.first - chord.root) % 12)
-        classes = np.concatenate([first, classes], axis=1)
-    cost = np.zeros(len(table))
+        first = np.full((1, table.shape[1]), (slot.first - chord.root) % 12)
+        classes = np.concatenate([first, classes])
+    cost = np.zeros(table.shape[1])
     for interval, missing, doubled in (
         (chord.third, 9.0, 2.0), (chord.seventh, 5.0, 6.0), (chord.fifth, 0.5, 0.5), (0, 3.0, 0.0)
     ):  # fmt: skip
         if interval in chord.intervals:
-            count = (classes == interval).sum(axis=1)
+            count = (classes == interval).sum(axis=0)
             cost += missing * (count == 0) + doubled * np.maximum(count - 1, 0)
-    gaps = -np.diff(table, axis=1)
-    cost += 6.0 * (gaps == 0).sum(axis=1)
-    cost += 0.7 * np.maximum(gaps[:, :-1] - 9, 0).sum(axis=1)
-    cost += 0.3 * np.maximum(gaps[:, -1] - 16, 0)
-    cost += 2.0 * ((table[:, -1] < 48) & (gaps[:, -1] < 7))  # close thirds are muddy down there
-    cost += INVERSION * (table[:, -1] % 12 != chord.bass)
-    middles = np.array([(i.lowest + i.highest) / 2 for i in instruments])
-    cost += 0.08 * np.abs(table - middles).sum(axis=1)
+    gaps = -np.diff(table, axis=0)
+    cost += 6.0 * (gaps == 0).sum(axis=0)
+    cost += 0.7 * np.maximum(gaps[:-1] - 9, 0).sum(axis=0)
+    cost += 0.3 * np.maximum(gaps[-1] - 16, 0)
+    cost += 2.0 * ((table[-1] < 48) & (gaps[-1] < 7))  # close thirds are muddy down there
+    cost += INVERSION * (table[-1] % 12 != chord.bass)
+    middles = np.array([[(i.lowest + i.highest) / 2] for i in instruments])
+    cost += 0.08 * np.abs(table - middles).sum(axis=0)
     if slot.lowest is not None:
-        cost += 0.4 * np.maximum(slot.lowest - table[:, 0] - 9, 0)
-        cost += CROSSING * (table[:, 0] > slot.lowest)
+        cost += 0.4 * np.maximum(slot.lowest - table[0] - 9, 0)
+        cost += CROSSING * (table[0] > slot.lowest)
     return cost
 
 
@@ -138,19 +136,19 @@ def _moves(
     before: tuple[Slot, NDArray[np.int64]], after: tuple[Slot, NDArray[np.int64]]
 ) -> NDArray[np.float64]:
     """(n_before, n_after) costs of going from each voicing to each."""
-    old, new = before[1][:, None, :], after[1][None, :, :]
-    steps = np.abs(new - old)
-    cost = (steps + 0.6 * np.maximum(steps - 4, 0))[:, :, :-1].sum(axis=2)
-    cost = cost + 0.35 * np.maximum(steps[:, :, -1] - 7, 0)
-    held = (steps[:, :, :-1] == 0).sum(axis=2)
-    cost = cost - 0.5 * held
-    lines = [(before[1][:, v], after[1][:, v]) for v in range(new.shape[2])]
-    if before[0].last is not None and after[0].first is not None:
-        lines.append((np.array([before[0].last]), np.array([after[0].first])))
-    for number, (a0, a1) in enumerate(lines):
-        for b0, b1 in lines[:number]:
+    steps = [np.abs(new - old[:, None]) for old, new in zip(before[1], after[1], strict=True)]
+    cost = np.sum([step + 0.6 * np.maximum(step - 4, 0) for step in steps[:-1]], axis=0)
+    cost += 0.35 * np.maximum(steps[-1] - 7, 0)
+    cost -= 0.5 * np.sum([step == 0 for step in steps[:-1]], axis=0)
+    lines = [(*line, step != 0) for *line, step in zip(before[1], after[1], steps, strict=True)]
+    last, first = before[0].last, after[0].first
+    if last is not None and first is not None:
+        moved = np.broadcast_to(last != first, cost.shape)
+        lines.append((np.array([last]), np.array([first]), moved))
+    for number, (a0, a1, a_moved) in enumerate(lines):
+        for b0, b1, b_moved in lines[:number]:
             interval = np.abs(a0 - b0) % 12
-            kept = (interval[:, None] == np.abs(a1 - b1) % 12) & IS_PERFECT[interval][:, None]
-            moved = (a0[:, None] != a1) & (b0[:, None] != b1)
-            cost = cost + PARALLEL * (kept & moved)
+            rows = np.flatnonzero(IS_PERFECT[interval])
+            kept = interval[rows, None] == np.abs(a1 - b1) % 12
+            cost[rows] += PARALLEL * (kept & a_moved[rows] & b_moved[rows])
     return cost

@@ -20,6 +20,7 @@ N_FIR = 2048  # taps of the microphone's colour
 LOWEST_HZ = 20.0  # below it is nothing but what soundfonts have of DC
 N_HIGH_PASS = SR // 4  # samples for which that filter rings
 PART = 1 << 15  # samples that go through the room at a time, and of the echoes
+AT_ONCE = 2  # parts; four transforms, with both sides, share their instructions
 fft: Any = scipy.fft  # its types are not those of arrays
 
 
@@ -84,16 +85,20 @@ def in_room(dry: Iterable[Wave], scene: Scene, *, n_channels: int) -> Iterator[W
     n_sides = 2 if n_channels == 2 else 1
     direct, tails = _filters(scene, n_sides)
     middles = deque[NDArray[np.complex64]](maxlen=len(tails))  # the latest first
-    before, n_early = np.zeros((2, PART), np.float32), N_FIR // 2
-    silence = itertools.repeat(np.zeros((2, PART), np.float32), len(tails))
-    for block in itertools.chain(windows(dry, size=PART, hop=PART), silence):
-        sides = fft.rfft(np.concatenate([before, block], axis=1), axis=1)
-        middles.appendleft((sides[:1] + sides[1:]) / 2)
-        wet = direct * (sides if n_sides == 2 else middles[0])
-        for tail, middle in zip(tails, middles, strict=False):  # fewer at the beginning
-            wet += tail * middle
-        yield _spread(fft.irfft(wet, axis=1)[:, PART + n_early :], n_channels)
-        before, n_early = block, 0
+    n_early, silence = N_FIR // 2, np.zeros((2, len(tails) * PART), np.float32)
+    padded = itertools.chain([silence[:, :PART]], dry, [silence])
+    for block in windows(padded, size=(AT_ONCE + 1) * PART, hop=AT_ONCE * PART):
+        parts = np.lib.stride_tricks.sliding_window_view(block, 2 * PART, axis=1)[:, ::PART]
+        made = []
+        for sides in fft.rfft(parts, axis=2).swapaxes(0, 1):  # of each part
+            middles.appendleft((sides[:1] + sides[1:]) / 2)
+            wet = direct * (sides if n_sides == 2 else middles[0])
+            for tail, middle in zip(tails, middles, strict=False):  # fewer at the beginning
+                wet += tail * middle
+            made.append(wet)
+        wave = np.concatenate(fft.irfft(np.stack(made), axis=2)[:, :, PART:], axis=1)
+        yield _spread(wave[:, n_early:], n_channels)
+        n_early = 0
 
 
 def _filters(scene: Scene, n_sides: int) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:

@@ -16,7 +16,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 NARROWEST = 19  # semitones: a bass line needs as many
 T = TypeVar("T")
