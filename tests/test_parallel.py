@@ -114,6 +114,23 @@ def test_a_killed_process_is_told_and_the_next_run_goes_on(tmp_path: Path, engin
         assert list(parallel.results([task], n_jobs=n_jobs)) == ["done"]
 
 
+def test_a_few_at_a_time_run_in_threads_and_end_with_who_asked() -> None:
+    def numbers(**how: Any) -> Iterator[tuple[int, int]]:
+        tasks = (joblib.delayed(lambda k: (k, os.getpid()))(k) for k in range(9))
+        return parallel.results(tasks, n_jobs=2, threads=True, **how)
+
+    expected = [(k, os.getpid()) for k in range(9)]
+    assert sorted(numbers()) == list(numbers(in_order=True)) == expected
+    begun: list[int] = []
+    tasks = (joblib.delayed(begun.append)(k) for k in range(99))
+    made = parallel.results(tasks, n_jobs=2, threads=True)
+    next(made)
+    made.close()
+    assert 1 <= len(begun) <= 4
+    with pytest.raises(ZeroDivisionError):
+        list(parallel.results([joblib.delayed(divmod)(1, 0)], n_jobs=2, threads=True))
+
+
 def test_a_folder_is_transferred_by_a_cluster(
     system: MelSystem, tmp_path: Path, cluster: Any
 ) -> None:

@@ -7,7 +7,9 @@ written where they are made.
 
 import logging
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,6 +21,7 @@ from thirdstream.files import ThirdstreamError
 AGAIN = "run the same command again: what is done is not done again"
 ROUND = 256  # tasks between two reports of a backend that does not report single ones
 WAIT_S = 10  # for a cluster's first worker
+FEW = 4  # threads that hardly wait for Python's lock
 
 
 class WorkerError(ThirdstreamError):
@@ -65,10 +68,11 @@ def _processes(n_jobs: int) -> Iterator[int]:
     if n_jobs == 1:
         yield n_jobs
         return
+    from joblib import effective_n_jobs
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     try:
-        yield n_jobs
+        yield effective_n_jobs(n_jobs)
     except TerminatedWorkerError as error:
         raise WorkerError(
             f"a process was killed, perhaps for want of memory; lower --n-jobs and {AGAIN}"
@@ -144,13 +148,20 @@ def _extra(name: str) -> Iterator[None]:
         ) from error
 
 
-def results(tasks: Iterable[Any], *, n_jobs: int, in_order: bool = False) -> Iterator[Any]:
+def results(
+    tasks: Iterable[Any], *, n_jobs: int, in_order: bool = False, threads: bool = False
+) -> Iterator[Any]:
     """Do joblib's delayed tasks, and yield their results as they come, or in the tasks' order.
 
     n_jobs: processes, -1 for one a core; `Workers.ready` gives the number, and decides where.
+    threads: the tasks run outside Python for the most part. A few of them at a time are done in
+        threads, for each process takes seconds to import what this one has.
     """
     import joblib
 
+    if threads and 1 < n_jobs <= FEW:
+        yield from _by_threads(tasks, n_jobs, in_order)
+        return
     if n_jobs != 1:  # what librosa compiles on import is compiled once, and kept, before workers do
         import_module("librosa.util")
     return_as = "generator" if in_order else "generator_unordered"
@@ -163,3 +174,21 @@ def results(tasks: Iterable[Any], *, n_jobs: int, in_order: bool = False) -> Ite
                 yield from pool(some)
         return
     yield from parallel(tasks)
+
+
+def _by_threads(tasks: Iterable[Any], n_threads: int, in_order: bool) -> Iterator[Any]:
+    from thirdstream.mel.threads import threads
+
+    left, begun = iter(tasks), deque[Future[Any]]()
+    with threads(n_threads) as pool:
+        n_free = 2 * n_threads  # so that none waits for the next task
+        while True:
+            for function, given, named in islice(left, n_free):
+                begun.append(pool.submit(function, *given, **named))
+            if not begun:
+                return
+            done, _ = wait([begun[0]] if in_order else begun, return_when=FIRST_COMPLETED)
+            n_free = len(done)
+            for one in done:
+                begun.remove(one)
+                yield one.result()

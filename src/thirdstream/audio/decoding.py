@@ -392,17 +392,21 @@ def _av_blocks(path: Path, header: AudioInfo) -> Iterator[Wave]:
                 _sane(AudioInfo(frame.sample_rate, n_channels, 0), path)
                 yield from _converted(resampler, None, header)
                 kind = (frame.sample_rate, n_channels, frame.format.name)
-                resampler = AudioResampler(format="flt", layout=frame.layout, rate=header.sr)
+                resampler = None
+                if kind != (header.sr, n_channels, "fltp") or n_channels > 2:
+                    # Interleaved, for PyAV reads beyond its memory where many channels lie apart.
+                    resampler = AudioResampler(format="flt", layout=frame.layout, rate=header.sr)
             yield from _converted(resampler, frame, header)
         yield from _converted(resampler, None, header)
 
 
 def _converted(resampler: AudioResampler | None, frame: Any, header: AudioInfo) -> Iterator[Wave]:
-    """A frame, or with None what the resampler still holds, with the header's channels."""
-    for made in resampler.resample(frame) if resampler else []:
-        # Interleaved, for PyAV reads beyond its memory where more than eight channels lie apart.
-        samples = np.asarray(made.to_ndarray(), np.float32)
-        block = samples.reshape(-1, len(made.layout.channels)).T
+    """A frame, or with None what the resampler still holds, with the header's channels. What needs
+    no resampler is at the header's rate."""
+    for made in resampler.resample(frame) if resampler else [frame] if frame else []:
+        block = np.asarray(made.to_ndarray(), np.float32)
+        if not made.format.is_planar:
+            block = block.reshape(-1, len(made.layout.channels)).T
         if len(block) != header.n_channels:  # it changes on the way
             one = mixed(block, places=_places(made.layout))
             block = spread(one, header.n_channels, places=header.places)

@@ -3,15 +3,17 @@
 import dataclasses
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 from rich.table import Table
 
 from thirdstream.cli.console import OUT, Failed, complain, print_json, progress_bar
 from thirdstream.cli.locks import writes_folder
-from thirdstream.data import preparing
-from thirdstream.data.corpus import Corpus, Skipped
 from thirdstream.parallel import Workers
+
+if TYPE_CHECKING:
+    from thirdstream.data.corpus import Corpus, Skipped
 
 
 @writes_folder
@@ -41,6 +43,9 @@ def prepare(
             one time, as `thirdstream arrange` makes them; twin-paired learns from these.
         json: print what is in the corpus, and what was skipped, as JSON on standard output.
     """
+    from thirdstream.data import preparing  # two seconds: --help and misuse need none of it
+    from thirdstream.data.corpus import Corpus, Skipped
+
     found = preparing.find(sources, paired=paired)
     with (
         workers.ready() as n_jobs,
@@ -66,11 +71,11 @@ def prepare(
         raise Failed(f"{n_faults} of {len(found)} files could not be used; {out} holds the others")
 
 
-def _report(one: Skipped) -> None:
+def _report(one: "Skipped") -> None:
     complain(f"skipped {one.path}: {one.reason}")
 
 
-def print_corpus(opened: Corpus) -> None:
+def print_corpus(opened: "Corpus") -> None:
     table = Table(title=str(opened.path), title_justify="left")
     for heading in ("style", "split", "recordings", "segments", "hours"):
         table.add_column(heading, justify="left" if heading in ("style", "split") else "right")

@@ -212,7 +212,7 @@ def prepare(
         remove_orphans(out, *folders)
         jobs = (joblib.delayed(_prepare_one)(one, out) for one in found)
         done: list[tuple[Found, Recording | Skipped]] = []
-        for one, outcome in results(jobs, n_jobs=n_jobs):
+        for one, outcome in results(jobs, n_jobs=n_jobs, threads=True):
             done.append((one, outcome))
             yield outcome
         remove_orphans(*folders)  # of workers that were lost
@@ -226,7 +226,7 @@ def _key(one: Found) -> str:
 
 
 def _prepare_one(one: Found, out: Path) -> tuple[Found, Recording | Skipped]:
-    """Prepare a recording, or find that it has been; runs in a process of its own."""
+    """Prepare a recording, or find that it has been; runs beside others."""
     record_path = out / "recordings" / f"{_key(one)}.json"
     features = out / "features" / f"{_key(one)}.npy"
     try:
@@ -378,7 +378,7 @@ def _statistics(corpus: Corpus, style: str, n_jobs: int) -> Statistics:
     def moments_at(scale: float | None) -> Moments:
         own = corpus.of(style, TRAIN)
         tasks = (joblib.delayed(_moments_of)(corpus, one, scale) for one in own)
-        return reduce(Moments.joined, results(tasks, n_jobs=n_jobs, in_order=True))
+        return reduce(Moments.joined, results(tasks, n_jobs=n_jobs, in_order=True, threads=True))
 
     return statistics_of(moments_at)
 

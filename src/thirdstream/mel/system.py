@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from thirdstream import audio, checkpoint
 from thirdstream.audio import SEGMENT, SR, Wave
@@ -148,13 +147,14 @@ class MelSystem(nn.Module, System[MelOptions]):
     ) -> Chunk:
         """Windows (batch, SEGMENT) as what the synthesis needs."""
         keep, strength = options.keep_content, options.style_strength
-        original = self.log_mel(source).power(waves)
+        log_mel = self.log_mel(source)
+        start = spectrum = log_mel.stft(waves)
+        original = log_mel.power_of(spectrum)
         power = self.convert(
             original, source=source, target=options.to, condition=condition, strength=strength
         )
         if options.phase == "propagated" and not keep:
             return Chunk(power.transpose(1, 2), None)
-        start = spectrum = self.synthesiser.stft(pad(waves, (0, self.mel.n_fft // 2)))
         if options.phase == "noise":
             noise = self.synthesiser.noise(start.shape, generator)
             start = torch.lerp(noise, torch.sgn(spectrum), keep)
