@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import islice
 from typing import Any, Literal
 
@@ -162,8 +161,6 @@ def results(
     if threads and 1 < n_jobs <= FEW:
         yield from _by_threads(tasks, n_jobs, in_order)
         return
-    if n_jobs != 1:  # what librosa compiles on import is compiled once, and kept, before workers do
-        import_module("librosa.util")
     return_as = "generator" if in_order else "generator_unordered"
     try:
         parallel: Any = joblib.Parallel(n_jobs=n_jobs, return_as=return_as)
