@@ -5,7 +5,7 @@ architecture. Their published weights lie beside this file, with their licence (
 recipes/tagger_weights.py converted them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -28,6 +28,7 @@ VGG_WEIGHTS = Path(__file__).with_name("tagger-vgg.safetensors")
 THRESHOLD = 0.25  # the least value of a tag that counts
 # By style: the network, trained on MagnaTagATune or on the Million Song Dataset, and its tag.
 STYLE_TAGS = {"classical": ("MTT", "classical"), "jazz": ("MSD", "jazz")}
+EMBEDDING = "MSD"  # the network whose embeddings are taken
 SR, N_FFT, HOP, N_MELS = 16_000, 512, 256, 96  # Hz, samples
 PATCH_FRAMES = 187  # 3 s: what the network was trained on
 PATCH_BATCH = 2  # at a time: their features stay in the cache
@@ -262,19 +263,22 @@ class Tagger:
         }
 
     @torch.inference_mode()
-    def predict(self, wave: Wave, sr: int) -> TaggerOutput:
+    def predict(
+        self, wave: Wave, sr: int, *, networks: Sequence[str] = ("MTT", EMBEDDING)
+    ) -> TaggerOutput:
         """Tags and embeddings of a mono wave (n_samples,) of any rate in Hz and any length.
 
-        The level counts: bring recordings that are compared to one. Raises MetricError on an empty
-        or non-finite wave.
+        networks: those that are asked. The level counts: bring recordings that are compared to one.
+        Raises MetricError on an empty or non-finite wave.
         """
         patches = log_mel_patches(checked(wave), sr).split(PATCH_BATCH)
         tags: dict[str, dict[str, float]] = {}
         embeddings: Any = None
-        for name, (network, names) in self._networks.items():
+        for name in networks:
+            network, names = self._networks[name]
             values, found = map(torch.cat, zip(*map(network, patches), strict=True))
             tags[name] = dict(zip(names, values.mean(0).tolist(), strict=True))
-            if name == "MSD":
+            if name == EMBEDDING:
                 embeddings = found.numpy()
         return TaggerOutput(tags, embeddings)
 
