@@ -460,15 +460,18 @@ def test_folders_that_cannot_be_are_refused(
 
 
 def test_settings_models_and_recordings_that_cannot_be_are_refused(
-    small_corpus: Corpus, model: Path
+    small_corpus: Corpus, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ThirdstreamError, match="3 s or more"):
         Settings(excerpt_s=float("nan"))
     with pytest.raises(ThirdstreamError, match="references"):
         Settings(references=1)
+    with pytest.raises(SystemExit):
+        main.main(["evaluate", "--help"])
+    assert "2 or more" in capsys.readouterr().out
     with pytest.raises(ThirdstreamError, match="is called tiny too"):
         evaluate.entries_of([str(model), str(model)], material.of_corpus(small_corpus))
-    with pytest.raises(ThirdstreamError, match="does not know the style"):
+    with pytest.raises(ThirdstreamError, match=r"does not know the style .* give the folders"):
         evaluate.entries_of([str(model)], material.Material("x", ("polka", "jazz"), {}, {}))
     with pytest.raises(ThirdstreamError, match="bring the recording back"):
         material.item_of(model.with_name("gone.wav"), "jazz")

@@ -122,7 +122,14 @@ def entries_of(models: Sequence[str], material: Material) -> list[Entry]:
             )
         loaded = registry.load(model)
         for style in material.styles:
-            loaded.choose(to=style, **dict(options))
+            try:
+                loaded.choose(to=style, **dict(options))
+            except ThirdstreamError as error:
+                if style in loaded.styles:
+                    raise
+                raise ThirdstreamError(
+                    f"{error}; give the folders of recordings the names of styles that it knows"
+                ) from error
         digest = sha256(loaded.checkpoint) if loaded.checkpoint else ""
         found.append(Entry(name, model, digest, options, loaded.parts(), code_of(loaded)))
     return found
