@@ -51,9 +51,7 @@ def rows_of(job: Job, settings: Settings) -> dict[str, Row]:
 def reference_row(job: Job) -> Row:
     """The embeddings and the chroma of a recording that others are compared with."""
     wave = excerpt(job.item.path, EXCERPT_S)
-    tagged = measure.evaluation_models().tagger.predict(wave, measure.SR)
-    chroma = measure.chroma_of(metrics.chroma(wave, measure.SR))
-    return measure.set_features(wave, tagged) | {"chroma": chroma}
+    return measure.reference_features(wave, measure.evaluation_models())
 
 
 def shown(name: str, style: str, found: Mapping[Job, dict[str, Row]]) -> None:

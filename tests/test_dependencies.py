@@ -8,24 +8,26 @@ import pytest
 
 import thirdstream
 from thirdstream import registry
-from thirdstream.evaluation import dependencies, evaluate
+from thirdstream.evaluation import analyses, dependencies, evaluate
 from thirdstream.files import sha256
 
-CHANGES = {  # whether it concerns what measures, twin-cnn, and score
-    "web/page.py": (False, False, False),
-    "report/page.py": (False, False, False),
-    "cli/main.py": (False, False, False),
-    "research/claims.py": (False, False, False),
-    "evaluation/metrics.py": (True, False, False),
-    "evaluation/evaluate.py": (True, False, False),
-    "evaluation/benchmark-results.json": (False, False, False),
-    "mel/networks/blocks.py": (False, True, False),
-    "mel/models/cnn.py": (False, True, False),
-    "mel/models/gan.py": (False, False, False),
-    "notes/arranging/comping.py": (False, False, True),
-    "notes/transcription/weights.onnx": (True, False, True),  # the transcriber measures, too
-    "audio/decoding.py": (True, True, True),
-    "mel/features/logmel.py": (True, True, False),
+CHANGES = {  # whether it concerns what measures, what hears for it, twin-cnn, and score
+    "web/page.py": (False, False, False, False),
+    "report/page.py": (False, False, False, False),
+    "cli/main.py": (False, False, False, False),
+    "research/claims.py": (False, False, False, False),
+    "evaluation/metrics.py": (True, True, False, False),
+    "evaluation/timing.py": (True, False, False, False),
+    "evaluation/tagger.py": (True, True, False, False),
+    "evaluation/evaluate.py": (True, False, False, False),
+    "evaluation/benchmark-results.json": (False, False, False, False),
+    "mel/networks/blocks.py": (False, False, True, False),
+    "mel/models/cnn.py": (False, False, True, False),
+    "mel/models/gan.py": (False, False, False, False),
+    "notes/arranging/comping.py": (False, False, False, True),
+    "notes/transcription/weights.onnx": (True, True, False, True),  # the transcriber measures, too
+    "audio/decoding.py": (True, True, True, True),
+    "mel/features/logmel.py": (True, False, True, False),
 }
 
 
@@ -44,17 +46,19 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    for cached in (dependencies.source, dependencies.imported, evaluate.measuring_code, sha256):
+    for cached in (dependencies.source, dependencies.imported, evaluate.measuring_code,
+                   analyses.hearing_code, sha256):  # fmt: skip
         cached.cache_clear()
 
 
 def test_a_change_concerns_what_imports_it(copied: Path) -> None:
+    codes = (evaluate.measuring_code, analyses.hearing_code)
     systems = [registry.load(name) for name in ("twin-cnn", "score")]
 
     def digests() -> tuple[str, ...]:
-        evaluate.measuring_code.cache_clear()
-        sha256.cache_clear()
-        return (evaluate.measuring_code(), *map(dependencies.code_of, systems))
+        for one in (*codes, sha256):
+            one.cache_clear()
+        return (*(code() for code in codes), *map(dependencies.code_of, systems))
 
     before = digests()
     for name, expected in CHANGES.items():
@@ -82,6 +86,12 @@ def test_imports_within_functions_and_of_packages_count(copied: Path) -> None:
 
 
 def test_the_modules_that_are_named_exist() -> None:
-    for name in (*evaluate.MEASURING, *evaluate.DRAWING, *evaluate.TRANSFERRING):
+    for name in (
+        *analyses.HEARING,
+        *analyses.TAKING,
+        *evaluate.MEASURING,
+        *evaluate.DRAWING,
+        *evaluate.TRANSFERRING,
+    ):
         assert dependencies.source(name) is not None, name
     assert Path(thirdstream.__file__).parent == dependencies.PACKAGE

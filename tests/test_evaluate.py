@@ -45,7 +45,7 @@ class FakeTagger:
     def about(self) -> dict[str, str]:
         return {"package": "fake 1"}
 
-    def predict(self, wave: np.ndarray, sr: int) -> TaggerOutput:
+    def predict(self, wave: np.ndarray, sr: int, networks: object = None) -> TaggerOutput:
         bright = float(np.abs(np.diff(wave)).mean() / (np.abs(wave).mean() + 1e-9))
         parts = np.array_split(wave, 3)
         rows = [[part.std(), np.abs(np.diff(part)).mean(), part.max()] for part in parts]
@@ -213,6 +213,45 @@ def test_results_say_by_hashes_what_they_depend_on(
     assert summary._hashes(outcomes[:-1])["references"] != hashes["references"]
 
 
+def test_a_sound_is_analysed_once_whichever_rows_it_is_in(
+    recordings: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And again where what is kept of it is damaged; the results are the same."""
+    models: Any = measure.EvaluationModels(
+        FakeTagger(), FakeTranscriber(), FakePitch(), FakeChords(), missing={}
+    )  # type: ignore[arg-type]
+    monkeypatch.setattr(measure, "evaluation_models", lambda: models)
+    for style, place in recordings.items():
+        (tmp_path / "mine" / style).mkdir(parents=True)
+        for name in ("piece0.wav", "piece2.wav"):
+            shutil.copy(place / name, tmp_path / "mine" / style)
+    found = material.open_material(tmp_path / "mine")
+    entries = [one for one in evaluate.entries_of([], found) if one.name.startswith("copy")]
+    jobs = evaluate.plan(found, entries, Settings(excerpt_s=3.0, references=2))
+    heard: list[bytes] = []
+
+    def analyse(wave: np.ndarray, models: Any, of: Any = measure.analyse) -> measure.Analysis:
+        heard.append(wave.tobytes())
+        return of(wave, models)
+
+    def results(work: Path) -> dict[str, Any]:
+        outcomes = list(evaluate.run(jobs, Settings(excerpt_s=3.0), work, n_jobs=1))
+        return summarise(outcomes, {}, found, entries, QUICK)
+
+    monkeypatch.setattr(measure, "analyse", analyse)
+    monkeypatch.setattr(measure, "reference_features", lambda *given: 1 / 0)  # all are known
+    first = results(tmp_path / "work")
+    assert len(heard) == len(set(heard)) == 4
+    for path in (tmp_path / "work").glob("copy*.json"):
+        path.unlink()
+    assert results(tmp_path / "work") == first and len(heard) == 4
+    for path in (tmp_path / "work" / "analyses").iterdir():
+        path.write_bytes(path.read_bytes()[:-9])
+    for path in (tmp_path / "work").glob("copy*.json"):
+        path.unlink()
+    assert results(tmp_path / "work") == first and len(heard) == 8
+
+
 @pytest.mark.parametrize("name", ["weights.json", "activations.onnx", "jazz.toml"])
 def test_work_of_other_weights_of_score_is_not_used_again(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -255,7 +294,7 @@ def test_a_model_is_measured_and_work_resumes(
         raise AssertionError("measured twice")
 
     monkeypatch.setattr(evaluate, "output_of", never)
-    monkeypatch.setattr(measure, "set_features", never)
+    monkeypatch.setattr(measure, "reference_features", never)
     assert evaluated(small_corpus, work, [str(model)]) == results
     for path in work.glob("copy-content-*.json"):
         path.unlink()
@@ -421,15 +460,18 @@ def test_folders_that_cannot_be_are_refused(
 
 
 def test_settings_models_and_recordings_that_cannot_be_are_refused(
-    small_corpus: Corpus, model: Path
+    small_corpus: Corpus, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ThirdstreamError, match="3 s or more"):
         Settings(excerpt_s=float("nan"))
     with pytest.raises(ThirdstreamError, match="references"):
         Settings(references=1)
+    with pytest.raises(SystemExit):
+        main.main(["evaluate", "--help"])
+    assert "2 or more" in capsys.readouterr().out
     with pytest.raises(ThirdstreamError, match="is called tiny too"):
         evaluate.entries_of([str(model), str(model)], material.of_corpus(small_corpus))
-    with pytest.raises(ThirdstreamError, match="does not know the style"):
+    with pytest.raises(ThirdstreamError, match=r"does not know the style .* give the folders"):
         evaluate.entries_of([str(model)], material.Material("x", ("polka", "jazz"), {}, {}))
     with pytest.raises(ThirdstreamError, match="bring the recording back"):
         material.item_of(model.with_name("gone.wav"), "jazz")

@@ -417,6 +417,7 @@ def test_a_piano_score_has_its_chords_found(broken: bool, tmp_path: Path) -> Non
     ("fault", "sentence"),
     [
         ("cut", "it was cut short, in the middle of a track"),
+        ("text", "what is in it is no MIDI"),
         ("riff", "wrapped in RIFF"),
         ("smpte", "video frames"),
         ("endless", "none of its notes ends"),
@@ -432,6 +433,7 @@ def test_each_fault_of_a_midi_file_has_its_sentence(
     sign = data.index(b"\xff\x58\x04") + 3
     path.write_bytes({
         "cut": data[:-60],
+        "text": b"[notes]",
         "riff": b"RIFF\x00\x00\x00\x00RMIDdata" + data,
         "smpte": data[:12] + bytes([256 - 25, 40]) + data[14:],
         "many": data + bytes(1_000_000),

@@ -163,10 +163,8 @@ def test_a_full_disk_is_no_fault_of_a_recording_or_a_score(
     with pytest.raises(ThirdstreamError, match="free some space"):
         pairs.make_pair(job, tmp_path)
     monkeypatch.setattr(evaluate, "write_json", full)
-    monkeypatch.setattr(evaluate.measure, "set_features", lambda *given: {})
-    monkeypatch.setattr(evaluate.measure, "chroma_of", lambda *given: [])
-    monkeypatch.setattr(evaluate.metrics, "chroma", lambda *given: None)
-    monkeypatch.setattr(evaluate.measure.Tagger, "predict", lambda *given: None)
+    monkeypatch.setattr(evaluate, "kept_analysis", lambda *given: None)
+    monkeypatch.setattr(evaluate.measure, "reference_features", lambda *given: {})
     monkeypatch.setattr(evaluate, "_place", lambda *given: "a")
     monkeypatch.setattr(evaluate, "excerpt", lambda *given: None)
     item = type("Item", (), {"path": tmp_path / "a.wav", "style": "jazz"})()

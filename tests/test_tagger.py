@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import max_pool2d, relu
 
 from conftest import tone
 from thirdstream import registry
@@ -13,7 +14,9 @@ from thirdstream.audio import read
 from thirdstream.evaluation import measure, tagger
 from thirdstream.evaluation.tagger import (
     STYLE_TAGS,
+    VGG,
     VGG_WEIGHTS,
+    FilterSpectra,
     MusiCNN,
     Tagger,
     is_target_style,
@@ -76,6 +79,32 @@ def test_the_large_network_has_the_published_number_of_parameters() -> None:
     assert n_parameters == front + middle + dense + norms
     tags, embedding = network(torch.zeros(1, 187, 96))
     assert tags.shape == (1, 50) and embedding.shape == (1, 500)
+
+
+@pytest.mark.parametrize("width", [38, 67, 96])
+def test_filters_as_spectra_find_what_a_convolution_finds(width: int) -> None:
+    """Even and odd numbers of places, and one place; weights of either sign."""
+    torch.manual_seed(0)
+    filters, signs = torch.nn.Conv2d(1, 6, (7, width)), torch.tensor([1.0, -1.0] * 3)
+    image = torch.randn(1, 1, 20, 96)
+    frames = torch.view_as_real(torch.fft.rfft(image[0, 0])).unfold(0, 7, 1)
+    found = FilterSpectra.of(filters, signs).highest(frames.transpose(0, 1).flatten(2))
+    expected = (filters(image) * signs[:, None, None]).amax(3)[0].T
+    torch.testing.assert_close(found, expected, atol=2e-6, rtol=0)
+
+
+def test_pooling_first_is_normalising_first_whatever_the_weights_signs() -> None:
+    torch.manual_seed(0)
+    network, mel = VGG().eval(), torch.rand(1, 187, 96)
+    for norm in network.norms[1:]:
+        torch.nn.init.normal_(norm.weight)
+    with torch.inference_mode():
+        image = network.norms[0](mel[:, None])
+        layers = zip(network.convolutions, network.norms[1:], network.POOLS, strict=True)
+        for layer, norm, pool in layers:
+            image = max_pool2d(norm(relu(layer(image))), *pool)
+        embedding = network(mel)[1]
+    torch.testing.assert_close(embedding, image.permute(0, 2, 3, 1).flatten(1))
 
 
 def test_the_tagger_tells_the_bundled_clips_apart() -> None:

@@ -1,12 +1,14 @@
 """The transcriber that evaluates: its windows and, where it is installed, its notes."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thirdstream.evaluation.metrics import MetricError
-from thirdstream.evaluation.transcriber import EDGE, KEPT, BasicPitch
+from thirdstream.evaluation.transcriber import EDGE, KEPT, BasicPitch, batches
 from thirdstream.notes.transcription.note_events import notes_of
 from thirdstream.notes.transcription.spectra import HOP, SR
 from thirdstream.notes.transcription.transcriber import Posteriors
@@ -32,6 +34,7 @@ def test_windows_are_joined_exactly(n_samples: int) -> None:
     expected = np.zeros(n_frames, np.float32)
     expected[: len(wave[::HOP])] = wave[::HOP]
     assert found.notes.shape == (n_frames, 88)
+    assert sum(map(len, batches(wave))) == math.ceil(n_frames / KEPT)  # and none of silence alone
     np.testing.assert_array_equal(found.notes[:, 3], expected)
 
 

@@ -21,7 +21,7 @@ class Settings:
     max_recordings: int = 0
     """At most so many test recordings a style, drawn by the seed; 0 is all."""
     references: int = 40
-    """At most so many recordings a style that sets are compared with."""
+    """At most so many recordings a style that sets are compared with; 2 or more."""
     examples: int = 2
     """Recordings a style whose sound is kept for the page."""
     seed: int = 0

@@ -5,16 +5,24 @@ import hashlib
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from torch import nn
 
 import thirdstream
+from thirdstream import checkpoint
 from thirdstream.files import sha256
 
 PACKAGE = Path(thirdstream.__file__).parent
 WEIGHTS = (".json", ".onnx", ".safetensors", ".sf3", ".toml")  # learnt, and tables of styles
 MADE = ("benchmark-results.json",)  # by an evaluation: nothing depends on it
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that results depend on."""
+    names = ("mir_eval", "pyloudnorm", "scipy")
+    return checkpoint.versions() | {name: version(name) for name in names}
 
 
 def digest(*modules: str, alone: Iterable[str] = ()) -> str:

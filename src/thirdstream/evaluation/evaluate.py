@@ -6,7 +6,8 @@ and Griffin-Lim without a transfer, so it shows what the sound alone costs; nois
 where the same piece is there in the other style, that is what a perfect transfer might be.
 
 Beside the results OUT.json lies the folder OUT.work: one JSON for each entry and recording, whose
-name is a hash of all it depends on, so that work can resume; and the excerpts that `report` plays.
+name is a hash of all it depends on, so that work can resume; what was heard in each sound, by the
+sound (`analyses`); and the excerpts that `report` plays.
 """
 
 import hashlib
@@ -15,7 +16,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +23,12 @@ import joblib
 import numpy as np
 
 import thirdstream
-from thirdstream import audio, checkpoint, notes, registry, shortage
+from thirdstream import audio, notes, registry, shortage
 from thirdstream.audio import SR, Wave
 from thirdstream.evaluation import Settings, dependencies, measure, metrics
+from thirdstream.evaluation.analyses import ANALYSES, analysed, kept_analysis
 from thirdstream.evaluation.cost import Cost, cost_of_transfer
-from thirdstream.evaluation.dependencies import code_of
+from thirdstream.evaluation.dependencies import code_of, versions
 from thirdstream.evaluation.material import Item, Material, excerpt, short_hash, truth_of
 from thirdstream.evaluation.measure import EvaluationModels
 from thirdstream.files import (
@@ -121,7 +122,14 @@ def entries_of(models: Sequence[str], material: Material) -> list[Entry]:
             )
         loaded = registry.load(model)
         for style in material.styles:
-            loaded.choose(to=style, **dict(options))
+            try:
+                loaded.choose(to=style, **dict(options))
+            except ThirdstreamError as error:
+                if style in loaded.styles:
+                    raise
+                raise ThirdstreamError(
+                    f"{error}; give the folders of recordings the names of styles that it knows"
+                ) from error
         digest = sha256(loaded.checkpoint) if loaded.checkpoint else ""
         found.append(Entry(name, model, digest, options, loaded.parts(), code_of(loaded)))
     return found
@@ -248,15 +256,15 @@ def _rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[str, Any]]
         place = _place(job, entry, settings, models)
         path, sound = work / f"{place}.json", work / "audio" / f"{place}.mp3"
         if not path.is_file() or (job.keep_sound and not sound.is_file()):
-            original = original or measure.analyse(
-                excerpt(job.item.path, settings.excerpt_s), models
+            original = original or analysed(
+                excerpt(job.item.path, settings.excerpt_s), models, work
             )
             wave, alone = output_of(entry, original.wave, job, settings)
             if job.keep_sound:
                 _write_preview(sound, wave)
             compared = measure.compare(
                 original=original,
-                output=original if wave is original.wave else measure.analyse(wave, models),
+                output=original if wave is original.wave else analysed(wave, models, work),
                 source=job.item.style,
                 target=job.target,
                 truth=truth,
@@ -274,8 +282,9 @@ def _reference_rows(job: Job, settings: Settings, work: Path) -> dict[str, dict[
     path = work / f"{_place(job, Entry(REFERENCE), settings, models)}.json"
     if not path.is_file():
         wave = excerpt(job.item.path, settings.excerpt_s)
-        row = measure.set_features(wave, models.tagger.predict(wave, SR))
-        write_json(path, row | {"chroma": measure.chroma_of(metrics.chroma(wave, SR))})
+        known = kept_analysis(wave, models, work)
+        write_json(path, measure.features_of(known) if known else
+                   measure.reference_features(wave, models))  # fmt: skip
     return {REFERENCE: read_json(path, kind="measured recording")}
 
 
@@ -292,13 +301,15 @@ def _write_preview(path: Path, wave: Wave) -> None:
 
 def run(jobs: Sequence[Job], settings: Settings, work: Path, *, n_jobs: int) -> Iterator[Outcome]:
     """Do all jobs, in parallel; yields each as it is done."""
-    make_folder(work / "audio")
-    remove_orphans(work, work / "audio")
+    folders = (work, work / "audio", work / ANALYSES)
+    for folder in folders:
+        make_folder(folder)
+    remove_orphans(*folders)
     if n_jobs != 1:
         metrics.compile_all()
     tasks = [joblib.delayed(measure_job)(job, settings, work) for job in jobs]
     yield from results(tasks, n_jobs=n_jobs)
-    remove_orphans(work, work / "audio")
+    remove_orphans(*folders)
 
 
 def measured_cost(entry: Entry, job: Job, work: Path) -> Cost:
@@ -316,12 +327,6 @@ def measured_cost(entry: Entry, job: Job, work: Path) -> Cost:
         return record(Cost, read_json(path, kind="measured cost"))
     except ValueError as error:
         raise ThirdstreamError(f"{path}: is damaged ({error}); remove it") from error
-
-
-def versions() -> dict[str, str]:
-    """What the results depend on."""
-    names = ("mir_eval", "auraloss", "pyloudnorm", "scipy")
-    return checkpoint.versions() | {name: version(name) for name in names}
 
 
 @lru_cache(1)

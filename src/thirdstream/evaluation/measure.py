@@ -29,7 +29,13 @@ from thirdstream.evaluation.harmony import (
 )
 from thirdstream.evaluation.metrics import Notes
 from thirdstream.evaluation.pitch import SwiftF0, Track, melody_scores
-from thirdstream.evaluation.tagger import STYLE_TAGS, Tagger, TaggerOutput, is_target_style
+from thirdstream.evaluation.tagger import (
+    EMBEDDING,
+    STYLE_TAGS,
+    Tagger,
+    TaggerOutput,
+    is_target_style,
+)
 from thirdstream.evaluation.transcriber import BasicPitch
 from thirdstream.mel.features.logmel import LogMel
 from thirdstream.mel.vocoder.synthesis import Synthesiser
@@ -206,7 +212,8 @@ class Analysis(NamedTuple):
     """What comparisons need of one wave; transcribed, melody and chords are None without their
     network.
 
-    styles: of each further classifier, its value of each style.
+    styles: of each further classifier, its value of each style. alone: how it sounds, as a row has
+    it, with timbre and spectrum.
     """
 
     wave: Wave
@@ -217,6 +224,7 @@ class Analysis(NamedTuple):
     melody: Track | None = None
     chords: Chords | None = None
     styles: Mapping[str, classifiers.Values] = {}
+    alone: Mapping[str, Any] = {}
 
 
 def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
@@ -230,15 +238,36 @@ def analyse(wave: Wave, models: EvaluationModels) -> Analysis:
         models.pitch.predict(wave, SR) if models.pitch else None,
         models.chords.predict(wave, SR) if models.chords else None,
         models.classifiers.predict(wave, SR) if models.classifiers else {},
+        _sound_metrics(wave) | _timbre_and_spectrum(wave),
     )
 
 
-def set_features(wave: Wave, tagged: TaggerOutput) -> dict[str, Any]:
-    """What the distances between sets need of one recording: timbre, spectrum and embeddings."""
+def reference_features(wave: Wave, models: EvaluationModels) -> dict[str, Any]:
+    """What distances between sets and cover retrieval need of a recording, and no more."""
+    return _timbre_and_spectrum(wave) | {
+        "embeddings": embeddings_of(models.tagger.predict(wave, SR, networks=(EMBEDDING,))),
+        "chroma": chroma_of(metrics.chroma(wave, SR)),
+    }
+
+
+def features_of(found: Analysis) -> dict[str, Any]:
+    """The same of what has been analysed."""
+    return {
+        **{key: found.alone[key] for key in ("timbre", "third_octaves")},
+        "embeddings": embeddings_of(found.tagged),
+        "chroma": chroma_of(found.chroma),
+    }
+
+
+def embeddings_of(tagged: TaggerOutput) -> list[list[float]]:
+    """Of each patch, for the distances between sets."""
+    return [_rounded(row) for row in tagged.embeddings]
+
+
+def _timbre_and_spectrum(wave: Wave) -> dict[str, list[float]]:
     return {
         "timbre": _rounded(metrics.timbre(wave, SR)),
         "third_octaves": _rounded(sound.third_octaves_db(wave, SR)),
-        "embeddings": [_rounded(row) for row in tagged.embeddings],
     }
 
 
@@ -255,7 +284,8 @@ def compare(
     truth: the notes of the original, if they are known.
     """
     row: dict[str, Any] = {
-        "chroma": chroma_of(output.chroma),
+        **output.alone,
+        **features_of(output),
         "chroma_cosine": metrics.cosine_of(reference=original.chroma, estimate=output.chroma),
         "beat_f_measure": metrics.beat_f_measure(reference=original.beats, estimate=output.beats),
         "tempo_kept": timing.tempo_kept(reference=original.beats, estimate=output.beats),
@@ -263,7 +293,7 @@ def compare(
             reference=key_of_chroma(original.chroma), estimate=key_of_chroma(output.chroma)
         ),
     }
-    row |= _sound_metrics(output.wave) | chord_metrics(original.chords, output.chords, truth)
+    row |= chord_metrics(original.chords, output.chords, truth)
     if len(output.wave) >= timing.LEAST_S * SR:
         found = timing.drift(reference=original.wave, estimate=output.wave, sr=SR)
         row["drift_ms"] = abs(found.drift_ms)
@@ -280,8 +310,7 @@ def compare(
     if original.melody and output.melody and original.melody.leads:
         kept = melody_scores(reference=original.melody, estimate=output.melody)
         row |= zip(MELODY_METRICS, kept, strict=True)
-    row |= _style_metrics(output, source=source, target=target)
-    return row | set_features(output.wave, output.tagged)
+    return row | _style_metrics(output, source=source, target=target)
 
 
 def _style_metrics(output: Analysis, *, source: str, target: str) -> dict[str, float]:

@@ -84,8 +84,8 @@ def correlation(query: Array, candidate: Array) -> Array:
     """
     n, m = len(query), candidate.shape[-2]
     size = n + m - 1  # so that the ends do not meet
-    spectra = [np.fft.fft2(one, (size, 12)) for one in (query, candidate)]
-    products = np.fft.ifft2(spectra[0] * spectra[1].conj()).real
+    spectra = [np.fft.rfft2(one, (size, 12)) for one in (query, candidate)]
+    products = np.fft.irfft2(spectra[0] * spectra[1].conj(), (size, 12))
     delays = np.arange(size)
     delays[n:] -= size  # by how many frames the query is later
     overlap = np.minimum(n, m + delays) - np.maximum(0, delays)

@@ -5,7 +5,7 @@ architecture. Their published weights lie beside this file, with their licence (
 recipes/tagger_weights.py converted them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d, pad, relu
+from torch.nn.functional import conv2d, max_pool2d, pad, relu
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from thirdstream import checkpoint
@@ -28,9 +28,10 @@ VGG_WEIGHTS = Path(__file__).with_name("tagger-vgg.safetensors")
 THRESHOLD = 0.25  # the least value of a tag that counts
 # By style: the network, trained on MagnaTagATune or on the Million Song Dataset, and its tag.
 STYLE_TAGS = {"classical": ("MTT", "classical"), "jazz": ("MSD", "jazz")}
+EMBEDDING = "MSD"  # the network whose embeddings are taken
 SR, N_FFT, HOP, N_MELS = 16_000, 512, 256, 96  # Hz, samples
 PATCH_FRAMES = 187  # 3 s: what the network was trained on
-PATCH_BATCH = 16
+PATCH_BATCH = 2  # at a time: their features stay in the cache
 TIMBRAL_WIDTHS = (38, 67)  # mels: 0.4 and 0.7 of all
 TEMPORAL_LENGTHS = (128, 64, 32)  # frames
 
@@ -68,6 +69,64 @@ class TaggerOutput(NamedTuple):
         return {name: self.style(name) for name in STYLE_TAGS}
 
 
+def signs_of(norm: nn.Module) -> Tensor:
+    """-1 for each feature whose normalisation has a negative weight, else 1.
+
+    So pooling comes first: the highest normalised value is that of the highest times its sign.
+    """
+    return torch.where(cast(Tensor, norm.weight) < 0, -1.0, 1.0)
+
+
+def convolved(image: Tensor, by: nn.Conv2d, signs: Tensor) -> Tensor:
+    """A convolution, each feature times its sign."""
+    weight = by.weight * signs[:, None, None, None]
+    return conv2d(image, weight, cast(Tensor, by.bias) * signs, padding=cast(Any, by.padding))
+
+
+class FilterSpectra(NamedTuple):
+    """Filters over time and frequency, of which the highest value over frequency is wanted.
+
+    By the convolution theorem a frame and a filter are multiplied as spectra over their bands: the
+    cyclic convolution that comes of it is right where the filter lies within the bands. Its places
+    are counted from the middle one. So the inverse transform has an even part, of cosines, and an
+    odd one, of sines: of two places as far from the middle the higher value is the even part and
+    the odd one's absolute value. All that takes a quarter of the products.
+
+    real, imaginary: (n_bins, 2 * length, n_filters), from the real and imaginary parts of frames.
+    cosines, sines: (places from the middle on, n_bins). bias: (n_filters,).
+    """
+
+    real: Tensor
+    imaginary: Tensor
+    cosines: Tensor
+    sines: Tensor
+    bias: Tensor
+
+    @classmethod
+    def of(cls, convolution: nn.Conv2d, signs: Tensor) -> "FilterSpectra":
+        weight = (convolution.weight[:, 0] * signs[:, None, None]).double()
+        bins, n_places = torch.arange(N_MELS // 2 + 1).double(), N_MELS - weight.shape[2] + 1
+        turns = bins / N_MELS * 2 * torch.pi
+        middle = torch.polar(torch.ones_like(turns), turns * (n_places - 1) / 2)
+        spectra = (torch.fft.rfft(weight, N_MELS).conj() * middle).permute(2, 1, 0)
+        places = torch.arange((n_places + 1) // 2) + (n_places + 1) % 2 / 2
+        share = torch.where(bins % (N_MELS // 2) == 0, 1.0, 2.0) / N_MELS
+        angles = places[:, None] * turns
+        return cls(
+            torch.cat([spectra.real, -spectra.imag], 1).float(),
+            torch.cat([spectra.imag, spectra.real], 1).float(),
+            (angles.cos() * share).float(),
+            (angles.sin() * share).float(),
+            cast(Tensor, convolution.bias) * signs,
+        )
+
+    def highest(self, frames: Tensor) -> Tensor:
+        """Spectra (n_bins, n_frames, 2 * length) of frames -> (n_frames, n_filters)."""
+        real, imaginary = (torch.bmm(frames, one).flatten(1) for one in (self.real, self.imaginary))
+        found = (self.cosines @ real).add_((self.sines @ imaginary).abs_()).amax(0)
+        return found.view(frames.shape[1], -1) + self.bias
+
+
 class MusiCNN(nn.Module):
     """The network of Pons and Serra: log-mel patches -> tags and embedding.
 
@@ -98,20 +157,34 @@ class MusiCNN(nn.Module):
         """Batch normalisation over axis 1, whatever axes follow."""
         return self.norms[which](values.flatten(2) if values.ndim > 2 else values).view_as(values)
 
-    def _highest(self, values: Tensor, which: int) -> Tensor:
-        """Over axis 3, of values whose rectified normalisation is wanted: that of the highest ones,
-        where it has a negative weight that of the lowest."""
-        weight = cast(Tensor, self.norms[which].weight)[:, None]
-        return torch.where(weight < 0, values.amin(3), values.amax(3))
+    @cached_property
+    def _timbral(self) -> list[FilterSpectra]:
+        """Of the timbral filters, whose weights stay as they are."""
+        return [
+            FilterSpectra.of(cast(nn.Conv2d, self.front[which]), signs_of(self.norms[which + 1]))
+            for which in range(len(TIMBRAL_WIDTHS))
+        ]
+
+    def _highest(self, image: Tensor) -> Iterator[Tensor]:
+        """Of each filter in front, the highest over frequency, (batch, n_filters, n_frames)."""
+        padded = pad(image[:, 0], (0, 0, 3, 3))
+        parts = torch.view_as_real(torch.fft.rfft(padded)).unfold(1, 7, 1)
+        batch, n_frames, n_bins = parts.shape[:3]
+        frames = parts.permute(2, 0, 1, 3, 4).reshape(n_bins, batch * n_frames, -1)
+        for filters in self._timbral:
+            yield filters.highest(frames).view(batch, n_frames, -1).mT
+        for which, length in enumerate(TEMPORAL_LENGTHS, len(TIMBRAL_WIDTHS)):
+            padded = pad(image, (0, 0, (length - 1) // 2, length // 2))  # as many frames as before
+            convolution = cast(nn.Conv2d, self.front[which])
+            yield convolved(padded, convolution, signs_of(self.norms[which + 1])).amax(3)
 
     def forward(self, mel: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, n_frames, 96) -> tags (batch, 50) from 0 to 1, embedding (batch, n_dense)."""
         image = self._norm(mel[:, None], 0)  # (batch, 1, n_frames, n_mels)
-        features = []
-        lengths = (*[7] * len(TIMBRAL_WIDTHS), *TEMPORAL_LENGTHS)
-        for which, (convolution, length) in enumerate(zip(self.front, lengths, strict=True), 1):
-            padded = pad(image, (0, 0, (length - 1) // 2, length // 2))  # as many frames as before
-            features.append(self._norm(relu(self._highest(convolution(padded), which)), which))
+        features = [
+            self._norm(relu(found * signs_of(self.norms[which])[:, None]), which)
+            for which, found in enumerate(self._highest(image), 1)
+        ]
         layers = [torch.cat(features, 1)]  # (batch, 561, n_frames)
         for which, convolution in enumerate(self.middle, start=6):
             found = self._norm(relu(convolution(layers[-1])), which)
@@ -145,7 +218,9 @@ class VGG(nn.Module):
         for layer, norm, (size, stride) in zip(
             self.convolutions, self.norms[1:], self.POOLS, strict=True
         ):
-            image = max_pool2d(norm(relu(layer(image))), size, stride)
+            signs = signs_of(norm)
+            pooled = max_pool2d(convolved(image, cast(nn.Conv2d, layer), signs), size, stride)
+            image = norm(relu(pooled * signs[:, None, None]))
         embedding = image.permute(0, 2, 3, 1).flatten(1)  # frame, band, feature
         return torch.sigmoid(self.tags(embedding)), embedding
 
@@ -188,19 +263,22 @@ class Tagger:
         }
 
     @torch.inference_mode()
-    def predict(self, wave: Wave, sr: int) -> TaggerOutput:
+    def predict(
+        self, wave: Wave, sr: int, *, networks: Sequence[str] = ("MTT", EMBEDDING)
+    ) -> TaggerOutput:
         """Tags and embeddings of a mono wave (n_samples,) of any rate in Hz and any length.
 
-        The level counts: bring recordings that are compared to one. Raises MetricError on an empty
-        or non-finite wave.
+        networks: those that are asked. The level counts: bring recordings that are compared to one.
+        Raises MetricError on an empty or non-finite wave.
         """
         patches = log_mel_patches(checked(wave), sr).split(PATCH_BATCH)
         tags: dict[str, dict[str, float]] = {}
         embeddings: Any = None
-        for name, (network, names) in self._networks.items():
+        for name in networks:
+            network, names = self._networks[name]
             values, found = map(torch.cat, zip(*map(network, patches), strict=True))
             tags[name] = dict(zip(names, values.mean(0).tolist(), strict=True))
-            if name == "MSD":
+            if name == EMBEDDING:
                 embeddings = found.numpy()
         return TaggerOutput(tags, embeddings)
 

@@ -71,8 +71,11 @@ def batches(wave: Wave) -> Iterator[NDArray[np.float32]]:
     """A wave (n_samples,) at 22,050 Hz -> windows (n, WINDOW), n up to BATCH.
 
     Windows begin every KEPT frames, a whole number of hops, the first EDGE frames before the wave;
-    only their inner KEPT frames are used, so that joints are exact.
+    only their inner KEPT frames are used, so that joints are exact. There are as many windows as
+    the wave has frames for.
     """
-    cut = windows([np.pad(wave, (EDGE * HOP, WINDOW))], size=WINDOW, hop=KEPT * HOP)
+    n_windows = -(-(1 + len(wave) // HOP) // KEPT)
+    padded = np.pad(wave, (EDGE * HOP, WINDOW))
+    cut = itertools.islice(windows([padded], size=WINDOW, hop=KEPT * HOP), n_windows)
     while batch := list(itertools.islice(cut, BATCH)):
         yield np.stack(batch)

@@ -176,6 +176,10 @@ def _bytes(path: Path) -> bytes:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise too_long(path, f"has more than {MAX_BYTES // 1_000_000} MB")
+    if not data.startswith((b"MThd", b"RIFF")):
+        raise ScoreError(
+            f"{path}: is no readable MIDI file (what is in it is no MIDI); export it again"
+        )
     if data.startswith(b"RIFF"):
         raise ScoreError(f"{path}: is MIDI wrapped in RIFF (RMID); save it as a plain .mid file")
     if re.search(rb"[\x80-\xff]{1024}", data):  # each such byte makes a number longer
