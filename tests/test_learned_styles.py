@@ -419,6 +419,18 @@ def test_what_is_wrong_beside_the_folder_is_said_before_it_is_learned(
     assert not list(tmp_path.rglob("*.style"))
 
 
+def test_nothing_is_learned_where_all_results_are_left_as_they_are(
+    folder: Path, tmp_path: Path
+) -> None:
+    song, out = tmp_path / "song.wav", tmp_path / "out"
+    clip(song)
+    out.mkdir()
+    (out / "song.wav").write_bytes(b"mine")
+    main.main(["transfer", str(song), "--to", str(folder), "--skip-existing", "--out", str(out)])
+    assert (out / "song.wav").read_bytes() == b"mine"
+    assert [path.name for path in out.iterdir()] == ["song.wav"]
+
+
 def test_a_folders_style_is_learned_again_if_it_changes_and_never_from_results(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -440,12 +452,18 @@ def test_a_folders_style_is_learned_again_if_it_changes_and_never_from_results(
     assert [one.name for one in read_learned(made).recordings] == ["one", "two"]
 
 
-def test_a_folders_style_of_an_earlier_version_is_learned_again(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("entries", [{}, {"learning": 10**6, "rubato": 0.1}])
+def test_a_folders_style_of_another_version_is_learned_again(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], entries: dict[str, float]
 ) -> None:
     made = learned_from(folder, tmp_path)
     learned = made.read_text()
-    rewritten(made, made, lambda content: content.pop("learning", None))
+
+    def of_another(content: dict[str, Any]) -> None:
+        content.pop("learning")
+        content.update(entries)
+
+    rewritten(made, made, of_another)
     learned_from(folder, tmp_path)
     assert made.read_text() == learned
     assert "another version of thirdstream" in capsys.readouterr().err

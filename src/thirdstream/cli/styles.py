@@ -85,7 +85,7 @@ def learned_from(folder: Path, beside: Path) -> Path:
     Raises ThirdstreamError where nothing can be learned from the folder.
     """
     from thirdstream.notes.learning import learn as learning
-    from thirdstream.notes.styles.learned import read_learned
+    from thirdstream.notes.styles.learned import learning_of, read_learned
 
     out = beside / f"{folder.resolve().name}{SUFFIX}"
     results = beside.resolve()
@@ -99,7 +99,8 @@ def learned_from(folder: Path, beside: Path) -> Path:
     places = {path.parent for path in paths}  # a file that was moved in may be old
     newest = max(path.stat().st_mtime for path in (*paths, *places))
     if out.is_file() and newest < out.stat().st_mtime:
-        if read_learned(out).learning == learning.LEARNING:
+        if learning_of(out) == learning.LEARNING:
+            read_learned(out)  # says what is wrong with it
             say(f"{out}: the style of {folder} is there already")
             return out
         say(f"{out}: is of another version of thirdstream; the style of {folder} is learned anew")

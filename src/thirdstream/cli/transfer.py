@@ -127,7 +127,8 @@ def _with_folder_learned(
         return style
     builtin = {"to": system.styles[0], "ensemble": None}  # its players are known when it is learned
     own = {field.name for field in dataclasses.fields(style)}
-    system.accept(dataclasses.replace(style, **{k: v for k, v in builtin.items() if k in own}))
+    as_builtin = dataclasses.replace(style, **{k: v for k, v in builtin.items() if k in own})
+    system.accept(as_builtin)
     if inputs and not any(path == pipes.DASH or path.exists() for path in inputs):
         raise ThirdstreamError(f"{inputs[0]}: there is no such file; check the path")
     from thirdstream.cli.styles import learned_from
@@ -138,8 +139,12 @@ def _with_folder_learned(
             f"{beside}: holds the recordings that the style is learned from; choose another folder "
             "for the results"
         )
-    if out != pipes.DASH and not (files.force or files.skip_existing):
-        _check_any_is_new(inputs, out, suffix=f".{files.format}")
+    if out != pipes.DASH and not files.force:
+        targets = _targets(inputs, out, suffix=f".{files.format}")
+        if all(target.exists() for target in targets):
+            if files.skip_existing:  # nothing is played, by whatever style
+                return as_builtin
+            check_free(targets[0])
     return dataclasses.replace(style, to=str(learned_from(folder, beside)))
 
 
@@ -148,14 +153,11 @@ def _is_file(out: Path) -> bool:
     return out.suffix.lower() in WRITERS and not out.is_dir()
 
 
-def _check_any_is_new(inputs: Sequence[Path], out: Path, *, suffix: str) -> None:
-    """Raise ThirdstreamError where all results exist."""
+def _targets(inputs: Sequence[Path], out: Path, *, suffix: str) -> list[Path]:
+    """Where results go."""
     if pipes.DASH in inputs:
-        targets = [out if _is_file(out) else out / f"{pipes.KEPT}{suffix}"]
-    else:
-        targets = [target for _, target in plan(inputs, out, suffix=suffix)]
-    if all(target.exists() for target in targets):
-        check_free(targets[0])
+        return [out if _is_file(out) else out / f"{pipes.KEPT}{suffix}"]
+    return [target for _, target in plan(inputs, out, suffix=suffix)]
 
 
 def _by_worker(name: str, pair: tuple[Path, Path], options: Options, files: Files) -> Outcome:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
@@ -252,8 +252,8 @@ class LearnedStyle(Entry):
         return self.recordings[bar.recording]
 
 
-@lru_cache(maxsize=4)
-def _read(path: Path, modified: float) -> LearnedStyle:
+def _content(path: Path) -> dict[str, Any]:
+    """Of a .style file, unchecked but for its format."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ThirdstreamError(
@@ -274,6 +274,12 @@ def _read(path: Path, modified: float) -> LearnedStyle:
             f"{path}: is no style file (its format is not {FORMAT!r}); make one with "
             "`thirdstream learn-style`"
         )
+    return content
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, modified: float) -> LearnedStyle:
+    content = _content(path)
     try:
         return LearnedStyle.model_validate(content)
     except ValidationError as error:
@@ -290,6 +296,11 @@ def read_learned(path: Path) -> LearnedStyle:
             "learn-style`"
         ) from error
     return _read(path, modified)
+
+
+def learning_of(path: Path) -> Any:
+    """The `learning` of a .style file, even if its entries are those of another version."""
+    return _content(path).get("learning", LearnedStyle.model_fields["learning"].default)
 
 
 def write_learned(path: Path, style: LearnedStyle) -> None:
