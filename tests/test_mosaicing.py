@@ -123,7 +123,7 @@ def test_what_cannot_be_played_is_said(index: Path) -> None:
     ):
         with pytest.raises(ThirdstreamError, match=fault):
             system.transfer(wave, SR, **options)
-    with pytest.raises(ThirdstreamError, match="give some with: thirdstream index"):
+    with pytest.raises(ThirdstreamError, match="as --to, or make an index: thirdstream index"):
         thirdstream.load("concatenative").transfer(noise, SR, to="jazz")
 
 
@@ -262,6 +262,49 @@ def test_an_index_has_no_network_to_export(index: Path, tmp_path: Path, capsys) 
     assert "is an index of recordings" in capsys.readouterr().err
     assert run("info", index) == 0
     assert '"family": "concatenative"' in capsys.readouterr().out
+
+
+def test_a_folder_is_indexed_in_one_step(
+    index: Path, folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by the index of it alone, which is kept beside the results until its version is old."""
+    song, out = folders / "piano" / "1.flac", tmp_path / "out"
+    made = out / "1.wav"
+    asked = ("transfer", song, "--model", "concatenative", "--to", folders / "flute", "--out", out)
+    assert run(*asked) == 0
+    kept, first = out / "flute.safetensors", made.read_bytes()
+    assert load(kept).styles == ("flute",)
+    assert run("transfer", song, "--model", kept, "--to", "flute", "--out", tmp_path / "two") == 0
+    assert (tmp_path / "two" / "1.wav").read_bytes() == first
+    capsys.readouterr()
+    assert run(*asked, "--force") == 0
+    assert "is there already" in capsys.readouterr().err
+    tensors, header = read(kept)
+    save(kept, tensors, header | {"version": indexing.INDEXING + 1})
+    assert run(*asked, "--force") == 0
+    assert "is indexed anew" in capsys.readouterr().err
+    assert (load(kept).styles, made.read_bytes()) == (("flute",), first)
+
+
+def test_nothing_is_indexed_in_vain(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, song = tmp_path / "out", folders / "piano" / "1.flac"
+    (tmp_path / "empty").mkdir()
+    out.mkdir()
+    (out / "1.wav").write_bytes(b"mine")
+    asked = ("--model", "concatenative", "--out", out)
+    for where, to, fault in (
+        (tmp_path / "none.wav", folders / "flute", "there is no such file"),
+        (song, folders / "flute", "exists already"),
+        (song, f"{folders / 'flute'} --melody-level 3", "must lie between 0 and 2"),
+        (song, f"{folders / 'flute'} --ensemble trio", "ensemble"),
+        (folders / "piano" / "2.flac", tmp_path / "empty", "recordings"),
+        (folders / "piano" / "2.flac", "flute", "give a folder of some as --to"),
+    ):
+        assert run("transfer", where, "--to", *str(to).split(), *asked) == 1
+        assert fault in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["1.wav"]
 
 
 def test_a_damaged_index_is_refused(index: Path) -> None:

@@ -1,12 +1,15 @@
 """Recordings that are played with: an index of them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thirdstream.cli.console import FilesBar, complain, counted, progress_bar, say
+from thirdstream.cli.kept import is_newer, recordings_of
 from thirdstream.cli.locks import writes_file
-from thirdstream.files import check_free, forget_parts
+from thirdstream.files import check_free, forget_parts, is_style
 
 if TYPE_CHECKING:
     from thirdstream.notes.mosaicing.indexing import Excerpt
@@ -31,26 +34,56 @@ def index(sources: tuple[str, ...], /, *, out: Path, force: bool = False) -> Non
             hour is 150 MB of mono, or 300 of stereo.
         force: replace an index that exists.
     """
+    from thirdstream.notes.mosaicing.indexing import find
+
     check_free(out, force=force, suffix=SUFFIX)
-    _index(sources, out)
+    _index(find(sources), out)
 
 
-def _index(sources: Sequence[str], out: Path) -> None:
+def style_of(folder: Path) -> str:
+    """What the style of a folder is called: its name, as far as a style may be called so."""
+    name = re.sub("[^A-Za-z0-9_-]+", "-", folder.resolve().name)[:64]
+    return name if is_style(name) else "own"
+
+
+def indexed_from(folder: Path, beside: Path) -> Path:
+    """The index of a folder's recordings, as a file in the folder `beside`. One that is newer than
+    all of them, and was made by this version, is taken as it is.
+
+    Raises ThirdstreamError where the folder has too little to play with.
+    """
+    from thirdstream.audio import find_recordings
+    from thirdstream.checkpoint import CheckpointError
+    from thirdstream.notes.mosaicing import system
+
+    style = style_of(folder)
+    out = beside / f"{style}{SUFFIX}"
+    paths = recordings_of(folder, beside, find=find_recordings)
+    if is_newer(out, paths):
+        with suppress(CheckpointError):
+            if style in system.load(out).styles:
+                say(f"{out}: the index of {folder} is there already")
+                return out
+        say(f"{out}: is no index of this version; {folder} is indexed anew")
+    _index({style: paths}, out)
+    return out
+
+
+def _index(found: Mapping[str, Sequence[Path]], out: Path) -> None:
     from thirdstream.notes.mosaicing import indexing
     from thirdstream.notes.transcription.transcriber import Transcriber
 
     Transcriber()  # says what is missing before there is any work
-    excerpts = {style: indexing.excerpts_of(paths)
-                for style, paths in indexing.find(sources).items()}  # fmt: skip
+    excerpts = {style: indexing.excerpts_of(paths) for style, paths in found.items()}
     left = _heard(excerpts, out)
-    found = {style: indexing.collection_of(some, out, style=style)
-             for style, some in excerpts.items()}  # fmt: skip
+    made = {style: indexing.collection_of(some, out, style=style)
+            for style, some in excerpts.items()}  # fmt: skip
     used = {style: _files(one for one in some if one not in left)
             for style, some in excerpts.items()}  # fmt: skip
     names = {style: sorted({path.name for path in paths}) for style, paths in used.items()}
-    indexing.write(out, found, names)
+    indexing.write(out, made, names)
     forget_parts(out)
-    for style, one in found.items():
+    for style, one in made.items():
         say(f"{style}: {len(one.units.frames):,} places of {counted(len(used[style]))}")
     if left:
         n_left = len(_files(left))

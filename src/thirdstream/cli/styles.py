@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from thirdstream.cli.console import OUT, Failed, FilesBar, complain, counted, progress_bar, say
+from thirdstream.cli.kept import is_newer, recordings_of
 from thirdstream.cli.locks import writes_file
 from thirdstream.files import check_free, forget_parts
 
@@ -79,8 +80,7 @@ def _learn(recordings: Sequence[Path], out: Path) -> None:
 
 def learned_from(folder: Path, beside: Path) -> Path:
     """The style of a folder's recordings, as a file in the folder `beside`. One that is newer than
-    all of them, and was learned by this version, is taken as it is. What lies below `beside`,
-    results of before, is left out where that is a folder inside.
+    all of them, and was learned by this version, is taken as it is.
 
     Raises ThirdstreamError where nothing can be learned from the folder.
     """
@@ -88,17 +88,8 @@ def learned_from(folder: Path, beside: Path) -> Path:
     from thirdstream.notes.styles.learned import learning_of, read_learned
 
     out = beside / f"{folder.resolve().name}{SUFFIX}"
-    results = beside.resolve()
-    inside = folder.resolve() in results.parents
-    paths = [
-        path for path in learning.find_music([folder])
-        if not (inside and results in path.resolve().parents)
-    ]  # fmt: skip
-    if not paths:
-        raise Failed(f"{folder}: holds no recordings but results; give a folder of some")
-    places = {path.parent for path in paths}  # a file that was moved in may be old
-    newest = max(path.stat().st_mtime for path in (*paths, *places))
-    if out.is_file() and newest < out.stat().st_mtime:
+    paths = recordings_of(folder, beside, find=lambda place: learning.find_music([place]))
+    if is_newer(out, paths):
         if learning_of(out) == learning.LEARNING:
             read_learned(out)  # says what is wrong with it
             say(f"{out}: the style of {folder} is there already")

@@ -76,6 +76,9 @@ def transfer(
         json: print what became of each recording as JSON on standard output.
     """
     name = model or default_system()
+    entry = registry.SYSTEMS.get(name)
+    if entry is not None and entry.is_indexed and style.to and Path(style.to).is_dir():
+        name, style = _with_folder_indexed(style, inputs, out, files)
     system = registry.load(name)
     if system.terms:
         say(system.terms)
@@ -129,23 +132,51 @@ def _with_folder_learned(
     own = {field.name for field in dataclasses.fields(style)}
     as_builtin = dataclasses.replace(style, **{k: v for k, v in builtin.items() if k in own})
     system.accept(as_builtin)
-    if inputs and not any(path == pipes.DASH or path.exists() for path in inputs):
-        raise ThirdstreamError(f"{inputs[0]}: there is no such file; check the path")
     from thirdstream.cli.styles import learned_from
 
-    beside = Path() if out == pipes.DASH else out.parent if _is_file(out) else out
-    if out != pipes.DASH and beside.resolve() == folder.resolve():
+    beside, is_done = _beside(folder, inputs, out, files)
+    if is_done:  # nothing is played, by whatever style
+        return as_builtin
+    return dataclasses.replace(style, to=str(learned_from(folder, beside)))
+
+
+def _with_folder_indexed(
+    style: Options, inputs: Sequence[Path], out: Path, files: Files
+) -> tuple[str, Options]:
+    """The index of the folder that `to` is, and the options with the style that it has.
+
+    The index is kept beside the results. Faults that would come up afterwards are said before.
+    """
+    from thirdstream.cli.index import indexed_from, style_of
+    from thirdstream.notes.mosaicing.system import to_be_indexed
+
+    folder = Path(style.to)
+    own = dataclasses.replace(style, to=style_of(folder))
+    to_be_indexed(own.to).accept(own)
+    beside, _ = _beside(folder, inputs, out, files)
+    return str(indexed_from(folder, beside)), own
+
+
+def _beside(folder: Path, inputs: Sequence[Path], out: Path, files: Files) -> tuple[Path, bool]:
+    """Where what is learned of a folder is kept, and whether all results are there to be skipped.
+
+    Raises ThirdstreamError where nothing could be transferred or written.
+    """
+    if inputs and not any(path == pipes.DASH or path.exists() for path in inputs):
+        raise ThirdstreamError(f"{inputs[0]}: there is no such file; check the path")
+    if out == pipes.DASH:
+        return Path(), False
+    beside = out.parent if _is_file(out) else out
+    if beside.resolve() == folder.resolve():
         raise ThirdstreamError(
             f"{beside}: holds the recordings that the style is learned from; choose another folder "
             "for the results"
         )
-    if out != pipes.DASH and not files.force:
-        targets = _targets(inputs, out, suffix=f".{files.format}")
-        if all(target.exists() for target in targets):
-            if files.skip_existing:  # nothing is played, by whatever style
-                return as_builtin
-            check_free(targets[0])
-    return dataclasses.replace(style, to=str(learned_from(folder, beside)))
+    targets = [] if files.force else _targets(inputs, out, suffix=f".{files.format}")
+    is_done = bool(targets) and all(target.exists() for target in targets)
+    if is_done and not files.skip_existing:
+        check_free(targets[0])
+    return beside, is_done
 
 
 def _is_file(out: Path) -> bool:

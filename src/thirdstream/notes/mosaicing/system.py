@@ -45,7 +45,10 @@ class Concatenative(System[ConcatenativeOptions]):
     def ready(self) -> None:
         """Raise ThirdstreamError without recordings, or without the transcriber."""
         if not self.styles:
-            raise ThirdstreamError(f"{NAME}: has no recordings to play with; give some with: {HOW}")
+            raise ThirdstreamError(
+                f"{NAME}: has no recordings to play with; give a folder of some as --to, or make "
+                f"an index: {HOW}"
+            )
         Transcriber()
 
     def check(self, options: ConcatenativeOptions) -> None:
@@ -105,6 +108,13 @@ class Concatenative(System[ConcatenativeOptions]):
              for one in leads),
             key=lambda event: event[0],
         )  # fmt: skip
+
+
+def to_be_indexed(style: str) -> Concatenative:
+    """The system of an index of this style that is yet to be made: it checks options."""
+    system = Concatenative({})
+    system.styles = (style,)
+    return system
 
 
 def load(path: Path | None = None) -> Concatenative:
