@@ -720,10 +720,13 @@ def test_short_recordings_teach_no_metre_that_no_longer_one_has(
     assert [one.name for one in made.recordings] == ["tune 1", "tune 2"]
     assert "clip: is left out; it has 9 bars" in caplog.text
     # where nothing is sure, the metre of most bars is kept
+    caplog.clear()
     paths, out = kept(tmp_path, short, same, same)
     assert {one.beats_per_bar for one in learning.style_of(paths, out, name="any").recordings} == {
         4
     }
+    assert "clip: is left out; it has 9 bars" in caplog.text
+    assert "give one of 10 bars or more" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def index(sources: tuple[str, ...], /, *, out: Path, force: bool = False) -> Non
     Args:
         sources: STYLE=FOLDER, once or more.
         out: the index; its name ends in .safetensors. It holds the sound of the recordings: an
-            hour is 150 MB of mono, or 300 of stereo.
+            hour is about 150 MB of mono, or 300 to 400 of stereo.
         force: replace an index that exists.
     """
     from thirdstream.notes.mosaicing.indexing import find

@@ -169,10 +169,11 @@ def style_of(paths: Sequence[Path], out: Path, *, name: str) -> LearnedStyle:
     for part in map(_read, files):
         if len(part.bars) < SURE and _metre(part) not in metres:
             LOGGER.warning(
-                "%s: is left out; it has %d bars, too few to be sure of its metre, and no longer "
-                "recording has that",
+                "%s: is left out; it has %d bars, too few to be sure of its metre, which the other "
+                "recordings do not confirm; give one of %d bars or more",
                 part.source.name,
                 len(part.bars),
+                SURE,
             )
             continue
         kept = _middle(part.bars, max(share, PHRASE))
