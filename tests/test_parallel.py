@@ -4,13 +4,16 @@ import gc
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import dask
 import distributed
 import joblib
+import numpy as np
 import pytest
 import soundfile as sf
 
@@ -129,6 +132,34 @@ def test_a_few_at_a_time_run_in_threads_and_end_with_who_asked() -> None:
     assert 1 <= len(begun) <= 4
     with pytest.raises(ZeroDivisionError):
         list(parallel.results([joblib.delayed(divmod)(1, 0)], n_jobs=2, threads=True))
+
+
+def test_what_is_interrupted_is_not_prepared_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (1, SR)).astype(np.float32)
+    interrupted, n_heard, n_s = Event(), 0, 100
+
+    def blocks(path: Path) -> Iterator[np.ndarray]:
+        nonlocal n_heard
+        for _ in range(n_s if path.stem == "long" else 10):
+            if path.stem == "long":
+                interrupted.wait(60)
+                time.sleep(0.01)
+                n_heard += 1
+            yield noise
+
+    monkeypatch.setattr(preparing.audio, "blocks", blocks)
+    found = [preparing.Found(tmp_path / f"{name}.wav", "jazz") for name in ("short", "long")]
+    for one in found:
+        sf.write(one.path, noise[0], SR)
+    made = preparing.prepare(found, tmp_path / "corpus", n_jobs=2)
+    next(made)
+    interrupted.set()
+    made.close()
+    assert 0 < n_heard < n_s
+    done = (tmp_path / "corpus").rglob("*.*")
+    assert sorted(path.suffix for path in done) == [".json", ".npy"]  # of the short one
 
 
 def test_a_folder_is_transferred_by_a_cluster(

@@ -11,16 +11,19 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import islice
+from threading import Event
 from typing import Any, Literal
 
-from thirdstream.files import ThirdstreamError
+from thirdstream.files import Interrupted, ThirdstreamError
 
 AGAIN = "run the same command again: what is done is not done again"
 ROUND = 256  # tasks between two reports of a backend that does not report single ones
 WAIT_S = 10  # for a cluster's first worker
 FEW = 4  # threads that hardly wait for Python's lock
+ENDED: ContextVar[Event] = ContextVar("ENDED")  # of a task in a thread: nobody waits for it
 
 
 class WorkerError(ThirdstreamError):
@@ -173,19 +176,34 @@ def results(
     yield from parallel(tasks)
 
 
+def go_on() -> None:
+    """For long tasks to call now and then. Raises Interrupted where nobody waits for their results
+    any more: a process can be killed, a thread has to end by itself."""
+    ended = ENDED.get(None)
+    if ended and ended.is_set():
+        raise Interrupted(f"interrupted; {AGAIN}")
+
+
 def _by_threads(tasks: Iterable[Any], n_threads: int, in_order: bool) -> Iterator[Any]:
     from thirdstream.mel.threads import threads
 
-    left, begun = iter(tasks), deque[Future[Any]]()
+    left, begun, ended = iter(tasks), deque[Future[Any]](), Event()
+
+    def work(function: Any, given: Any, named: Any) -> Any:
+        ENDED.set(ended)
+        return function(*given, **named)
+
     with threads(n_threads) as pool:
         n_free = 2 * n_threads  # so that none waits for the next task
-        while True:
-            for function, given, named in islice(left, n_free):
-                begun.append(pool.submit(function, *given, **named))
-            if not begun:
-                return
-            done, _ = wait([begun[0]] if in_order else begun, return_when=FIRST_COMPLETED)
-            n_free = len(done)
-            for one in done:
-                begun.remove(one)
-                yield one.result()
+        try:
+            while True:
+                begun.extend(pool.submit(work, *task) for task in islice(left, n_free))
+                if not begun:
+                    return
+                done, _ = wait([begun[0]] if in_order else begun, return_when=FIRST_COMPLETED)
+                n_free = len(done)
+                for one in done:
+                    begun.remove(one)
+                    yield one.result()
+        finally:
+            ended.set()

@@ -50,7 +50,7 @@ from thirdstream.mel.features.logmel import (
     moments,
     statistics_of,
 )
-from thirdstream.parallel import results
+from thirdstream.parallel import go_on, results
 from thirdstream.records import record
 
 SHARES = {TRAIN: 0.8, VALIDATION: 0.1, TEST: 0.1}
@@ -274,6 +274,7 @@ def _write_features(path: Path, features: Path) -> dict[str, Any]:
 
     def listened() -> Iterator[NDArray[np.float32]]:
         for block in meter.of(audio.blocks(path)):
+            go_on()
             sound.update((block * 32768).round().astype("<i2").tobytes())
             yield block
 
