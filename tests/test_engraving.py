@@ -136,6 +136,29 @@ def test_a_glyph_is_drawn_where_it_stands(place: str) -> None:
     assert "1 0 0 -1 0 0 cm" in written and "0 0 m 1000 0 l 1000 -1000 l" in written
 
 
+@pytest.mark.parametrize(
+    ("look", "painted"), [("", "B"), ('fill="none"', "S"), ('fill-opacity="0"', "S")]
+)
+def test_a_frame_does_not_hide_what_is_in_it(look: str, painted: str) -> None:
+    """As the one around a section's letter."""
+    page = ElementTree.fromstring(
+        '<svg xmlns="http://www.w3.org/2000/svg"><svg viewBox="0 0 50 80">'
+        f'<rect stroke-width="2" {look} x="1" y="2" width="9" height="5"/></svg></svg>'
+    )
+    assert f"n 1 2 9 5 re\n{painted}\n" in drawn(page)
+
+
+def test_a_sheets_sections_are_framed_and_legible(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.musicxml"
+    melody = tuple(Note(float(beat), 1.0, 60) for beat in range(64))
+    write_lead_sheet(path, Score("sheet", melody, ()), sections={0: "A", 8: "B"})
+    _, (page,) = engraving._pages(path)
+    frames = [one for one in page.iter() if one.tag.endswith("rect")]
+    assert len(frames) == 2
+    written = drawn(page)
+    assert re.findall(r" re\n(\w)\n", written) == ["S", "S"]
+
+
 @pytest.mark.parametrize(("sign", "said"), [
     ((4, 4), "\N{QUARTER NOTE} = 96"), ((2, 2), "half note = 48"), ((1, 1), "whole note = 24"),
     ((6, 8), "\N{QUARTER NOTE}. = 64"), ((5, 8), "\N{EIGHTH NOTE} = 192"),

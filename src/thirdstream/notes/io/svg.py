@@ -99,7 +99,8 @@ class Pen:
             canvas.setLineJoin(JOINS[element.get("stroke-linejoin", "miter")])
         path = canvas.beginPath()
         n_points = trace(path, element)
-        filled = n_points > 2 and element.get("fill") != "none"
+        is_clear = element.get("fill") == "none" or float(element.get("fill-opacity", 1)) == 0
+        filled = n_points > 2 and not is_clear
         canvas.drawPath(path, stroke=int(width is not None), fill=int(filled), fillMode=NON_ZERO)
 
     def _write(self, text: Element, font: str) -> None:
