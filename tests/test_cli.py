@@ -56,7 +56,7 @@ def test_a_transfer_begins_without_what_it_does_not_use(tmp_path: Path) -> None:
     code = (
         "import sys; from thirdstream import registry; from thirdstream.cli import main; "
         "main._parsed_command('transfer', sys.argv[1:]); registry.load('score'); "
-        "assert not {'typeguard', 'unittest.mock', 'thirdstream.notes.io.score'} & set(sys.modules)"
+        "assert 'thirdstream.notes.io.score' not in sys.modules"
     )
     given = ["song.wav", "--to", "jazz", "--out", str(tmp_path)]
     subprocess.run([sys.executable, "-c", code, *given], check=True)

@@ -13,9 +13,7 @@ def recordings_of(
     that is a folder inside. Raises Failed where nothing else is there."""
     results = beside.resolve()
     inside = folder.resolve() in results.parents
-    paths = [
-        path for path in find(folder) if not (inside and results in path.resolve().parents)
-    ]  # fmt: skip
+    paths = [path for path in find(folder) if not (inside and results in path.resolve().parents)]
     if not paths:
         raise Failed(f"{folder}: holds no recordings but results; give a folder of some")
     return paths

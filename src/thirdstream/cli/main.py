@@ -42,9 +42,6 @@ CONVENTIONS = (
     tyro.conf.PositionalMetavarFromFieldName,
 )
 LOG = logging.getLogger(__name__)
-# Whether the default of an option is of its type, pyright has looked; tyro imports typeguard for
-# it, and that asyncio: 0.1 s.
-vars(tyro._resolver)["is_instance"] = lambda typ, value: True
 COMMANDS = {  # where each is; it is imported when it is asked for
     "demo": "demo.demo",
     "prepare": "corpus.prepare",

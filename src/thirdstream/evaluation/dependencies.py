@@ -21,7 +21,7 @@ MADE = ("benchmark-results.json",)  # by an evaluation: nothing depends on it
 
 def versions() -> dict[str, str]:
     """Of Python and the packages that results depend on."""
-    names = ("mir_eval", "pyloudnorm", "scipy")
+    names = ("mir_eval", "auraloss", "pyloudnorm", "scipy")
     return checkpoint.versions() | {name: version(name) for name in names}
 
 

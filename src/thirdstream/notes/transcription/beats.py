@@ -59,11 +59,15 @@ class Bars:
     parts: int = 2
     changes: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def runs(self) -> tuple[tuple[int, int], ...]:
+        """As `changes`, also where the metre stays."""
+        return self.changes or ((0, self.beats_per_bar),)
+
     @cached_property
     def metres(self) -> Metres:
         """In beats."""
-        runs = self.changes or ((0, self.beats_per_bar),)
-        return Metres(tuple((float(first), metre(n, 4)) for first, n in runs))
+        return Metres(tuple((float(first), metre(n, 4)) for first, n in self.runs))
 
     @property
     def lines(self) -> Places:
@@ -209,22 +213,21 @@ def covering(bars: Bars, duration_s: float, *, fixed_s: float | None = None) -> 
 
     A first bar line up to a quarter beat late is moved to 0 s, unless it is the one at `fixed_s`.
     """
-    beats_s = bars.beats_s
-    changes = bars.changes or ((0, bars.beats_per_bar),)
+    beats_s, (begun, *later) = bars.beats_s, bars.runs
     n_edge = min(len(beats_s) - 1, 2 * bars.beats_per_bar)
     first = (beats_s[n_edge] - beats_s[0]) / n_edge
     last = (beats_s[-1] - beats_s[-1 - n_edge]) / n_edge
     is_fixed = fixed_s is not None and abs(beats_s[0] - fixed_s) < 1e-6
     if 0 < beats_s[0] < first / 4 and not is_fixed:
         beats_s = np.concatenate([[0.0], beats_s[1:]])
-    (_, m), *later = changes
+    m = begun[1]
     n_before = m * max(0, int(np.ceil(beats_s[0] / (first * m) - 1e-9)))
     before = beats_s[0] - first * np.arange(n_before, 0, -1)
     n_after = max(0, int(np.ceil((duration_s - beats_s[-1]) / last)))
-    at, m = changes[-1]
+    at, m = bars.runs[-1]
     n_after += -(len(beats_s) - 1 - at + n_after) % m
     after = beats_s[-1] + last * np.arange(1, n_after + 1)
     found = np.concatenate([before, beats_s, after])
     found[0] = min(found[0], 0.0)  # not 1e-14 s after it, by rounding
-    changes = (changes[0], *((n_before + at, m) for at, m in later)) if later else ()
+    changes = (begun, *((n_before + at, m) for at, m in later)) if later else ()
     return replace(bars, beats_s=found, changes=changes)

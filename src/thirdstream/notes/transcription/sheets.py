@@ -55,18 +55,19 @@ def _data(found: Transcription, sections: Mapping[int, str]) -> dict[str, Any]:
     beat, metres = found.timing.beat, found.score.metres
     starts = {metres.line(bar): name for bar, name in sections.items()}
     usual = metres.usual(found.score.n_beats)
+
+    def within_s(start: float) -> float:
+        """Of the recording, which begins within the first bar."""
+        return round(max(float(found.timing.seconds(start)), 0.0), 3)
+
     return {
         "duration_s": found.duration_s,
         "key": found.key.name,
-        "keys": [
-            {"start_s": round(max(float(found.timing.seconds(start)), 0.0), 3), "key": key.name}
-            for start, key in found.keys
-        ],
+        "keys": [{"start_s": within_s(start), "key": key.name} for start, key in found.keys],
         "tuning_semitones": round(found.tuning, 3),
         "metre": usual.name,
         "metres": [
-            {"start_s": round(max(float(found.timing.seconds(start)), 0.0), 3), "metre": one.name}
-            for start, one in metres.changes
+            {"start_s": within_s(start), "metre": one.name} for start, one in metres.changes
         ],
         "beats_per_bar": round(usual.length / beat),
         "beats_per_minute": round((found.score.beats_per_minute or 120.0) / beat, 1),
