@@ -299,7 +299,7 @@ def test_nothing_is_indexed_in_vain(
         (song, folders / "flute", "exists already"),
         (song, f"{folders / 'flute'} --melody-level 3", "must lie between 0 and 2"),
         (song, f"{folders / 'flute'} --ensemble trio", "ensemble"),
-        (folders / "piano" / "2.flac", tmp_path / "empty", "recordings"),
+        (folders / "piano" / "2.flac", tmp_path / "empty", "holds no recordings;"),
         (folders / "piano" / "2.flac", "flute", "give a folder of some as --to"),
     ):
         assert run("transfer", where, "--to", *str(to).split(), *asked) == 1

@@ -11,11 +11,12 @@ def recordings_of(
 ) -> list[Path]:
     """What `find` finds in a folder. What lies below `beside`, results of before, is left out where
     that is a folder inside. Raises Failed where nothing else is there."""
-    results = beside.resolve()
+    every, results = find(folder), beside.resolve()
     inside = folder.resolve() in results.parents
-    paths = [path for path in find(folder) if not (inside and results in path.resolve().parents)]
+    paths = [path for path in every if not (inside and results in path.resolve().parents)]
     if not paths:
-        raise Failed(f"{folder}: holds no recordings but results; give a folder of some")
+        which = "no recordings but results" if every else "no recordings"
+        raise Failed(f"{folder}: holds {which}; give a folder of some")
     return paths
 
 
