@@ -123,11 +123,13 @@ def test_a_channel_lies_side_by_side_in_blocks_of_some_size(tmp_path: Path, suff
 def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
     """name: a file that cannot be used, and what its error says."""
     files = {name: folder / name for name in
-             ("text.wav", "empty.wav", "nan.wav", "no_samples.wav", "cut.mp3", "cut.wav",
-              "missing.wav", "list.m3u8", "silent_film.mp4", "song.mid", "song.xml")}  # fmt: skip
+             ("text.wav", "text.flac", "empty.wav", "nan.wav", "no_samples.wav", "cut.mp3",
+              "cut.wav", "missing.wav", "list.m3u8", "silent_film.mp4", "song.mid",
+              "song.xml")}  # fmt: skip
     files["song.mid"].write_bytes(b"MThd\0\0\0\6\0\1\0\1\0\x60")
     files["song.xml"].write_text("<score-partwise/>")
     files["text.wav"].write_text("this is not music\n" * 50)
+    files["text.flac"].write_text("this is not music\n" * 50)
     files["empty.wav"].write_bytes(b"")
     wave = tone(SR)
     wave[22_050] = np.nan
@@ -145,6 +147,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, str]]:
         container.mux([*stream.encode(frame), *stream.encode(None)])
     reasons = {
         "text.wav": "is not audio in a format we know",
+        "text.flac": "is not audio in a format we know",
         "empty.wav": "is not audio in a format we know",
         "nan.wav": r"holds NaN or infinite samples, the first at 0\.500 s",
         "no_samples.wav": "holds no samples",

@@ -171,6 +171,16 @@ def test_a_name_with_nothing_in_it_is_not_the_working_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
 
 
+@pytest.mark.parametrize("command", [["listen"], ["transfer", "--to", "jazz"]])
+@pytest.mark.parametrize("name", ["out.mid", "out.pdf"])
+def test_what_is_written_as_something_else_makes_no_folder_of_that_name(
+    song: Path, tmp_path: Path, capsys, command: list[str], name: str
+) -> None:
+    assert run(*command, song, "--out", tmp_path / name) == 1
+    assert f"{name}: " in capsys.readouterr().err.replace("\n", "")
+    assert not (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize("weights", [("reconstruction", 1), ("nonsense", 1)])
 def test_train_refuses_weights_of_other_losses_and_begins_no_run(
     small_corpus, tmp_path, capsys, weights

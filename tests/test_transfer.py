@@ -441,6 +441,11 @@ def test_the_plan(tmp_path: Path) -> None:
     assert plan([one, one], out) == [(one, out / "one.wav")]
     with pytest.raises(ThirdstreamError, match=r"cannot write '\.m4a'; end the name in \.wav"):
         plan([one], tmp_path / "out.m4a")
+    with pytest.raises(ThirdstreamError, match=r"cannot write '\.mid'; end the name in \.wav"):
+        plan([one], tmp_path / "out.mid")
+    for name in ("out.mid", "out.wav", "out.pdf"):
+        with pytest.raises(ThirdstreamError, match="is one file for several results; give a fol"):
+            plan([one], tmp_path / name, suffix="")
     with pytest.raises(ThirdstreamError, match="is one file for several recordings; give a folder"):
         plan([one, tmp_path / "a" / "two.wav"], tmp_path / "out.wav")
 

@@ -170,8 +170,22 @@ def _damaged(path: Path, after_s: float, error: Exception | str | None) -> Audio
     return AudioError(f"{path}: is damaged after {after_s:.2f} s ({error}); fetch it again")
 
 
+def _unknown(path: Path) -> AudioError:
+    if path.suffix.lower() in (*MIDI_SUFFIXES, *MUSICXML_SUFFIXES):
+        return AudioError(
+            f"{path}: is a score, no recording; `thirdstream arrange` plays scores, as jazz "
+            "and as classical music"
+        )
+    return AudioError(
+        f"{path}: is not audio in a format we know; "
+        "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
+    )
+
+
 def _sane(header: AudioInfo, path: Path) -> AudioInfo:
     """The header, if it can be true: some rates turn a small file into hours of samples."""
+    if not (header.sr and header.n_channels):  # what FFmpeg says of a text that is called .flac
+        raise _unknown(path)
     if not (MIN_SR <= header.sr <= MAX_SR and 1 <= header.n_channels <= MAX_CHANNELS):
         raise AudioError(
             f"{path}: has {header.n_channels} channels of {header.sr} Hz; from 1 to {MAX_CHANNELS} "
@@ -353,15 +367,7 @@ def _av_info(path: Path) -> AudioInfo:
             n_samples = round(_duration_s(container, track) * track.sample_rate) if known else 0
             return AudioInfo(track.sample_rate, len(track.layout.channels), n_samples, places)
     except (FFmpegError, ValueError, AttributeError) as error:  # no decoder: no sample_rate
-        if path.suffix.lower() in (*MIDI_SUFFIXES, *MUSICXML_SUFFIXES):
-            raise AudioError(
-                f"{path}: is a score, no recording; `thirdstream arrange` plays scores, as jazz "
-                "and as classical music"
-            ) from error
-        raise AudioError(
-            f"{path}: is not audio in a format we know; "
-            "convert it to WAV, FLAC, OGG, MP3, AIFF or M4A, or leave it out"
-        ) from error
+        raise _unknown(path) from error
 
 
 def _ends_in_a_page(path: Path) -> bool:

@@ -47,10 +47,9 @@ def _folder(out: Path) -> AbstractContextManager[None]:
 
 
 def _file_or_folder(out: Path) -> AbstractContextManager[None]:
-    from thirdstream.audio import SUFFIXES, WRITERS
     from thirdstream.cli.pipes import DASH
+    from thirdstream.transfer.files import names_a_file
 
     if out == DASH:
         return nullcontext()
-    is_file = out.suffix.lower() in (*SUFFIXES, *WRITERS) and not out.is_dir()
-    return lock.of_file(out) if is_file else lock.of_folder(out)
+    return lock.of_file(out) if names_a_file(out) else lock.of_folder(out)

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from thirdstream import registry
-from thirdstream.audio import WRITERS
 from thirdstream.cli import pipes
 from thirdstream.cli.console import Failed, FilesBar, complain, print_json, progress_bar, say
 from thirdstream.cli.locks import writes_either
@@ -21,6 +20,7 @@ from thirdstream.system import Options, System
 from thirdstream.transfer.files import (
     THERE,
     Outcome,
+    names_a_file,
     plan,
     transfer_file,
     transfer_files,
@@ -166,7 +166,7 @@ def _beside(folder: Path, inputs: Sequence[Path], out: Path, files: Files) -> tu
         raise ThirdstreamError(f"{inputs[0]}: there is no such file; check the path")
     if out == pipes.DASH:
         return Path(), False
-    beside = out.parent if _is_file(out) else out
+    beside = out.parent if names_a_file(out) else out
     if beside.resolve() == folder.resolve():
         raise ThirdstreamError(
             f"{beside}: holds the recordings that the style is learned from; choose another folder "
@@ -179,15 +179,10 @@ def _beside(folder: Path, inputs: Sequence[Path], out: Path, files: Files) -> tu
     return beside, is_done
 
 
-def _is_file(out: Path) -> bool:
-    """Whether results go into a file of this name, and not into a folder."""
-    return out.suffix.lower() in WRITERS and not out.is_dir()
-
-
 def _targets(inputs: Sequence[Path], out: Path, *, suffix: str) -> list[Path]:
     """Where results go."""
     if pipes.DASH in inputs:
-        return [out if _is_file(out) else out / f"{pipes.KEPT}{suffix}"]
+        return [out if names_a_file(out) else out / f"{pipes.KEPT}{suffix}"]
     return [target for _, target in plan(inputs, out, suffix=suffix)]
 
 

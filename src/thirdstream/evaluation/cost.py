@@ -33,7 +33,8 @@ def cost_of_transfer(recording: Path, *, model: str, to: str) -> Cost:
         try:
             seconds, peak_memory_mb = run(command)
         except ThirdstreamError as error:
-            raise ThirdstreamError(f"{recording}: could not be timed: {error}") from error
+            said = str(error).removeprefix("thirdstream: ").removeprefix(f"{recording}: ")
+            raise ThirdstreamError(f"{recording}: could not be timed: {said}") from error
     return Cost(n_samples / header.sr, seconds, peak_memory_mb)
 
 

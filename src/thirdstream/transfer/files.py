@@ -12,6 +12,8 @@ from thirdstream.audio import Level, dynamics
 from thirdstream.audio.dynamics import Contour
 from thirdstream.audio.loudness import Progress, match_loudness
 from thirdstream.files import (
+    MIDI_SUFFIXES,
+    MUSICXML_SUFFIXES,
     ThirdstreamError,
     apart,
     check_free,
@@ -22,6 +24,7 @@ from thirdstream.files import (
 )
 from thirdstream.system import Options, System
 
+FILE_SUFFIXES = audio.SUFFIXES | {*MIDI_SUFFIXES, *MUSICXML_SUFFIXES, ".json", ".pdf", ".png"}
 REMARKED_DB = 1.0  # how much softer a result must be for that to be said
 THERE = "is there already"  # the remark on a recording that was skipped
 
@@ -100,6 +103,11 @@ class Outcome:
     error: str | None = None
 
 
+def names_a_file(out: Path) -> bool:
+    """Whether an `out` that need not exist is to be a file, and no folder."""
+    return out.suffix.lower() in FILE_SUFFIXES and not out.is_dir()
+
+
 @reaching()
 def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tuple[Path, Path]]:
     """Pair each recording, in the given files and folders, with its place below `out`.
@@ -109,12 +117,14 @@ def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tup
     two, see `apart`. Raises ThirdstreamError if there is nothing to do, or `out` is one of the
     folders or the name of a file.
     """
-    if len(inputs) == 1 and inputs[0].is_file() and out.suffix.lower() in audio.WRITERS:
-        return [(inputs[0], out)]
     if not inputs:
         raise ThirdstreamError("no recordings to transfer; give files or folders")
-    if suffix and out.suffix.lower() in audio.SUFFIXES and not out.is_dir():
+    if names_a_file(out):
+        if not suffix:
+            raise ThirdstreamError(f"{out}: is one file for several results; give a folder")
         audio.ceiling_of(out)
+        if len(inputs) == 1 and inputs[0].is_file():
+            return [(inputs[0], out)]
         raise ThirdstreamError(f"{out}: is one file for several recordings; give a folder")
     pairs: dict[Path, Path] = {}
     for path in inputs:
