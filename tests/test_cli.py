@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -171,14 +172,29 @@ def test_a_name_with_nothing_in_it_is_not_the_working_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
 
 
-@pytest.mark.parametrize("command", [["listen"], ["transfer", "--to", "jazz"]])
-@pytest.mark.parametrize("name", ["out.mid", "out.pdf"])
-def test_what_is_written_as_something_else_makes_no_folder_of_that_name(
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["listen"], "out.mid"),
+        (["listen"], "out.WAV"),
+        (["transfer", "--to", "jazz"], "out.mid"),
+        (["transfer", "--to", "{folder}"], "out.pdf"),
+        (["transfer", "--to", "{folder}", "--force"], "out.pdf"),
+        (["arrange"], "out.wav"),
+        (["prepare"], "out.json"),
+        (["train", "twin-cnn", "--corpus"], "out.safetensors"),
+    ],
+)
+def test_no_folder_has_the_name_of_a_file(
     song: Path, tmp_path: Path, capsys, command: list[str], name: str
 ) -> None:
-    assert run(*command, song, "--out", tmp_path / name) == 1
-    assert f"{name}: " in capsys.readouterr().err.replace("\n", "")
-    assert not (tmp_path / name).exists()
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "song.wav").write_bytes(song.read_bytes())
+    filled = [argument.format(folder=tmp_path / "songs") for argument in command]
+    assert run(*filled, song, "--out", tmp_path / name) == 1
+    refused = "cannot write '.*'; end" if command[0] == "transfer" else "is the name of a file;"
+    assert re.search(f"{name}: {refused}", capsys.readouterr().err.replace("\n", ""))
+    assert {path.name for path in tmp_path.iterdir()} == {"songs", song.name}
 
 
 @pytest.mark.parametrize("weights", [("reconstruction", 1), ("nonsense", 1)])

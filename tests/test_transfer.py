@@ -443,9 +443,8 @@ def test_the_plan(tmp_path: Path) -> None:
         plan([one], tmp_path / "out.m4a")
     with pytest.raises(ThirdstreamError, match=r"cannot write '\.mid'; end the name in \.wav"):
         plan([one], tmp_path / "out.mid")
-    for name in ("out.mid", "out.wav", "out.pdf"):
-        with pytest.raises(ThirdstreamError, match="is one file for several results; give a fol"):
-            plan([one], tmp_path / name, suffix="")
+    missing = tmp_path / "missing.wav"  # its own fault is said where it is read
+    assert plan([missing], out / "named.wav") == [(missing, out / "named.wav")]
     with pytest.raises(ThirdstreamError, match="is one file for several recordings; give a folder"):
         plan([one, tmp_path / "a" / "two.wav"], tmp_path / "out.wav")
 

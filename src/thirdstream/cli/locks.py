@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from thirdstream import lock
+from thirdstream.files import ThirdstreamError
 
 Command = Callable[..., None]
 
@@ -42,7 +43,12 @@ def _holding(command: Command, held: Callable[[Path], AbstractContextManager[Non
 
 
 def _folder(out: Path) -> AbstractContextManager[None]:
-    """Of processes that were launched together, the first holds it for all."""
+    """Of processes that were launched together, the first holds it for all. Raises ThirdstreamError
+    on the name of a file, of which no folder is made."""
+    from thirdstream.transfer.files import names_a_file
+
+    if names_a_file(out):
+        raise ThirdstreamError(f"{out}: is the name of a file; give a folder, for several are made")
     return lock.of_folder(out) if os.environ.get("RANK", "0") == "0" else nullcontext()
 
 

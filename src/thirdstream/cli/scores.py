@@ -10,7 +10,7 @@ from typing import Any, Literal
 import tyro
 
 from thirdstream.cli.console import Failed, FilesBar, complain, progress_bar, say, tell
-from thirdstream.cli.locks import writes_either, writes_folder
+from thirdstream.cli.locks import writes_folder
 from thirdstream.files import fault_of
 from thirdstream.parallel import Workers
 from thirdstream.transfer.files import plan
@@ -116,7 +116,7 @@ def benchmark(
         raise Failed(f"{len(left)} pieces could not be made; without them it is not the benchmark")
 
 
-@writes_either
+@writes_folder
 def listen(
     recordings: tuple[Path, ...],
     /,

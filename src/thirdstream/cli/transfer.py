@@ -172,8 +172,8 @@ def _beside(folder: Path, inputs: Sequence[Path], out: Path, files: Files) -> tu
             f"{beside}: holds the recordings that the style is learned from; choose another folder "
             "for the results"
         )
-    targets = [] if files.force else _targets(inputs, out, suffix=f".{files.format}")
-    is_done = bool(targets) and all(target.exists() for target in targets)
+    targets = _targets(inputs, out, suffix=f".{files.format}")
+    is_done = not files.force and all(target.exists() for target in targets)
     if is_done and not files.skip_existing:
         check_free(targets[0])
     return beside, is_done

@@ -24,7 +24,8 @@ from thirdstream.files import (
 )
 from thirdstream.system import Options, System
 
-FILE_SUFFIXES = audio.SUFFIXES | {*MIDI_SUFFIXES, *MUSICXML_SUFFIXES, ".json", ".pdf", ".png"}
+MADE = (".html", ".json", ".pdf", ".png", ".safetensors", ".style")  # what commands write besides
+FILE_SUFFIXES = frozenset((*audio.SUFFIXES, *MIDI_SUFFIXES, *MUSICXML_SUFFIXES, *MADE))
 REMARKED_DB = 1.0  # how much softer a result must be for that to be said
 THERE = "is there already"  # the remark on a recording that was skipped
 
@@ -120,10 +121,8 @@ def plan(inputs: Sequence[Path], out: Path, *, suffix: str = ".wav") -> list[tup
     if not inputs:
         raise ThirdstreamError("no recordings to transfer; give files or folders")
     if names_a_file(out):
-        if not suffix:
-            raise ThirdstreamError(f"{out}: is one file for several results; give a folder")
         audio.ceiling_of(out)
-        if len(inputs) == 1 and inputs[0].is_file():
+        if len(inputs) == 1 and not inputs[0].is_dir():
             return [(inputs[0], out)]
         raise ThirdstreamError(f"{out}: is one file for several recordings; give a folder")
     pairs: dict[Path, Path] = {}
