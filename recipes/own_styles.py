@@ -259,7 +259,8 @@ def title_of(path: Path) -> str:
 def sheets_of(scores: Path) -> dict[str, list[Path]]:
     """Lead sheets by set, one a title, those of "tuning" among them."""
     found: dict[str, dict[str, Path]] = {}
-    for piece, path in find_pieces([scores], pieces()).items():
+    first = [piece for piece in pieces() if piece.edition == 1]
+    for piece, path in find_pieces([scores], first).items():
         title = title_of(path)
         half = SETS[zlib.crc32(title.encode()) % 2]
         name = {"train": half, "validation": "tuning", "test": "test"}[piece.split]

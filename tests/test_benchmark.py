@@ -4,6 +4,7 @@ import hashlib
 import json
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +79,10 @@ def fixed(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_list() -> None:
     pieces = benchmark.pieces()
-    assert Counter(piece.split for piece in pieces) == {"train": 164, "validation": 16, "test": 16}
-    assert len({piece.name for piece in pieces}) == len({p.sha256 for p in pieces}) == 196
+    assert Counter(piece.split for piece in pieces) == {"train": 164, "validation": 16, "test": 32}
+    assert len({piece.name for piece in pieces}) == len({p.sha256 for p in pieces}) == 212
+    added = Counter(piece.split for piece in pieces if piece.edition > 1)
+    assert added == {"test": 16} and max(p.edition for p in pieces) == benchmark.EDITION
     assert all(len(piece.sha256) == 64 for piece in pieces)
     heard = {font.sha256 for split in ("train", "validation") for font in benchmark.FONTS[split]}
     assert not heard & {font.sha256 for font in benchmark.FONTS["test"]}
@@ -105,11 +108,19 @@ def test_soundfonts_are_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [path.name for path in benchmark.find_soundfonts()] == ["TimGM6mb.sf2", "a.SF3", "b.sf2"]
 
 
-def test_what_is_missing_is_named(sheets: Path, fixed: Path, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(
+    sheets: Path, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (sheets / "deep" / "B.xml").unlink()
     with pytest.raises(ThirdstreamError, match=r"lacks 1 of the benchmark's 2 .*second.*OpenEWLD"):
         benchmark.plan([sheets])
     assert list(benchmark.plan([sheets], splits=["train"])) == ["train"]
+    listed = benchmark.pieces()
+    later = [replace(piece, edition=1 + (piece.split == "test")) for piece in listed]
+    monkeypatch.setattr(benchmark, "pieces", lambda: later)
+    with pytest.raises(ThirdstreamError, match=r"second.*or make --edition 1, which needs none"):
+        benchmark.plan([sheets])
+    assert benchmark.plan([sheets], edition=1)["test"] == []
     with pytest.raises(ThirdstreamError, match=r"sounds through Odd.*install it \(a shop\)"):
         benchmark.find_fonts([Font("Odd", "0" * 64, "a shop")])
     (tmp_path / "other").mkdir()

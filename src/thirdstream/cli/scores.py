@@ -88,6 +88,7 @@ def benchmark(
     *,
     out: Path,
     splits: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test"),
+    edition: Literal[1, 2] = 2,
     soundfonts: tuple[Path, ...] = (),
     workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
 ) -> None:
@@ -102,12 +103,14 @@ def benchmark(
         sheets: a copy of the collection OpenEWLD (github.com/00sapo/OpenEWLD).
         out: folder of the benchmark; the manifests in it have the hash of every file.
         splits: which to make; systems are measured on `test`, and compared with the others as sets.
+        edition: 2 has 32 test pieces, 1 the first 16 of them, all of its melodies first performed
+            in 1930 or earlier.
         soundfonts: files of the benchmark's soundfonts, where they are not installed.
         workers: who does the work.
     """
     from thirdstream.data import benchmark as fixed
 
-    jobs = fixed.plan(sheets, splits=splits, soundfonts=soundfonts)
+    jobs = fixed.plan(sheets, splits=splits, soundfonts=soundfonts, edition=edition)
     n_pairs = sum(map(len, jobs.values()))
     with workers.ready() as n_jobs:
         left = _left_out(fixed.make(jobs, out, n_jobs=n_jobs), n_pairs=n_pairs)
