@@ -1,11 +1,14 @@
 """docs/leaderboard.md, from results of `thirdstream evaluate` on the benchmark.
 
-    python recipes/leaderboard.py --out docs/leaderboard.md [RESULTS.json ...]
+    python recipes/leaderboard.py --out docs/leaderboard.md [RESULTS ...] [--real RESULTS ...]
 
-Without results it is the bundled ones. A system comes once: the first file that has it counts.
+Without results it is the bundled ones. Further ones must be of the same recordings. --real: results
+on real recordings, a track of their own. A system comes once a track: the first file that has it
+counts.
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from thirdstream import evaluation
@@ -19,7 +22,15 @@ HEAD = """# Leaderboard
 
 Results on [the benchmark](benchmark.md), by direction, best classification rate first, then
 content. Means over n recordings, with 95 % intervals over pieces in brackets. Baselines are in
-italics.
+italics. *floor* is the target's recordings among themselves.
+
+"""
+REAL = """
+## Real recordings
+
+[Recordings](benchmark.md#real-recordings) of which no sheet is known: a track of its own. Its rows
+are not to be compared with those above. Covers are looked for among {gallery} recordings, and
+*chance* is what drawn ranks score there.
 
 """
 FOOT = """
@@ -32,7 +43,7 @@ FOOT = """
 3. Evaluate it as all others were:
 
         thirdstream evaluate --corpus bench --models MINE --out mine.json \\
-          --excerpt-s 20 --max-recordings 10 --references 16
+          --excerpt-s 20 --references 16
 
 4. Open a pull request with `mine.json` in `benchmarks/submissions/`, and with this page as this
    command makes it:
@@ -73,23 +84,58 @@ def cell(score: Score | None) -> str:
     return f"{columns.mean(score)} [{ends}]" if ends else columns.mean(score)
 
 
-def page(results: list[Results]) -> str:
-    """The whole page. Raises ThirdstreamError where results show different metrics in a column."""
+def checked(results: list[Results]) -> None:
+    """Raise ThirdstreamError where results cannot stand in one table."""
     shown = {(*columns.metrics_of(one).items(), *columns.by_classifier(one)) for one in results}
     if len(shown) > 1:
         raise ThirdstreamError(
             "the results have different metrics in their columns; evaluate all systems with one "
-            "version of thirdstream"
+            "version of thirdstream, and give those on real recordings as --real"
         )
-    text = HEAD
+    if len(set(map(material, results))) > 1:
+        raise ThirdstreamError(
+            "the results are of different recordings, excerpts or references; evaluate all systems "
+            "on the same ones with the same --excerpt-s, --references and --seed, and with all "
+            "recordings"
+        )
+
+
+def material(results: Results) -> tuple[object, ...]:
+    """What results are of. Names, for sounds differ by rounding from one processor to another."""
+    names = frozenset((one.style, one.name) for one in results.recordings)
+    return names, results.settings.excerpt_s, results.settings.seed, *results.references.items()
+
+
+def track(results: list[Results], kind: str = "") -> str:
+    """What its columns are, and a table a direction. Raises ThirdstreamError as `checked` does."""
+    checked(results)
+    text = ""
     for line in columns.definitions(results[0]):
         column, _, about = line.partition(": ")
         text += f"- **{column}**: {about}\n"
     head = ["system", "n", *shown_in(results[0])]
     for direction in results[0].directions():
-        title = direction.replace("_to_", " to ").capitalize()
+        title = f"{kind}{direction.replace('_to_', ' to ')}"
+        title = title[:1].upper() + title[1:]
         text += f"\n## {in_markdown(title)}\n\n| {' | '.join(head)} |\n{'| --- ' * len(head)}|\n"
         text += "".join(f"| {' | '.join(cells)} |\n" for cells in rows(results, direction))
+        text += "".join(f"| {' | '.join(cells)} |\n" for cells in bounds(results[0], direction))
+    return text
+
+
+def bounds(results: Results, direction: str) -> Iterator[list[str]]:
+    """The rows that no system made: see columns.BOUNDS."""
+    shown = columns.metrics_of(results)
+    for name, scores in columns.bounds(results, direction, shown.values()):
+        cells = [cell(scores.get(shown.get(column, ""))) for column in shown_in(results)]
+        yield [f"*{name}*", "", *cells]
+
+
+def page(results: list[Results], real: list[Results] | None = None) -> str:
+    """The whole page. Raises ThirdstreamError where results cannot stand in one table."""
+    text = HEAD + track(results)
+    if real:
+        text += REAL.format(gallery=real[0].gallery) + track(real, "real recordings, ")
     return text + FOOT
 
 
@@ -98,8 +144,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("results", nargs="*", type=Path)
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--real", nargs="*", default=[], type=Path)
     given = parser.parse_args()
-    text = page([read_results(path) for path in (BUNDLED, *given.results)])
+    try:
+        results, real = (
+            [read_results(path) for path in paths]
+            for paths in ((BUNDLED, *given.results), given.real)
+        )
+        text = page(results, real)
+    except ThirdstreamError as error:
+        raise SystemExit(str(error)) from None
     with whole_file(given.out) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -10,13 +10,14 @@ import pytest
 
 from test_report import made
 from thirdstream.cli import evaluation
-from thirdstream.evaluation import work_of
+from thirdstream.evaluation import Settings, work_of
 from thirdstream.evaluation.measure import METRICS, RATES
 from thirdstream.files import ThirdstreamError, write_json
 from thirdstream.report import columns
 from thirdstream.report.results import Results, Score, benchmark_results, read_results
 
 ROOT = Path(__file__).parents[1]
+BUNDLED = ROOT / "src" / "thirdstream" / "evaluation" / "benchmark-results.json"
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def results(tmp_path: Path) -> Results:
     return read_results(path)
 
 
-def leaderboard(out: Path, *given: Path) -> subprocess.CompletedProcess[str]:
+def leaderboard(out: Path, *given: Path | str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "recipes" / "leaderboard.py"), "--out", str(out)]
     return subprocess.run([*command, *map(str, given)], capture_output=True, text=True, check=False)
 
@@ -156,8 +157,7 @@ def test_the_leaderboard_has_the_style_by_each_classifier_that_was_asked() -> No
 def test_a_submission_is_placed_by_style_then_content_and_no_system_comes_twice(
     tmp_path: Path,
 ) -> None:
-    bundled = ROOT / "src" / "thirdstream" / "evaluation" / "benchmark-results.json"
-    content = json.loads(bundled.read_text(encoding="utf-8"))
+    content = json.loads(BUNDLED.read_text(encoding="utf-8"))
     for part in ("scores", "systems"):
         mine = content[part]["twin-cnn"]
         content[part] = {"a|b": mine, "score": content[part]["twin-vae"]}
@@ -181,3 +181,73 @@ def test_a_submission_is_placed_by_style_then_content_and_no_system_comes_twice(
     done = leaderboard(tmp_path / "other.md", tmp_path / "mine.json")
     assert "different metrics in their columns" in done.stderr
     assert not (tmp_path / "other.md").exists()
+
+
+@pytest.mark.parametrize("key", ["recordings", "references", "excerpt_s", "seed"])
+def test_results_of_other_recordings_are_in_no_table_together(key: str, tmp_path: Path) -> None:
+    """Nor of fewer, as of `--max-recordings 1`."""
+    content = json.loads(BUNDLED.read_text(encoding="utf-8"))
+    if key == "recordings":
+        content[key] = content[key][:2]
+    elif key == "references":
+        content[key] = dict.fromkeys(content[key], 4)
+    else:
+        content["settings"][key] += 1
+    write_json(tmp_path / "mine.json", content)
+    done = leaderboard(tmp_path / "page.md", tmp_path / "mine.json")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "are of different recordings, excerpts or references" in done.stderr
+    assert not (tmp_path / "page.md").exists()
+
+
+def test_who_submits_is_told_the_settings_of_the_bundled_results() -> None:
+    settings = json.loads(BUNDLED.read_text(encoding="utf-8"))["settings"]
+    page = (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+    command = page.partition("thirdstream evaluate ")[2].partition("\n\n")[0].split()
+    for key in ("excerpt_s", "max_recordings", "references", "seed"):
+        option, asked = f"--{key.replace('_', '-')}", getattr(Settings(), key)
+        if option in command:
+            asked = type(asked)(command[command.index(option) + 1])
+        assert asked == settings[key], key
+
+
+def test_real_recordings_are_a_track_of_their_own(tmp_path: Path) -> None:
+    content = json.loads(BUNDLED.read_text(encoding="utf-8"))
+    content["settings"]["excerpt_s"], content["recordings"] = 9.0, content["recordings"][:2]
+    content["gallery"] = 321
+    for part in ("scores", "systems"):
+        content[part] = {name: content[part][name] for name in ("score", "noise")}
+    for one in content["scores"].values():
+        for scores in one.values():
+            del scores["melody_recall"]
+    write_json(tmp_path / "real.json", content)
+    done = leaderboard(tmp_path / "page.md", "--real", tmp_path / "real.json")
+    assert done.returncode == 0, done.stderr
+    bench, _, real = (tmp_path / "page.md").read_text().partition("\n## Real recordings\n")
+    assert real.count("| score |") == 2 and real.count("| *noise* |") == 2
+    assert "| *chance* |" not in bench and real.count("| *chance* |") == 2
+    assert "321 recordings" in real and "**content**: cover_mrr" in real
+    assert "## Real recordings, jazz to classical" in real and "**content**: melody_recall" in bench
+    assert "## Submit a system" in real
+    kept = (ROOT / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+    assert kept.startswith(bench)
+
+
+def test_the_terminal_has_chance_and_floor_beside_what_they_belong_to(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    found = benchmark_results()
+    evaluation._print_results(found)
+    said = capsys.readouterr().out
+    lines = [line.split() for line in said.splitlines()]
+    assert [one for one in lines if one[:1] == ["floor"]] == [
+        ["floor", columns.mean(Score(mean=found.floors[style]["kad"]))]
+        for style in ("jazz", "classical")
+    ]
+    assert ["chance"] not in [one[:1] for one in lines]  # no column is of cover retrieval
+    assert f"one of {found.gallery} recordings" in said and columns.BOUNDS in said
+    evaluation._print_results(found, all_columns=True)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    chance = found.chance["classical_to_jazz"]["cover_mrr"]
+    assert ["chance", columns.mean(Score(mean=chance))] in [one[:2] for one in lines]

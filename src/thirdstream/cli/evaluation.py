@@ -124,6 +124,9 @@ def _print_results(results: "Results", all_columns: bool = False) -> None:
                 title = f"{direction.replace('_', ' ')}{group}"
                 OUT.print(_table(title, results, direction, shown))
     tell("Means, with 95 % intervals over pieces; n recordings.")
+    if results.gallery:
+        tell(f"Cover retrieval: one of {results.gallery} recordings.")
+    tell(columns.BOUNDS)
     for line in (columns.all_definitions if all_columns else columns.definitions)(results):
         tell(line)
     for reason, names in results.not_measured().items():
@@ -140,7 +143,8 @@ def _table(title: str, results: "Results", direction: str, shown: Mapping[str, s
     table.add_column("system", overflow="fold")
     for column in ("n", *shown):
         table.add_column(column, no_wrap=" " not in column, overflow="fold")
-    for system, scores in results.of(direction).items():
+    bounds = columns.bounds(results, direction, shown.values())
+    for system, scores in (*results.of(direction).items(), *bounds):
         found = [scores.get(metric) for metric in shown.values()]
         cells = (f"{columns.mean(one)}\n{_range(columns.interval(one))}" for one in found)
         table.add_row(system, columns.n_recordings(scores), *map(str.strip, cells))

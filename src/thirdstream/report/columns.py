@@ -1,6 +1,6 @@
 """The few columns that sum up an evaluation: in the terminal, and on the leaderboard."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from thirdstream.report.results import Results, Score
 
@@ -21,6 +21,7 @@ CLASSIFIERS = {
     "probe": ("target_style_rate_probe",),
     "agreement": ("agreement",),
 }
+BOUNDS = "floor: the target's recordings among themselves; chance: cover retrieval by drawn ranks"
 ARROWS = {"higher": "higher is better", "lower": "lower is better"}
 
 
@@ -97,6 +98,16 @@ def interval(score: Score | None) -> tuple[str, ...]:
         return ()
     low, high = score.interval
     return _number(low), _number(high)
+
+
+def bounds(
+    results: Results, direction: str, metrics: Iterable[str]
+) -> Iterator[tuple[str, Mapping[str, Score]]]:
+    """The rows `chance` and `floor` (see BOUNDS), where they have one of these metrics."""
+    wanted = set(metrics)
+    for row, scores in results.bounds(direction).items():
+        if wanted & scores.keys():
+            yield row.partition(":")[0], scores
 
 
 def n_recordings(scores: Mapping[str, Score]) -> str:

@@ -23,8 +23,6 @@ from thirdstream.report.spectrograms import mel_picture
 
 MAX_BYTES = 20_000_000
 TABLE_GROUPS = ("content", "rhythm", "style", "sets", "sound", "musicality", "cost")
-FLOOR = "floor: the target against itself"
-CHANCE = "chance"
 DIGITS = 3
 
 
@@ -89,11 +87,9 @@ class Table(NamedTuple):
 
 def _tables(results: Results, direction: str) -> list[Table]:
     """Those of a direction that have rows."""
-    floors = results.floors.get(direction.partition("_to_")[2], {})
     scores = results.of(direction)
     known = {name for one in scores.values() for name in one}
-    for row, values in ((CHANCE, results.chance.get(direction, {})), (FLOOR, floors)):
-        scores[row] = {name: Score(mean=value) for name, value in values.items()}
+    scores |= results.bounds(direction)
     found = []
     for group in TABLE_GROUPS:
         metrics = {name: one for name, one in results.metrics.items()

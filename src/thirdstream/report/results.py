@@ -14,6 +14,7 @@ from thirdstream import evaluation
 from thirdstream.files import ThirdstreamError, read_json
 
 BENCHMARK = "benchmark-results.json"
+CHANCE, FLOOR = "chance", "floor: the target against itself"  # rows that no system made
 INTERVALS = ("chroma_cosine", "melody_recall", "tag_difference", "target_tag", "target_style_rate")
 Sound = Annotated[str, Field(pattern=r"^audio/[^/\\:]+\.mp3$")]  # in the work folder
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]  # SHA-256
@@ -135,6 +136,13 @@ class Results(Record):
             reason: ", ".join(name for name, why in self.left_out.items() if why == reason)
             for reason in sorted(set(self.left_out.values()))
         }
+
+    def bounds(self, direction: str) -> dict[str, dict[str, Score]]:
+        """What chance and the target's own recordings score, by row and metric."""
+        floors = self.floors.get(direction.partition("_to_")[2], {})
+        rows = {CHANCE: self.chance.get(direction, {}), FLOOR: floors}
+        return {row: {name: Score(mean=value) for name, value in values.items()}
+                for row, values in rows.items()}  # fmt: skip
 
     def of(self, direction: str) -> dict[str, Mapping[str, Score]]:
         """The scores of the systems that have some in a direction, by system and metric."""
