@@ -1,6 +1,7 @@
 """Evaluation, its page, and the paper's figures."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from thirdstream.parallel import Workers
 if TYPE_CHECKING:
     from thirdstream.evaluation.cost import Cost
     from thirdstream.evaluation.evaluate import Entry, Job, Outcome
+    from thirdstream.evaluation.material import Item
     from thirdstream.report.results import Results
 
 
@@ -30,6 +32,7 @@ def evaluate(
     out: Path,
     models: tuple[str, ...] = (registry.BASELINE,),
     recordings: tuple[str, ...] = (),
+    gallery: tuple[Path, ...] = (),
     all_columns: bool = False,
     settings: tyro.conf.OmitArgPrefixes[Evaluation] = Evaluation(),  # noqa: B008
     workers: tyro.conf.OmitArgPrefixes[Workers] = Workers(),  # noqa: B008
@@ -52,6 +55,9 @@ def evaluate(
             than the defaults add +style-strength=, +keep-content= or +blend= and a number, as in
             score+keep-content=0.25.
         recordings: STYLE=FOLDER, twice: recordings of your own instead of the corpus's test ones.
+        gallery: folders of further recordings that originals are looked for among (cover
+            retrieval), beside those that are evaluated and the references; the folder of a
+            benchmark or of pairs too. Of hundreds, the right one is seldom found by chance.
         all_columns: show all metrics in the terminal, a table a group, instead of a few.
         settings: what is measured.
         workers: who does the work.
@@ -59,6 +65,7 @@ def evaluate(
     _check_replaceable(out)
     with extra("evaluate", "evaluating"):
         from thirdstream.evaluation import evaluate as evaluation
+        from thirdstream.evaluation import gallery as galleries
         from thirdstream.evaluation.material import open_material
         from thirdstream.evaluation.summary import summarise
         from thirdstream.report.results import read_results
@@ -70,7 +77,8 @@ def evaluate(
         if terms:
             say(terms)
     jobs = evaluation.plan(material, entries, settings)
-    outcomes, costs = _measured(entries, jobs, settings, work_of(out), workers)
+    others = galleries.find(gallery, material)
+    outcomes, costs = _measured(entries, jobs, others, settings, work_of(out), workers)
     results = summarise(outcomes, costs, material, entries, settings)
     write_json(out, results)
     _print_results(read_results(out), all_columns)
@@ -89,19 +97,22 @@ def _check_replaceable(out: Path) -> None:
 def _measured(
     entries: "list[Entry]",
     jobs: "list[Job]",
+    others: "list[Item]",
     settings: Evaluation,
     work: Path,
     workers: Workers,
 ) -> "tuple[list[Outcome], dict[str, Cost]]":
-    """All recordings, then what each model costs, with a bar."""
+    """All recordings, the gallery's others, then what each model costs, with a bar."""
     from thirdstream.evaluation import evaluate as evaluation
+    from thirdstream.evaluation import gallery as galleries
 
     outcomes, costs = [], {}
     timed = [one for one in entries if one.model and not one.options]
     with progress_bar() as bar:
-        task = bar.add_task("evaluating", total=len(jobs) + len(timed))
+        task = bar.add_task("evaluating", total=len(jobs) + len(others) + len(timed))
         with workers.ready() as n_jobs:
-            for one in evaluation.run(jobs, settings, work, n_jobs=n_jobs):
+            rows = evaluation.run(jobs, settings, work, n_jobs=n_jobs)
+            for one in chain(rows, galleries.run(others, settings, work, n_jobs=n_jobs)):
                 bar.advance(task)
                 outcomes.append(one)
         for entry in timed:

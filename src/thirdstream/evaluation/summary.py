@@ -22,6 +22,7 @@ from thirdstream.evaluation.evaluate import (
     versions,
     weights_digest,
 )
+from thirdstream.evaluation.gallery import GALLERY
 from thirdstream.evaluation.material import Item, Material
 from thirdstream.evaluation.measure import BINARY_METRICS, METRICS
 from thirdstream.files import ThirdstreamError, sha256
@@ -109,13 +110,15 @@ def _hashes(outcomes: Sequence[Outcome]) -> dict[str, str]:
 
     Checkpoints of models are with `systems`, networks that measure with `evaluation_models`.
     """
-    uses = {"recordings": [], "references": []}
+    uses = {"recordings": [], "references": [], GALLERY: []}
     for one in outcomes:
         if one.rows:
-            uses["recordings" if one.job.entries else "references"].append(one.job.item.path)
+            other = GALLERY if GALLERY in one.rows else "references"
+            uses["recordings" if one.job.entries else other].append(one.job.item.path)
     files = {
         use: new_sha256("".join(sorted(map(sha256, paths))).encode()).hexdigest()
         for use, paths in uses.items()
+        if paths
     }
     return {"code": code_digest(), "weights": weights_digest(), "voice": sha256(ORCHESTRA)} | files
 
@@ -123,13 +126,13 @@ def _hashes(outcomes: Sequence[Outcome]) -> dict[str, str]:
 def _galleries(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
     """By each test recording's key, the chroma of the originals it is looked for among, by theirs.
 
-    All that are tested and all references, of both styles, but for other versions of its piece:
-    they would be right.
+    All that are tested, all references and the rest of the gallery, of both styles, but for other
+    versions of its piece: they would be right.
     """
     tests = [(one.job.item, one.rows[COPY_CONTENT]["chroma"])
              for one in outcomes if COPY_CONTENT in one.rows]  # fmt: skip
-    others = [(one.job.item, one.rows[REFERENCE]["chroma"])
-              for one in outcomes if REFERENCE in one.rows]  # fmt: skip
+    others = [(one.job.item, one.rows[use]["chroma"])
+              for use in (REFERENCE, GALLERY) for one in outcomes if use in one.rows]  # fmt: skip
     return {
         own.key: {own.key: chroma} | {other.key: found for other, found in tests + others
                                       if other.piece != own.piece}
