@@ -24,24 +24,25 @@ def real(tmp_path: Path) -> Path:
         (tmp_path / "real" / style).mkdir(parents=True)
         for number in range(2):
             path = tmp_path / "real" / style / f"{style}{number}.wav"
-            sf.write(path, music(10 * seed + number, 4 * SR), SR)
+            sf.write(path, music(10 * seed + number, 8 * SR), SR)
     return tmp_path / "real"
 
 
 @pytest.fixture
 def others(tmp_path: Path) -> Path:
-    """Three other recordings, and one that is silent."""
+    """Three other recordings, one that is silent, and one that is too short to be looked at."""
     folder = tmp_path / "others"
     folder.mkdir()
     for number in range(3):
-        sf.write(folder / f"other{number}.wav", music(100 + number, 4 * SR), SR)
-    sf.write(folder / "silent.wav", np.zeros(4 * SR), SR)
+        sf.write(folder / f"other{number}.wav", music(100 + number, 8 * SR), SR)
+    sf.write(folder / "silent.wav", np.zeros(8 * SR), SR)
+    sf.write(folder / "short.wav", music(200, 3 * SR), SR)
     return folder
 
 
 def evaluated(real: Path, out: Path, *more: str) -> dict[str, Any]:
     main.main(
-        ["evaluate", "--corpus", str(real), "--out", str(out), "--excerpt-s", "3",
+        ["evaluate", "--corpus", str(real), "--out", str(out), "--excerpt-s", "8",
          "--models", "--references", "2", "--examples", "0", "--n-jobs", "1", *more]
     )  # fmt: skip
     return json.loads(out.read_text())
@@ -74,12 +75,12 @@ def test_what_is_kept_is_not_computed_again(
 ) -> None:
     found = gallery.find([others, others], material.open_material(real))
     assert [item.path.name for item in found][:2] == ["other0.wav", "other1.wav"]
-    settings, work = evaluate.Settings(excerpt_s=3.0), tmp_path / "work"
+    settings, work = evaluate.Settings(excerpt_s=8.0), tmp_path / "work"
     first = list(gallery.run(found, settings, work, n_jobs=1))
     monkeypatch.setattr(gallery, "excerpt", None)
     kept = [one for one in first if one.rows]
     again = list(gallery.run([one.job.item for one in kept], settings, work, n_jobs=1))
-    assert len(kept) == 3 and [one.rows for one in again] == [one.rows for one in kept]
+    assert len(kept) == 4 and [one.rows for one in again] == [one.rows for one in kept]
 
 
 def test_versions_of_pairs_are_known_and_a_folder_without_recordings_is_refused(

@@ -127,7 +127,8 @@ def _galleries(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
     """By each test recording's key, the chroma of the originals it is looked for among, by theirs.
 
     All that are tested, all references and the rest of the gallery, of both styles, but for other
-    versions of its piece: they would be right.
+    versions of its piece, which would be right, and for what is too short to be one: a few chords
+    are found in most recordings.
     """
     tests = [(one.job.item, one.rows[COPY_CONTENT]["chroma"])
              for one in outcomes if COPY_CONTENT in one.rows]  # fmt: skip
@@ -135,7 +136,8 @@ def _galleries(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
               for use in (REFERENCE, GALLERY) for one in outcomes if use in one.rows]  # fmt: skip
     return {
         own.key: {own.key: chroma} | {other.key: found for other, found in tests + others
-                                      if other.piece != own.piece}
+                                      if other.piece != own.piece
+                                      and len(found) >= retrieval.MIN_OVERLAP * len(chroma)}
         for own, chroma in tests
     }  # fmt: skip
 
