@@ -1,6 +1,7 @@
 """Classifiers of style: what they say where the answer is known, their agreement, their files."""
 
 import itertools
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -160,8 +161,10 @@ def test_the_recipe_makes_a_probe_that_evaluate_asks(
     assert "classical_ode_to_joy.ogg: classical, predicted" in said
     assert "jazz: fewer than 20 recordings" in said
     models = measure.EvaluationModels(Tagger()).having([str(out)])
-    assert set(models.about()) == {"tagger", "vgg", "probe"}
-    assert models.classifiers
+    about = models.about()
+    assert set(about) == {"tagger", "vgg", "probe"} and models.classifiers
+    fitted = r"linear probe \(2 of classical, 2 of jazz; [01]\.\d\d right, each by a probe of the"
+    assert re.match(fitted, about["probe"]["package"])
     found = models.classifiers.predict(np.zeros(SR, np.float32), SR)
     assert found.keys() == {"vgg", "probe"} and sum(found["probe"].values()) == approx(1)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,16 +43,23 @@ class Probe:
     path: Path
 
     @cached_property
+    def _header(self) -> dict[str, Any]:
+        return checkpoint.read_header(self.path)
+
+    @cached_property
     def labels(self) -> list[str]:
-        return checkpoint.read_header(self.path)["labels"]
+        return self._header["labels"]
 
     @cached_property
     def _tensors(self) -> dict[str, NDArray[np.float64]]:
         return {name: one.double().numpy() for name, one in checkpoint.read(self.path)[0].items()}
 
     def about(self) -> dict[str, str]:
-        """Its hash, for the results."""
-        return {"package": "linear probe", "sha256": sha256(self.path)}
+        """What it was fitted to, how often it was right, and its hash, for the results."""
+        numbers, accuracy = self._header.get("recordings", {}), self._header.get("accuracy", 0.0)
+        fitted = ", ".join(f"{n} of {label}" for label, n in numbers.items())
+        right = f"{accuracy:.2f} right, each by a probe of the others"
+        return {"package": f"linear probe ({fitted}; {right})", "sha256": sha256(self.path)}
 
     def predict(self, embeddings: NDArray[np.float32]) -> dict[str, float]:
         """label -> probability, of a recording's embeddings (n_patches, n_dimensions)."""
